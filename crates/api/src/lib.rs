@@ -1,0 +1,1 @@
+//! The types of the API: Rollout and Decision, names, conditions and reasons.

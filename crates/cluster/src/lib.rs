@@ -1,0 +1,1 @@
+//! Watches, stores, observing and carrying out effects in a cluster.

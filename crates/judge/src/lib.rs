@@ -1,0 +1,1 @@
+//! The statistics: numbers in, a verdict out. Pure.

@@ -1,0 +1,1 @@
+//! From manifests to the objects of one color. Pure.

@@ -1,0 +1,1 @@
+//! A model of the world around the planner, walked exhaustively.

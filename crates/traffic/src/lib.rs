@@ -1,0 +1,1 @@
+//! Reading and editing Istio's VirtualServices and DestinationRules as JSON. Pure.
