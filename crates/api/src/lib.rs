@@ -1,1 +1,20 @@
-//! The types of the API: Rollout and Decision, names, conditions and reasons.
+//! The types of the API: `Rollout` and `Decision`, names, conditions and reasons, defaults, the human verbs.
+//!
+//! - [`rollout`] and [`decision`]: the two kinds.
+//! - [`defaults`]: a spec with everything filled in and read ([`defaults::filled`]).
+//! - [`names`]: every label, annotation, field manager and limit.
+//! - [`conditions`]: condition types, reasons, phases.
+//! - [`verbs`]: Decisions made from what a Rollout shows.
+//! - [`crd`]: the definitions as files.
+
+pub mod conditions;
+pub mod decision;
+pub mod duration;
+pub mod names;
+pub mod rollout;
+mod schema;
+pub mod threshold;
+mod words;
+
+pub use decision::{Action, DecidedBy, Decision, DecisionSpec, DecisionStatus, RolloutReference};
+pub use rollout::{Release, Rollout, RolloutSpec, RolloutStatus};

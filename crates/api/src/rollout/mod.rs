@@ -1,0 +1,18 @@
+//! The kind `Rollout`: what a release is made of, how traffic moves to it, and what gates each step.
+
+pub mod check;
+pub mod release;
+pub mod spec;
+pub mod status;
+pub mod step;
+pub mod traffic;
+
+pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
+pub use release::{Manifest, Release, ReleaseError};
+pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
+pub use status::{
+    ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
+    RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
+};
+pub use step::{Approval, Step};
+pub use traffic::{Route, Traffic, TrafficService, VirtualServiceReference};

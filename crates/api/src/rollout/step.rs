@@ -1,0 +1,60 @@
+//! `spec.steps`: weights and the gates that end them. A new kind of gate is a new optional field.
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are shown by kubectl explain, where backticks are noise"
+)]
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::DurationText;
+use crate::names::limit;
+use crate::schema::{SET, dns_label};
+
+/// A weight for the candidate and the gates that end the step. All gates must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Name of the step, at most 32 characters, such as canary.
+    #[schemars(
+        length(min = 1, max = limit::STEP_NAME),
+        extend("x-kubernetes-validations" = dns_label())
+    )]
+    pub name: String,
+
+    /// Percent of requests that go to the candidate, 0 to 100. 0 is a step before any traffic, for testing at the
+    /// Service with -candidate behind its name. Without virtualServices 100 switches the Services, and the gates of
+    /// that step run after it.
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: u32,
+
+    /// Gate: how long the weight stays, counted from when it was observed. Such as 90s, 10m or 1h30m. Default: no
+    /// time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<DurationText>,
+
+    /// Gate: names of the checks that must pass. Default: all of spec.checks, or none at weight 0, where there is no
+    /// traffic to measure. An empty list: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = limit::CHECKS),
+        inner(length(min = 1, max = limit::DNS_LABEL)),
+        extend("x-kubernetes-list-type" = SET)
+    )]
+    pub checks: Option<Vec<String>>,
+
+    /// Gate: people who must agree, by a Decision. Default: nobody is asked. Write approval: {count: 1}; a bare
+    /// approval: with nothing behind it is dropped by kubectl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// Who must agree.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// How many different persons must approve, 1 to 20. One Reject takes the release back. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limit::APPROVALS))]
+    pub count: Option<u32>,
+}

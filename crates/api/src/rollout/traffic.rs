@@ -1,0 +1,102 @@
+//! `spec.traffic`: which Services and routes lead to the release.
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are shown by kubectl explain, where backticks are noise"
+)]
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::limit;
+use crate::schema::{ATOMIC, MAP, rules};
+
+/// Services and routes of a Rollout.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// The Services by which callers reach the release, 1 to 16. Each keeps its name and always selects the live
+    /// color; beside it Teal makes one with -candidate behind the name, which selects the candidate.
+    #[schemars(
+        length(max = limit::TRAFFIC_OBJECTS),
+        extend(
+            "x-kubernetes-list-type" = MAP,
+            "x-kubernetes-list-map-keys" = ["name"],
+            "x-kubernetes-validations" = rules(&[("self.size() > 0", "name at least one Service")])
+        )
+    )]
+    pub services: Vec<TrafficService>,
+
+    /// The Istio VirtualServices whose weights move traffic, up to 16, in the Rollout's namespace. Leave it out for
+    /// plain blue-green without a mesh: then weight 100 switches the Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = limit::TRAFFIC_OBJECTS),
+        extend(
+            "x-kubernetes-list-type" = ATOMIC,
+            "x-kubernetes-validations" = rules(&[
+                ("self.size() > 0", "name a VirtualService, or leave virtualServices out for plain blue-green"),
+                (
+                    "self.all(v, self.exists_one(o, o.name == v.name))",
+                    "a VirtualService is named twice: put all its routes under one entry",
+                ),
+            ])
+        )
+    )]
+    pub virtual_services: Option<Vec<VirtualServiceReference>>,
+}
+
+/// One Service of the release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficService {
+    /// Name of the Service, at most 53 characters, such as web. It is one of release.manifests, or exists already.
+    #[schemars(
+        length(min = 1, max = limit::DNS_LABEL),
+        extend("x-kubernetes-validations" = rules(&[
+            (
+                "self.size() <= 53",
+                "a traffic Service's name may have 53 characters, because -candidate is put behind it: shorten it",
+            ),
+            (
+                "self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+                "write a Service's name: lower case letters, digits and dashes, a letter first",
+            ),
+        ]))
+    )]
+    pub name: String,
+}
+
+/// One VirtualService.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VirtualServiceReference {
+    /// Name of the VirtualService in the Rollout's namespace.
+    #[schemars(length(min = 1, max = limit::DNS_SUBDOMAIN))]
+    pub name: String,
+
+    /// The routes that are managed, 1 to 50. Default: every route that has one of services as a destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = limit::ROUTES),
+        extend(
+            "x-kubernetes-list-type" = ATOMIC,
+            "x-kubernetes-validations" = rules(&[
+                (
+                    "self.size() > 0",
+                    "name a route, or leave routes out for every route that leads to one of services",
+                ),
+                ("self.all(r, self.exists_one(o, o.name == r.name))", "a route is named twice: keep one of them"),
+            ])
+        )
+    )]
+    pub routes: Option<Vec<Route>>,
+}
+
+/// One route of a VirtualService.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// Name of the route: spec.http[].name in the VirtualService.
+    #[schemars(length(min = 1, max = limit::DNS_SUBDOMAIN))]
+    pub name: String,
+}
