@@ -16,7 +16,7 @@ pub enum Unit {
     None,
     /// `%`: the value is a ratio.
     Percent,
-    /// `us`, `ms` or `s`: the value is in seconds.
+    /// `ms`, `s`, `m` or `h`: the value is in seconds.
     Seconds,
 }
 
@@ -48,13 +48,15 @@ impl Limit {
     }
 }
 
-/// Each unit with the power of ten that leads to the base unit.
-const UNITS: [(&str, i32, Unit); 5] = [
-    ("%", -2, Unit::Percent),
-    ("us", -6, Unit::Seconds),
-    ("ms", -3, Unit::Seconds),
-    ("s", 0, Unit::Seconds),
-    ("", 0, Unit::None),
+/// The units of the API. `ms` stands before `s`, since it ends like it. Each has the power of ten and
+/// the factor that lead to the base unit.
+const UNITS: [(&str, i32, f64, Unit); 6] = [
+    ("%", -2, 1.0, Unit::Percent),
+    ("ms", -3, 1.0, Unit::Seconds),
+    ("s", 0, 1.0, Unit::Seconds),
+    ("m", 0, 60.0, Unit::Seconds),
+    ("h", 0, 3600.0, Unit::Seconds),
+    ("", 0, 1.0, Unit::None),
 ];
 
 /// Why a threshold can't be read.
@@ -62,7 +64,7 @@ const UNITS: [(&str, i32, Unit); 5] = [
 pub enum ThresholdError {
     /// Not a number with a known unit.
     #[error(
-        "{text:?} is not a limit: write a whole number, a quoted decimal like \"0.01\", or a number with a unit like 1% or 250ms (units: %, us, ms, s)"
+        "{text:?} is not a limit: write a whole number, a quoted decimal like \"0.01\", or a number with a unit like 1% or 250ms (units: %, ms, s, m, h)"
     )]
     Unreadable {
         /// What was written, shortened.
@@ -95,16 +97,19 @@ impl FromStr for Limit {
         if text.len() > LONGEST {
             return Err(unreadable());
         }
-        let (digits, power, unit) = UNITS
+        let (digits, power, factor, unit) = UNITS
             .iter()
-            .find_map(|&(suffix, power, unit)| Some((text.strip_suffix(suffix)?, power, unit)))
+            .find_map(|&(suffix, power, factor, unit)| {
+                Some((text.strip_suffix(suffix)?, power, factor, unit))
+            })
             .ok_or_else(unreadable)?;
         if !is_decimal(digits) {
             return Err(unreadable());
         }
         // The power of ten goes into the text and not into a multiplication: "0.1%" must be the very
         // number that "0.001" is, or a value equal to the limit would not pass.
-        let value = format!("{digits}e{power}").parse().ok().and_then(Number::new).ok_or_else(unreadable)?;
+        let value: f64 = format!("{digits}e{power}").parse().map_err(|_| unreadable())?;
+        let value = Number::new(value * factor).ok_or_else(unreadable)?;
         Ok(Self { text: text.to_owned(), value, unit })
     }
 }

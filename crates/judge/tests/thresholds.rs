@@ -19,8 +19,9 @@ fn limits_are_read_in_base_units() {
         ("99.95%", 0.9995, Unit::Percent),
         ("250ms", 0.25, Unit::Seconds),
         ("1.1ms", 0.0011, Unit::Seconds),
-        ("30us", 0.00003, Unit::Seconds),
         ("2s", 2.0, Unit::Seconds),
+        ("1.5m", 90.0, Unit::Seconds),
+        ("1h", 3600.0, Unit::Seconds),
     ];
     for (text, value, unit) in rows {
         let limit: Limit = text.parse().unwrap();
@@ -34,8 +35,8 @@ fn limits_are_read_in_base_units() {
 fn what_is_not_a_limit_is_refused_with_the_remedy() {
     let long = "1".repeat(33);
     let rows = [
-        "", "%", "ms", "1 %", "1m", "1h", "1e3", "NaN", "inf", ".5", "5.", "1.2.3", "--1", "0x1", "1,5", "٣",
-        &long,
+        "", "%", "ms", "1 %", "1d", "1us", "1e3", "NaN", "inf", ".5", "5.", "1.2.3", "--1", "0x1", "1,5",
+        "٣", &long,
     ];
     for text in rows {
         let error = text.parse::<Limit>().unwrap_err();
