@@ -1,0 +1,277 @@
+//! Decisions of people: each is followed, or answered with why not. The check of who may decide lies in the API server;
+//! here it is checked that the decision is for what is the case now.
+
+use super::gates;
+use super::{Draft, Next, rest, returning, serves};
+use crate::outcome::{Effect, Notice, Plan, Ruling};
+use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
+use crate::settings::Mode;
+use crate::snapshot::{Action, DecisionSeen, Snapshot};
+
+/// What Decisions lead to: at most one commit, and answers to those that need none.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub(super) commit: Option<Plan>,
+    pub(super) answers: Vec<Effect>,
+}
+
+enum Followed {
+    Commit(Plan),
+    Answer(Ruling),
+    /// It can't be judged before the machine is further.
+    Later,
+}
+
+pub(super) fn next(s: &Snapshot) -> Decided {
+    let mut decided = Decided::default();
+    for decision in &s.decisions {
+        match follow(s, decision) {
+            Followed::Commit(plan) => {
+                decided.commit = Some(plan);
+                return decided;
+            }
+            Followed::Answer(ruling) => {
+                decided.answers.push(Effect::Answer { decision: decision.name.clone(), ruling });
+            }
+            Followed::Later => {}
+        }
+    }
+    decided
+}
+
+fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    if let Some(consumed) = s.record.consumed.iter().find(|consumed| consumed.uid == d.uid) {
+        return Followed::Answer(if consumed.vote { Ruling::Counted } else { Ruling::Done });
+    }
+    if !d.same_rollout {
+        return superseded("it names the uid of another Rollout of this name: make a new one");
+    }
+    if !s.world.policies && !matches!(d.action, Action::Rollback | Action::Pause) {
+        return refused(
+            "the admission policies that prove who decides are not installed, so only Rollback and Pause are taken: \
+             install the chart with policies.enabled=true",
+        );
+    }
+    match d.action {
+        Action::Approve => approve(s, d),
+        Action::Reject => reject(s, d),
+        Action::Rollback => rollback(s, d),
+        Action::Pause => pause(s, d),
+        Action::Resume => resume(s, d),
+        Action::Skip => skip(s, d),
+        Action::Retry => retry(s, d),
+        Action::Retire => retire(s, d),
+    }
+}
+
+fn refused(message: impl Into<String>) -> Followed {
+    Followed::Answer(Ruling::Refused { message: message.into() })
+}
+
+fn superseded(message: impl Into<String>) -> Followed {
+    Followed::Answer(Ruling::Superseded { message: message.into() })
+}
+
+/// A draft in which the Decision is consumed: the proof, should its status not be written.
+fn consume<'a>(s: &'a Snapshot, d: &DecisionSeen, vote: bool) -> Draft<'a> {
+    let mut draft = Draft::new(s);
+    draft.record.consumed.insert(0, Consumed { decision: d.name.clone(), uid: d.uid.clone(), vote });
+    draft.record.consumed.truncate(20);
+    draft
+}
+
+/// The place of the open question, if the Decision is for it.
+fn question<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Result<(&'a StepRecord, &'a Gate), Followed> {
+    let Phase::Step(place) = &s.record.phase else {
+        return Err(superseded("no question is open: look at status.gate"));
+    };
+    let candidate = s.record.candidate.map(|candidate| candidate.slot.revision.to_string());
+    if d.revision != candidate {
+        return Err(superseded(format!(
+            "it is for revision {}, and {} is being tried: decide anew",
+            d.revision.as_deref().unwrap_or("-"),
+            candidate.as_deref().unwrap_or("none")
+        )));
+    }
+    let Some(gate) = &place.gate else {
+        return Err(superseded("no question is open: look at status.gate"));
+    };
+    if d.step.as_deref() != Some(&place.step) || d.nonce.as_deref() != Some(&gate.nonce) {
+        return Err(superseded(format!(
+            "it answers another question than the open one of step {}: copy step and nonce from status.gate",
+            place.step
+        )));
+    }
+    Ok((place, gate))
+}
+
+fn approve(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let (place, gate) = match question(s, d) {
+        Ok(open) => open,
+        Err(followed) => return followed,
+    };
+    if gate.votes.iter().any(|vote| vote.user == d.user) {
+        return Followed::Answer(Ruling::AlreadyCounted);
+    }
+    let mut place = place.clone();
+    let vote = Vote { decision: d.name.clone(), user: d.user.clone(), via: d.via.clone(), at: s.now };
+    if let Some(gate) = &mut place.gate {
+        gate.votes.push(vote);
+    }
+    let mut draft = consume(s, d, true);
+    draft.record.phase = Phase::Step(place.clone());
+    Followed::Commit(after_vote(draft, &place))
+}
+
+/// The last missing vote and the step after it are one commit.
+fn after_vote(draft: Draft<'_>, place: &StepRecord) -> Plan {
+    let s = draft.s;
+    let mut next = Next::default();
+    let (Some((index, step)), Some(reached)) = (s.settings.step(&place.step), place.reached) else {
+        return draft.commit(Vec::new());
+    };
+    let open = matches!(gates::judge(s, step, place, reached, &mut next), gates::Verdict::Open);
+    let free = super::reach::may_advance(s, &mut next) && step.weight == place.weight && same_content(s);
+    let sound = gates::failed_guard(s).is_none() && gates::failed_check(s, step).is_none();
+    if open && free && sound { gates::advance(draft, index, next.why) } else { draft.commit(next.why) }
+}
+
+/// What is being tried is still what is wanted.
+fn same_content(s: &Snapshot) -> bool {
+    s.record.candidate.map(|candidate| candidate.hash) == s.settings.wanted
+}
+
+fn reject(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    match question(s, d) {
+        Ok(_) => Followed::Commit(returning::commit_back(consume(s, d, false), by_person(d, true))),
+        Err(followed) => followed,
+    }
+}
+
+fn by_person(d: &DecisionSeen, rejected: bool) -> Cause {
+    Cause::Decision { user: d.user.clone(), rejected, reason: d.reason.clone() }
+}
+
+fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let text = |release: Option<crate::record::Release>| release.map(|r| r.slot.revision.to_string());
+    match &s.record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => {
+            if d.revision != text(s.record.candidate) {
+                return superseded(
+                    "its revision is not the one being tried: copy it from kubectl get rollouts.teal.dev",
+                );
+            }
+        }
+        Phase::Returning { .. } => return Followed::Answer(Ruling::Done),
+        Phase::Rest { .. } => {
+            let Some(previous) = s.record.previous else {
+                return refused(
+                    "nothing is being tried and no previous release is kept, so there is nothing to go back to",
+                );
+            };
+            if d.revision != text(s.record.live) {
+                return superseded(
+                    "its revision is not the live one: copy it from kubectl get rollouts.teal.dev",
+                );
+            }
+            if !serves(&s.world.color(previous.slot.color).serving) {
+                return refused(
+                    "the previous release has no ready endpoint: going back would stop all traffic",
+                );
+            }
+        }
+        Phase::New | Phase::Installing { .. } => {
+            return refused("the first release is being installed: there is nothing to go back to");
+        }
+    }
+    Followed::Commit(returning::commit_back(consume(s, d, false), by_person(d, false)))
+}
+
+fn pause(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let mut draft = consume(s, d, false);
+    draft.record.paused = Some(Pause::Decision { user: d.user.clone() });
+    draft.tell(Notice::Paused { by: d.user.clone() });
+    Followed::Commit(draft.commit(vec![crate::outcome::Why::Paused { by: d.user.clone() }]))
+}
+
+fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    if s.record.paused.is_none() {
+        return refused(if s.settings.mode == Mode::Paused {
+            "spec.mode says Paused: change it there"
+        } else {
+            "the Rollout is not paused"
+        });
+    }
+    let mut draft = consume(s, d, false);
+    draft.record.paused = None;
+    let deadline = s.now + s.settings.progress_deadline;
+    match &mut draft.record.phase {
+        Phase::Step(place) => place.deadline = deadline,
+        Phase::Promoting { deadline: old } => *old = deadline,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => {}
+    }
+    draft.tell(Notice::Resumed);
+    Followed::Commit(draft.commit(Vec::new()))
+}
+
+fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let Phase::Step(place) = &s.record.phase else {
+        return refused("no step is under way, so there is nothing to skip");
+    };
+    let candidate = s.record.candidate.map(|candidate| candidate.slot.revision.to_string());
+    if d.revision != candidate || d.step.as_deref() != Some(&place.step) {
+        return superseded(format!("it is for another revision or step; now at {}: decide anew", place.step));
+    }
+    let Some((index, step)) = s.settings.step(&place.step) else { return Followed::Later };
+    if place.reached.is_none() || step.weight != place.weight {
+        return refused("the step's weight is not reached yet: only its gates can be skipped");
+    }
+    if s.paused() {
+        return refused("the Rollout is paused: resume it first");
+    }
+    if gates::failed_guard(s).is_some() || !same_content(s) {
+        return Followed::Later;
+    }
+    Followed::Commit(gates::advance(consume(s, d, false), index, Vec::new()))
+}
+
+fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let wanted = s.record.wanted;
+    if wanted.map(|wanted| wanted.revision.to_string()) != d.revision {
+        return superseded(
+            "its revision is not the one that is wanted: copy it from kubectl get rollouts.teal.dev",
+        );
+    }
+    let mut draft = consume(s, d, false);
+    match &mut draft.record.phase {
+        Phase::Rest { .. } if wanted.is_some_and(|wanted| wanted.rejected) => {
+            if let Some(wanted) = &mut draft.record.wanted {
+                wanted.rejected = false;
+            }
+        }
+        Phase::Step(place) => {
+            place.deadline = s.now + s.settings.progress_deadline;
+            place.reached = None;
+            place.gate = None;
+        }
+        Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
+        Phase::New | Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. } => {
+            return refused("there is nothing to retry: the wanted revision was not sent back");
+        }
+    }
+    Followed::Commit(draft.commit(Vec::new()))
+}
+
+fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let kept = s.record.previous.or(s.record.candidate);
+    let resting = matches!(s.record.phase, Phase::Rest { .. });
+    match kept {
+        Some(kept) if resting && d.revision == Some(kept.slot.revision.to_string()) => {
+            Followed::Commit(rest::retire_now(consume(s, d, false)))
+        }
+        Some(kept) if resting => {
+            superseded(format!("it is for another revision; {} is kept", kept.slot.revision))
+        }
+        Some(_) | None => refused("no release is kept, so there is nothing to retire"),
+    }
+}

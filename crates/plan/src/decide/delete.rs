@@ -1,0 +1,48 @@
+//! Deletion of the Rollout: traffic to live, routes to their owner's bytes, the candidate away; then the finalizer.
+
+use super::{Next, home, returning};
+use crate::outcome::{Effect, Plan, Why};
+use crate::record::{Cause, Phase};
+use crate::snapshot::{Objects, Snapshot};
+
+/// None where the phase's own rules lead on.
+pub(super) fn plan(s: &Snapshot) -> Option<Plan> {
+    if !s.world.finalizer {
+        // Nothing of ours is in the way; whatever serves goes on serving.
+        return Some(Next::default().into());
+    }
+    if s.world.abandoned {
+        return Some(release());
+    }
+    match &s.record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => Some(returning::send_back(s, Cause::Deleted)),
+        Phase::Returning { .. } => None,
+        Phase::New | Phase::Installing { .. } => Some(release()),
+        Phase::Rest { .. } => Some(leave(s)),
+    }
+}
+
+fn release() -> Plan {
+    let mut next = Next::default();
+    next.act(Effect::Finalizer(false));
+    next.into()
+}
+
+fn leave(s: &Snapshot) -> Plan {
+    let Some(live) = s.record.live else { return release() };
+    let mut next = Next::default();
+    if !home::lead(s, live.slot, 0, &mut next) || !next.effects.is_empty() {
+        return next.into();
+    }
+    let color = live.slot.color.other();
+    let kept = s.record.previous.is_some();
+    if !kept && s.world.color(color).objects != Objects::Absent {
+        next.say(Why::Clearing(color));
+        match s.record.vacate_after {
+            Some(at) if s.now < at => next.wake(at),
+            Some(_) | None => next.act(Effect::Vacate { color, except: None }),
+        }
+        return next.into();
+    }
+    release()
+}

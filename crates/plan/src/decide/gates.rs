@@ -1,0 +1,186 @@
+//! What must hold before the next step, and what is measured meanwhile.
+
+use super::{Draft, Next};
+use crate::outcome::{Notice, Plan, Why};
+use crate::record::{Cause, Gate, Pause, Phase, StepRecord};
+use crate::settings::{Mode, OnFailure, Step, Until};
+use crate::snapshot::{Form, Snapshot, Standing};
+use crate::words::Time;
+
+/// The checks that should be measured now.
+pub(super) fn measured(s: &Snapshot) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    if let Phase::Step(step) = &s.record.phase
+        && step.reached.is_some()
+        && let Some((_, wanted)) = s.settings.step(&step.step)
+    {
+        names.extend(wanted.checks.iter().cloned());
+    }
+    names.extend(guards(s).map(str::to_owned));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The guards that watch now: from the first weight on, until promotion or retirement.
+fn guards(s: &Snapshot) -> impl Iterator<Item = &str> {
+    let under_test = match &s.record.phase {
+        Phase::Step(step) => s.world.routes.form.highest() > 0 || (step.weight > 0 && step.reached.is_some()),
+        Phase::Promoting { .. } => true,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
+    };
+    let kept = matches!(s.record.phase, Phase::Rest { .. }) && s.record.previous.is_some();
+    s.settings
+        .guards
+        .iter()
+        .filter(move |guard| under_test || (kept && guard.until == Until::Retired))
+        .map(|guard| guard.check.as_str())
+}
+
+/// A guard that failed, as a cause to go back.
+pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
+    guards(s).find(|check| s.standing(check) == Standing::Fail).map(|check| Cause::Guard {
+        check: check.to_owned(),
+        detail: s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default(),
+    })
+}
+
+/// A check of the step that failed or went blind, with what that leads to.
+pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailure)> {
+    step.checks.iter().find_map(|check| match s.standing(check) {
+        Standing::Fail => {
+            let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
+            Some((Cause::Check { check: check.clone(), detail }, s.settings.on_failure))
+        }
+        Standing::Blind => Some((Cause::Blind { check: check.clone() }, s.settings.on_blind(check))),
+        Standing::Pending | Standing::Pass => None,
+    })
+}
+
+/// The approvals of a step: as pinned when the rollout started, so that taking the gate out counts from the next revision.
+pub(super) fn approvals(s: &Snapshot, step: &Step) -> Option<u32> {
+    let pinned = s.record.pinned.iter().find(|(name, _)| *name == step.name).map(|(_, count)| *count);
+    pinned.or(step.approvals)
+}
+
+/// What the gates of a reached step say.
+pub(super) enum Verdict {
+    /// All hold.
+    Open,
+    /// Only people are missing, and they are not asked yet.
+    Ask(u32),
+    /// Something is waited for.
+    Wait,
+}
+
+/// Judges the gates of a step that was reached at `reached`.
+pub(super) fn judge(
+    s: &Snapshot,
+    step: &Step,
+    place: &StepRecord,
+    reached: Time,
+    next: &mut Next,
+) -> Verdict {
+    let until = reached + step.hold;
+    let mut open = true;
+    if s.now < until {
+        next.wait(until, Why::Holding { step: step.name.clone(), until });
+        open = false;
+    }
+    // Evidence gathered before this step was reached says nothing about it.
+    let fresh = place.reached == Some(reached);
+    let waiting: Vec<String> =
+        step.checks.iter().filter(|check| !fresh || s.standing(check) != Standing::Pass).cloned().collect();
+    if !waiting.is_empty() {
+        next.say(Why::Checking { checks: waiting });
+        open = false;
+    }
+    if !open {
+        return Verdict::Wait;
+    }
+    match (approvals(s, step), &place.gate) {
+        (None, _) => Verdict::Open,
+        (Some(needed), None) => Verdict::Ask(needed),
+        (Some(_), Some(gate)) if count(gate) >= gate.needed => Verdict::Open,
+        (Some(_), Some(gate)) => {
+            next.say(Why::Asking { step: step.name.clone(), have: count(gate), needed: gate.needed });
+            Verdict::Wait
+        }
+    }
+}
+
+/// Distinct persons who approved.
+pub(super) fn count(gate: &Gate) -> u32 {
+    u32::try_from(gate.votes.len()).unwrap_or(u32::MAX)
+}
+
+/// Opens the question of a step.
+pub(super) fn opened(s: &Snapshot, needed: u32) -> Gate {
+    Gate { nonce: s.nonce.clone(), opened: s.now, needed, votes: Vec::new() }
+}
+
+/// Commits what follows a step whose gates hold: the next step, or promotion.
+pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan {
+    let s = draft.s;
+    match s.settings.steps.get(index + 1) {
+        Some(step) => {
+            draft.record.phase = Phase::Step(StepRecord {
+                step: step.name.clone(),
+                weight: step.weight,
+                deadline: s.now + s.settings.progress_deadline,
+                reached: None,
+                gate: None,
+            });
+            draft.commit(why)
+        }
+        None if s.settings.routed => {
+            draft.record.phase = Phase::Promoting { deadline: s.now + s.settings.progress_deadline };
+            draft.commit(why)
+        }
+        None => super::promote::finish(draft),
+    }
+}
+
+/// Commits that a step was reached, and with it whatever follows at once: the question to people or the next step.
+pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usize) -> Plan {
+    let mut next = Next::default();
+    let mut draft = Draft::new(s);
+    if let Some(candidate) = &s.record.candidate {
+        draft.tell(Notice::StepReached {
+            revision: candidate.slot.revision,
+            step: step.name.clone(),
+            weight: step.weight,
+        });
+    }
+    let mut place = StepRecord { reached: Some(s.now), ..place.clone() };
+    // The checks start with the commit: until then a step with checks can't be open.
+    let verdict =
+        if step.checks.is_empty() { judge(s, step, &place, s.now, &mut next) } else { Verdict::Wait };
+    match verdict {
+        Verdict::Open if !s.paused() => return advance(draft, index, next.why),
+        Verdict::Ask(needed) => place.gate = Some(opened(s, needed)),
+        Verdict::Open | Verdict::Wait => {}
+    }
+    draft.record.phase = Phase::Step(place);
+    draft.commit(next.why)
+}
+
+/// Who holds the Rollout back.
+pub(super) fn paused(s: &Snapshot) -> Why {
+    let by = match &s.record.paused {
+        Some(Pause::Decision { user }) => user.clone(),
+        Some(Pause::ForeignHand { manager }) => format!("a change of the routes by {manager}"),
+        None if s.settings.mode == Mode::Paused => "spec.mode".to_owned(),
+        None => String::new(),
+    };
+    Why::Paused { by }
+}
+
+/// Whether the routes carry less for the candidate than was committed.
+pub(super) fn towards_live(form: Form, intended: u8) -> bool {
+    match form {
+        Form::Owner => intended > 0,
+        Form::Entered(now) => now < intended,
+        Form::Mixed { .. } | Form::Unrouted | Form::Broken => false,
+    }
+}

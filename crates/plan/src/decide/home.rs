@@ -1,0 +1,91 @@
+//! What must be so whenever nothing is under test: both roles at live, routes as their owner wrote them, each color as
+//! active as its role says.
+
+use super::{Next, reach, serves};
+use crate::outcome::{Effect, Why};
+use crate::record::Phase;
+use crate::snapshot::{Form, Objects, Snapshot};
+use crate::words::{Color, Slot};
+
+/// Leads roles and routes home to `live`. `stamp` is the epoch that each must carry before anything irreversible may
+/// follow. True once all is observed.
+pub(super) fn lead(s: &Snapshot, live: Slot, stamp: u64, next: &mut Next) -> bool {
+    let mut home = true;
+    let world = &s.world;
+    if !serves(&world.color(live.color).serving) && someone_serves(s, live) {
+        next.say(Why::ReturnBlocked { slot: live });
+        return false;
+    }
+    if world.live_service.points != Some(live) || world.live_service.epoch < stamp {
+        next.act(Effect::PointLive(live));
+        home = false;
+    }
+    if world.candidate_service.points != Some(live) || world.candidate_service.epoch < stamp {
+        next.act(Effect::PointCandidate(live));
+        home = false;
+    }
+    routes(s, stamp, home, next) && home
+}
+
+/// Whether the roles have a better place than a live without endpoints.
+fn someone_serves(s: &Snapshot, live: Slot) -> bool {
+    let points = s.world.live_service.points;
+    points.is_some_and(|slot| slot != live && serves(&s.world.color(slot.color).serving))
+}
+
+fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
+    let routes = &s.world.routes;
+    match routes.form {
+        Form::Unrouted | Form::Broken => true,
+        Form::Owner if routes.epoch >= stamp => true,
+        Form::Owner => {
+            next.act(Effect::LowerWeight(0));
+            false
+        }
+        Form::Entered(0) if routes.epoch >= stamp => {
+            if let Some(until) = reach::propagating(s, routes.since) {
+                next.wait(until, Why::Propagating { until });
+            } else if roles_home {
+                next.act(Effect::LeaveRoutes);
+            }
+            false
+        }
+        Form::Entered(_) => {
+            next.act(Effect::LowerWeight(0));
+            false
+        }
+        Form::Mixed { highest, .. } => {
+            if highest > 0 || routes.epoch < stamp {
+                next.act(Effect::LowerWeight(0));
+            } else if let Some(until) = reach::propagating(s, routes.since) {
+                next.wait(until, Why::Propagating { until });
+            } else if roles_home {
+                next.act(Effect::LeaveRoutes);
+            }
+            false
+        }
+    }
+}
+
+/// Keeps each color as it should be for its role: what does work by itself runs in live alone. The color that must rest
+/// is brought to rest before the other one is set to work, so that no work is done twice.
+pub(super) fn activity(s: &Snapshot, next: &mut Next) {
+    let Some(live) = s.record.live.map(|live| live.slot) else { return };
+    if let Some(effect) = out_of_sync(s, live.color.other(), live) {
+        next.act(effect);
+    } else if let Some(effect) = out_of_sync(s, live.color, live) {
+        next.act(effect);
+    }
+}
+
+fn out_of_sync(s: &Snapshot, color: Color, live: Slot) -> Option<Effect> {
+    let kept = [s.record.live, s.record.previous, s.record.candidate];
+    let slot = kept.iter().flatten().map(|release| release.slot).find(|slot| slot.color == color)?;
+    let in_sync = match s.world.color(color).objects {
+        Objects::Present { slot: there, in_sync } => there == slot && in_sync,
+        // The candidate's objects are brought up by `reach`; whatever else is gone from a kept slot stays gone.
+        Objects::Absent | Objects::Leftover => slot != live,
+    };
+    let under_test = matches!(s.record.phase, Phase::Step(_)) && slot != live;
+    (!in_sync && !under_test).then_some(Effect::ApplyRelease { slot, active: slot == live })
+}

@@ -1,0 +1,111 @@
+//! The first release goes straight to live; a lost record is made anew from what serves.
+
+use super::{Draft, Next, serves};
+use crate::outcome::{Effect, Notice, Plan, Why};
+use crate::record::{Outcome, Phase, Release, Wanted};
+use crate::snapshot::{Found, Objects, Snapshot, Stops};
+use crate::words::{Color, ContentHash, Slot, Time};
+
+pub(super) fn begin(s: &Snapshot) -> Plan {
+    match s.world.found {
+        Found::Release { slot, hash } => rebuild(s, slot, hash),
+        Found::Foreign => stopped(s),
+        Found::Nothing => match (s.stopped(Stops::Everything), s.settings.wanted) {
+            (None, Some(hash)) if s.settings.mode == crate::settings::Mode::Active => install(s, hash),
+            (None, Some(_)) => Next::because(super::gates::paused(s)).into(),
+            (Some(_), _) | (None, None) => stopped(s),
+        },
+    }
+}
+
+fn stopped(s: &Snapshot) -> Plan {
+    let mut next = Next::default();
+    for obstacle in &s.world.obstacles {
+        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+    }
+    next.into()
+}
+
+/// What serves is live, whatever was being tried; the rest goes back to weight 0 and, after the drain, away.
+fn rebuild(s: &Snapshot, slot: Slot, hash: ContentHash) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.record.counter = s.world.highest_counter;
+    draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
+    draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
+    draft.record.vacate_after = Some(s.now + s.settings.drain.max(s.settings.keep_failed));
+    draft.record.phase = Phase::Returning { cause: crate::record::Cause::Cancelled, since: s.now };
+    draft.tell(Notice::Rebuilt { revision: slot.revision });
+    draft.commit(vec![Why::Returning])
+}
+
+fn install(s: &Snapshot, hash: ContentHash) -> Plan {
+    let mut draft = Draft::new(s);
+    let counter = s.world.highest_counter.saturating_add(1);
+    let slot = Slot { color: Color::Blue, revision: hash.revision(counter) };
+    draft.record.counter = counter;
+    draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
+    draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
+    draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
+    draft.tell(Notice::Started { revision: slot.revision, attempt: 1 });
+    draft.commit(vec![Why::Starting { slot, trouble: None }])
+}
+
+pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
+    let Some(live) = s.record.live else { return begin(s) };
+    if let Some(hash) = s.settings.wanted
+        && hash != live.hash
+        && !serves(&s.world.color(live.slot.color).serving)
+    {
+        return install(s, hash);
+    }
+    let mut next = Next::default();
+    if let Some(obstacle) = s.stopped(Stops::Everything) {
+        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+        return next.into();
+    }
+    bring_up(s, live.slot, &mut next);
+    let color = s.world.color(live.slot.color);
+    let pointed =
+        s.world.live_service.points == Some(live.slot) && s.world.candidate_service.points == Some(live.slot);
+    if next.effects.is_empty() && pointed && color.available && serves(&color.serving) {
+        return installed(s, &live);
+    }
+    next.say(Why::Starting { slot: live.slot, trouble: color.trouble.clone() });
+    if s.now > deadline {
+        next.why.insert(0, Why::HeldByDeadline { waiting_for: "the first release".to_owned() });
+    } else {
+        next.wake(Time(deadline.0 + 1));
+    }
+    next.into()
+}
+
+fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
+    if !s.world.recorded {
+        next.act(Effect::RecordRevision(slot.revision));
+    }
+    match s.world.color(slot.color).objects {
+        Objects::Present { slot: there, in_sync: true } if there == slot => {}
+        Objects::Present { slot: there, .. } if there == slot => {
+            next.act(Effect::ApplyRelease { slot, active: true });
+        }
+        Objects::Absent => next.act(Effect::ApplyRelease { slot, active: true }),
+        Objects::Present { .. } | Objects::Leftover => {
+            next.say(Why::Clearing(slot.color));
+            next.act(Effect::Vacate { color: slot.color, except: Some(slot.revision) });
+        }
+    }
+    if s.world.live_service.points != Some(slot) {
+        next.act(Effect::PointLive(slot));
+    }
+    if s.world.candidate_service.points != Some(slot) {
+        next.act(Effect::PointCandidate(slot));
+    }
+}
+
+fn installed(s: &Snapshot, live: &Release) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.remember(live, Outcome::Promoted);
+    draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };
+    draft.tell(Notice::Installed { revision: live.slot.revision });
+    draft.commit(vec![Why::AtRest])
+}

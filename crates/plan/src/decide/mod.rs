@@ -1,0 +1,170 @@
+//! The rules, a file per phase. The most urgent comes first.
+
+mod decisions;
+mod delete;
+mod gates;
+mod home;
+mod install;
+mod promote;
+mod reach;
+mod rest;
+mod returning;
+mod step;
+
+use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
+use crate::record::{Attempt, Outcome, Phase, Record, Release};
+use crate::settings::Mode;
+use crate::snapshot::Snapshot;
+use crate::words::Time;
+
+/// Says what to do next. Pure: the same snapshot gives the same plan.
+pub fn plan(s: &Snapshot) -> Plan {
+    let mut plan = decide(s);
+    plan.measure = gates::measured(s);
+    plan
+}
+
+fn decide(s: &Snapshot) -> Plan {
+    if s.world.stale {
+        return Next::because(Why::CatchingUp).into();
+    }
+    if s.settings.mode == Mode::HandsOff && !s.deleting {
+        return Next::because(Why::HandsOff).into();
+    }
+    let decided = decisions::next(s);
+    if let Some(commit) = decided.commit {
+        return commit;
+    }
+    let mut plan = phase(s);
+    append(&mut plan, decided.answers);
+    plan
+}
+
+fn phase(s: &Snapshot) -> Plan {
+    if s.deleting
+        && let Some(plan) = delete::plan(s)
+    {
+        return plan;
+    }
+    match &s.record.phase {
+        Phase::New => install::begin(s),
+        Phase::Installing { deadline } => install::go_on(s, *deadline),
+        Phase::Rest { .. } => rest::plan(s),
+        Phase::Step(step) => step::plan(s, step),
+        Phase::Promoting { deadline } => promote::plan(s, *deadline),
+        Phase::Returning { cause, .. } => returning::plan(s, cause),
+    }
+}
+
+/// Outcomes of Decisions ride along with effects, and never hold up a commit.
+fn append(plan: &mut Plan, answers: Vec<Effect>) {
+    if answers.is_empty() {
+        return;
+    }
+    match &mut plan.decision {
+        Decision::Commit(_) => {}
+        Decision::Act(effects) => effects.extend(answers),
+        Decision::Rest => plan.decision = Decision::Act(answers),
+    }
+}
+
+/// Effects, reasons and the next look, gathered rule by rule.
+#[derive(Default)]
+struct Next {
+    effects: Vec<Effect>,
+    why: Vec<Why>,
+    wake_at: Option<Time>,
+}
+
+impl Next {
+    fn because(why: Why) -> Self {
+        Self { why: vec![why], ..Self::default() }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        if !self.effects.contains(&effect) {
+            self.effects.push(effect);
+        }
+    }
+
+    fn say(&mut self, why: Why) {
+        self.why.push(why);
+    }
+
+    fn wake(&mut self, at: Time) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Waits until `at`, with the reason.
+    fn wait(&mut self, at: Time, why: Why) {
+        self.wake(at);
+        self.say(why);
+    }
+}
+
+impl From<Next> for Plan {
+    fn from(next: Next) -> Self {
+        let decision = if next.effects.is_empty() { Decision::Rest } else { Decision::Act(next.effects) };
+        Self { decision, wake_at: next.wake_at, why: next.why, measure: Vec::new() }
+    }
+}
+
+/// A transition: a copy of the record that is changed and then committed under the next epoch.
+struct Draft<'a> {
+    s: &'a Snapshot,
+    record: Record,
+    notices: Vec<Notice>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(s: &'a Snapshot) -> Self {
+        Self { s, record: s.record.clone(), notices: Vec::new() }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Puts an ended attempt into the history.
+    fn remember(&mut self, release: &Release, outcome: Outcome) {
+        let decisions = self.record.consumed.iter().map(|consumed| consumed.decision.clone()).collect();
+        let attempt = Attempt {
+            revision: release.slot.revision,
+            attempt: release.attempt,
+            outcome,
+            started: release.since,
+            finished: self.s.now,
+            decisions,
+        };
+        self.record.history.insert(0, attempt);
+        self.record.history.truncate(10);
+    }
+
+    fn commit(self, why: Vec<Why>) -> Plan {
+        let Self { s, mut record, notices } = self;
+        record.epoch = s.record.epoch.max(s.world.highest_epoch).saturating_add(1);
+        let commit = Commit { record, notices };
+        Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }
+    }
+}
+
+/// Endpoints that a share needs: ceil(weight/100 × live's endpoints at the start), at least one, per traffic Service.
+pub(crate) fn needed(weight: u8, baseline: &[u32], services: usize) -> Vec<u32> {
+    (0..services)
+        .map(|i| {
+            let full = u64::from(baseline.get(i).copied().unwrap_or(1));
+            let share = (full * u64::from(weight)).div_ceil(100);
+            u32::try_from(share).unwrap_or(u32::MAX).max(1)
+        })
+        .collect()
+}
+
+/// Whether every traffic Service has at least what is needed.
+pub(crate) fn enough(serving: &[u32], needed: &[u32]) -> bool {
+    serving.len() == needed.len() && serving.iter().zip(needed).all(|(have, need)| have >= need)
+}
+
+/// Whether every traffic Service has at least one endpoint.
+pub(crate) fn serves(serving: &[u32]) -> bool {
+    !serving.is_empty() && serving.iter().all(|have| *have > 0)
+}

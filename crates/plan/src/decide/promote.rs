@@ -1,0 +1,108 @@
+//! Promotion: the candidate has all traffic by weight; the live role is turned to it, the weights go back to 0, the
+//! routes back to their owner's bytes. Between each of these proxies are given time.
+
+use super::{Draft, Next, enough, gates, needed, reach, returning};
+use crate::outcome::{Effect, Notice, Plan, Why};
+use crate::record::{Cause, Outcome, Phase, Release};
+use crate::settings::OnFailure;
+use crate::snapshot::{Form, Snapshot};
+use crate::words::Time;
+
+pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
+    let Some(candidate) = &s.record.candidate else {
+        return returning::send_back(s, Cause::Cancelled);
+    };
+    if let Some(cause) = cause_to_return(s, candidate) {
+        return returning::send_back(s, cause);
+    }
+    let mut next = Next::because(Why::Promoting);
+    if s.world.live_service.points == Some(candidate.slot) {
+        if turn_home(s, candidate, &mut next) {
+            return finish(Draft::new(s));
+        }
+    } else {
+        turn_live(s, candidate, &mut next);
+    }
+    if s.now > deadline && !s.paused() {
+        let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
+        match s.settings.on_failure {
+            OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
+            OnFailure::Hold => next.say(Why::HeldByDeadline { waiting_for }),
+        }
+    } else {
+        next.wake(Time(deadline.0 + 1));
+    }
+    next.into()
+}
+
+fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
+    if let Some(cause) = gates::failed_guard(s) {
+        return Some(cause);
+    }
+    let short = s.world.color(candidate.slot.color).short_since;
+    short.is_some_and(|since| s.age(since) >= s.settings.endpoint_grace).then_some(Cause::TooFewEndpoints)
+}
+
+/// The live role is turned only while it has weight 0 in every route, seen long enough.
+fn turn_live(s: &Snapshot, candidate: &Release, next: &mut Next) {
+    let reach::Reach { next: mut missing, reached } = reach::toward(s, candidate, 100);
+    if !reached || !missing.effects.is_empty() {
+        next.effects.append(&mut missing.effects);
+        next.why.append(&mut missing.why);
+        if let Some(at) = missing.wake_at {
+            next.wake(at);
+        }
+        return;
+    }
+    let color = s.world.color(candidate.slot.color);
+    if reach::may_advance(s, next)
+        && enough(&color.serving, &needed(100, &s.record.baseline, color.serving.len()))
+    {
+        next.act(Effect::PointLive(candidate.slot));
+    }
+}
+
+/// Both roles are at the candidate: weights may go to 0 and then out. True once the routes are their owner's again.
+fn turn_home(s: &Snapshot, candidate: &Release, next: &mut Next) -> bool {
+    let world = &s.world;
+    if !world.live_service.settled {
+        next.say(Why::Starting { slot: candidate.slot, trouble: None });
+        return false;
+    }
+    if world.candidate_service.points != Some(candidate.slot) {
+        next.act(Effect::PointCandidate(candidate.slot));
+        return false;
+    }
+    if let Some(until) = reach::propagating(s, world.live_service.since) {
+        next.wait(until, Why::Propagating { until });
+        return false;
+    }
+    match world.routes.form {
+        Form::Owner | Form::Unrouted => return true,
+        Form::Broken => {}
+        Form::Entered(0) | Form::Mixed { highest: 0, .. } => {
+            if let Some(until) = reach::propagating(s, world.routes.since) {
+                next.wait(until, Why::Propagating { until });
+            } else {
+                next.act(Effect::LeaveRoutes);
+            }
+        }
+        Form::Entered(_) | Form::Mixed { .. } => next.act(Effect::LowerWeight(0)),
+    }
+    false
+}
+
+/// Commits that the candidate is live; the old release is kept untouched.
+pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
+    let s = draft.s;
+    let Some(candidate) = draft.record.candidate.take() else { return draft.commit(Vec::new()) };
+    draft.remember(&candidate, Outcome::Promoted);
+    draft.record.previous = draft.record.live.take();
+    draft.record.live = Some(Release { since: s.now, ..candidate });
+    draft.record.vacate_after = Some(s.now + s.settings.drain);
+    let kept_until = s.now + s.settings.keep_previous.max(s.settings.drain);
+    draft.record.kept_until = Some(kept_until);
+    draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };
+    draft.tell(Notice::Promoted { revision: candidate.slot.revision });
+    draft.commit(vec![Why::Keeping { until: kept_until }])
+}

@@ -1,0 +1,177 @@
+//! Bringing the candidate to a weight, in the order of writes that loses no request:
+//! routes at weight 0 → pods ready → candidate role selects them → weight. Each link is observed before the next.
+
+use super::{Next, enough, needed};
+use crate::outcome::{Effect, Why};
+use crate::record::Release;
+use crate::snapshot::{Form, Objects, Snapshot, Stops};
+use crate::words::{Slot, Time};
+
+/// What is still missing, and whether the weight is there and has reached the proxies.
+pub(super) struct Reach {
+    pub(super) next: Next,
+    pub(super) reached: bool,
+}
+
+pub(super) fn toward(s: &Snapshot, candidate: &Release, weight: u8) -> Reach {
+    let mut next = Next::default();
+    objects(s, candidate.slot, &mut next);
+    let ready = ready(s, candidate.slot, weight, &mut next);
+    routes_down(s, weight, &mut next);
+    let pointed = ready && point_candidate(s, candidate.slot, &mut next);
+    let reached = if s.settings.routed {
+        raise(s, candidate.slot, weight, pointed, &mut next)
+    } else {
+        switch(s, candidate.slot, weight, pointed, &mut next)
+    };
+    Reach { next, reached }
+}
+
+/// The release's objects, and what must stand before a route is touched.
+pub(super) fn objects(s: &Snapshot, slot: Slot, next: &mut Next) {
+    if s.settings.routed && !s.world.finalizer {
+        next.act(Effect::Finalizer(true));
+    }
+    if !s.world.recorded {
+        next.act(Effect::RecordRevision(slot.revision));
+    }
+    match s.world.color(slot.color).objects {
+        Objects::Present { slot: there, in_sync } if there == slot => {
+            if !in_sync {
+                next.act(Effect::ApplyRelease { slot, active: false });
+            }
+        }
+        Objects::Present { .. } | Objects::Leftover => {
+            next.say(Why::Clearing(slot.color));
+            next.act(Effect::Vacate { color: slot.color, except: Some(slot.revision) });
+        }
+        Objects::Absent => next.act(Effect::ApplyRelease { slot, active: false }),
+    }
+}
+
+fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
+    let color = s.world.color(slot.color);
+    let there = matches!(color.objects, Objects::Present { slot: there, .. } if there == slot);
+    if !there || !color.available {
+        next.say(Why::Starting { slot, trouble: color.trouble.clone() });
+        return false;
+    }
+    let needed = needed(weight, &s.record.baseline, color.serving.len());
+    if enough(&color.serving, &needed) {
+        return true;
+    }
+    next.say(Why::TooFewEndpoints { slot, needed, serving: color.serving.clone() });
+    false
+}
+
+/// Naming the candidate at weight 0 and lowering a weight are safe at any time.
+fn routes_down(s: &Snapshot, weight: u8, next: &mut Next) {
+    match s.world.routes.form {
+        Form::Owner if s.world.finalizer => next.act(Effect::EnterRoutes),
+        Form::Mixed { owner: true, highest } => {
+            if highest > 0 {
+                next.act(Effect::LowerWeight(0));
+            }
+            if s.world.finalizer {
+                next.act(Effect::EnterRoutes);
+            }
+        }
+        Form::Entered(now) | Form::Mixed { highest: now, owner: false } if now > weight => {
+            next.act(Effect::LowerWeight(weight));
+        }
+        Form::Owner | Form::Entered(_) | Form::Mixed { owner: false, .. } | Form::Unrouted | Form::Broken => {
+        }
+    }
+}
+
+/// The candidate role may be turned to new pods only while no proxy routes to it.
+fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
+    let service = &s.world.candidate_service;
+    if service.points == Some(slot) {
+        return service.settled;
+    }
+    match s.world.routes.form {
+        Form::Unrouted => next.act(Effect::PointCandidate(slot)),
+        Form::Entered(0) => {
+            if let Some(until) = propagating(s, s.world.routes.since) {
+                next.wait(until, Why::Propagating { until });
+            } else {
+                next.act(Effect::PointCandidate(slot));
+            }
+        }
+        // Somebody gave the candidate role weight while it selects other pods: it goes through 0 first.
+        Form::Entered(_) | Form::Mixed { owner: false, .. } => next.act(Effect::LowerWeight(0)),
+        Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken => {}
+    }
+    false
+}
+
+fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -> bool {
+    let at = match s.world.routes.form {
+        Form::Entered(at) => at,
+        Form::Mixed { owner: false, highest } => highest.min(weight.saturating_sub(1)),
+        Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken | Form::Unrouted => return false,
+    };
+    if !pointed {
+        return false;
+    }
+    if let Some(until) = propagating(s, s.world.routes.since)
+        && (at == 0 || at == weight)
+    {
+        next.wait(until, Why::Propagating { until });
+        return false;
+    }
+    if at == weight {
+        return matches!(s.world.routes.form, Form::Entered(_));
+    }
+    if at < weight && may_advance(s, next) {
+        next.say(Why::Shifting { weight });
+        let color = s.world.color(slot.color);
+        if enough(&color.serving, &needed(weight, &s.record.baseline, color.serving.len())) {
+            next.act(Effect::RaiseWeight(weight));
+        }
+    }
+    false
+}
+
+/// Without a mesh, weight 100 is the switch of the live role itself.
+fn switch(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -> bool {
+    if !pointed {
+        return false;
+    }
+    if weight < 100 {
+        return true;
+    }
+    let service = &s.world.live_service;
+    if service.points != Some(slot) {
+        if may_advance(s, next) {
+            next.say(Why::Shifting { weight });
+            next.act(Effect::PointLive(slot));
+        }
+        return false;
+    }
+    if let Some(until) = propagating(s, service.since) {
+        next.wait(until, Why::Propagating { until });
+        return false;
+    }
+    service.settled
+}
+
+/// Whether traffic may move towards the candidate at all.
+pub(super) fn may_advance(s: &Snapshot, next: &mut Next) -> bool {
+    if let Some(obstacle) = s.stopped(Stops::Rollout) {
+        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+        return false;
+    }
+    if s.paused() {
+        next.say(super::gates::paused(s));
+        return false;
+    }
+    true
+}
+
+/// Until when proxies may still act on what was before `since`; none once they can't.
+pub(super) fn propagating(s: &Snapshot, since: Time) -> Option<Time> {
+    let until = since + s.settings.propagation;
+    (s.now < until).then_some(until)
+}

@@ -1,0 +1,190 @@
+//! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
+
+use super::{Draft, Next, gates, home, returning};
+use crate::outcome::{Effect, Notice, Plan, Why};
+use crate::record::{Cause, Outcome, Phase, Release, StepRecord, Wanted};
+use crate::snapshot::{Objects, Snapshot, Stops};
+use crate::words::{ContentHash, Slot, Time};
+
+pub(super) fn plan(s: &Snapshot) -> Plan {
+    let Some(live) = &s.record.live else { return super::install::begin(s) };
+    if let Some(cause) = cause_to_return(s) {
+        return returning::send_back(s, cause);
+    }
+    let mut next = Next::default();
+    home::lead(s, live.slot, 0, &mut next);
+    if s.stopped(Stops::Everything).is_none() {
+        home::activity(s, &mut next);
+    }
+    if s.settings.routed && s.world.finalizer && next.effects.is_empty() && settled(s) {
+        next.act(Effect::Finalizer(false));
+    }
+    if !next.effects.is_empty() {
+        return next.into();
+    }
+    if let Some(plan) = want(s, live) {
+        return plan;
+    }
+    retire(s, live, next)
+}
+
+/// Routes are their owner's, so deletion needs nothing from us.
+fn settled(s: &Snapshot) -> bool {
+    matches!(s.world.routes.form, crate::snapshot::Form::Owner | crate::snapshot::Form::Broken)
+}
+
+/// After promotion a guard can still lead back, and so can a hand that follows the runbook while the operator is down.
+fn cause_to_return(s: &Snapshot) -> Option<Cause> {
+    let previous = s.record.previous?;
+    if s.world.live_service.points == Some(previous.slot) {
+        return Some(Cause::ForeignHand);
+    }
+    gates::failed_guard(s).filter(|_| super::serves(&s.world.color(previous.slot.color).serving))
+}
+
+/// What is wanted is neither live nor sent back: make room, then start.
+fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
+    let hash = s.settings.wanted?;
+    let known = s.record.wanted.filter(|wanted| wanted.hash == hash);
+    if known.is_none() && hash == live.hash {
+        return Some(at_live(s, live, hash));
+    }
+    if hash == live.hash || known.is_some_and(|wanted| wanted.rejected) {
+        return unblock(s);
+    }
+    if hash.version != live.hash.version {
+        return Some(rebase(s, live, hash));
+    }
+    if let Some(obstacle) = s.stopped(Stops::Rollout) {
+        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
+        return Some(block(s, why));
+    }
+    if s.paused() {
+        return Some(Next::because(gates::paused(s)).into());
+    }
+    if s.record.previous.is_some() || s.record.candidate.is_some() {
+        return Some(make_room(s));
+    }
+    if s.world.color(live.slot.color.other()).objects != Objects::Absent {
+        return Some(clear(s, live.slot));
+    }
+    Some(start(s, live, hash, known))
+}
+
+/// The spec asks for what already serves.
+fn at_live(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.record.wanted =
+        Some(Wanted { hash, revision: live.slot.revision, rejected: false, attempts: live.attempt });
+    draft.record.blocked_since = None;
+    draft.record.phase = Phase::Rest { outcome: Outcome::Cancelled };
+    draft.commit(vec![Why::AtRest])
+}
+
+/// The recipe of the hash changed with the operator: a new base line, never a rollout.
+fn rebase(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.record.live = Some(Release { hash, ..*live });
+    draft.record.wanted =
+        Some(Wanted { hash, revision: live.slot.revision, rejected: false, attempts: live.attempt });
+    draft.commit(vec![Why::AtRest])
+}
+
+fn block(s: &Snapshot, why: Why) -> Plan {
+    if let Some(since) = s.record.blocked_since {
+        let mut next = Next::because(why);
+        let stalled = since + s.settings.progress_deadline;
+        if s.now < stalled {
+            next.wake(stalled);
+        }
+        return next.into();
+    }
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = Some(s.now);
+    draft.commit(vec![why])
+}
+
+fn unblock(s: &Snapshot) -> Option<Plan> {
+    s.record.blocked_since?;
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = None;
+    Some(draft.commit(Vec::new()))
+}
+
+/// Going back ends being possible before anything of the old release is touched.
+fn make_room(s: &Snapshot) -> Plan {
+    let mut draft = Draft::new(s);
+    let gone = draft.record.previous.take();
+    draft.record.candidate = None;
+    draft.record.kept_until = None;
+    if let Some(previous) = gone {
+        draft.tell(Notice::Retired { revision: previous.slot.revision });
+    }
+    draft.commit(Vec::new())
+}
+
+/// Deletes what is in the other slot, once its last traffic has drained.
+fn clear(s: &Snapshot, live: Slot) -> Plan {
+    let color = live.color.other();
+    let mut next = Next::because(Why::Clearing(color));
+    match s.record.vacate_after {
+        Some(at) if s.now < at => next.wake(at),
+        Some(_) | None => next.act(Effect::Vacate { color, except: None }),
+    }
+    next.into()
+}
+
+fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>) -> Plan {
+    let Some(step) = s.settings.steps.first() else { return Next::default().into() };
+    let mut draft = Draft::new(s);
+    let counter = s.record.counter.max(s.world.highest_counter).saturating_add(1);
+    let mut wanted =
+        known.unwrap_or(Wanted { hash, revision: hash.revision(counter), rejected: false, attempts: 0 });
+    if known.is_none() {
+        draft.record.counter = counter;
+    }
+    wanted.attempts += 1;
+    let slot = Slot { color: live.slot.color.other(), revision: wanted.revision };
+    draft.record.candidate = Some(Release { slot, hash, since: s.now, attempt: wanted.attempts });
+    draft.record.wanted = Some(wanted);
+    draft.record.blocked_since = None;
+    draft.record.vacate_after = None;
+    draft.record.consumed.clear();
+    draft.record.baseline.clone_from(&s.world.color(live.slot.color).serving);
+    draft.record.pinned =
+        s.settings.steps.iter().filter_map(|step| Some((step.name.clone(), step.approvals?))).collect();
+    draft.record.phase = Phase::Step(StepRecord {
+        step: step.name.clone(),
+        weight: step.weight,
+        deadline: s.now + s.settings.progress_deadline,
+        reached: None,
+        gate: None,
+    });
+    draft.tell(Notice::Started { revision: slot.revision, attempt: wanted.attempts });
+    draft.commit(vec![Why::Starting { slot, trouble: None }])
+}
+
+/// Lets go of what was kept long enough, and deletes what nothing keeps.
+fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
+    if let Some(until) = s.record.kept_until {
+        if s.now >= until {
+            return make_room(s);
+        }
+        next.wait(until, Why::Keeping { until });
+    } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
+        return clear(s, live.slot);
+    }
+    if let Some(wanted) = s.record.wanted.filter(|wanted| wanted.rejected) {
+        next.why.insert(0, Why::Rejected { revision: wanted.revision });
+    } else if next.why.is_empty() {
+        next.say(Why::AtRest);
+    }
+    next.into()
+}
+
+/// The end of a Decision to retire now; the drain still holds.
+pub(super) fn retire_now(mut draft: Draft<'_>) -> Plan {
+    let now: Time = draft.s.now;
+    draft.record.kept_until = Some(now);
+    draft.commit(Vec::new())
+}

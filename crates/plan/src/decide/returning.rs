@@ -1,0 +1,82 @@
+//! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
+
+use super::{Draft, Next, home};
+use crate::outcome::{Notice, Plan, Why};
+use crate::record::{Cause, Outcome, Phase, Release};
+use crate::snapshot::Snapshot;
+
+/// Commits that traffic goes back to live; at rest after a promotion, live is the previous release again.
+pub(super) fn send_back(s: &Snapshot, cause: Cause) -> Plan {
+    commit_back(Draft::new(s), cause)
+}
+
+/// The same for a draft that already holds what led to it.
+pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
+    let s = draft.s;
+    if let (Phase::Rest { .. }, Some(previous)) = (&s.record.phase, s.record.previous) {
+        draft.record.candidate = draft.record.live.take();
+        draft.record.live = Some(previous);
+        draft.record.previous = None;
+        draft.record.kept_until = None;
+    }
+    if cause.rejects()
+        && let Some(candidate) = draft.record.candidate
+    {
+        draft.record.rejected.retain(|revision| *revision != candidate.slot.revision);
+        draft.record.rejected.insert(0, candidate.slot.revision);
+        draft.record.rejected.truncate(10);
+        if let Some(wanted) = &mut draft.record.wanted
+            && wanted.hash == candidate.hash
+        {
+            wanted.rejected = true;
+        }
+    }
+    draft.record.phase = Phase::Returning { cause, since: s.now };
+    draft.commit(vec![Why::Returning])
+}
+
+pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
+    let mut next = Next::because(Why::Returning);
+    let Some(live) = &s.record.live else { return end(s, cause) };
+    // What does work by itself stops in the color that goes and starts in the one that stays, apart from the traffic.
+    let at_home = home::lead(s, live.slot, s.record.epoch, &mut next);
+    home::activity(s, &mut next);
+    if at_home && next.effects.is_empty() {
+        return end(s, cause);
+    }
+    next.into()
+}
+
+fn end(s: &Snapshot, cause: &Cause) -> Plan {
+    let mut draft = Draft::new(s);
+    let vacate_after = s.now + s.settings.drain;
+    draft.record.vacate_after = Some(vacate_after);
+    let outcome = match cause {
+        Cause::Cancelled | Cause::Deleted => Outcome::Cancelled,
+        Cause::Superseded => Outcome::Superseded,
+        other => Outcome::RolledBack(other.clone()),
+    };
+    if let Some(candidate) = draft.record.candidate {
+        draft.remember(&candidate, outcome.clone());
+        tell(&mut draft, &candidate, cause);
+    }
+    if cause.rejects() && draft.record.candidate.is_some() {
+        draft.record.kept_until = Some(s.now + s.settings.keep_failed.max(s.settings.drain));
+    } else {
+        draft.record.candidate = None;
+        draft.record.kept_until = None;
+    }
+    draft.record.paused =
+        draft.record.paused.filter(|pause| matches!(pause, crate::record::Pause::Decision { .. }));
+    draft.record.phase = Phase::Rest { outcome };
+    draft.commit(Vec::new())
+}
+
+fn tell(draft: &mut Draft<'_>, candidate: &Release, cause: &Cause) {
+    let revision = candidate.slot.revision;
+    draft.tell(match cause {
+        Cause::Cancelled | Cause::Deleted => Notice::Cancelled { revision },
+        Cause::Superseded => Notice::Superseded { revision },
+        other => Notice::RolledBack { revision, cause: other.clone() },
+    });
+}

@@ -1,0 +1,94 @@
+//! Invariants that every plan is held against before it is carried out: a cheap wire that trips on a planner's bug.
+
+use crate::decide::{enough, needed, serves};
+use crate::outcome::{Decision, Effect, Plan};
+use crate::record::Phase;
+use crate::snapshot::{Form, Snapshot};
+use crate::words::Color;
+
+/// What a plan would break.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The invariant's id, as in the design.
+    pub invariant: &'static str,
+    /// What the plan would do.
+    pub detail: String,
+}
+
+/// Holds a plan against the snapshot it came from. Empty for every plan that may be carried out.
+pub fn lint(s: &Snapshot, plan: &Plan) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    match &plan.decision {
+        Decision::Rest => {}
+        Decision::Commit(commit) => {
+            if commit.record.epoch <= s.record.epoch {
+                violations.push(Violation {
+                    invariant: "I4",
+                    detail: format!("epoch {} would not grow", s.record.epoch),
+                });
+            }
+        }
+        Decision::Act(effects) => {
+            for effect in effects {
+                violations.extend(effect_violation(s, effect));
+            }
+        }
+    }
+    violations
+}
+
+fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
+    let broken = |invariant, detail: String| Some(Violation { invariant, detail });
+    match effect {
+        Effect::RaiseWeight(weight) => {
+            let (Phase::Step(_) | Phase::Promoting { .. }) = &s.record.phase else {
+                return broken("I5", format!("a raise to {weight} outside a step"));
+            };
+            let Some(candidate) = s.record.candidate else {
+                return broken("I2", "a raise without candidate".into());
+            };
+            let serving = &s.world.color(candidate.slot.color).serving;
+            if !enough(serving, &needed(*weight, &s.record.baseline, serving.len())) {
+                return broken("I2", format!("a raise to {weight} with {serving:?} endpoints"));
+            }
+            match &s.record.phase {
+                Phase::Step(place) if *weight > place.weight => {
+                    broken("I14", format!("{weight} is above the step"))
+                }
+                _ => None,
+            }
+        }
+        Effect::Vacate { color, except } => vacate_violation(s, *color, except.is_none()),
+        Effect::PointLive(slot) => {
+            let serves_now = serves(&s.world.color(slot.color).serving);
+            let replaces = s.world.live_service.points.is_some_and(|points| points != *slot);
+            (replaces && !serves_now && s.record.live.is_none_or(|live| live.slot != *slot)).then(|| {
+                Violation {
+                    invariant: "I2",
+                    detail: format!("the live role would go to {slot:?}, which doesn't serve"),
+                }
+            })
+        }
+        Effect::Finalizer(_)
+        | Effect::RecordRevision(_)
+        | Effect::ApplyRelease { .. }
+        | Effect::PointCandidate(_)
+        | Effect::EnterRoutes
+        | Effect::LowerWeight(_)
+        | Effect::LeaveRoutes
+        | Effect::Answer { .. } => None,
+    }
+}
+
+fn vacate_violation(s: &Snapshot, color: Color, whole: bool) -> Option<Violation> {
+    let live = s.record.live.is_some_and(|live| live.slot.color == color);
+    let kept = s.record.previous.is_some_and(|previous| previous.slot.color == color);
+    let installing = matches!(s.record.phase, Phase::Installing { .. });
+    let carries = s.world.live_service.points.is_some_and(|points| points.color == color) && whole;
+    let weighted =
+        whole && matches!(s.world.routes.form, Form::Entered(1..) | Form::Mixed { highest: 1.., .. });
+    ((live && !installing) || kept || carries || weighted).then(|| Violation {
+        invariant: "I3",
+        detail: format!("{color} would be cleared while it serves or is kept"),
+    })
+}

@@ -1,0 +1,228 @@
+//! What a plan may say.
+
+use crate::record::Record;
+use crate::words::{Color, Revision, Slot, Time};
+
+/// The answer of the planner.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Plan {
+    /// What to do now.
+    pub decision: Decision,
+    /// When to look again if nothing changes before.
+    pub wake_at: Option<Time>,
+    /// Why, most important first: conditions, events, CLI and page all render these.
+    pub why: Vec<Why>,
+    /// Checks that should be measured now.
+    pub measure: Vec<String>,
+}
+
+/// Either one transition to commit, or effects of what is committed; never both.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Decision {
+    /// Write this record by compare-and-set.
+    Commit(Box<Commit>),
+    /// Bring these about; they are independent of each other and idempotent.
+    Act(Vec<Effect>),
+    /// Nothing.
+    Rest,
+}
+
+/// A transition.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Commit {
+    /// The record with its new epoch.
+    pub record: Record,
+    /// Events to tell, once it is durable.
+    pub notices: Vec<Notice>,
+}
+
+/// What is told as an Event, once per transition.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "each is named by its event reason")]
+pub enum Notice {
+    Installed { revision: Revision },
+    Started { revision: Revision, attempt: u32 },
+    StepReached { revision: Revision, step: String, weight: u8 },
+    Promoted { revision: Revision },
+    RolledBack { revision: Revision, cause: crate::record::Cause },
+    Retired { revision: Revision },
+    Cancelled { revision: Revision },
+    Superseded { revision: Revision },
+    Paused { by: String },
+    Resumed,
+    Rebuilt { revision: Revision },
+}
+
+/// One idempotent write, or a group of writes that belong together. Each carries the record's epoch and is refused by
+/// an object that carries a higher one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Effect {
+    /// Set or remove the finalizer.
+    Finalizer(bool),
+    /// Keep the revision's objects as a ControllerRevision.
+    RecordRevision(Revision),
+    /// Apply all objects of the revision in this color, as live or not (what is live only is at rest in the other).
+    ApplyRelease {
+        /// Which.
+        slot: Slot,
+        /// Whether this color does work by itself.
+        active: bool,
+    },
+    /// Point `<service>` of every traffic Service at a slot; makes the Services where they are missing.
+    PointLive(Slot),
+    /// Point `<service>-candidate` of every traffic Service at a slot.
+    PointCandidate(Slot),
+    /// Name the candidate role at weight 0 in every managed route, with what belongs to it (DestinationRule copies).
+    EnterRoutes,
+    /// Raise the candidate's weight: precondition resourceVersion, fresh reads of routes and endpoints.
+    RaiseWeight(u8),
+    /// Lower the candidate's weight: past errors, guarded by the route's shape alone.
+    LowerWeight(u8),
+    /// Take the candidate role out again: the owner's bytes.
+    LeaveRoutes,
+    /// Delete what is in a color, but for one revision.
+    Vacate {
+        /// Where.
+        color: Color,
+        /// What stays.
+        except: Option<Revision>,
+    },
+    /// Write a Decision's outcome.
+    Answer {
+        /// The Decision's name.
+        decision: String,
+        /// What became of it.
+        ruling: Ruling,
+    },
+}
+
+/// What became of a Decision.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Ruling {
+    /// It is a vote that counts.
+    Counted,
+    /// It was carried out.
+    Done,
+    /// The person had approved already.
+    AlreadyCounted,
+    /// It can't be followed.
+    Refused {
+        /// Why and what to do.
+        message: String,
+    },
+    /// It is for something that is no more.
+    Superseded {
+        /// Why and what to do.
+        message: String,
+    },
+}
+
+/// A reason, as data.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Why {
+    /// The spec says so.
+    HandsOff,
+    /// Caches are older than the last write.
+    CatchingUp,
+    /// Something is in the way.
+    Obstacle {
+        /// The reason.
+        reason: String,
+        /// The sentence.
+        message: String,
+    },
+    /// Workloads start.
+    Starting {
+        /// Which.
+        slot: Slot,
+        /// What is wrong, if anything is known.
+        trouble: Option<String>,
+    },
+    /// A slot is cleared first.
+    Clearing(Color),
+    /// Proxies are given time.
+    Propagating {
+        /// Until when.
+        until: Time,
+    },
+    /// The weight is on its way.
+    Shifting {
+        /// Where to.
+        weight: u8,
+    },
+    /// Fewer endpoints serve than the weight needs.
+    TooFewEndpoints {
+        /// Which color.
+        slot: Slot,
+        /// Needed per traffic Service.
+        needed: Vec<u32>,
+        /// Seen per traffic Service.
+        serving: Vec<u32>,
+    },
+    /// Time at the step.
+    Holding {
+        /// The step.
+        step: String,
+        /// Until when.
+        until: Time,
+    },
+    /// Checks have not enough evidence.
+    Checking {
+        /// Which.
+        checks: Vec<String>,
+    },
+    /// A check failed or is blind and the spec says to wait for a person.
+    HeldByCheck {
+        /// Which.
+        check: String,
+        /// It has no usable answer (else it failed).
+        blind: bool,
+        /// What was seen.
+        detail: String,
+    },
+    /// A deadline passed and the spec says to wait for a person.
+    HeldByDeadline {
+        /// What was waited for.
+        waiting_for: String,
+    },
+    /// A person is asked.
+    Asking {
+        /// The step.
+        step: String,
+        /// Approvals so far.
+        have: u32,
+        /// Approvals needed.
+        needed: u32,
+    },
+    /// Nothing moves forward.
+    Paused {
+        /// Who or what paused it.
+        by: String,
+    },
+    /// Routes were written by another hand.
+    ForeignWriter {
+        /// The field manager.
+        manager: String,
+    },
+    /// The candidate becomes live.
+    Promoting,
+    /// Traffic goes back.
+    Returning,
+    /// Going back has to wait: nothing serves at live.
+    ReturnBlocked {
+        /// The slot that should serve.
+        slot: Slot,
+    },
+    /// The old color stays.
+    Keeping {
+        /// Until when.
+        until: Time,
+    },
+    /// What is wanted was sent back before.
+    Rejected {
+        /// Which.
+        revision: Revision,
+    },
+    /// All is as wanted.
+    AtRest,
+}

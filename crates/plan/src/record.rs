@@ -1,0 +1,309 @@
+//! What was decided and committed. Lives in `status.commit`, changes only by compare-and-set, can be rebuilt when lost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{ContentHash, Revision, Slot, Time};
+
+/// The planner's memory.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Counts the commits; every write carries it, and objects refuse a lower one.
+    pub epoch: u64,
+    /// The highest revision counter that was used.
+    pub counter: u32,
+    /// Where the machine is.
+    pub phase: Phase,
+    /// What was last asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+    /// The release that should get all traffic that isn't the candidate's. Going back is committed by changing this first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Release>,
+    /// The release under test, or the one that was sent back and is kept to be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Release>,
+    /// The old release after promotion, until it is retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Release>,
+    /// Until when `previous`, or a candidate that was sent back, is left untouched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Time>,
+    /// From when objects in the slot that neither serves nor is kept may be deleted: the last traffic plus the drain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vacate_after: Option<Time>,
+    /// Live's serving endpoints per traffic Service when the rollout started: the measure of enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baseline: Vec<u32>,
+    /// Approvals per step, pinned when the rollout started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<(String, u32)>,
+    /// Set while somebody has paused this Rollout other than by its spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
+    /// Since when something is in the way of starting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_since: Option<Time>,
+    /// Revisions that were sent back, newest first, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Revision>,
+    /// Decisions that took effect, newest first, at most twenty: the proof when their status could not be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<Consumed>,
+    /// Ended attempts, newest first, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
+}
+
+/// Where the machine is. Only what a phase needs lives in it; the rest is observed anew.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all_fields = "camelCase")]
+pub enum Phase {
+    /// Nothing is known yet, or the record was lost.
+    #[default]
+    New,
+    /// The first release is brought up; nothing served before.
+    Installing {
+        /// When it should be done.
+        deadline: Time,
+    },
+    /// Nothing is under way.
+    Rest {
+        /// How the last attempt ended.
+        outcome: Outcome,
+    },
+    /// The candidate is brought to a step's weight, or is at it and its gates are waited for.
+    Step(StepRecord),
+    /// The candidate has all traffic by weight and becomes live.
+    Promoting {
+        /// When it should be done.
+        deadline: Time,
+    },
+    /// Traffic goes back to live, whatever is in the way.
+    Returning {
+        /// Why.
+        cause: Cause,
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// The place in the steps.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The step's name.
+    pub step: String,
+    /// The weight it had when it was committed.
+    pub weight: u8,
+    /// When it should be reached.
+    pub deadline: Time,
+    /// When its weight was observed and had time to reach the proxies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Time>,
+    /// Open while a person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+}
+
+/// A question to people.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gate {
+    /// 128 random bits in hex; new at each opening.
+    pub nonce: String,
+    /// When it was opened.
+    pub opened: Time,
+    /// Distinct persons that must approve.
+    pub needed: u32,
+    /// Who approved.
+    pub votes: Vec<Vote>,
+}
+
+/// One approval.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vote {
+    /// The Decision's name.
+    pub decision: String,
+    /// Who.
+    pub user: String,
+    /// By which way, as claimed.
+    pub via: String,
+    /// When it was counted.
+    pub at: Time,
+}
+
+/// A release in a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// Color and revision.
+    #[serde(flatten)]
+    pub slot: Slot,
+    /// Its content.
+    pub hash: ContentHash,
+    /// Since when it has this role.
+    pub since: Time,
+    /// Which try of this content it is, from 1.
+    pub attempt: u32,
+}
+
+/// What was asked for and what became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wanted {
+    /// The content.
+    pub hash: ContentHash,
+    /// The revision it was given.
+    pub revision: Revision,
+    /// Sent back: not tried again until `Retry` or another content in between.
+    pub rejected: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A pause that is not in the spec.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Pause {
+    /// By a Decision.
+    Decision {
+        /// Who.
+        user: String,
+    },
+    /// Another hand moved traffic towards live; that is kept.
+    ForeignHand {
+        /// The field manager.
+        manager: String,
+    },
+}
+
+/// How the last attempt ended.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Live is what is wanted.
+    Promoted,
+    /// The candidate was sent back.
+    RolledBack(Cause),
+    /// The spec came back to live's content.
+    Cancelled,
+    /// Another content took the candidate's place.
+    Superseded,
+    /// The record was lost and made anew from what serves.
+    Rebuilt,
+}
+
+/// Why traffic goes back to live.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Cause {
+    /// A person decided it.
+    Decision {
+        /// Who.
+        user: String,
+        /// Approve refused (Reject) or Rollback.
+        rejected: bool,
+        /// What they said.
+        reason: String,
+    },
+    /// A gate's check failed.
+    Check {
+        /// Which.
+        check: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// A check had no usable answer for its limit and says to go back then.
+    Blind {
+        /// Which.
+        check: String,
+    },
+    /// A guard failed.
+    Guard {
+        /// Which.
+        check: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// Fewer endpoints served than the weight needs.
+    TooFewEndpoints,
+    /// A wait of the machine took too long.
+    Deadline {
+        /// What was waited for.
+        waiting_for: String,
+    },
+    /// Another writer kept changing the routes.
+    ForeignWriter {
+        /// The field manager.
+        manager: String,
+    },
+    /// Another hand pointed the live role back at the previous release, as the runbook says for when the operator is down.
+    ForeignHand,
+    /// The spec asks for live's content again.
+    Cancelled,
+    /// The spec asks for other content.
+    Superseded,
+    /// The Rollout is being deleted.
+    Deleted,
+}
+
+impl Cause {
+    /// Whether the content counts as rejected afterwards. Superseding, cancelling and deleting say nothing of it.
+    pub const fn rejects(&self) -> bool {
+        match self {
+            Self::Decision { .. }
+            | Self::Check { .. }
+            | Self::Blind { .. }
+            | Self::Guard { .. }
+            | Self::TooFewEndpoints
+            | Self::Deadline { .. }
+            | Self::ForeignWriter { .. }
+            | Self::ForeignHand => true,
+            Self::Cancelled | Self::Superseded | Self::Deleted => false,
+        }
+    }
+}
+
+/// A Decision that took effect.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consumed {
+    /// The Decision's name.
+    pub decision: String,
+    /// Its uid.
+    pub uid: String,
+    /// Whether it was counted as a vote (else it was done).
+    pub vote: bool,
+}
+
+/// An ended attempt.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// The revision that was tried.
+    pub revision: Revision,
+    /// Which try.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it started.
+    pub started: Time,
+    /// When it ended.
+    pub finished: Time,
+    /// Decisions that took part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<String>,
+}
+
+impl Record {
+    /// The candidate's share that was committed: what the routes should say once everything is done.
+    pub const fn intended_weight(&self) -> u8 {
+        match &self.phase {
+            Phase::Step(step) => step.weight,
+            Phase::New
+            | Phase::Installing { .. }
+            | Phase::Rest { .. }
+            | Phase::Promoting { .. }
+            | Phase::Returning { .. } => 0,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The reasons as sentences, phase words and conditions. Events, conditions, CLI, page and messages all say the same,
+//! because they all come from here.
+
+mod conditions;
+mod sentences;
+
+pub use sentences::{cause, notice, sentence, warns};
+
+use crate::outcome::{Plan, Why};
+use crate::record::{Outcome, Phase, Record};
+use crate::settings::Mode;
+use crate::snapshot::{Snapshot, Stops};
+use crate::words::Time;
+
+/// What the status says besides the record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// One word; an open set.
+    pub phase: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What is waited for, where it is people or time.
+    pub waiting_for: Option<String>,
+    /// The step under way.
+    pub step: Option<StepReport>,
+    /// Percent of requests that the candidate gets, as observed.
+    pub candidate_weight: u8,
+    /// All conditions that apply; `Reconciling` and `Stalled` only while true.
+    pub conditions: Vec<Condition>,
+}
+
+/// The step under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StepReport {
+    /// Its name.
+    pub name: String,
+    /// Its place, from 1.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+    /// The weight wanted.
+    pub weight: u8,
+    /// When it was observed.
+    pub reached: Option<Time>,
+}
+
+/// A condition as Kubernetes knows it, without its time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Condition {
+    /// Its type.
+    pub kind: &'static str,
+    /// True or False.
+    pub status: bool,
+    /// One word.
+    pub reason: String,
+    /// One sentence with what to do.
+    pub message: String,
+}
+
+/// Everything that a report is made of: the snapshot, the record as it is after the plan, and the plan's reasons.
+pub(crate) struct View<'a> {
+    pub(crate) s: &'a Snapshot,
+    pub(crate) record: &'a Record,
+    pub(crate) why: &'a [Why],
+}
+
+/// Reports on a plan, as things are once its commit (if it has one) is durable.
+pub fn report(s: &Snapshot, plan: &Plan) -> Report {
+    let record = match &plan.decision {
+        crate::Decision::Commit(commit) => &commit.record,
+        crate::Decision::Act(_) | crate::Decision::Rest => &s.record,
+    };
+    let view = View { s, record, why: &plan.why };
+    Report {
+        phase: phase(&view),
+        message: message(&view),
+        waiting_for: waiting_for(&view),
+        step: step(&view),
+        candidate_weight: observed_weight(&view),
+        conditions: conditions::all(&view),
+    }
+}
+
+fn observed_weight(view: &View<'_>) -> u8 {
+    let unrouted_switch = !view.s.settings.routed
+        && matches!(&view.record.phase, Phase::Step(_))
+        && view.record.candidate.is_some_and(|c| view.s.world.live_service.points == Some(c.slot));
+    if unrouted_switch { 100 } else { view.s.world.routes.form.highest() }
+}
+
+fn step(view: &View<'_>) -> Option<StepReport> {
+    let Phase::Step(place) = &view.record.phase else { return None };
+    let index = view.s.settings.step(&place.step).map_or(0, |(index, _)| index + 1);
+    Some(StepReport {
+        name: place.step.clone(),
+        index,
+        count: view.s.settings.steps.len(),
+        weight: place.weight,
+        reached: place.reached,
+    })
+}
+
+/// The phase as one word.
+pub(crate) fn phase(view: &View<'_>) -> &'static str {
+    if view.s.settings.mode == Mode::HandsOff {
+        return "HandsOff";
+    }
+    match &view.record.phase {
+        Phase::Installing { .. } => "Installing",
+        Phase::Promoting { .. } => "Promoting",
+        Phase::Returning { .. } => "RollingBack",
+        Phase::Step(place) => step_word(view, place),
+        Phase::New => "Blocked",
+        Phase::Rest { outcome } => rest_word(view, outcome),
+    }
+}
+
+fn step_word(view: &View<'_>, place: &crate::record::StepRecord) -> &'static str {
+    if view.s.settings.mode == Mode::Paused || view.record.paused.is_some() {
+        return "Paused";
+    }
+    match (place.reached, &place.gate) {
+        (Some(_), Some(_)) => "Waiting",
+        (Some(_), None) if held(view) => "Waiting",
+        (Some(_), None) => "Checking",
+        (None, _) if held(view) => "Waiting",
+        (None, _) if starting(view) => "Preparing",
+        (None, _) => "Shifting",
+    }
+}
+
+fn rest_word(view: &View<'_>, outcome: &Outcome) -> &'static str {
+    if view.record.blocked_since.is_some() || view.s.stopped(Stops::Everything).is_some() {
+        return "Blocked";
+    }
+    if view.record.wanted.is_some_and(|wanted| wanted.rejected) {
+        return "RolledBack";
+    }
+    match outcome {
+        Outcome::RolledBack(_) if view.record.candidate.is_some() => "RolledBack",
+        Outcome::Promoted
+        | Outcome::RolledBack(_)
+        | Outcome::Cancelled
+        | Outcome::Superseded
+        | Outcome::Rebuilt => "Complete",
+    }
+}
+
+/// A person must act although nobody was asked.
+pub(crate) fn held(view: &View<'_>) -> bool {
+    view.why.iter().any(|why| matches!(why, Why::HeldByCheck { .. } | Why::HeldByDeadline { .. }))
+}
+
+fn starting(view: &View<'_>) -> bool {
+    view.s.world.routes.form.highest() == 0
+        && view.why.iter().any(|why| matches!(why, Why::Starting { .. } | Why::Clearing(_)))
+}
+
+fn message(view: &View<'_>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.push(sentences::place(view));
+    parts.extend(view.why.iter().filter(|why| sentences::tells(why)).take(3).map(sentence));
+    parts.retain(|part| !part.is_empty());
+    bounded(parts.join("; "), 1024)
+}
+
+/// Cuts at a character, never in the middle of one.
+pub(crate) fn bounded(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let cut = (0..=limit - 4).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push_str(" …");
+    }
+    text
+}
+
+fn waiting_for(view: &View<'_>) -> Option<String> {
+    view.why
+        .iter()
+        .find_map(|why| match why {
+            Why::Asking { have, needed, .. } => Some(format!("approval ({have}/{needed})")),
+            Why::Paused { .. } => Some("resume".to_owned()),
+            Why::HeldByCheck { check, .. } => Some(format!("decision (check {check})")),
+            Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
+            Why::Holding { .. } => Some("hold".to_owned()),
+            Why::Checking { checks } => Some(format!("checks ({})", checks.join(", "))),
+            Why::Obstacle { reason, .. } => Some(reason.clone()),
+            Why::Starting { .. } => Some("pods".to_owned()),
+            Why::TooFewEndpoints { .. } | Why::ReturnBlocked { .. } => Some("endpoints".to_owned()),
+            Why::HandsOff
+            | Why::CatchingUp
+            | Why::Clearing(_)
+            | Why::Propagating { .. }
+            | Why::Shifting { .. }
+            | Why::ForeignWriter { .. }
+            | Why::Promoting
+            | Why::Returning
+            | Why::Keeping { .. }
+            | Why::Rejected { .. }
+            | Why::AtRest => None,
+        })
+        .or_else(|| asked(view))
+}
+
+/// The question that this very commit opens.
+fn asked(view: &View<'_>) -> Option<String> {
+    let Phase::Step(place) = &view.record.phase else { return None };
+    let gate = place.gate.as_ref()?;
+    Some(format!("approval ({}/{})", gate.votes.len(), gate.needed))
+}

@@ -1,0 +1,306 @@
+//! Conditions as kstatus reads them.
+
+use super::{Condition, View, held, sentences};
+use crate::outcome::Why;
+use crate::record::{Cause, Outcome, Phase};
+use crate::settings::{Mode, Readiness};
+use crate::snapshot::{Form, Stops};
+
+pub(super) fn all(view: &View<'_>) -> Vec<Condition> {
+    let state = State::of(view);
+    let mut conditions = vec![
+        ready(view, &state),
+        accepted(view),
+        available(view),
+        promoted(view),
+        awaiting(view),
+        traffic_in_sync(view),
+        rollback_available(view),
+    ];
+    conditions.extend(state.reconciling.clone());
+    conditions.extend(state.stalled);
+    conditions.extend(said(view));
+    conditions
+}
+
+fn condition(kind: &'static str, status: bool, reason: &str, message: impl Into<String>) -> Condition {
+    Condition { kind, status, reason: reason.to_owned(), message: super::bounded(message.into(), 1024) }
+}
+
+/// Whether the machine is at work, or a person must act.
+struct State {
+    reconciling: Option<Condition>,
+    stalled: Option<Condition>,
+    waiting_for_people: bool,
+}
+
+impl State {
+    fn of(view: &View<'_>) -> Self {
+        let stalled = stalled(view);
+        let waiting_for_people = asks(view) || paused_mid_rollout(view);
+        let at_work = stalled.is_none() && at_work(view);
+        let waits_quietly = waiting_for_people && view.s.settings.readiness != Readiness::OnComplete;
+        let reconciling = (at_work && !waits_quietly)
+            .then(|| condition("Reconciling", true, reconciling_reason(view), super::message(view)));
+        Self { reconciling, stalled, waiting_for_people }
+    }
+}
+
+fn asks(view: &View<'_>) -> bool {
+    matches!(&view.record.phase, Phase::Step(place) if place.gate.is_some())
+}
+
+fn paused_mid_rollout(view: &View<'_>) -> bool {
+    let paused = view.s.settings.mode == Mode::Paused || view.record.paused.is_some();
+    paused && matches!(view.record.phase, Phase::Step(_) | Phase::Promoting { .. })
+}
+
+fn at_work(view: &View<'_>) -> bool {
+    match &view.record.phase {
+        Phase::New => true,
+        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
+        Phase::Rest { .. } => view.record.blocked_since.is_some() || starts_soon(view),
+    }
+}
+
+/// Something else than live is wanted and is neither sent back nor in the way of itself.
+fn starts_soon(view: &View<'_>) -> bool {
+    let rejected = view
+        .record
+        .wanted
+        .is_some_and(|wanted| wanted.rejected && Some(wanted.hash) == view.s.settings.wanted);
+    view.s.settings.wanted.is_some()
+        && view.s.settings.wanted != view.record.live.map(|live| live.hash)
+        && !rejected
+}
+
+fn reconciling_reason(view: &View<'_>) -> &'static str {
+    if view.why.iter().any(|why| matches!(why, Why::Obstacle { .. })) {
+        return "WaitingForReference";
+    }
+    match &view.record.phase {
+        Phase::New | Phase::Rest { .. } => "NewRevision",
+        Phase::Installing { .. } => "CandidateStarting",
+        Phase::Promoting { .. } => "Promoting",
+        Phase::Returning { .. } => "RollingBack",
+        Phase::Step(place) if place.reached.is_some() => "GatesRunning",
+        Phase::Step(_) if view.why.iter().any(|why| matches!(why, Why::Starting { .. })) => {
+            "CandidateStarting"
+        }
+        Phase::Step(_) => "ShiftingTraffic",
+    }
+}
+
+fn stalled(view: &View<'_>) -> Option<Condition> {
+    let reason = if view.s.settings.mode == Mode::HandsOff {
+        "HandsOff"
+    } else if let Some(obstacle) = lasting_obstacle(view) {
+        obstacle
+    } else if held(view) {
+        "DeadlineExceeded"
+    } else {
+        sent_back(view)?
+    };
+    Some(condition("Stalled", true, reason, super::message(view)))
+}
+
+/// An obstacle that has been in the way for longer than the progress deadline, or that no waiting can mend.
+fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
+    let obstacle = view.s.stopped(Stops::Rollout)?;
+    let word = match obstacle.reason.as_str() {
+        "ReleaseInvalid" | "UnsupportedKind" => "ReleaseInvalid",
+        "NotPermitted" => "NotPermitted",
+        _ => "ReferenceMissing",
+    };
+    let since = view.record.blocked_since;
+    let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
+    (word == "ReleaseInvalid" || late).then_some(word)
+}
+
+fn sent_back(view: &View<'_>) -> Option<&'static str> {
+    let Phase::Rest { outcome: Outcome::RolledBack(cause) } = &view.record.phase else { return None };
+    view.record.wanted.filter(|wanted| wanted.rejected)?;
+    Some(match cause {
+        Cause::Decision { rejected: true, .. } => "Rejected",
+        Cause::Deadline { .. } => "DeadlineExceeded",
+        Cause::ForeignWriter { .. } => "ForeignWriter",
+        Cause::Decision { .. }
+        | Cause::Check { .. }
+        | Cause::Blind { .. }
+        | Cause::Guard { .. }
+        | Cause::TooFewEndpoints
+        | Cause::ForeignHand
+        | Cause::Cancelled
+        | Cause::Superseded
+        | Cause::Deleted => "RolledBack",
+    })
+}
+
+fn ready(view: &View<'_>, state: &State) -> Condition {
+    let message = super::message(view);
+    if view.s.settings.readiness == Readiness::OnServing
+        && live_serves(view)
+        && view.s.settings.mode != Mode::HandsOff
+    {
+        return condition("Ready", true, "Serving", message);
+    }
+    if let Some(stalled) = &state.stalled {
+        let reason = match stalled.reason.as_str() {
+            "HandsOff" => "HandsOff",
+            "RolledBack" | "Rejected" | "ForeignWriter" | "DeadlineExceeded" => "RolledBack",
+            _ => "Blocked",
+        };
+        return condition("Ready", false, reason, message);
+    }
+    if state.waiting_for_people {
+        let reason = if asks(view) { "AwaitingDecision" } else { "Paused" };
+        return condition("Ready", view.s.settings.readiness != Readiness::OnComplete, reason, message);
+    }
+    match (&state.reconciling, &view.record.phase) {
+        (None, Phase::Rest { .. }) => condition("Ready", true, "Promoted", message),
+        _ => condition("Ready", false, "Progressing", message),
+    }
+}
+
+fn accepted(view: &View<'_>) -> Condition {
+    match view.s.stopped(Stops::Rollout) {
+        Some(obstacle) => condition("Accepted", false, &obstacle.reason, obstacle.message.clone()),
+        None => condition("Accepted", true, "Accepted", "spec and references hold"),
+    }
+}
+
+fn live_serves(view: &View<'_>) -> bool {
+    let live = view.record.live.map(|live| view.s.world.color(live.slot.color));
+    live.is_some_and(|live| crate::decide::serves(&live.serving))
+}
+
+fn available(view: &View<'_>) -> Condition {
+    let Some(live) = view.record.live else {
+        return condition("Available", false, "NoReadyEndpoints", "nothing is installed yet");
+    };
+    let color = view.s.world.color(live.slot.color);
+    let name = format!("{} ({})", live.slot.revision, live.slot.color);
+    match (live_serves(view), color.available) {
+        (true, true) => condition("Available", true, "LiveReady", format!("{name} serves")),
+        (true, false) => condition(
+            "Available",
+            true,
+            "LiveShort",
+            format!("{name} serves, but not all its replicas are available"),
+        ),
+        (false, _) => {
+            let trouble = color.trouble.clone().unwrap_or_else(|| "look at its pods".to_owned());
+            condition(
+                "Available",
+                false,
+                "NoReadyEndpoints",
+                format!("{name} has no ready endpoint: {trouble}"),
+            )
+        }
+    }
+}
+
+fn promoted(view: &View<'_>) -> Condition {
+    let message = super::message(view);
+    let live = view.record.live.map(|live| live.hash);
+    let wanted_is_live = view.s.settings.wanted.is_some() && view.s.settings.wanted == live;
+    match &view.record.phase {
+        Phase::Rest { outcome } if wanted_is_live => {
+            let reason = if *outcome == Outcome::Cancelled { "Cancelled" } else { "Promoted" };
+            condition("Promoted", true, reason, message)
+        }
+        Phase::Rest { outcome: Outcome::RolledBack(_) } if view.record.wanted.is_some_and(|w| w.rejected) => {
+            condition("Promoted", false, "RolledBack", message)
+        }
+        Phase::New
+        | Phase::Rest { .. }
+        | Phase::Installing { .. }
+        | Phase::Step(_)
+        | Phase::Promoting { .. }
+        | Phase::Returning { .. } => condition("Promoted", false, "UnderWay", message),
+    }
+}
+
+fn awaiting(view: &View<'_>) -> Condition {
+    match &view.record.phase {
+        Phase::Step(place) if place.gate.is_some() => {
+            let message = format!(
+                "step {} asks for approval: kubectl teal approve, or a Decision with step and nonce of status.gate",
+                place.step
+            );
+            condition("AwaitingDecision", true, "GateOpen", message)
+        }
+        Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Step(_)
+        | Phase::Promoting { .. }
+        | Phase::Returning { .. } => condition("AwaitingDecision", false, "NoneOpen", "nobody is asked"),
+    }
+}
+
+fn traffic_in_sync(view: &View<'_>) -> Condition {
+    let routes = &view.s.world.routes;
+    if let Some(foreign) = &routes.foreign {
+        let message =
+            format!("{} wrote the routes; Teal corrects them: leave the weights to Teal", foreign.manager);
+        return condition("TrafficInSync", false, "ForeignWriter", message);
+    }
+    let (synced, reason) = match (&view.record.phase, routes.form) {
+        (_, Form::Broken) => (false, "Unobserved"),
+        (Phase::Step(place), form) if view.s.settings.routed => {
+            (form == Form::Entered(place.weight), "Shifting")
+        }
+        (Phase::Promoting { .. } | Phase::Returning { .. }, _) => (false, "Shifting"),
+        (_, Form::Owner | Form::Unrouted) => (true, "InSync"),
+        (_, Form::Entered(_) | Form::Mixed { .. }) => (false, "Shifting"),
+    };
+    let message =
+        if synced { "routes and roles are as committed" } else { "routes and roles are on their way" };
+    condition("TrafficInSync", synced, if synced { "InSync" } else { reason }, message)
+}
+
+fn rollback_available(view: &View<'_>) -> Condition {
+    let serves = |release: Option<crate::record::Release>| {
+        release.is_some_and(|r| crate::decide::serves(&view.s.world.color(r.slot.color).serving))
+    };
+    let record = view.record;
+    let (status, reason, message) = match &record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } if serves(record.live) => {
+            (true, "CandidateUnderTest", "live is ready to take all requests back")
+        }
+        Phase::Rest { .. } if serves(record.previous) => {
+            (true, "PreviousReady", "the previous release is kept and ready")
+        }
+        Phase::Rest { .. } if record.previous.is_none() => (false, "Retired", "no previous release is kept"),
+        Phase::Rest { .. }
+        | Phase::Step(_)
+        | Phase::Promoting { .. }
+        | Phase::New
+        | Phase::Installing { .. }
+        | Phase::Returning { .. } => (false, "NotReady", "what would be gone back to has no ready endpoint"),
+    };
+    condition("RollbackAvailable", status, reason, message)
+}
+
+/// Findings that stop nothing but must be known, each as a condition of its own.
+fn said(view: &View<'_>) -> Vec<Condition> {
+    const KNOWN: [&str; 4] = ["SelectorOverlap", "UnmanagedRoutes", "PolicyGap", "RunsInBothColors"];
+    let found = |kind: &&str| view.s.world.obstacles.iter().find(|o| o.reason == **kind);
+    KNOWN
+        .iter()
+        .filter_map(|kind| {
+            found(kind).map(|o| {
+                condition(
+                    kind,
+                    true,
+                    "Found",
+                    sentences::sentence(&Why::Obstacle {
+                        reason: o.reason.clone(),
+                        message: o.message.clone(),
+                    }),
+                )
+            })
+        })
+        .collect()
+}

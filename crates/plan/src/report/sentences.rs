@@ -1,0 +1,175 @@
+//! One sentence for each reason.
+
+use super::View;
+use crate::outcome::{Notice, Why};
+use crate::record::{Cause, Outcome, Phase};
+
+/// Whether a reason adds something to the message that the phase's own sentence doesn't say.
+pub(super) const fn tells(why: &Why) -> bool {
+    !matches!(
+        why,
+        Why::AtRest
+            | Why::Promoting
+            | Why::Returning
+            | Why::CatchingUp
+            | Why::Shifting { .. }
+            | Why::Propagating { .. }
+    )
+}
+
+/// Where the Rollout is.
+pub(super) fn place(view: &View<'_>) -> String {
+    let record = view.record;
+    let live = record.live.map(|live| live.slot);
+    let candidate = record.candidate.map(|candidate| candidate.slot);
+    match (&record.phase, live, candidate) {
+        (Phase::New, ..) => "nothing is installed yet".to_owned(),
+        (Phase::Installing { .. }, Some(live), _) => format!("installs {} ({})", live.revision, live.color),
+        (Phase::Step(place), _, Some(candidate)) => match place.reached {
+            Some(_) if super::observed_weight(view) == place.weight => {
+                format!("{} % of requests reach {} ({})", place.weight, candidate.revision, candidate.color)
+            }
+            Some(_) | None => {
+                format!(
+                    "step {}: brings {} ({}) to {} %",
+                    place.step, candidate.revision, candidate.color, place.weight
+                )
+            }
+        },
+        (Phase::Promoting { .. }, _, Some(candidate)) => {
+            format!("{} ({}) becomes live", candidate.revision, candidate.color)
+        }
+        (Phase::Returning { cause: why, .. }, Some(live), _) => {
+            format!("goes back to {} ({}): {}", live.revision, live.color, cause(why))
+        }
+        (Phase::Rest { outcome }, Some(live), _) => rest(live, outcome),
+        (Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. }, None, _)
+        | (Phase::Step(_) | Phase::Promoting { .. }, _, None) => String::new(),
+    }
+}
+
+fn rest(live: crate::Slot, outcome: &Outcome) -> String {
+    let serves = format!("{} ({}) serves all requests", live.revision, live.color);
+    match outcome {
+        Outcome::RolledBack(why) => format!("{serves} after going back: {}", cause(why)),
+        Outcome::Promoted | Outcome::Cancelled | Outcome::Superseded | Outcome::Rebuilt => serves,
+    }
+}
+
+/// Why traffic goes back, as a clause.
+pub fn cause(why: &Cause) -> String {
+    match why {
+        Cause::Decision { user, rejected, reason } => {
+            let verb = if *rejected { "rejected" } else { "rolled back" };
+            let said = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("{verb} by {user}{said}")
+        }
+        Cause::Check { check, detail } => format!("check {check} failed ({detail})"),
+        Cause::Blind { check } => format!("check {check} had no usable answer for its blindLimit"),
+        Cause::Guard { check, detail } => format!("guard {check} failed ({detail})"),
+        Cause::TooFewEndpoints => "fewer ready endpoints than its weight needs".to_owned(),
+        Cause::Deadline { waiting_for } => {
+            format!("spec.progressDeadline passed while it waited: {waiting_for}")
+        }
+        Cause::ForeignWriter { manager } => {
+            format!("{manager} kept changing the routes: stop it or leave the weights to Teal, then retry")
+        }
+        Cause::ForeignHand => "another hand pointed the Services back".to_owned(),
+        Cause::Cancelled => "the spec asks for live's content again".to_owned(),
+        Cause::Superseded => "the spec asks for another revision".to_owned(),
+        Cause::Deleted => "the Rollout is being deleted".to_owned(),
+    }
+}
+
+/// A reason as a clause for people.
+pub fn sentence(why: &Why) -> String {
+    match why {
+        Why::HandsOff => "spec.mode is HandsOff: nothing is written".to_owned(),
+        Why::CatchingUp => "waits for its own last write to be seen".to_owned(),
+        Why::Obstacle { message, .. } => message.clone(),
+        Why::Starting { slot, trouble: None } => {
+            format!("waits for the pods of {} ({})", slot.revision, slot.color)
+        }
+        Why::Starting { slot, trouble: Some(trouble) } => {
+            format!("the pods of {} ({}) don't get ready: {trouble}", slot.revision, slot.color)
+        }
+        Why::Clearing(color) => format!("clears {color} first"),
+        Why::Propagating { .. } => "gives proxies time to follow".to_owned(),
+        Why::Shifting { weight } => format!("moves to {weight} %"),
+        Why::TooFewEndpoints { slot, needed, serving } => format!(
+            "{} ({}) has {} ready endpoints and needs {}",
+            slot.revision,
+            slot.color,
+            numbers(serving),
+            numbers(needed)
+        ),
+        Why::Holding { step, .. } => format!("step {step} is held for its time"),
+        Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
+        Why::HeldByCheck { check, blind: true, .. } => {
+            format!(
+                "check {check} has no usable answer: mend its query or source, or decide (Skip, Rollback)"
+            )
+        }
+        Why::HeldByCheck { check, blind: false, detail } => {
+            format!(
+                "check {check} failed ({detail}) and spec.onFailure is Hold: decide (Retry, Skip, Rollback)"
+            )
+        }
+        Why::HeldByDeadline { waiting_for } => {
+            format!(
+                "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
+            )
+        }
+        Why::Asking { step, have, needed } => format!("step {step} waits for approval ({have} of {needed})"),
+        Why::Paused { by } => format!("paused by {by}: resume to go on"),
+        Why::ForeignWriter { manager } => format!("{manager} wrote the routes"),
+        Why::Promoting => "becomes live".to_owned(),
+        Why::Returning => "goes back to live".to_owned(),
+        Why::ReturnBlocked { slot } => {
+            format!("going back waits: {} ({}) has no ready endpoint", slot.revision, slot.color)
+        }
+        Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
+        Why::Rejected { revision } => {
+            format!("{revision} was sent back: change spec.release, or decide Retry")
+        }
+        Why::AtRest => String::new(),
+    }
+}
+
+fn numbers(of: &[u32]) -> String {
+    of.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+}
+
+/// An Event's type is Warning for these.
+pub const fn warns(notice: &Notice) -> bool {
+    matches!(notice, Notice::RolledBack { .. } | Notice::Rebuilt { .. })
+}
+
+/// An Event's reason and note.
+pub fn notice(notice: &Notice) -> (&'static str, String) {
+    match notice {
+        Notice::Installed { revision } => ("Installed", format!("{revision} serves all requests")),
+        Notice::Started { revision, attempt: 1 } => ("Started", format!("{revision} is brought up")),
+        Notice::Started { revision, attempt } => {
+            ("Started", format!("{revision} is tried again (attempt {attempt})"))
+        }
+        Notice::StepReached { revision, step, weight } => {
+            ("StepReached", format!("step {step}: {weight} % of requests reach {revision}"))
+        }
+        Notice::Promoted { revision } => ("Promoted", format!("{revision} is live")),
+        Notice::RolledBack { revision, cause: why } => {
+            ("RolledBack", format!("{revision} was sent back: {}", cause(why)))
+        }
+        Notice::Retired { revision } => ("Retired", format!("{revision} is removed")),
+        Notice::Cancelled { revision } => ("Cancelled", format!("{revision} is no longer wanted")),
+        Notice::Superseded { revision } => {
+            ("Superseded", format!("{revision} gives way to another revision"))
+        }
+        Notice::Paused { by } => ("Paused", format!("paused by {by}")),
+        Notice::Resumed => ("Resumed", "goes on".to_owned()),
+        Notice::Rebuilt { revision } => (
+            "Rebuilt",
+            format!("the status was lost; {revision} serves and counts as live, anything else goes back"),
+        ),
+    }
+}

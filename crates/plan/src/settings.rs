@@ -1,0 +1,130 @@
+//! What the user asked for, with every default filled in.
+
+use crate::words::{ContentHash, Span};
+
+/// Whether the operator may act.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Mode {
+    /// The machine goes on by itself.
+    #[default]
+    Active,
+    /// Nothing moves forward; guards and going back work.
+    Paused,
+    /// Nothing is written but the status.
+    HandsOff,
+}
+
+/// What a failed check or a missed deadline leads to. Guards always lead back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OnFailure {
+    /// Go back to live at once.
+    #[default]
+    Rollback,
+    /// Stay where it is and wait for a person.
+    Hold,
+}
+
+/// What deleting the Rollout does to what serves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OnDelete {
+    /// Live stays and serves.
+    #[default]
+    KeepLive,
+    /// Everything goes with the Rollout.
+    DeleteAll,
+}
+
+/// How long a guard runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Until {
+    /// Until the candidate has become live.
+    #[default]
+    Promoted,
+    /// Until the old color is retired.
+    Retired,
+}
+
+/// What Ready means while people are waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Readiness {
+    /// Ready only when the release is complete.
+    OnComplete,
+    /// Ready also while a person is asked.
+    #[default]
+    OnWaiting,
+    /// Ready as long as live serves.
+    OnServing,
+}
+
+/// A weight for the candidate and the gates that end it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Step {
+    /// How the step is known; edits keep the place by it.
+    pub name: String,
+    /// Percent of the traffic for the candidate.
+    pub weight: u8,
+    /// Time at the observed weight.
+    pub hold: Span,
+    /// Checks that must pass.
+    pub checks: Vec<String>,
+    /// Distinct persons who must approve; none where nobody is asked.
+    pub approvals: Option<u32>,
+}
+
+/// A check that runs the whole time and leads back when it fails.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Guard {
+    /// The check's name.
+    pub check: String,
+    /// How long it runs.
+    pub until: Until,
+}
+
+/// A Rollout's spec as the planner needs it, and the operator's timings.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Settings {
+    /// `metadata.generation` that these settings come from.
+    pub generation: i64,
+    /// The content that is wanted; none where the release can't be used (see the obstacles of the snapshot).
+    pub wanted: Option<ContentHash>,
+    /// Whether the operator may act.
+    pub mode: Mode,
+    /// At least one; weights ascend; the last is 100.
+    pub steps: Vec<Step>,
+    /// Checks that run the whole time.
+    pub guards: Vec<Guard>,
+    /// What a failed check leads to.
+    pub on_failure: OnFailure,
+    /// What a check that stays blind for its limit leads to, by check name; `Hold` where absent.
+    pub on_blind: Vec<(String, OnFailure)>,
+    /// What deletion does.
+    pub on_delete: OnDelete,
+    /// What Ready means while people think.
+    pub readiness: Readiness,
+    /// Bound on each wait of the machine; never counts people, holds or checks.
+    pub progress_deadline: Span,
+    /// How long the old color stays after promotion.
+    pub keep_previous: Span,
+    /// How long a failed candidate stays to be looked at.
+    pub keep_failed: Span,
+    /// Whether VirtualServices are managed; without them weight 100 is the switch of the Service.
+    pub routed: bool,
+    /// How long proxies may lag behind what the API server has.
+    pub propagation: Span,
+    /// How long a color stays after its last traffic.
+    pub drain: Span,
+    /// How long too few endpoints are borne before going back.
+    pub endpoint_grace: Span,
+}
+
+impl Settings {
+    /// The step of that name, with its place.
+    pub fn step(&self, name: &str) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| step.name == name)
+    }
+
+    /// What to do when the check stays blind.
+    pub fn on_blind(&self, check: &str) -> OnFailure {
+        self.on_blind.iter().find(|(name, _)| name == check).map_or(OnFailure::Hold, |(_, then)| *then)
+    }
+}

@@ -1,0 +1,293 @@
+//! What is seen of the world, made by `cluster::observe` and by the explorer. Every field is read by some rule.
+
+use crate::record::Record;
+use crate::settings::Settings;
+use crate::words::{Color, ContentHash, Slot, Span, Time};
+
+/// Everything a decision may look at.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Snapshot {
+    /// The present.
+    pub now: Time,
+    /// 128 random bits in hex, used if a gate is opened.
+    pub nonce: String,
+    /// What is asked for.
+    pub settings: Settings,
+    /// What was committed.
+    pub record: Record,
+    /// Whether the Rollout is being deleted.
+    pub deleting: bool,
+    /// What is seen in the cluster.
+    pub world: World,
+    /// Decisions on this Rollout that have no outcome yet, oldest first.
+    pub decisions: Vec<DecisionSeen>,
+    /// The standing of checks for the present revision and step, by name.
+    pub checks: Vec<(String, CheckSeen)>,
+}
+
+/// What is seen in the cluster.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct World {
+    /// Some cache is older than the last write: nothing may be planned on it.
+    pub stale: bool,
+    /// The namespace is going away, or the mesh's kinds are gone: deletion must not be held up.
+    pub abandoned: bool,
+    /// The finalizer is set.
+    pub finalizer: bool,
+    /// The admission policies that prove who decides are installed.
+    pub policies: bool,
+    /// The blue slot.
+    pub blue: ColorSeen,
+    /// The green slot.
+    pub green: ColorSeen,
+    /// Where `<service>` points, over all traffic Services.
+    pub live_service: ServiceSeen,
+    /// Where `<service>-candidate` points, over all traffic Services.
+    pub candidate_service: ServiceSeen,
+    /// The managed routes, over all VirtualServices.
+    pub routes: RoutesSeen,
+    /// Revisions whose objects are kept as ControllerRevisions include the candidate's (or, at install, live's).
+    pub recorded: bool,
+    /// What is in the way, most important first.
+    pub obstacles: Vec<Obstacle>,
+    /// What serves although nothing is recorded of it.
+    pub found: Found,
+    /// The highest epoch on any object of this Rollout.
+    pub highest_epoch: u64,
+    /// The highest revision counter on any object of this Rollout.
+    pub highest_counter: u32,
+}
+
+impl World {
+    /// The slot of that color.
+    pub const fn color(&self, color: Color) -> &ColorSeen {
+        match color {
+            Color::Blue => &self.blue,
+            Color::Green => &self.green,
+        }
+    }
+}
+
+/// What is seen of one color.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ColorSeen {
+    /// Objects in the slot.
+    pub objects: Objects,
+    /// Serving and not terminating endpoints per traffic Service, in the order of the spec. Counted by pod, whichever Service they stand in.
+    pub serving: Vec<u32>,
+    /// Every workload of the revision has all its replicas available.
+    pub available: bool,
+    /// Why it will not become available by itself (an image that can't be had, a crash loop): for messages.
+    pub trouble: Option<String>,
+    /// Since when fewer endpoints than the present weight needs have served.
+    pub short_since: Option<Time>,
+}
+
+/// Objects in a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Objects {
+    /// None, and no pods.
+    Absent,
+    /// Some object or pod of a release is there and is not of the revision asked about, or is going away.
+    Leftover,
+    /// All objects of one revision; `in_sync` when each is as it should be for the color's present role.
+    Present {
+        /// The slot's content.
+        slot: Slot,
+        /// Nothing differs from what should be there.
+        in_sync: bool,
+    },
+}
+
+/// Where a role points, over all traffic Services.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ServiceSeen {
+    /// What all of them select; none while they differ, are missing or select something else.
+    pub points: Option<Slot>,
+    /// Every endpoint belongs to pods of that revision.
+    pub settled: bool,
+    /// Since when both have been so.
+    pub since: Time,
+    /// The lowest epoch that they carry.
+    pub epoch: u64,
+}
+
+/// The managed routes, over all VirtualServices.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RoutesSeen {
+    /// What they say.
+    pub form: Form,
+    /// Since when they have been seen so.
+    pub since: Time,
+    /// The lowest epoch that they carry.
+    pub epoch: u64,
+    /// Set when another writer wrote them last.
+    pub foreign: Option<Foreign>,
+}
+
+/// What managed routes say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Form {
+    /// There are none to manage.
+    Unrouted,
+    /// Byte for byte as their owner wrote them: all to the live role.
+    Owner,
+    /// All name the candidate role with this weight.
+    Entered(u8),
+    /// They differ from each other.
+    Mixed {
+        /// The highest candidate weight among them.
+        highest: u8,
+        /// Some are in their owner's form: they must pass through weight 0 before any raise.
+        owner: bool,
+    },
+    /// Some can't be read or are missing (an obstacle says which).
+    Broken,
+}
+
+/// Another writer of the routes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Foreign {
+    /// Its field manager.
+    pub manager: String,
+    /// It wrote the object before the rollout began.
+    pub before: bool,
+    /// How often routes were overwritten by others in the last minute.
+    pub recent: u32,
+}
+
+/// Something in the way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Obstacle {
+    /// A reason of the condition `Accepted`, or the type of a condition of its own.
+    pub reason: String,
+    /// One sentence that names object, field and remedy.
+    pub message: String,
+    /// What it stops.
+    pub stops: Stops,
+}
+
+/// What an obstacle stops.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Stops {
+    /// Nothing: it is said, no more.
+    Nothing,
+    /// A rollout from starting, and the weight from being raised; a first install goes on.
+    Rollout,
+    /// Everything, also a first install.
+    Everything,
+}
+
+/// What serves although nothing is recorded of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Found {
+    /// No role Service has an endpoint and no release is there.
+    Nothing,
+    /// The live role selects a release of this Rollout.
+    Release {
+        /// Its color and revision.
+        slot: Slot,
+        /// Its content, as its objects say.
+        hash: ContentHash,
+    },
+    /// The live role selects something that isn't this Rollout's; an obstacle says how to consent.
+    Foreign,
+}
+
+/// A human act.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DecisionSeen {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Whether it names this very Rollout: no uid, or the right one.
+    pub same_rollout: bool,
+    /// What is wanted.
+    pub action: Action,
+    /// What it is decided on, as text.
+    pub revision: Option<String>,
+    /// The step it is for.
+    pub step: Option<String>,
+    /// The question it answers.
+    pub nonce: Option<String>,
+    /// Who.
+    pub user: String,
+    /// By which way, as claimed.
+    pub via: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person wants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the words of the API, described there")]
+pub enum Action {
+    Approve,
+    Reject,
+    Rollback,
+    Pause,
+    Resume,
+    Skip,
+    Retry,
+    Retire,
+}
+
+/// The standing of a check.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CheckSeen {
+    /// Its verdict so far.
+    pub standing: Standing,
+    /// What was seen, for people: value and limit.
+    pub detail: String,
+}
+
+/// A check's verdict so far in this step.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Standing {
+    /// Not enough evidence yet.
+    Pending,
+    /// Enough good samples.
+    Pass,
+    /// Enough bad samples.
+    Fail,
+    /// No usable answer for longer than the check's limit.
+    Blind,
+}
+
+impl Form {
+    /// The highest weight that the candidate role has in any route.
+    pub const fn highest(&self) -> u8 {
+        match self {
+            Self::Entered(weight) | Self::Mixed { highest: weight, .. } => *weight,
+            Self::Unrouted | Self::Owner | Self::Broken => 0,
+        }
+    }
+}
+
+impl Snapshot {
+    /// The standing of a check; without any sample it is pending.
+    pub fn standing(&self, check: &str) -> Standing {
+        self.check(check).map_or(Standing::Pending, |seen| seen.standing)
+    }
+
+    /// What is seen of a check.
+    pub fn check(&self, check: &str) -> Option<&CheckSeen> {
+        self.checks.iter().find(|(name, _)| name == check).map(|(_, seen)| seen)
+    }
+
+    /// The first obstacle that stops at least this much.
+    pub fn stopped(&self, least: Stops) -> Option<&Obstacle> {
+        self.world.obstacles.iter().find(|obstacle| obstacle.stops >= least)
+    }
+
+    /// Whether anything may move forward.
+    pub fn paused(&self) -> bool {
+        self.settings.mode == crate::settings::Mode::Paused || self.record.paused.is_some()
+    }
+
+    /// How long something seen since `since` has been so.
+    pub fn age(&self, since: Time) -> Span {
+        self.now - since
+    }
+}
