@@ -1,1 +1,42 @@
-//! Reading and editing Istio's VirtualServices and DestinationRules as JSON. Pure.
+//! Reading and editing Istio's objects as JSON: `VirtualService`, `DestinationRule`, and what else touches the traffic
+//! of a rollout. Pure: no client, no clock, no waiting.
+//!
+//! During a rollout the managed http routes of a `VirtualService` name a second destination, `web-candidate`, beside
+//! `web`. The order of the edits is fixed: [`enter`] at weight 0, wait, [`set_weight`] step by step, [`lower`] or
+//! `set_weight` 0, wait, [`leave`]. What stands in the way is a [`Refusal`] that names object, field and remedy.
+//!
+//! Objects come from an API server, which sorts the keys of every map; the order of keys is therefore not kept.
+
+mod destination_rule;
+mod draft;
+mod drift;
+mod edit;
+mod epoch;
+mod finding;
+mod mesh;
+mod object;
+mod ownership;
+mod read;
+mod refusal;
+mod route;
+mod saved;
+mod service;
+mod share;
+
+pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
+pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
+pub use edit::{Restoration, enter, leave, lower, set_weight};
+pub use epoch::{EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, claim, epoch_of};
+pub use finding::{
+    Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
+};
+pub use json_patch::Patch;
+pub use mesh::{Mesh, RoleService};
+pub use object::ObjectName;
+pub use ownership::{HttpOwner, give_back, http_owners, new_hand};
+pub use read::{RouteSet, Scope, read};
+pub use refusal::Refusal;
+pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
+pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight};
+pub use service::{Direction, candidate_service, needs_overlap, port_changes, repoint, service_problem};
+pub use share::{Endpoints, Shares, effective_shares};

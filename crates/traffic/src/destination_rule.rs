@@ -1,0 +1,242 @@
+//! What a `DestinationRule` gives to `web` must hold for `web-candidate` (rule 9): which rule istiod picks, and its copy.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::mesh::covers;
+use crate::object::{annotation, list, map, name, namespace, text};
+use crate::{Mesh, ObjectName, Refusal, RoleService};
+
+/// Annotation on a copy: the rule it was made from, as `namespace/name`.
+pub const COPIED_FROM: &str = "teal.dev/copied-from";
+
+/// The rules istiod applies to a host for clients in a namespace; of several only the oldest policy counts.
+///
+/// It looks in the clients' namespace, then in the Service's, then in the root namespace, and stops at the first that
+/// has a rule for the host. Within a namespace an exact host wins over a wildcard and a longer wildcard over a shorter.
+pub fn applicable<'a>(
+    rules: &'a [Value],
+    host: &str,
+    service_namespace: &str,
+    client_namespace: &str,
+    mesh: &Mesh,
+) -> Vec<&'a Value> {
+    let root = mesh.root_namespace.as_str();
+    let own: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| namespace(rule) == client_namespace)
+        .filter(|rule| exports(rule).is_empty() || visible(rule, client_namespace))
+        // In the root namespace what is meant for everyone must not hide the Service's own rules.
+        .filter(|rule| client_namespace != root || private(rule))
+        .collect();
+    let found = most_specific(&own, host, mesh);
+    if !found.is_empty() {
+        return found;
+    }
+    for owner in [service_namespace, root] {
+        let exported: Vec<&Value> =
+            rules.iter().filter(|rule| namespace(rule) == owner && !private(rule)).collect();
+        let found = most_specific(&exported, host, mesh);
+        if !found.is_empty() {
+            // istiod looks no further in this namespace, even if it isn't exported to these clients.
+            let seen: Vec<&Value> = found
+                .into_iter()
+                .filter(|rule| exports(rule).is_empty() || visible(rule, client_namespace))
+                .collect();
+            if !seen.is_empty() {
+                return seen;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The copies that must exist so that `web-candidate` is treated as `web` is by clients in each of the namespaces.
+///
+/// `rules` are those of the clients' namespaces, the Service's and the root namespace; Teal's own copies among them are
+/// passed over. `labels` go on the copies. Nothing is returned where a wildcard covers both hosts already.
+pub fn candidate_rules(
+    rules: &[Value],
+    service: &RoleService,
+    client_namespaces: &[String],
+    mesh: &Mesh,
+    labels: &BTreeMap<String, String>,
+) -> Result<Vec<Value>, Refusal> {
+    let foreign: Vec<Value> =
+        rules.iter().filter(|rule| annotation(rule, COPIED_FROM).is_none()).cloned().collect();
+    let mut copies: Vec<Value> = Vec::new();
+    let mut clients: Vec<&str> = client_namespaces.iter().map(String::as_str).collect();
+    clients.push(&service.namespace);
+    clients.sort_unstable();
+    clients.dedup();
+    for client in clients {
+        for rule in to_copy(&foreign, service, client, mesh)? {
+            let copy = copy_for_candidate(rule, service, labels);
+            if !copies.contains(&copy) {
+                copies.push(copy);
+            }
+        }
+    }
+    one_origin(&copies, service)?;
+    Ok(copies)
+}
+
+/// A rule for the candidate that is equal to `rule` but for host, name and marks. It lies in the Service's namespace.
+///
+/// Subsets are left out: a managed route has none, and each would be a cluster in every proxy.
+pub fn copy_for_candidate(rule: &Value, service: &RoleService, labels: &BTreeMap<String, String>) -> Value {
+    let mut spec = map(rule, "/spec").cloned().unwrap_or_default();
+    spec.remove("subsets");
+    let host = text(rule, "/spec/host").unwrap_or_default();
+    // A short name would mean the rule's namespace, which need not be the copy's.
+    let host = if host.contains('.') { service.respell(host) } else { service.candidate.clone() };
+    spec.insert("host".into(), json!(host));
+    json!({
+        "apiVersion": text(rule, "/apiVersion").unwrap_or("networking.istio.io/v1"),
+        "kind": "DestinationRule",
+        "metadata": {
+            "name": format!("{}-candidate", name(rule)),
+            "namespace": service.namespace,
+            "labels": labels,
+            "annotations": {COPIED_FROM: format!("{}/{}", namespace(rule), name(rule))},
+        },
+        "spec": spec,
+    })
+}
+
+/// Whether a copy on the cluster is no longer what it should be, because its source changed or someone edited it.
+pub fn is_outdated(existing: &Value, wanted: &Value) -> bool {
+    let origin = |rule| annotation(rule, COPIED_FROM).map(str::to_owned);
+    existing.get("spec") != wanted.get("spec") || origin(existing) != origin(wanted)
+}
+
+/// The rules that hold for `web` but not for its candidate, from the view of clients in one namespace.
+fn to_copy<'a>(
+    rules: &'a [Value],
+    service: &RoleService,
+    client: &str,
+    mesh: &Mesh,
+) -> Result<Vec<&'a Value>, Refusal> {
+    let pick = |host: &str| applicable(rules, host, &service.namespace, client, mesh);
+    let live = effective(&pick(&service.live_host(mesh)));
+    let candidate = effective(&pick(&service.candidate_host(mesh)));
+    if same(&live, &candidate) {
+        return Ok(Vec::new());
+    }
+    if let Some(other) = candidate.first().filter(|rule| !is_wildcard(rule) || live.is_empty()) {
+        return Err(Refusal::DestinationRuleUnsupported {
+            object: ObjectName::of(other, "DestinationRule")?.boxed(),
+            problem: format!(
+                "spec.host covers {} with another policy than {} has: remove it, a copy of the live rule is made for \
+                 the candidate",
+                service.candidate, service.name
+            ),
+        });
+    }
+    let reachable =
+        |rule: &&&Value| namespace(rule) == service.namespace || namespace(rule) == mesh.root_namespace;
+    if let Some(private) = live.iter().find(|rule| !reachable(rule)) {
+        return Err(Refusal::DestinationRuleUnsupported {
+            object: ObjectName::of(private, "DestinationRule")?.boxed(),
+            problem: format!(
+                "it rules {} from the namespace of its callers, where no copy for {} can be made: move it to \
+                 namespace {} with exportTo, or add an equal rule with spec.host {} beside it",
+                service.name,
+                service.candidate,
+                service.namespace,
+                service.candidate_host(mesh)
+            ),
+        });
+    }
+    Ok(live)
+}
+
+/// Both namespaces' rules would lie side by side in one namespace, where the order would decide between them.
+fn one_origin(copies: &[Value], service: &RoleService) -> Result<(), Refusal> {
+    let origin = |copy: &Value| {
+        annotation(copy, COPIED_FROM).and_then(|from| from.split('/').next()).map(str::to_owned)
+    };
+    let first = copies.first().and_then(origin);
+    match copies.iter().find(|copy| origin(copy) != first) {
+        None => Ok(()),
+        Some(copy) => Err(Refusal::DestinationRuleUnsupported {
+            object: ObjectName::of(copy, "DestinationRule")?.boxed(),
+            problem: format!(
+                "callers of {} are under rules of two namespaces, {} and {}: give it one rule, in namespace {}",
+                service.name,
+                first.unwrap_or_default(),
+                origin(copy).unwrap_or_default(),
+                service.namespace
+            ),
+        }),
+    }
+}
+
+/// Of rules that istiod merges (same clients, same visibility) the one whose policy counts: the oldest that has one. A
+/// rule without a policy stands for itself only if there is no other; it hides the wildcards behind it.
+fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
+    let mut ordered = rules.to_vec();
+    if ordered.iter().any(has_policy) {
+        ordered.retain(has_policy);
+    }
+    ordered.sort_by_key(|rule| (text(rule, "/metadata/creationTimestamp").unwrap_or_default(), name(rule)));
+    let mut kept: Vec<&Value> = Vec::new();
+    for rule in ordered {
+        let merges = |other: &&Value| {
+            ["/spec/exportTo", "/spec/workloadSelector"]
+                .iter()
+                .all(|path| rule.pointer(path) == other.pointer(path))
+        };
+        if !kept.iter().any(merges) {
+            kept.push(rule);
+        }
+    }
+    kept
+}
+
+/// Whether two hosts are treated alike: by the same rules, or by rules that say the same.
+fn same(one: &[&Value], other: &[&Value]) -> bool {
+    let meaning = |rule: &&Value| {
+        let mut spec: Map<String, Value> = map(rule, "/spec").cloned().unwrap_or_default();
+        spec.remove("host");
+        spec.remove("subsets");
+        spec
+    };
+    let said = |rules: &[&Value]| {
+        rules.iter().copied().filter(has_policy).map(|rule| meaning(&rule)).collect::<Vec<_>>()
+    };
+    let (one, other) = (said(one), said(other));
+    one.len() == other.len() && one.iter().all(|rule| other.contains(rule))
+}
+
+fn has_policy(rule: &&Value) -> bool {
+    rule.pointer("/spec/trafficPolicy").is_some()
+}
+
+fn most_specific<'a>(rules: &[&'a Value], host: &str, mesh: &Mesh) -> Vec<&'a Value> {
+    let full = |rule: &Value| mesh.expand(text(rule, "/spec/host").unwrap_or_default(), namespace(rule));
+    let matching = rules.iter().filter(|rule| covers(&full(rule), host));
+    let Some(best) =
+        matching.map(|rule| full(rule)).max_by_key(|pattern| (!pattern.starts_with('*'), pattern.len()))
+    else {
+        return Vec::new();
+    };
+    rules.iter().copied().filter(|rule| full(rule) == best).collect()
+}
+
+fn exports(rule: &Value) -> Vec<&str> {
+    list(rule, "/spec/exportTo").iter().filter_map(Value::as_str).collect()
+}
+
+fn visible(rule: &Value, client: &str) -> bool {
+    exports(rule).iter().any(|to| *to == "*" || *to == client || (*to == "." && namespace(rule) == client))
+}
+
+fn private(rule: &Value) -> bool {
+    exports(rule) == ["."] || exports(rule) == [namespace(rule)]
+}
+
+fn is_wildcard(rule: &Value) -> bool {
+    text(rule, "/spec/host").is_some_and(|host| host.starts_with('*'))
+}

@@ -1,0 +1,194 @@
+//! Putting a JSON patch together.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
+use serde_json::{Value, json};
+
+use crate::epoch::has_annotations;
+use crate::object::text;
+use crate::read::http;
+use crate::{ObjectName, Refusal, Role, Route, Saved, Stamp, epoch_of};
+
+/// Path to a field; its parts are escaped where needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Path(Vec<String>);
+
+impl Path {
+    pub(crate) fn new(parts: &[&str]) -> Self {
+        Self(parts.iter().map(|part| (*part).to_owned()).collect())
+    }
+
+    pub(crate) fn route(index: usize) -> Self {
+        Self::new(&["spec", "http"]).at(index)
+    }
+
+    pub(crate) fn destination(route: usize, place: usize) -> Self {
+        Self::route(route).then("route").at(place)
+    }
+
+    pub(crate) fn annotation(key: &str) -> Self {
+        Self::new(&["metadata", "annotations", key])
+    }
+
+    pub(crate) fn then(mut self, part: &str) -> Self {
+        self.0.push(part.to_owned());
+        self
+    }
+
+    pub(crate) fn at(self, index: usize) -> Self {
+        self.then(&index.to_string())
+    }
+
+    fn pointer(self) -> PointerBuf {
+        PointerBuf::from_tokens(self.0)
+    }
+}
+
+/// Operations in the order in which they apply: the guards first.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    guards: Vec<PatchOperation>,
+    edits: Vec<PatchOperation>,
+}
+
+impl Draft {
+    pub(crate) fn test(&mut self, path: Path, value: Value) {
+        self.guards.push(PatchOperation::Test(TestOperation { path: path.pointer(), value }));
+    }
+
+    pub(crate) fn add(&mut self, path: Path, value: Value) {
+        self.edits.push(add(path, value));
+    }
+
+    pub(crate) fn replace(&mut self, path: Path, value: Value) {
+        self.edits.push(PatchOperation::Replace(ReplaceOperation { path: path.pointer(), value }));
+    }
+
+    pub(crate) fn remove(&mut self, path: Path) {
+        self.edits.push(remove(path));
+    }
+
+    /// Puts the operations of another draft after these.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.guards.append(&mut other.guards);
+        self.edits.append(&mut other.edits);
+    }
+
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// The patch, or nothing if it would change nothing: a request that says nothing is not sent.
+    pub(crate) fn finish(mut self) -> Option<Patch> {
+        if self.changes_nothing() {
+            return None;
+        }
+        self.guards.append(&mut self.edits);
+        Some(Patch(self.guards))
+    }
+
+    /// Refuses to apply to any other version of the object than the one that was read.
+    pub(crate) fn guard_version(&mut self, object: &Value, name: &ObjectName) -> Result<(), Refusal> {
+        let Some(version) = text(object, "/metadata/resourceVersion") else {
+            return Err(name.malformed("metadata.resourceVersion", "as the API server sent it"));
+        };
+        self.test(Path::new(&["metadata", "resourceVersion"]), json!(version));
+        Ok(())
+    }
+
+    fn guard_name(&mut self, route: &Route) {
+        if let Some(name) = &route.name {
+            self.test(Path::route(route.index).then("name"), json!(name));
+        }
+    }
+
+    /// Refuses if anything about the route's name or destinations is different, weights included.
+    pub(crate) fn guard_exactly(&mut self, object: &Value, route: &Route) {
+        self.guard_name(route);
+        let entries = http(object).get(route.index).and_then(|value| value.get("route"));
+        self.test(Path::route(route.index).then("route"), entries.cloned().unwrap_or_default());
+    }
+
+    /// Refuses if the route's name or destinations are different, but not for other weights of live and candidate:
+    /// going back overwrites these whatever they are, and must not lose a race for it (rule 4).
+    pub(crate) fn guard_destinations(&mut self, object: &Value, route: &Route) {
+        self.guard_name(route);
+        let entries = http(object).get(route.index);
+        for (place, destination) in route.destinations.iter().enumerate() {
+            let target = entries.and_then(|value| value.pointer(&format!("/route/{place}/destination")));
+            self.test(
+                Path::destination(route.index, place).then("destination"),
+                target.cloned().unwrap_or_default(),
+            );
+            if let (Role::Other, Some(weight)) = (destination.role, destination.written) {
+                self.test(Path::destination(route.index, place).then("weight"), json!(weight));
+            }
+        }
+        self.guard_count(route);
+    }
+
+    /// Tests that the list has as many entries as were read. JSON patch can't ask for a length, so a mark is appended,
+    /// looked for at the place where it must be, and removed. Within one patch nobody sees it.
+    fn guard_count(&mut self, route: &Route) {
+        let mark = json!("end of list");
+        let end = Path::destination(route.index, route.destinations.len());
+        self.guards.push(add(Path::route(route.index).then("route").then("-"), mark.clone()));
+        self.test(end.clone(), mark);
+        self.guards.push(remove(end));
+    }
+
+    /// Puts the epoch on an object that is only written if nobody newer has written.
+    pub(crate) fn stamp(&mut self, object: &Value, name: &ObjectName, stamp: &Stamp) -> Result<(), Refusal> {
+        let found = epoch_of(object, &stamp.rollout);
+        if found > stamp.epoch {
+            let (annotation, own) = (stamp.annotation(), stamp.epoch);
+            return Err(Refusal::StaleEpoch { object: name.boxed(), annotation, found, own });
+        }
+        self.stamp_if_newer(object, stamp);
+        Ok(())
+    }
+
+    /// Puts the epoch on an object unless a newer one is there. Never refuses: this is the way back.
+    ///
+    /// On an object without annotations it is left out, since creating the map would wipe out one that another writer
+    /// creates at the same time. Nothing is lost: missing reads as 0, and raises of an older writer test the version.
+    pub(crate) fn stamp_if_newer(&mut self, object: &Value, stamp: &Stamp) {
+        let current = crate::object::annotation(object, &stamp.annotation());
+        let wanted = stamp.epoch.to_string();
+        let newer = epoch_of(object, &stamp.rollout) > stamp.epoch;
+        if has_annotations(object) && !newer && current != Some(&wanted) {
+            self.add(Path::annotation(&stamp.annotation()), json!(wanted));
+        }
+    }
+
+    /// Writes the record; creates the annotations if there are none, so the patch must be bound to a version.
+    pub(crate) fn save(&mut self, object: &Value, stamp: &Stamp, saved: &Saved) {
+        if !has_annotations(object) {
+            self.add(
+                Path::new(&["metadata", "annotations"]),
+                json!({ stamp.annotation(): stamp.epoch.to_string() }),
+            );
+        }
+        let key = Saved::annotation(&stamp.rollout);
+        let text = saved.text();
+        if crate::object::annotation(object, &key) != Some(&text) {
+            self.add(Path::annotation(&key), json!(text));
+        }
+    }
+
+    /// Removes the record.
+    pub(crate) fn forget(&mut self, object: &Value, stamp: &Stamp) {
+        let key = Saved::annotation(&stamp.rollout);
+        if crate::object::map(object, "/metadata/annotations").is_some_and(|map| map.contains_key(&key)) {
+            self.remove(Path::annotation(&key));
+        }
+    }
+}
+
+fn add(path: Path, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: path.pointer(), value })
+}
+
+fn remove(path: Path) -> PatchOperation {
+    PatchOperation::Remove(RemoveOperation { path: path.pointer() })
+}

@@ -1,0 +1,351 @@
+//! From a `VirtualService` to its managed routes, or to a refusal that says how to mend it.
+
+use serde_json::Value;
+
+use crate::object::list;
+use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector};
+
+/// What a Rollout manages in one `VirtualService`.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// Names of the mesh.
+    pub mesh: &'a Mesh,
+    /// The Services of the Rollout.
+    pub services: &'a [RoleService],
+    /// The routes named in the Rollout, or `None` for every http route that has one of the Services as destination.
+    pub routes: Option<&'a [RouteSelector]>,
+}
+
+/// The managed routes of one `VirtualService`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteSet {
+    /// The `VirtualService`.
+    pub object: ObjectName,
+    /// In the order of `spec.http`; never empty.
+    pub routes: Vec<Route>,
+}
+
+impl RouteSet {
+    /// The largest share of a candidate in any route, in percent of its pair's weight.
+    pub fn candidate_weight(&self) -> u8 {
+        let shares = self.routes.iter().map(|route| match route.form() {
+            crate::Form::Entered { candidate_weight } => candidate_weight,
+            crate::Form::Owner => 0,
+        });
+        shares.max().unwrap_or(0)
+    }
+
+    /// Whether every managed route names the candidate.
+    pub fn is_entered(&self) -> bool {
+        self.routes.iter().all(|route| matches!(route.form(), crate::Form::Entered { .. }))
+    }
+}
+
+/// Reads the managed routes and refuses what can't be managed safely.
+pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refusal> {
+    let reader = Reader::new(virtual_service, scope)?;
+    let mut routes = Vec::new();
+    for index in reader.selected()? {
+        let route = reader.route(index)?;
+        reader.check(&route)?;
+        routes.push(route);
+    }
+    if routes.is_empty() {
+        return Err(reader.nothing());
+    }
+    Ok(RouteSet { object: reader.object, routes })
+}
+
+/// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
+///
+/// For going back, which must not be stopped by the state in which another writer left the object.
+pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refusal> {
+    let reader = Reader { lenient: true, ..Reader::new(virtual_service, scope)? };
+    let wanted = |index: &usize| match scope.routes {
+        None => true,
+        Some(selectors) => selectors.iter().any(|selector| reader.name(*index) == Some(&selector.name)),
+    };
+    let routes = (0..reader.http.len()).filter(wanted).filter_map(|index| reader.route(index).ok()).collect();
+    Ok(RouteSet { object: reader.object, routes })
+}
+
+/// The http routes of a `VirtualService`; an absent list is empty.
+pub(crate) fn http(virtual_service: &Value) -> &[Value] {
+    list(virtual_service, "/spec/http")
+}
+
+struct Reader<'a> {
+    scope: &'a Scope<'a>,
+    object: ObjectName,
+    http: &'a [Value],
+    /// Takes weights as they are, also negative ones, which the `VirtualService`'s own schema lets through.
+    lenient: bool,
+    /// Other kinds of route that name a Service, for a better hint.
+    tcp_or_tls: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(virtual_service: &'a Value, scope: &'a Scope<'a>) -> Result<Self, Refusal> {
+        let object = ObjectName::of(virtual_service, "VirtualService")?;
+        match virtual_service.pointer("/spec/http") {
+            None | Some(Value::Null | Value::Array(_)) => {}
+            Some(_) => return Err(object.malformed("spec.http", "a list of routes")),
+        }
+        let tcp_or_tls = ["tcp", "tls"].iter().any(|kind| {
+            list(virtual_service, &format!("/spec/{kind}"))
+                .iter()
+                .flat_map(|route| list(route, "/route"))
+                .any(|entry| live_of(entry, &object.namespace, scope).is_some())
+        });
+        Ok(Self { scope, http: http(virtual_service), object, lenient: false, tcp_or_tls })
+    }
+
+    fn name(&self, index: usize) -> Option<&'a str> {
+        self.http.get(index)?.get("name")?.as_str().filter(|name| !name.is_empty())
+    }
+
+    fn field(&self, index: usize) -> String {
+        self.name(index)
+            .map_or_else(|| format!("spec.http[{index}]"), |name| format!("spec.http[{index}] ({name})"))
+    }
+
+    /// Positions of the routes that the Rollout means.
+    fn selected(&self) -> Result<Vec<usize>, Refusal> {
+        let Some(selectors) = self.scope.routes else {
+            return Ok((0..self.http.len()).filter(|index| self.names_live(*index)).collect());
+        };
+        let mut found =
+            selectors.iter().map(|selector| self.find(&selector.name)).collect::<Result<Vec<_>, _>>()?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    fn names_live(&self, index: usize) -> bool {
+        let entries = self.http.get(index).map_or(&[][..], |route| list(route, "/route"));
+        entries.iter().any(|entry| live_of(entry, &self.object.namespace, self.scope).is_some())
+    }
+
+    fn find(&self, wanted: &str) -> Result<usize, Refusal> {
+        let mut places = (0..self.http.len()).filter(|index| self.name(*index) == Some(wanted));
+        match (places.next(), places.next()) {
+            (Some(first), None) => Ok(first),
+            (Some(first), Some(second)) => Err(Refusal::RouteAmbiguous {
+                object: self.object.boxed(),
+                route: wanted.to_owned(),
+                first,
+                second,
+            }),
+            (None, _) => Err(Refusal::RouteNotFound {
+                object: self.object.boxed(),
+                route: wanted.to_owned(),
+                known: words((0..self.http.len()).filter_map(|index| self.name(index)), "none with a name"),
+            }),
+        }
+    }
+
+    /// Reads the structure of one route: everything but whether its weights and subsets are acceptable.
+    fn route(&self, index: usize) -> Result<Route, Refusal> {
+        let value = self.http.get(index).unwrap_or(&Value::Null);
+        if !value.is_object() {
+            return Err(self.object.malformed(self.field(index), "an object"));
+        }
+        self.must_forward(index, value)?;
+        let entries = match value.get("route") {
+            Some(Value::Array(entries)) => entries.as_slice(),
+            None | Some(Value::Null) => &[],
+            Some(_) => {
+                let field = format!("{}.route", self.field(index));
+                return Err(self.object.malformed(field, "a list of destinations"));
+            }
+        };
+        let mut destinations = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            destinations.push(self.destination(index, place, entry, entries.len() == 1)?);
+        }
+        let pairs = self.pairs(index, &mut destinations)?;
+        if pairs.is_empty() {
+            return Err(self.no_live(index, &destinations));
+        }
+        Ok(Route { index, name: self.name(index).map(str::to_owned), destinations, pairs })
+    }
+
+    fn must_forward(&self, index: usize, value: &Value) -> Result<(), Refusal> {
+        let Some(what) =
+            ["delegate", "redirect", "directResponse"].into_iter().find(|key| value.get(key).is_some())
+        else {
+            return Ok(());
+        };
+        let hint = match value.pointer("/delegate/name").and_then(Value::as_str) {
+            Some(name) => {
+                let namespace = value.pointer("/delegate/namespace").and_then(Value::as_str);
+                format!(", in VirtualService {}/{name}", namespace.unwrap_or(&self.object.namespace))
+            }
+            None => String::new(),
+        };
+        Err(Refusal::NotForwarding {
+            object: self.object.boxed(),
+            field: self.field(index),
+            what: what.to_owned(),
+            hint,
+        })
+    }
+
+    fn destination(
+        &self,
+        index: usize,
+        place: usize,
+        entry: &Value,
+        sole: bool,
+    ) -> Result<Destination, Refusal> {
+        let field = || format!("{}.route[{place}]", self.field(index));
+        let Some(host) = entry.pointer("/destination/host").and_then(Value::as_str) else {
+            return Err(self.object.malformed(format!("{}.destination.host", field()), "the name of a host"));
+        };
+        let written = entry.get("weight").and_then(Value::as_i64);
+        let unfit = match entry.get("weight") {
+            None | Some(Value::Null) => false,
+            Some(_) => !written.is_some_and(|weight| (0..=100).contains(&weight)),
+        };
+        if unfit && !self.lenient {
+            return Err(self.object.malformed(format!("{}.weight", field()), "a whole number from 0 to 100"));
+        }
+        let weight = written.unwrap_or(if sole { 100 } else { 0 });
+        Ok(Destination { host: host.to_owned(), written, weight, role: Role::Other })
+    }
+
+    /// Finds the Services among the destinations and marks these.
+    fn pairs(&self, index: usize, destinations: &mut [Destination]) -> Result<Vec<Pair>, Refusal> {
+        let mut pairs = Vec::new();
+        for service in self.scope.services {
+            let live = self.only(index, destinations, &service.live_host(self.scope.mesh))?;
+            let candidate = self.only(index, destinations, &service.candidate_host(self.scope.mesh))?;
+            let Some(live) = live else { continue };
+            let place = pairs.len();
+            let mut mark = |at: usize, role: Role| {
+                if let Some(destination) = destinations.get_mut(at) {
+                    destination.role = role;
+                }
+            };
+            mark(live, Role::Live(place));
+            if let Some(candidate) = candidate {
+                mark(candidate, Role::Candidate(place));
+            }
+            pairs.push(Pair { service: service.clone(), live, candidate });
+        }
+        Ok(pairs)
+    }
+
+    fn only(&self, index: usize, destinations: &[Destination], host: &str) -> Result<Option<usize>, Refusal> {
+        let namespace = &self.object.namespace;
+        let same = |at: &usize| {
+            destinations.get(*at).is_some_and(|to| self.scope.mesh.expand(&to.host, namespace) == host)
+        };
+        let mut places = (0..destinations.len()).filter(same);
+        match (places.next(), places.next()) {
+            (first, None) => Ok(first),
+            (first, Some(second)) => Err(Refusal::TwoDestinations {
+                object: self.object.boxed(),
+                field: self.field(index),
+                host: host.to_owned(),
+                first: first.unwrap_or_default(),
+                second,
+            }),
+        }
+    }
+
+    /// Refuses what would make a weight mean something else than it says.
+    fn check(&self, route: &Route) -> Result<(), Refusal> {
+        for (place, destination) in route.destinations.iter().enumerate() {
+            let path = format!("/route/{place}/destination/subset");
+            let subset =
+                self.http.get(route.index).and_then(|value| value.pointer(&path)).and_then(Value::as_str);
+            if let (Some(subset), Role::Live(_) | Role::Candidate(_)) = (subset, destination.role) {
+                return Err(Refusal::Subset {
+                    object: self.object.boxed(),
+                    field: format!("{}.route[{place}]", route.field()),
+                    subset: subset.to_owned(),
+                });
+            }
+        }
+        let sum = route.sum();
+        if sum == 100 {
+            return Ok(());
+        }
+        Err(Refusal::WeightsNotHundred { object: self.object.boxed(), field: route.field(), sum })
+    }
+
+    fn no_live(&self, index: usize, destinations: &[Destination]) -> Refusal {
+        let hosts: Vec<&str> = destinations.iter().map(|destination| destination.host.as_str()).collect();
+        self.no_destination(self.field(index), &hosts)
+    }
+
+    fn nothing(&self) -> Refusal {
+        let delegates = self.http.iter().filter_map(|route| route.pointer("/delegate/name")?.as_str());
+        let delegates: Vec<&str> = delegates.collect();
+        let entries = self.http.iter().flat_map(|route| list(route, "/route"));
+        let hosts: Vec<&str> =
+            entries.filter_map(|entry| entry.pointer("/destination/host")?.as_str()).collect();
+        match self.no_destination("spec.http".into(), &hosts) {
+            Refusal::NoDestination { object, field, wanted, found, .. } if !delegates.is_empty() => {
+                let remedy = format!(
+                    "its routes are in the VirtualServices it delegates to ({}), name those in \
+                     spec.traffic.virtualServices",
+                    delegates.join(", ")
+                );
+                Refusal::NoDestination { object, field, wanted, found, remedy }
+            }
+            other => other,
+        }
+    }
+
+    fn no_destination(&self, field: String, hosts: &[&str]) -> Refusal {
+        let namespace = &self.object.namespace;
+        let wanted = self.scope.services.iter().map(|service| service.live_host(self.scope.mesh));
+        let wanted: Vec<String> = wanted.collect();
+        // `web.shop` looks like the Service but is taken literally by Istio; the most common way to get here.
+        let partial = hosts.iter().find(|host| {
+            host.contains('.') && wanted.iter().any(|full| full.starts_with(&format!("{host}.")))
+        });
+        let short = hosts.iter().find(|host| {
+            !host.contains('.') && self.scope.services.iter().any(|service| service.name == **host)
+        });
+        let remedy = match (partial, short) {
+            (Some(host), _) => {
+                format!("Istio takes {host} literally because of its dot, write the full name")
+            }
+            (None, Some(host)) => {
+                format!("{host} there means {}, write the full name", self.scope.mesh.expand(host, namespace))
+            }
+            (None, None) if self.tcp_or_tls => {
+                "its tcp or tls routes are not supported, add an http route".to_owned()
+            }
+            (None, None) => "correct the destination, or spec.traffic.services of the Rollout".to_owned(),
+        };
+        Refusal::NoDestination {
+            object: self.object.boxed(),
+            field,
+            wanted: words(wanted.iter().map(String::as_str), "none"),
+            found: words(hosts.iter().copied(), "no host"),
+            remedy,
+        }
+    }
+}
+
+/// Which of the Services a destination names as live.
+pub(crate) fn live_of<'a>(entry: &Value, namespace: &str, scope: &Scope<'a>) -> Option<&'a RoleService> {
+    let host = entry.pointer("/destination/host")?.as_str()?;
+    let full = scope.mesh.expand(host, namespace);
+    scope.services.iter().find(|service| service.live_host(scope.mesh) == full)
+}
+
+/// A list in words, each thing once.
+fn words<'a>(things: impl Iterator<Item = &'a str>, none: &str) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for thing in things {
+        if !seen.contains(&thing) {
+            seen.push(thing);
+        }
+    }
+    if seen.is_empty() { none.to_owned() } else { seen.join(", ") }
+}

@@ -1,0 +1,208 @@
+//! Why something was not read or not written. Each message names the object, the field and the remedy.
+
+use thiserror::Error;
+
+use crate::ObjectName;
+
+/// Everything this crate refuses. [`Refusal::reason`] is the word for conditions; the text is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// A named route is not there.
+    #[error(
+        "{object} has no http route named {route} in spec.http (it has: {known}): correct the name in \
+             spec.traffic.virtualServices, or name the route"
+    )]
+    RouteNotFound {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The name looked for.
+        route: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// No route, or not this route, leads to one of the Services.
+    #[error(
+        "{object}: {field} has no destination that is one of the Services of this Rollout ({wanted}); it names \
+             {found}: {remedy}"
+    )]
+    NoDestination {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route, or `spec.http` as a whole.
+        field: String,
+        /// The hosts that would have matched.
+        wanted: String,
+        /// The hosts that are there.
+        found: String,
+        /// What to change.
+        remedy: String,
+    },
+    /// Two routes bear the selected name.
+    #[error(
+        "{object}: spec.http[{first}] and spec.http[{second}] are both named {route}: give each its own name"
+    )]
+    RouteAmbiguous {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The name they share.
+        route: String,
+        /// Position of the first.
+        first: usize,
+        /// Position of the second.
+        second: usize,
+    },
+    /// The route answers by itself or sends elsewhere: there is no destination to weigh.
+    #[error(
+        "{object}: {field} has {what} and forwards to no Service: name a route that has destinations{hint}"
+    )]
+    NotForwarding {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// `redirect`, `directResponse` or `delegate`.
+        what: String,
+        /// Where to look instead; may be empty.
+        hint: String,
+    },
+    /// One Service stands twice in one route.
+    #[error(
+        "{object}: {field}.route names {host} twice (entries {first} and {second}), so it is not clear which \
+             share belongs to the release: join them into one destination"
+    )]
+    TwoDestinations {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// The host.
+        host: String,
+        /// Position of the first.
+        first: usize,
+        /// Position of the second.
+        second: usize,
+    },
+    /// A subset divides the live destination.
+    #[error(
+        "{object}: {field}.destination.subset is {subset}; subsets are not supported together with a rollout: \
+             take the subset out, the role Services tell the two versions apart"
+    )]
+    Subset {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The destination.
+        field: String,
+        /// The subset's name.
+        subset: String,
+    },
+    /// Weights that aren't percent.
+    #[error(
+        "{object}: the weights in {field}.route sum to {sum}: make them sum to 100 (a sole destination may leave \
+             its weight out)"
+    )]
+    WeightsNotHundred {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// Their sum.
+        sum: i64,
+    },
+    /// A field of the wrong shape.
+    #[error("{object}: {field} must be {expected}: correct it, the rollout goes on by itself")]
+    Malformed {
+        /// The object.
+        object: Box<ObjectName>,
+        /// The field.
+        field: String,
+        /// What should be there.
+        expected: String,
+    },
+    /// Weights were asked for on a route that doesn't have the candidate yet.
+    #[error(
+        "{object}: {field} doesn't name {candidate} yet: enter it at weight 0 and wait before any weight"
+    )]
+    NotEntered {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// The candidate's host.
+        candidate: String,
+    },
+    /// The candidate was to be taken out while it has weight.
+    #[error("{object}: {field} still gives {weight} to {candidate}: set 0 and wait before taking it out")]
+    CandidateHasWeight {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// The candidate's host.
+        candidate: String,
+        /// Its weight.
+        weight: i64,
+    },
+    /// Someone with a newer epoch has written.
+    #[error(
+        "{object}: annotation {annotation} is {found}, newer than this writer's {own}: read again and claim"
+    )]
+    StaleEpoch {
+        /// The object.
+        object: Box<ObjectName>,
+        /// The annotation's key.
+        annotation: String,
+        /// What it holds.
+        found: i64,
+        /// What was to be written.
+        own: i64,
+    },
+    /// A Service that can't carry roles.
+    #[error("{object}: {field}: {problem}")]
+    ServiceUnsupported {
+        /// The Service.
+        object: Box<ObjectName>,
+        /// The field.
+        field: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// A port that callers may be using goes away.
+    #[error(
+        "{object}: {problem}: callers would get errors at once. Keep the port and add the new one beside it"
+    )]
+    PortChanged {
+        /// The Service.
+        object: Box<ObjectName>,
+        /// Which port, and what became of it.
+        problem: String,
+    },
+    /// What a `DestinationRule` gives to `web` can't be given to the candidate.
+    #[error("{object}: {problem}")]
+    DestinationRuleUnsupported {
+        /// The rule.
+        object: Box<ObjectName>,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+}
+
+impl Refusal {
+    /// The reason for a condition: `CamelCase`, stable.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::RouteNotFound { .. } | Self::NoDestination { .. } => "RouteNotFound",
+            Self::RouteAmbiguous { .. }
+            | Self::NotForwarding { .. }
+            | Self::TwoDestinations { .. }
+            | Self::Subset { .. } => "RouteUnsupported",
+            Self::WeightsNotHundred { .. } => "WeightsInvalid",
+            Self::Malformed { .. } => "ObjectMalformed",
+            Self::NotEntered { .. } => "RouteNotEntered",
+            Self::CandidateHasWeight { .. } => "CandidateHasWeight",
+            Self::StaleEpoch { .. } => "StaleEpoch",
+            Self::ServiceUnsupported { .. } => "ServiceUnsupported",
+            Self::PortChanged { .. } => "PortChanged",
+            Self::DestinationRuleUnsupported { .. } => "DestinationRuleUnsupported",
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What must be remembered in order to give a `VirtualService` back exactly as it was.
+//!
+//! It is an annotation on the `VirtualService` itself, written in the same request as the candidate's destination. So
+//! the two can't part by a crash, status need not hold it, and a writer who replaces the object takes both away.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::object::annotation;
+use crate::read::http;
+use crate::{HttpOwner, Pair, Route};
+
+/// Prefix of the annotation; the Rollout's uid follows.
+pub const SAVED_PREFIX: &str = "saved.teal.dev/";
+
+/// The record of one `VirtualService`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// One entry per route and Service.
+    #[serde(default)]
+    pub routes: Vec<SavedRoute>,
+    /// The field managers that owned `spec.http` (rule 19).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<HttpOwner>,
+    /// Names of all field managers that had written the object: a change by any other is a person's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<String>,
+}
+
+/// How the owner wrote the weights of one Service in one route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedRoute {
+    /// The route: `name:primary`, or `match:` and a digest for one without a name, since its position may change.
+    pub route: String,
+    /// Name of the live Service.
+    pub service: String,
+    /// `weight` of the live destination; `None` if it was absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<i64>,
+    /// Set if the owner's own manifest names the candidate (it was exported during a rollout).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<SavedWeight>,
+}
+
+/// The weight of a candidate's destination that the owner wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedWeight {
+    /// `None` if it was absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i64>,
+}
+
+impl Saved {
+    /// Key of the annotation of a Rollout.
+    pub fn annotation(rollout: &str) -> String {
+        format!("{SAVED_PREFIX}{rollout}")
+    }
+
+    /// The record on an object. A malformed one reads as lost: [`crate::leave`] then goes by the form of the route.
+    pub fn of(object: &Value, rollout: &str) -> Option<Self> {
+        serde_json::from_str(annotation(object, &Self::annotation(rollout))?).ok()
+    }
+
+    /// Its text for the annotation.
+    pub fn text(&self) -> String {
+        json!(self).to_string()
+    }
+
+    pub(crate) fn find(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
+        let key = key(virtual_service, route, pair);
+        self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name)
+    }
+
+    pub(crate) fn set(&mut self, saved: SavedRoute) {
+        self.routes.retain(|other| other.route != saved.route || other.service != saved.service);
+        self.routes.push(saved);
+    }
+}
+
+/// The record of a pair as it stands in the object now.
+pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+    let written = |at: usize| route.destinations.get(at).and_then(|destination| destination.written);
+    SavedRoute {
+        route: key(virtual_service, route, pair),
+        service: pair.service.name.clone(),
+        live: written(pair.live),
+        candidate: pair.candidate.map(|at| SavedWeight { weight: written(at) }),
+    }
+}
+
+/// What a route is known by for the length of a rollout.
+fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
+    if let Some(name) = &route.name {
+        return format!("name:{name}");
+    }
+    let value = http(virtual_service).get(route.index);
+    let conditions = value.and_then(|value| value.get("match"));
+    let destination = value.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
+    let digest = Sha256::digest(json!([conditions, destination]).to_string());
+    let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
+    format!("match:{}", digits.collect::<String>())
+}

@@ -1,0 +1,199 @@
+//! Role Services: building the candidate's, judging the owner's, and turning either to another revision.
+
+use std::collections::BTreeMap;
+
+use json_patch::Patch;
+use serde_json::{Map, Value, json};
+
+use crate::draft::{Draft, Path};
+use crate::object::{annotation, list, map, text};
+use crate::{ObjectName, Refusal, RoleService, Stamp};
+
+/// Label that Istio's ambient mode reads from a Service. Its companion names the namespace of the same waypoint: one
+/// without the other would point to a waypoint that isn't there.
+const WAYPOINT_LABELS: [&str; 2] = ["istio.io/use-waypoint", "istio.io/use-waypoint-namespace"];
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// Fields of a Service's spec that decide how callers reach it and so must be the candidate's too.
+const COPIED: [&str; 7] = [
+    "sessionAffinity",
+    "sessionAffinityConfig",
+    "trafficDistribution",
+    "internalTrafficPolicy",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    "publishNotReadyAddresses",
+];
+
+/// The candidate's Service, made from the live one (rule 10).
+///
+/// It is reached inside the cluster only, so it has no node ports and no outer address. Of the live Service's labels
+/// and annotations only those go along that Istio reads; `labels` are Teal's own.
+pub fn candidate_service(
+    live: &Value,
+    service: &RoleService,
+    selector: &BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
+) -> Result<Value, Refusal> {
+    service_problem(live)?;
+    let mut all: Map<String, Value> = labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    for key in WAYPOINT_LABELS {
+        if let Some(value) = map(live, "/metadata/labels").and_then(|written| written.get(key)) {
+            all.insert(key.to_owned(), value.clone());
+        }
+    }
+    let mut metadata = json!({"name": service.candidate, "namespace": service.namespace, "labels": all});
+    if let (Some(to), Some(fields)) = (annotation(live, EXPORT_TO), metadata.as_object_mut()) {
+        fields.insert("annotations".into(), json!({EXPORT_TO: to}));
+    }
+    let ports: Vec<Value> = list(live, "/spec/ports").iter().map(without_node_port).collect();
+    let mut spec = json!({"type": "ClusterIP", "selector": selector, "ports": ports});
+    for key in COPIED {
+        if let (Some(value), Some(fields)) = (live.pointer(&format!("/spec/{key}")), spec.as_object_mut()) {
+            fields.insert(key.to_owned(), value.clone());
+        }
+    }
+    Ok(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}))
+}
+
+/// Refuses a Service that can't change its pods under its callers (rule 11).
+pub fn service_problem(service: &Value) -> Result<(), Refusal> {
+    let spec = |field: &str| text(service, &format!("/spec/{field}"));
+    let selects = map(service, "/spec/selector").is_some_and(|selector| !selector.is_empty());
+    let (field, problem) = if spec("type") == Some("ExternalName") {
+        (
+            "spec.type",
+            "an ExternalName Service has no pods to choose between: name the Service that selects them",
+        )
+    } else if spec("clusterIP") == Some("None") {
+        (
+            "spec.clusterIP",
+            "callers of a headless Service hold on to single pods, so its traffic can't be moved: take clusterIP: None \
+             out, or leave this Service out of spec.traffic.services",
+        )
+    } else if !selects {
+        (
+            "spec.selector",
+            "without a selector nothing can be switched: give it the labels of the release's pods",
+        )
+    } else if list(service, "/spec/ports").is_empty() {
+        ("spec.ports", "a Service without a port carries no traffic: add the port that the pods listen on")
+    } else {
+        return Ok(());
+    };
+    let object = ObjectName::of(service, "Service")?.boxed();
+    Err(Refusal::ServiceUnsupported { object, field: field.into(), problem: problem.into() })
+}
+
+/// Refuses a new manifest of a Service in which a port is gone, renumbered or speaks another protocol (rule 11).
+///
+/// Ports may be added and their `targetPort` may change.
+pub fn port_changes(old: &Value, new: &Value) -> Result<(), Refusal> {
+    let next: Vec<Port<'_>> = list(new, "/spec/ports").iter().map(Port::of).collect();
+    for port in list(old, "/spec/ports").iter().map(Port::of) {
+        if next.contains(&port) {
+            continue;
+        }
+        let number =
+            |port: &Port<'_>| port.number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+        let renumbered = next.iter().find(|other| port.name.is_some() && other.name == port.name);
+        let renamed =
+            next.iter().find(|other| other.number == port.number && other.protocol == port.protocol);
+        let problem = match (renumbered, renamed) {
+            (Some(other), _) if other.number != port.number => {
+                format!("spec.ports: {} changes from {} to {}", port.label(), number(&port), number(other))
+            }
+            (Some(other), _) => {
+                format!("spec.ports: {} changes from {} to {}", port.label(), port.protocol, other.protocol)
+            }
+            (None, Some(other)) => format!("spec.ports: {} is renamed to {}", port.label(), other.label()),
+            (None, None) => format!("spec.ports: {} is removed", port.label()),
+        };
+        return Err(Refusal::PortChanged { object: ObjectName::of(new, "Service")?.boxed(), problem });
+    }
+    Ok(())
+}
+
+/// Whether the pods of a Service are also reached past the selector's own propagation, so that a switch needs a time in
+/// which both revisions are selected (rule 11). Readiness gates, which also need it, are written in the pods.
+pub fn needs_overlap(service: &Value) -> bool {
+    let outside = matches!(text(service, "/spec/type"), Some("LoadBalancer" | "NodePort"));
+    let local = ["externalTrafficPolicy", "internalTrafficPolicy"]
+        .iter()
+        .any(|field| text(service, &format!("/spec/{field}")) == Some("Local"));
+    outside || local
+}
+
+/// Whom a [`repoint`] must not surprise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards the candidate: holds only for the version that was read, and only if nobody newer has written.
+    Forward,
+    /// Back: holds as long as it is the same Service, whatever was done to it.
+    Back,
+}
+
+/// Turns a role Service to other pods, or nothing if it selects them already.
+///
+/// The whole selector is replaced: a key that another writer dropped or added must not let both revisions match.
+pub fn repoint(
+    service: &Value,
+    selector: &BTreeMap<String, String>,
+    direction: Direction,
+    stamp: &Stamp,
+) -> Result<Option<Patch>, Refusal> {
+    let name = ObjectName::of(service, "Service")?;
+    let wanted = json!(selector);
+    if service.pointer("/spec/selector") == Some(&wanted) {
+        return Ok(None);
+    }
+    let mut draft = Draft::default();
+    match direction {
+        Direction::Forward => {
+            draft.guard_version(service, &name)?;
+            draft.add(Path::new(&["spec", "selector"]), wanted);
+            draft.stamp(service, &name, stamp)?;
+        }
+        Direction::Back => {
+            let Some(uid) = text(service, "/metadata/uid") else {
+                return Err(name.malformed("metadata.uid", "as the API server sent it"));
+            };
+            draft.test(Path::new(&["metadata", "uid"]), json!(uid));
+            draft.add(Path::new(&["spec", "selector"]), wanted);
+            draft.stamp_if_newer(service, stamp);
+        }
+    }
+    Ok(draft.finish())
+}
+
+#[derive(PartialEq, Eq)]
+struct Port<'a> {
+    name: Option<&'a str>,
+    number: Option<i64>,
+    protocol: &'a str,
+}
+
+impl<'a> Port<'a> {
+    fn of(value: &'a Value) -> Self {
+        Self {
+            name: text(value, "/name").filter(|name| !name.is_empty()),
+            number: value.get("port").and_then(Value::as_i64),
+            protocol: text(value, "/protocol").unwrap_or("TCP"),
+        }
+    }
+
+    fn label(&self) -> String {
+        match (self.name, self.number) {
+            (Some(name), _) => format!("port {name}"),
+            (None, Some(number)) => format!("port {number}"),
+            (None, None) => "a port without a number".to_owned(),
+        }
+    }
+}
+
+fn without_node_port(port: &Value) -> Value {
+    let mut port = port.clone();
+    if let Some(fields) = port.as_object_mut() {
+        fields.remove("nodePort");
+    }
+    port
+}
