@@ -1,0 +1,32 @@
+//! Starting other programs.
+
+use std::process::{Command, ExitStatus};
+
+use crate::error::Error;
+
+/// The command line as a person would type it.
+pub fn words(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs a program with this terminal and waits for its end.
+pub fn status(command: &mut Command) -> Result<ExitStatus, Error> {
+    command.status().map_err(|source| Error::Start { command: words(command), source })
+}
+
+/// Runs a program with this terminal; an end in failure is an error.
+pub fn succeed(command: &mut Command) -> Result<(), Error> {
+    let status = status(command)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Ended { command: words(command), status: status.to_string() })
+}
+
+/// The cargo that started this task, or the one on the path.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}

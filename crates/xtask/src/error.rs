@@ -1,0 +1,71 @@
+//! What can go wrong while a task runs.
+
+use std::path::PathBuf;
+
+/// An operation of a task that failed. The message leaves out the source: `chain::render` adds it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `cargo metadata` gave no answer.
+    #[error("reading the workspace with `cargo metadata` failed")]
+    Metadata(#[source] cargo_metadata::Error),
+    /// A file or folder could not be read.
+    #[error("reading {} failed", path.display())]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("writing {} failed", path.display())]
+    Write {
+        /// What was to be written.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The table of rooms does not have the form that its head describes.
+    #[error("{} is no table of rooms", path.display())]
+    Table {
+        /// The table's file.
+        path: PathBuf,
+        /// Where it departs from the form.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A source file is not Rust.
+    #[error("{} can't be split into Rust tokens: {reason}", path.display())]
+    Lex {
+        /// The file.
+        path: PathBuf,
+        /// The lexer's own words.
+        reason: String,
+    },
+    /// A program could not be started.
+    #[error("starting `{command}` failed")]
+    Start {
+        /// The command line.
+        command: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A program ended with a failure.
+    #[error("`{command}` ended with {status}")]
+    Ended {
+        /// The command line.
+        command: String,
+        /// Its exit status in words.
+        status: String,
+    },
+    /// Something a verb needs isn't in this checkout.
+    #[error("{what} is not there yet: {remedy}")]
+    Missing {
+        /// What is missing.
+        what: String,
+        /// What to do instead.
+        remedy: String,
+    },
+}

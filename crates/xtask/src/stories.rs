@@ -1,0 +1,22 @@
+//! `demo` and `bench`: programs of the `teal-tests` package, started with the caller's arguments.
+
+use std::ffi::OsString;
+
+use crate::command;
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+/// The package with everything that needs a cluster.
+pub const PACKAGE: &str = "teal-tests";
+
+/// Builds and runs one of the package's programs.
+pub fn run(workspace: &Workspace, program: &str, arguments: &[OsString]) -> Result<(), Error> {
+    if !workspace.has_binary(PACKAGE, program) {
+        return Err(Error::Missing {
+            what: format!("`cargo xtask {program}`"),
+            remedy: format!("{PACKAGE} has no binary `{program}` in this checkout; see CHANGELOG.md"),
+        });
+    }
+    let mut cargo = command::cargo(&["run", "--release", "--package", PACKAGE, "--bin", program, "--"]);
+    command::succeed(cargo.args(arguments))
+}

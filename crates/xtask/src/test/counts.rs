@@ -1,0 +1,83 @@
+//! What a step's output says about itself.
+
+/// Marks a line for the summary: `count: explorer: 123456 states`.
+const COUNT_MARK: &str = "count: ";
+
+/// Tests counted from the result lines of test programs, and lines marked for the summary.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+    /// Tests that were left out by an `#[ignore]`.
+    pub ignored: u64,
+    /// What the step wants to see in the summary, in its own words.
+    pub notes: Vec<String>,
+}
+
+impl Counts {
+    /// Takes in one line of output.
+    pub(super) fn read(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(note) = line.strip_prefix(COUNT_MARK) {
+            if !self.notes.iter().any(|known| known == note) {
+                self.notes.push(note.to_owned());
+            }
+        } else if let Some(results) = line.strip_prefix("test result: ") {
+            self.add_results(results);
+        }
+    }
+
+    /// Reads `ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add_results(&mut self, results: &str) {
+        let results = results.split_once(". ").map_or("", |(_, counts)| counts);
+        for result in results.split(';') {
+            let mut words = result.split_whitespace();
+            let (number, word) = (words.next().and_then(|number| number.parse::<u64>().ok()), words.next());
+            match (number, word) {
+                (Some(number), Some("passed")) => self.passed += number,
+                (Some(number), Some("failed")) => self.failed += number,
+                (Some(number), Some("ignored")) => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    fn read(output: &str) -> Counts {
+        let mut counts = Counts::default();
+        output.lines().for_each(|line| counts.read(line));
+        counts
+    }
+
+    #[test]
+    fn result_lines_of_several_programs_add_up() {
+        let counts = read(
+            "running 3 tests\n\
+             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+             \n\
+             test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s\n",
+        );
+        assert_eq!((counts.passed, counts.failed, counts.ignored), (7, 2, 1));
+    }
+
+    #[test]
+    fn marked_lines_are_kept_once_in_their_order() {
+        let counts =
+            read("count: explorer: 9 states\nother\n  count: faults: 10 caught\ncount: explorer: 9 states\n");
+        assert_eq!(counts.notes, ["explorer: 9 states", "faults: 10 caught"]);
+    }
+
+    #[test]
+    fn other_output_counts_nothing() {
+        assert_eq!(
+            read("test a::b ... ok\n12 passed; 3 failed\nthe test result: ok. 5 passed"),
+            Counts::default()
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! `cargo xtask test`: the one test command.
+//!
+//! Steps run cheapest first and the first failure ends the run. Each step's output is in a log
+//! of its own; a line that begins with `count: ` also stands in the summary.
+
+mod counts;
+mod deny;
+mod run;
+mod steps;
+mod summary;
+
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::workspace::Workspace;
+use counts::Counts;
+use steps::{STEPS, Step, Work};
+use summary::{Line, Outcome};
+
+/// How much of a failed step's log is shown.
+const LINES_SHOWN: usize = 60;
+
+/// Which steps to run.
+#[derive(Debug, Default, clap::Args)]
+pub struct Choice {
+    /// Leave out what needs a cluster
+    #[arg(long)]
+    pub quick: bool,
+    /// Run this step alone (may be given several times)
+    #[arg(long, value_name = "STEP", value_parser = names())]
+    pub only: Vec<String>,
+    /// Say which steps there are
+    #[arg(long)]
+    pub list: bool,
+}
+
+fn names() -> clap::builder::PossibleValuesParser {
+    STEPS.map(|step| step.name).into()
+}
+
+impl Choice {
+    fn takes(&self, step: &Step) -> bool {
+        let named = self.only.is_empty() || self.only.iter().any(|name| name == step.name);
+        named && !(self.quick && step.needs_bed)
+    }
+}
+
+/// Runs the chosen steps and prints the summary. Returns whether all is well.
+pub fn all(workspace: &Workspace, choice: &Choice) -> Result<bool, Error> {
+    if choice.list {
+        for step in &STEPS {
+            println!("{:<12}{}", step.name, step.about);
+        }
+        return Ok(true);
+    }
+    let logs = workspace.logs();
+    std::fs::create_dir_all(&logs).map_err(|source| Error::Write { path: logs.clone(), source })?;
+    let mut lines: Vec<Line> = Vec::new();
+    for step in STEPS.iter().filter(|step| choice.takes(step)) {
+        let go_on = summary::is_good(&lines);
+        lines.push(if go_on { one(workspace, step, &logs)? } else { not_reached(step) });
+    }
+    print!("{}", summary::render(&lines));
+    Ok(summary::is_good(&lines))
+}
+
+fn not_reached(step: &Step) -> Line {
+    Line { step: step.name, outcome: Outcome::NotReached, took: Duration::ZERO, counts: Counts::default() }
+}
+
+fn one(workspace: &Workspace, step: &Step, logs: &Path) -> Result<Line, Error> {
+    eprintln!("{}: {}", step.name, step.about);
+    let started = Instant::now();
+    let mut counts = Counts::default();
+    let outcome = match (step.work)(workspace) {
+        Work::NotChecked(reason) => Outcome::NotChecked(reason),
+        Work::Run(commands) => {
+            let path = logs.join(format!("{}.log", step.name));
+            let mut log =
+                File::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
+            let passed = in_turn(workspace, step.name, commands, &mut log, &mut counts)?;
+            if !passed {
+                show_failure(&path)?;
+            }
+            if passed { Outcome::Passed } else { Outcome::Failed }
+        }
+    };
+    Ok(Line { step: step.name, outcome, took: started.elapsed(), counts })
+}
+
+fn in_turn(
+    workspace: &Workspace,
+    step: &str,
+    commands: Vec<std::process::Command>,
+    log: &mut File,
+    counts: &mut Counts,
+) -> Result<bool, Error> {
+    for mut command in commands {
+        if !run::run(step, command.current_dir(workspace.root()), log, counts)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn show_failure(log: &Path) -> Result<(), Error> {
+    eprintln!("FAILED; the last lines of {}:", log.display());
+    run::tail(log, LINES_SHOWN)?.iter().for_each(|line| eprintln!("  {line}"));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Choice, STEPS};
+
+    fn taken(choice: &Choice) -> Vec<&'static str> {
+        STEPS.iter().filter(|step| choice.takes(step)).map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn without_a_choice_every_step_runs() {
+        assert_eq!(taken(&Choice::default()).len(), STEPS.len());
+    }
+
+    #[test]
+    fn quick_leaves_out_the_bed_and_nothing_else() {
+        let quick = taken(&Choice { quick: true, ..Choice::default() });
+        assert!(!quick.contains(&"stories"));
+        assert_eq!(quick.len(), STEPS.len() - 1);
+    }
+
+    #[test]
+    fn only_takes_what_it_names() {
+        let only = Choice { only: vec!["unit".to_owned(), "fmt".to_owned()], ..Choice::default() };
+        assert_eq!(taken(&only), ["fmt", "unit"]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Running one step: its output goes to a log, a sign of life to the terminal.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::counts::Counts;
+use crate::command::words;
+use crate::error::Error;
+
+/// How often a run whose output is not a terminal says that it is still at it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// How often the line on a terminal is drawn anew.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Runs a command, appends what it writes to the log, and adds up its counts. Returns whether
+/// it succeeded.
+pub(super) fn run(
+    step: &str,
+    command: &mut Command,
+    log: &mut File,
+    counts: &mut Counts,
+) -> Result<bool, Error> {
+    let line = words(command);
+    let failed = |source| Error::Start { command: line.clone(), source };
+    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    let errors = writer.try_clone().map_err(failed)?;
+    let mut child = command.stdin(Stdio::null()).stdout(writer).stderr(errors).spawn().map_err(failed)?;
+    // The command keeps its ends of the pipe open until it is replaced; without this no end of output is seen.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+
+    let mut report = |line: &str| {
+        counts.read(line);
+        writeln!(log, "{line}")
+    };
+    report(&format!("$ {line}")).map_err(failed)?;
+    let mut progress = Progress::start(step);
+    let lines = lines(reader);
+    loop {
+        match lines.recv_timeout(progress.rest()) {
+            Ok(line) => {
+                report(&line).map_err(failed)?;
+                progress.saw(line);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        progress.show();
+    }
+    progress.clear();
+    child.wait().map(|status| status.success()).map_err(failed)
+}
+
+/// Reads lines in a thread of its own, so that signs of life don't wait for output.
+fn lines(reader: std::io::PipeReader) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for bytes in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// The last lines of a log.
+pub(super) fn tail(log: &Path, lines: usize) -> Result<Vec<String>, Error> {
+    let bytes = std::fs::read(log).map_err(|source| Error::Read { path: log.to_path_buf(), source })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let all: Vec<&str> = text.lines().collect();
+    Ok(all.iter().skip(all.len().saturating_sub(lines)).map(|line| (*line).to_owned()).collect())
+}
+
+/// What a person sees while a step runs.
+struct Progress<'a> {
+    step: &'a str,
+    started: Instant,
+    shown: Instant,
+    last: String,
+    terminal: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn start(step: &'a str) -> Self {
+        let now = Instant::now();
+        let terminal = std::io::stderr().is_terminal();
+        Self { step, started: now, shown: now, last: String::new(), terminal }
+    }
+
+    fn saw(&mut self, line: String) {
+        if !line.trim().is_empty() {
+            self.last = line;
+        }
+    }
+
+    fn every(&self) -> Duration {
+        if self.terminal { REDRAW } else { SIGN_OF_LIFE }
+    }
+
+    fn rest(&self) -> Duration {
+        self.every().saturating_sub(self.shown.elapsed())
+    }
+
+    fn show(&mut self) {
+        if self.shown.elapsed() < self.every() {
+            return;
+        }
+        self.shown = Instant::now();
+        let seconds = self.started.elapsed().as_secs();
+        let last: String = self.last.trim().chars().filter(|sign| !sign.is_control()).take(80).collect();
+        if self.terminal {
+            eprint!("\r\x1b[2K  … {} {seconds} s  {last}", self.step);
+        } else {
+            eprintln!("  … {} {seconds} s  {last}", self.step);
+        }
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            eprint!("\r\x1b[2K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, run, tail};
+    use std::process::Command;
+
+    fn shell(script: &str) -> (bool, Counts, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("step.log");
+        let mut log = std::fs::File::create(&path).unwrap();
+        let mut counts = Counts::default();
+        let passed = run("step", Command::new("sh").args(["-c", script]), &mut log, &mut counts).unwrap();
+        (passed, counts, tail(&path, 2).unwrap())
+    }
+
+    #[test]
+    fn both_streams_reach_log_and_counts() {
+        let (passed, counts, log) = shell("echo 'count: a: 1'; echo 'count: b: 2' >&2");
+        assert!(passed);
+        assert_eq!(counts.notes, ["a: 1", "b: 2"]);
+        assert_eq!(log, ["count: a: 1", "count: b: 2"]);
+    }
+
+    #[test]
+    fn a_failure_is_a_failure_and_bytes_that_are_no_text_are_kept_readable() {
+        let (passed, _, log) = shell("printf '\\377x\\n'; exit 3");
+        assert!(!passed);
+        assert_eq!(log.last().unwrap(), "\u{fffd}x");
+    }
+}

@@ -1,0 +1,124 @@
+//! The steps of `cargo xtask test`, cheapest first.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::deny;
+use crate::command::cargo;
+use crate::stories::PACKAGE as STORIES;
+use crate::workspace::Workspace;
+
+/// The explorer's package and program.
+const EXPLORER: (&str, &str) = ("teal-sim", "explore");
+
+/// Programs behind features, so that lints and tests reach them too.
+const FEATURES: &str = "xtask/generate";
+
+/// What a step does in this checkout and on this machine.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Runs these, one after another, until one fails.
+    Run(Vec<Command>),
+    /// Can't be done here; the summary says why.
+    NotChecked(String),
+}
+
+/// One step.
+pub(super) struct Step {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it finds out, for `--list`.
+    pub about: &'static str,
+    /// Whether it needs the bed, so that `--quick` leaves it out.
+    pub needs_bed: bool,
+    /// Finds out what is to be done.
+    pub work: fn(&Workspace) -> Work,
+}
+
+/// All steps in their order.
+pub(super) const STEPS: [Step; 9] = [
+    Step { name: "fmt", about: "layout of the source", needs_bed: false, work: fmt },
+    Step { name: "rooms", about: "walls between rooms, lengths of files", needs_bed: false, work: rooms },
+    Step { name: "clippy", about: "lints, warnings refused", needs_bed: false, work: clippy },
+    Step { name: "deny", about: "dependencies: bans, licences, sources", needs_bed: false, work: deny::bans },
+    Step {
+        name: "advisories",
+        about: "known holes in dependencies",
+        needs_bed: false,
+        work: deny::advisories,
+    },
+    Step { name: "unit", about: "tests of every room by itself", needs_bed: false, work: unit },
+    Step {
+        name: "generate",
+        about: "generated files are the committed ones",
+        needs_bed: false,
+        work: generate,
+    },
+    Step { name: "explorer", about: "every way the planner can go", needs_bed: false, work: explorer },
+    Step { name: "stories", about: "stories on a real cluster", needs_bed: true, work: stories },
+];
+
+fn just(command: Command) -> Work {
+    Work::Run(vec![command])
+}
+
+fn fmt(_: &Workspace) -> Work {
+    just(cargo(&["fmt", "--all", "--check"]))
+}
+
+fn rooms(_: &Workspace) -> Work {
+    just(this_program(&["rooms"]))
+}
+
+fn clippy(_: &Workspace) -> Work {
+    let arguments =
+        ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
+    just(cargo(&arguments))
+}
+
+fn unit(_: &Workspace) -> Work {
+    let rooms = cargo(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        STORIES,
+        "--features",
+        FEATURES,
+        "--no-fail-fast",
+        "--",
+        "--show-output",
+    ]);
+    // The history checker and the story helpers are tested without a cluster.
+    let helpers = cargo(&["test", "--package", STORIES, "--lib", "--bins", "--", "--show-output"]);
+    Work::Run(vec![rooms, helpers])
+}
+
+fn generate(_: &Workspace) -> Work {
+    just(this_program(&["generate", "--check"]))
+}
+
+fn explorer(workspace: &Workspace) -> Work {
+    let (package, program) = EXPLORER;
+    if !workspace.has_binary(package, program) {
+        return Work::NotChecked(format!("{package} has no binary `{program}` yet"));
+    }
+    just(cargo(&["run", "--release", "--package", package, "--bin", program]))
+}
+
+fn stories(workspace: &Workspace) -> Work {
+    if !workspace.has_test_files(STORIES) {
+        return Work::NotChecked(format!("{STORIES} has no stories yet"));
+    }
+    // One bed at a time: stories measure, and two cores are all they may count on.
+    let arguments =
+        ["test", "--release", "--package", STORIES, "--test", "*", "--no-fail-fast", "--", "--show-output"];
+    let mut command = cargo(&arguments);
+    command.arg("--test-threads=1");
+    just(command)
+}
+
+fn this_program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| PathBuf::from("xtask")));
+    command.args(arguments);
+    command
+}
