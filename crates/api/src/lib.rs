@@ -8,12 +8,15 @@
 //! - [`crd`]: the definitions as files.
 
 pub mod conditions;
+pub mod crd;
 pub mod decision;
+pub mod defaults;
 pub mod duration;
 pub mod names;
 pub mod rollout;
 mod schema;
 pub mod threshold;
+pub mod verbs;
 mod words;
 
 pub use decision::{Action, DecidedBy, Decision, DecisionSpec, DecisionStatus, RolloutReference};

@@ -1,6 +1,6 @@
 //! Pieces of schema that several types share.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 /// Rules of the API server's expression language with the message that says how to mend.
@@ -29,6 +29,13 @@ pub(crate) fn dns_label() -> Value {
         "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         "write a name of lower case letters, digits and dashes, such as canary-2",
     )])
+}
+
+/// The words of an enum without the enum's own description, which would take the place of the field's.
+pub(crate) fn word<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = T::json_schema(generator);
+    schema.remove("description");
+    schema
 }
 
 /// Free form: the server keeps what is written as it is.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{dns_label, rules};
+use crate::schema::{dns_label, rules, word};
 use crate::threshold::Limit;
 
 /// A question to metrics with its limits.
@@ -53,7 +53,7 @@ pub struct Check {
     )]
     pub source: Option<String>,
 
-    /// What is allowed.
+    /// What is allowed: min, max or both. A value equal to a limit passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
 
@@ -80,6 +80,7 @@ pub struct Check {
     /// What an empty answer or NaN means. Wait: nothing is known yet. Zero: the value is 0, for error counters that
     /// are absent until the first error. Fail: the sample is bad. It never means that all is well. Default: Wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<NoData>")]
     pub no_data: Option<NoData>,
 
     /// How long there may be no usable answer before onBlind is done. Default: 5m.
@@ -89,10 +90,11 @@ pub struct Check {
     /// What happens when there was no usable answer for blindLimit. Hold: a person is waited for. Rollback: traffic
     /// goes back to live. Nothing is ever promoted without an answer. Default: Hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<OnBlind>")]
     pub on_blind: Option<OnBlind>,
 }
 
-/// Limits of a check. A value equal to a limit passes.
+/// Limits of a check.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules(&[(
@@ -122,6 +124,7 @@ pub struct Guard {
     /// How long it is asked. Promoted: until the release is live. Retired: until the former color is removed, so
     /// that it can still go back by itself. Default: Retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<GuardUntil>")]
     pub until: Option<GuardUntil>,
 }
 

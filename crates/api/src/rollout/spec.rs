@@ -18,7 +18,7 @@ use super::step::Step;
 use super::traffic::Traffic;
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{MAP, rules, rules_at};
+use crate::schema::{MAP, rules, rules_at, word};
 
 /// What is wanted. Only release is hashed: a change there starts a rollout, a change of anything else does not.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,22 +147,26 @@ pub struct RolloutSpec {
     /// What happens when a check fails or a deadline is over. Rollback: traffic goes back to live. Hold: the weight
     /// stays and a person is waited for. Guards always roll back. Default: Rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<OnFailure>")]
     pub on_failure: Option<OnFailure>,
 
     /// How much Teal does. Active: everything. Paused: nothing moves forward, while guards and going back still work.
     /// HandsOff: nothing is written at all; status says what would be done. Default: Active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<Mode>")]
     pub mode: Option<Mode>,
 
     /// What happens to the objects of the release when this Rollout is deleted. KeepLive: what serves goes on
     /// serving, without Teal. DeleteAll: everything is removed with it. Default: KeepLive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<OnDelete>")]
     pub on_delete: Option<OnDelete>,
 
     /// What the condition Ready, and with it helm --wait, Flux and Argo CD, waits for. OnComplete: until the release
     /// has all traffic. OnWaiting: until it has, or until a person is asked. OnServing: until live serves, or until a
     /// person is asked. Default: OnWaiting. A pipeline that must know the end waits for the condition Promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word::<Readiness>")]
     pub readiness: Option<Readiness>,
 }
 

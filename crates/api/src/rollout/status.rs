@@ -287,9 +287,9 @@ pub struct Vote {
 /// What one check says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct CheckStatus {
     /// Name of the check.
-    #[schemars(required)]
     pub name: String,
 
     /// Pass, Fail, Inconclusive or Error. The list is open.

@@ -1,0 +1,218 @@
+//! Reading a spec and filling in what it leaves out.
+
+use super::filled::{
+    Filled, FilledApproval, FilledCheck, FilledGuard, FilledStep, FilledVirtualService, SpecError,
+};
+use super::{
+    APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DefaultStep, FAILURES, INTERVAL_MS, KEEP_FAILED_MS,
+    KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS, SOURCE, STEPS, STEPS_WITHOUT_MESH,
+};
+use crate::duration::DurationText;
+use crate::rollout::{Check, Guard, RolloutSpec, Step, Threshold, Traffic};
+use crate::threshold::Limit;
+
+/// The spec with every default in place, or the first thing that can't be used, by field and with the remedy.
+pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
+    let virtual_services = virtual_services(&spec.traffic);
+    let checks =
+        spec.checks.iter().flatten().map(filled_check).collect::<Result<Vec<FilledCheck>, SpecError>>()?;
+    let steps = steps(spec, &checks, !virtual_services.is_empty())?;
+    let guards = guards(spec, &checks)?;
+    let keep = spec.keep.clone().unwrap_or_default();
+    if spec.traffic.services.is_empty() {
+        return Err(missing("spec.traffic.services", "name at least one Service"));
+    }
+    Ok(Filled {
+        services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
+        virtual_services,
+        steps,
+        checks,
+        guards,
+        progress_deadline_ms: at_least_a_second(
+            "spec.progressDeadline",
+            spec.progress_deadline.as_ref(),
+            PROGRESS_DEADLINE_MS,
+        )?,
+        keep_previous_ms: millis("spec.keep.previous", keep.previous.as_ref(), KEEP_PREVIOUS_MS)?,
+        keep_failed_ms: millis("spec.keep.failed", keep.failed.as_ref(), KEEP_FAILED_MS)?,
+        on_failure: spec.on_failure.unwrap_or_default(),
+        mode: spec.mode.unwrap_or_default(),
+        on_delete: spec.on_delete.unwrap_or_default(),
+        readiness: spec.readiness.unwrap_or_default(),
+    })
+}
+
+fn virtual_services(traffic: &Traffic) -> Vec<FilledVirtualService> {
+    let references = traffic.virtual_services.iter().flatten();
+    references
+        .map(|reference| FilledVirtualService {
+            name: reference.name.clone(),
+            routes: reference
+                .routes
+                .as_ref()
+                .map(|routes| routes.iter().map(|route| route.name.clone()).collect()),
+        })
+        .collect()
+}
+
+fn steps(spec: &RolloutSpec, checks: &[FilledCheck], mesh: bool) -> Result<Vec<FilledStep>, SpecError> {
+    let defaults: &[DefaultStep] = if mesh { &STEPS } else { &STEPS_WITHOUT_MESH };
+    let steps: Vec<FilledStep> = match &spec.steps {
+        Some(steps) => steps.iter().map(|step| filled_step(step, checks)).collect::<Result<_, _>>()?,
+        None => defaults.iter().map(|step| default_step(*step, checks)).collect(),
+    };
+    match weight_problem(&steps, mesh) {
+        Some(problem) => Err(SpecError::Weights { problem }),
+        None => Ok(steps),
+    }
+}
+
+fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {
+    FilledStep {
+        name: step.name.to_owned(),
+        weight: step.weight,
+        hold_ms: step.hold_ms,
+        checks: all_names(checks),
+        approval: None,
+    }
+}
+
+fn filled_step(step: &Step, checks: &[FilledCheck]) -> Result<FilledStep, SpecError> {
+    let field = format!("spec.steps[{}]", step.name);
+    let names = match &step.checks {
+        Some(names) => names.clone(),
+        // At weight 0 there is no traffic, hence nothing to measure unless it is asked for.
+        None if step.weight == 0 => Vec::new(),
+        None => all_names(checks),
+    };
+    for name in &names {
+        known_check(&format!("{field}.checks"), name, checks)?;
+    }
+    Ok(FilledStep {
+        name: step.name.clone(),
+        weight: step.weight,
+        hold_ms: millis(&format!("{field}.hold"), step.hold.as_ref(), 0)?,
+        checks: names,
+        approval: step
+            .approval
+            .as_ref()
+            .map(|approval| FilledApproval { count: approval.count.unwrap_or(APPROVAL_COUNT) }),
+    })
+}
+
+fn weight_problem(steps: &[FilledStep], mesh: bool) -> Option<String> {
+    let Some((last, others)) = steps.split_last() else {
+        return Some("no step is there: add one with weight 100, or leave steps out".to_owned());
+    };
+    if last.weight != 100 {
+        return Some(format!("the last step {} has weight {}: it must have 100", last.name, last.weight));
+    }
+    if let Some(early) = others.iter().find(|step| step.weight >= 100) {
+        return Some(format!(
+            "step {} has weight {}, and only the last step {} may have 100",
+            early.name, early.weight, last.name
+        ));
+    }
+    if let Some([before, after]) = steps.array_windows().find(|[before, after]| before.weight > after.weight)
+    {
+        return Some(format!(
+            "weights go down from {} ({}) to {} ({}): put them in order",
+            before.name, before.weight, after.name, after.weight
+        ));
+    }
+    let between = others.iter().find(|step| !mesh && step.weight > 0)?;
+    Some(format!(
+        "step {} has weight {}, which needs a mesh: name the VirtualService in spec.traffic.virtualServices, or use \
+         only 0 and 100",
+        between.name, between.weight
+    ))
+}
+
+fn guards(spec: &RolloutSpec, checks: &[FilledCheck]) -> Result<Vec<FilledGuard>, SpecError> {
+    let fill = |guard: &Guard| {
+        known_check("spec.guards", &guard.check, checks)?;
+        Ok(FilledGuard { check: guard.check.clone(), until: guard.until.unwrap_or_default() })
+    };
+    spec.guards.iter().flatten().map(fill).collect()
+}
+
+fn filled_check(check: &Check) -> Result<FilledCheck, SpecError> {
+    let field = format!("spec.checks[{}]", check.name);
+    let in_check = |name: &str| format!("{field}.{name}");
+    let query = check
+        .query
+        .clone()
+        .ok_or_else(|| missing(&in_check("query"), "write PromQL that gives one number"))?;
+    let threshold = check.threshold.clone().unwrap_or_default();
+    let (min, max) = limits(&in_check("threshold"), &threshold)?;
+    Ok(FilledCheck {
+        name: check.name.clone(),
+        query,
+        source: check.source.clone().unwrap_or_else(|| SOURCE.to_owned()),
+        min,
+        max,
+        limit: limit_text(&threshold),
+        interval_ms: at_least_a_second(&in_check("interval"), check.interval.as_ref(), INTERVAL_MS)?,
+        delay_ms: millis(&in_check("delay"), check.delay.as_ref(), DELAY_MS)?,
+        passes: check.passes.unwrap_or(PASSES),
+        failures: check.failures.unwrap_or(FAILURES),
+        no_data: check.no_data.unwrap_or_default(),
+        blind_limit_ms: millis(&in_check("blindLimit"), check.blind_limit.as_ref(), BLIND_LIMIT_MS)?,
+        on_blind: check.on_blind.unwrap_or_default(),
+    })
+}
+
+fn limits(field: &str, threshold: &Threshold) -> Result<(Option<f64>, Option<f64>), SpecError> {
+    let read = |name: &str, limit: &Option<Limit>| {
+        let read = limit.as_ref().map(Limit::base_units).transpose();
+        read.map_err(|source| SpecError::Limit { field: format!("{field}.{name}"), source })
+    };
+    match (read("min", &threshold.min)?, read("max", &threshold.max)?) {
+        (None, None) => Err(missing(field, "give min, max or both")),
+        (Some(min), Some(max)) if min > max => Err(SpecError::NothingPasses {
+            field: field.to_owned(),
+            min: threshold.min.as_ref().map(ToString::to_string).unwrap_or_default(),
+            max: threshold.max.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
+        limits => Ok(limits),
+    }
+}
+
+/// The limits as people wrote them: `min 99%, max 1%`.
+fn limit_text(threshold: &Threshold) -> String {
+    let parts = [("min", &threshold.min), ("max", &threshold.max)];
+    let written = parts.iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit.as_ref()?)));
+    written.collect::<Vec<String>>().join(", ")
+}
+
+fn all_names(checks: &[FilledCheck]) -> Vec<String> {
+    checks.iter().map(|check| check.name.clone()).collect()
+}
+
+fn known_check(field: &str, name: &str, checks: &[FilledCheck]) -> Result<(), SpecError> {
+    if checks.iter().any(|check| check.name == name) {
+        Ok(())
+    } else {
+        Err(SpecError::UnknownCheck { field: field.to_owned(), check: name.to_owned() })
+    }
+}
+
+fn millis(field: &str, text: Option<&DurationText>, default: u64) -> Result<u64, SpecError> {
+    match text {
+        None => Ok(default),
+        Some(text) => text.millis().map_err(|source| SpecError::Duration { field: field.to_owned(), source }),
+    }
+}
+
+fn at_least_a_second(field: &str, text: Option<&DurationText>, default: u64) -> Result<u64, SpecError> {
+    match (millis(field, text, default)?, text) {
+        (value, Some(text)) if value < LEAST_MS => {
+            Err(SpecError::TooShort { field: field.to_owned(), text: text.0.clone() })
+        }
+        (value, _) => Ok(value),
+    }
+}
+
+fn missing(field: &str, remedy: &'static str) -> SpecError {
+    SpecError::Missing { field: field.to_owned(), remedy }
+}

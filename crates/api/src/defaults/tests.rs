@@ -1,0 +1,131 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Readiness, RolloutSpec};
+
+fn spec(parts: Value) -> RolloutSpec {
+    let mut spec = json!({
+        "release": {"manifests": []},
+        "traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "web"}]},
+    });
+    for (key, value) in parts.as_object().expect("an object") {
+        spec[key] = value.clone();
+    }
+    serde_json::from_value(spec).expect("a spec")
+}
+
+fn with_errors(parts: Value) -> RolloutSpec {
+    let mut parts = parts;
+    parts["checks"] = json!([{"name": "errors", "query": "x", "threshold": {"max": "1%"}}]);
+    spec(parts)
+}
+
+#[test]
+fn release_and_traffic_are_enough() {
+    let filled = filled(&spec(json!({}))).expect("complete");
+    let steps: Vec<(&str, u32, u64)> =
+        filled.steps.iter().map(|step| (step.name.as_str(), step.weight, step.hold_ms)).collect();
+    assert_eq!(steps, [("canary", 10, 600_000), ("full", 100, 300_000)]);
+    assert_eq!((filled.keep_previous_ms, filled.keep_failed_ms), (3_600_000, 600_000));
+    assert_eq!(filled.progress_deadline_ms, 600_000);
+    assert_eq!((filled.on_failure, filled.mode), (OnFailure::Rollback, Mode::Active));
+    assert_eq!((filled.on_delete, filled.readiness), (OnDelete::KeepLive, Readiness::OnWaiting));
+    assert!(filled.judged_by_time_only() && filled.has_mesh());
+}
+
+#[test]
+fn without_a_mesh_the_services_are_switched() {
+    let filled = filled(&spec(json!({"traffic": {"services": [{"name": "web"}]}}))).expect("complete");
+    let steps: Vec<(&str, u32)> = filled.steps.iter().map(|step| (step.name.as_str(), step.weight)).collect();
+    assert_eq!(steps, [("switch", 100)]);
+    assert!(!filled.has_mesh());
+}
+
+#[test]
+fn a_check_gets_every_default() {
+    let filled = filled(&with_errors(json!({"guards": [{"check": "errors"}]}))).expect("complete");
+    let check = filled.check("errors").expect("defined");
+    assert_eq!((check.min, check.max, check.limit.as_str()), (None, Some(0.01), "max 1%"));
+    assert_eq!((check.interval_ms, check.delay_ms, check.blind_limit_ms), (15_000, 30_000, 300_000));
+    assert_eq!((check.passes, check.failures, check.source.as_str()), (3, 1, "default"));
+    assert_eq!((check.no_data, check.on_blind), (NoData::Wait, OnBlind::Hold));
+    assert_eq!(filled.guards[0].until, GuardUntil::Retired);
+    assert!(filled.steps.iter().all(|step| step.checks == ["errors"]), "left out means all of them");
+    assert!(!filled.judged_by_time_only());
+}
+
+#[test]
+fn what_is_written_wins() {
+    let filled = filled(&with_errors(json!({
+        "steps": [
+            {"name": "look", "weight": 0, "approval": {}},
+            {"name": "canary", "weight": 5, "hold": "1h30m", "checks": []},
+            {"name": "full", "weight": 100, "approval": {"count": 2}},
+        ],
+        "keep": {"previous": "2h", "failed": "0s"},
+        "progressDeadline": "90s",
+        "onFailure": "Hold", "mode": "Paused", "onDelete": "DeleteAll", "readiness": "OnServing",
+    })))
+    .expect("complete");
+    assert_eq!(filled.steps[0].checks, Vec::<String>::new(), "no traffic, nothing to measure");
+    assert_eq!(filled.steps[0].approval, Some(FilledApproval { count: 1 }));
+    assert_eq!((filled.steps[1].hold_ms, filled.steps[1].checks.len()), (5_400_000, 0));
+    assert_eq!(filled.steps[2].approval, Some(FilledApproval { count: 2 }));
+    assert_eq!(filled.steps[2].checks, ["errors"]);
+    assert_eq!((filled.keep_previous_ms, filled.keep_failed_ms), (7_200_000, 0));
+    assert_eq!((filled.progress_deadline_ms, filled.on_failure), (90_000, OnFailure::Hold));
+    assert_eq!((filled.mode, filled.on_delete), (Mode::Paused, OnDelete::DeleteAll));
+    assert_eq!(filled.readiness, Readiness::OnServing);
+}
+
+#[test]
+fn what_can_not_be_used_is_named_with_the_remedy() {
+    let step = |name: &str, weight: u32| json!({"name": name, "weight": weight, "hold": "0s"});
+    let check = |parts: Value| {
+        let mut check = json!({"name": "e", "query": "x", "threshold": {"max": 1}});
+        for (key, value) in parts.as_object().expect("an object") {
+            check[key] = value.clone();
+        }
+        json!({"checks": [check]})
+    };
+    let no_mesh = json!({"services": [{"name": "web"}]});
+    let rows = [
+        (json!({"progressDeadline": "ten"}), "spec.progressDeadline: \"ten\" is no duration"),
+        (json!({"progressDeadline": "0s"}), "spec.progressDeadline: 0s is too short"),
+        (json!({"keep": {"failed": "1d"}}), "spec.keep.failed"),
+        (json!({"traffic": {"services": []}}), "spec.traffic.services is missing: name at least one"),
+        (json!({"steps": []}), "no step is there"),
+        (json!({"steps": [step("a", 10)]}), "the last step a has weight 10"),
+        (
+            json!({"steps": [step("a", 100), step("b", 100)]}),
+            "step a has weight 100, and only the last step b",
+        ),
+        (json!({"steps": [step("a", 50), step("b", 10), step("c", 100)]}), "go down from a (50) to b (10)"),
+        (json!({"steps": [step("a", 10), step("b", 100)], "traffic": no_mesh}), "needs a mesh"),
+        (
+            json!({"steps": [{"name": "a", "weight": 100, "checks": ["e"]}]}),
+            "spec.steps[a].checks names the check \"e\"",
+        ),
+        (json!({"steps": [{"name": "a", "weight": 100, "hold": "x"}]}), "spec.steps[a].hold"),
+        (json!({"guards": [{"check": "e"}]}), "spec.guards names the check \"e\""),
+        (check(json!({"query": null})), "spec.checks[e].query is missing"),
+        (check(json!({"threshold": {}})), "spec.checks[e].threshold is missing: give min, max or both"),
+        (check(json!({"threshold": {"min": "1 %"}})), "spec.checks[e].threshold.min: \"1 %\" is no limit"),
+        (check(json!({"threshold": {"min": "2%", "max": "1%"}})), "min 2% is above max 1%"),
+        (check(json!({"interval": "500ms"})), "spec.checks[e].interval: 500ms is too short"),
+        (check(json!({"delay": "x"})), "spec.checks[e].delay"),
+        (check(json!({"blindLimit": "x"})), "spec.checks[e].blindLimit"),
+    ];
+    for (parts, part) in rows {
+        let message = filled(&spec(parts)).expect_err(part).to_string();
+        assert!(message.contains(part), "{message}\n  lacks {part}");
+    }
+}
+
+#[test]
+fn fields_of_a_newer_version_are_passed_over() {
+    let spec = spec(json!({"sizing": {"candidate": "Full"}, "steps": [
+        {"name": "full", "weight": 100, "mirror": {"percent": 20}},
+    ]}));
+    assert_eq!(filled(&spec).expect("complete").steps.len(), 1);
+}
