@@ -177,8 +177,8 @@ fn one_origin(copies: &[Value], service: &RoleService) -> Result<(), Refusal> {
 /// rule without a policy stands for itself only if there is no other; it hides the wildcards behind it.
 fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
     let mut ordered = rules.to_vec();
-    if ordered.iter().any(has_policy) {
-        ordered.retain(has_policy);
+    if ordered.iter().any(|rule| has_policy(rule)) {
+        ordered.retain(|rule| has_policy(rule));
     }
     ordered.sort_by_key(|rule| (text(rule, "/metadata/creationTimestamp").unwrap_or_default(), name(rule)));
     let mut kept: Vec<&Value> = Vec::new();
@@ -204,13 +204,13 @@ fn same(one: &[&Value], other: &[&Value]) -> bool {
         spec
     };
     let said = |rules: &[&Value]| {
-        rules.iter().copied().filter(has_policy).map(|rule| meaning(&rule)).collect::<Vec<_>>()
+        rules.iter().copied().filter(|rule| has_policy(rule)).map(|rule| meaning(&rule)).collect::<Vec<_>>()
     };
     let (one, other) = (said(one), said(other));
     one.len() == other.len() && one.iter().all(|rule| other.contains(rule))
 }
 
-fn has_policy(rule: &&Value) -> bool {
+fn has_policy(rule: &Value) -> bool {
     rule.pointer("/spec/trafficPolicy").is_some()
 }
 

@@ -68,6 +68,21 @@ impl Draft {
         self.edits.push(remove(path));
     }
 
+    /// Sets the weight of a destination whatever it is.
+    pub(crate) fn set_weight(&mut self, route: &Route, place: usize, weight: i64) {
+        self.add(Path::destination(route.index, place).then("weight"), json!(weight));
+    }
+
+    /// Writes a weight as given, or takes it out, if it isn't so already.
+    pub(crate) fn weight(&mut self, route: &Route, place: usize, weight: Option<i64>) {
+        let current = route.destinations.get(place).and_then(|destination| destination.written);
+        match weight {
+            _ if current == weight => {}
+            Some(weight) => self.set_weight(route, place, weight),
+            None => self.remove(Path::destination(route.index, place).then("weight")),
+        }
+    }
+
     /// Puts the operations of another draft after these.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.guards.append(&mut other.guards);

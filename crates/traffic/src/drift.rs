@@ -3,8 +3,9 @@
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::edit::{Unrecorded, enter_up_to, pairs, raise, reduce};
-use crate::read::read;
+use crate::enter::{Unrecorded, enter_up_to};
+use crate::read::{pairs, read};
+use crate::weigh::{raise, reduce};
 use crate::{Pair, Refusal, Route, RouteSet, Scope, Stamp};
 
 /// How the managed routes differ from a wanted weight.

@@ -10,9 +10,10 @@
 mod destination_rule;
 mod draft;
 mod drift;
-mod edit;
+mod enter;
 mod epoch;
 mod finding;
+mod leave;
 mod mesh;
 mod object;
 mod ownership;
@@ -22,15 +23,17 @@ mod route;
 mod saved;
 mod service;
 mod share;
+mod weigh;
 
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
-pub use edit::{Restoration, enter, leave, lower, set_weight};
+pub use enter::enter;
 pub use epoch::{EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, claim, epoch_of};
 pub use finding::{
     Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
 };
 pub use json_patch::Patch;
+pub use leave::{Restoration, leave};
 pub use mesh::{Mesh, RoleService};
 pub use object::ObjectName;
 pub use ownership::{HttpOwner, give_back, http_owners, new_hand};
@@ -40,3 +43,4 @@ pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight};
 pub use service::{Direction, candidate_service, needs_overlap, port_changes, repoint, service_problem};
 pub use share::{Endpoints, Shares, effective_shares};
+pub use weigh::{lower, set_weight};

@@ -69,6 +69,11 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
     Ok(RouteSet { object: reader.object, routes })
 }
 
+/// All Services in all routes.
+pub(crate) fn pairs(set: &RouteSet) -> impl Iterator<Item = (&Route, &Pair)> {
+    set.routes.iter().flat_map(|route| route.pairs.iter().map(move |pair| (route, pair)))
+}
+
 /// The http routes of a `VirtualService`; an absent list is empty.
 pub(crate) fn http(virtual_service: &Value) -> &[Value] {
     list(virtual_service, "/spec/http")

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::object::annotation;
+use crate::object::{annotation, list, text};
 use crate::read::http;
 use crate::{HttpOwner, Pair, Route};
 
@@ -89,15 +89,25 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
     }
 }
 
-/// What a route is known by for the length of a rollout.
+/// What a route is known by for the length of a rollout. Of several that are alike it is their order that tells them
+/// apart, so that routes put in elsewhere don't matter.
 fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
+    let routes = http(virtual_service);
+    let own = routes.get(route.index);
+    let destination = own.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
+    let conditions = own.and_then(|value| value.get("match"));
+    let alike = |other: &&Value| {
+        let leads = list(other, "/route").iter().any(|entry| entry.get("destination") == destination);
+        let named = text(other, "/name").filter(|name| !name.is_empty());
+        let same = route.name.is_some() || other.get("match") == conditions;
+        leads && same && named == route.name.as_deref()
+    };
+    let earlier = routes.iter().take(route.index).filter(alike).count();
+    let order = if earlier == 0 { String::new() } else { format!("#{earlier}") };
     if let Some(name) = &route.name {
-        return format!("name:{name}");
+        return format!("name:{name}{order}");
     }
-    let value = http(virtual_service).get(route.index);
-    let conditions = value.and_then(|value| value.get("match"));
-    let destination = value.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
     let digest = Sha256::digest(json!([conditions, destination]).to_string());
     let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
-    format!("match:{}", digits.collect::<String>())
+    format!("match:{}{order}", digits.collect::<String>())
 }

@@ -1,0 +1,112 @@
+//! Naming the candidate in a `VirtualService`, and remembering how its owner wrote it.
+
+use json_patch::Patch;
+use serde_json::{Value, json};
+
+use crate::draft::{Draft, Path};
+use crate::ownership::{http_owners, writers};
+use crate::read::{http, pairs, read};
+use crate::saved::record;
+use crate::weigh::{is_at, weigh};
+use crate::{Pair, Refusal, Route, RouteSet, Saved, Scope, Stamp};
+
+/// Whose a candidate's destination is that stands there without a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unrecorded {
+    /// The owner's, who exported the object during an earlier rollout.
+    Owners,
+    /// Ours: the record was lost, and guessing is left to [`leave`].
+    Ours,
+}
+
+/// Names the candidate at weight 0 in every managed route, and records how to undo that.
+///
+/// To be called at rest and again until it returns `None`; a wait must follow before the first weight (rule 3). Routes
+/// whose owner already names the candidate get weight 0 there, and their own weights back in [`leave`].
+pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
+    let set = read(virtual_service, scope)?;
+    enter_up_to(virtual_service, &set, stamp, 0, Unrecorded::Owners)
+}
+
+/// Enters what is not entered, and lets candidates that are there keep no more than `limit` percent.
+pub(crate) fn enter_up_to(
+    virtual_service: &Value,
+    set: &RouteSet,
+    stamp: &Stamp,
+    limit: u8,
+    unrecorded: Unrecorded,
+) -> Result<Option<Patch>, Refusal> {
+    let mut draft = Draft::default();
+    for route in &set.routes {
+        let mut edits = Draft::default();
+        for pair in &route.pairs {
+            if pair.candidate.is_none() {
+                add_candidate(&mut edits, virtual_service, route, pair);
+            } else {
+                let weight = route.candidate_weight(pair).min(route.candidate_at(pair, limit));
+                if !is_at(route, pair, weight) {
+                    weigh(&mut edits, route, pair, weight);
+                }
+            }
+        }
+        if !edits.changes_nothing() {
+            draft.guard_exactly(virtual_service, route);
+        }
+        draft.append(edits);
+    }
+    let known = Saved::of(virtual_service, &stamp.rollout);
+    if draft.changes_nothing() && (known.is_some() || unrecorded == Unrecorded::Ours) {
+        return Ok(None);
+    }
+    draft.guard_version(virtual_service, &set.object)?;
+    draft.stamp(virtual_service, &set.object, stamp)?;
+    draft.save(virtual_service, stamp, &remember(virtual_service, set, stamp, known, unrecorded));
+    Ok(draft.finish())
+}
+
+/// The record after entering: the earlier one, with what was found in the owner's form written anew.
+fn remember(
+    virtual_service: &Value,
+    set: &RouteSet,
+    stamp: &Stamp,
+    known: Option<Saved>,
+    unrecorded: Unrecorded,
+) -> Saved {
+    let owners = http_owners(virtual_service, &stamp.manager);
+    let mut saved = known
+        .unwrap_or_else(|| Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() });
+    if !owners.is_empty() {
+        saved.owners = owners;
+    }
+    for (route, pair) in pairs(set) {
+        let unknown = saved.find(virtual_service, route, pair).is_none();
+        if pair.candidate.is_none() || (unknown && unrecorded == Unrecorded::Owners) {
+            saved.set(record(virtual_service, route, pair));
+        }
+    }
+    saved
+}
+
+/// Appends a copy of the live destination, in the same spelling and with all that belongs to it (rule 10).
+fn add_candidate(edits: &mut Draft, virtual_service: &Value, route: &Route, pair: &Pair) {
+    let path = format!("/route/{}", pair.live);
+    let live = http(virtual_service).get(route.index).and_then(|value| value.pointer(&path));
+    let mut entry = live.cloned().unwrap_or_default();
+    if let Some(host) = entry.pointer_mut("/destination/host") {
+        *host = json!(pair.service.respell(host.as_str().unwrap_or_default()));
+    }
+    if let Some(fields) = entry.as_object_mut() {
+        fields.insert("weight".into(), json!(0));
+    }
+    // Beside a second destination an absent weight would mean 0.
+    edits.weight(
+        route,
+        pair.live,
+        Some(route.live_weight(pair)).filter(|weight| *weight > 0 || written(route, pair)),
+    );
+    edits.add(Path::route(route.index).then("route").then("-"), entry);
+}
+
+fn written(route: &Route, pair: &Pair) -> bool {
+    route.destinations.get(pair.live).is_some_and(|live| live.written.is_some())
+}

@@ -1,0 +1,128 @@
+//! Dividing the weight of managed routes. Each edit is a JSON patch that fails instead of hitting something else than
+//! was read; the API server answers 422 then, which is to be taken as a conflict.
+
+use json_patch::Patch;
+use serde_json::Value;
+
+use crate::draft::Draft;
+use crate::read::{pairs, read, survey};
+use crate::{Pair, Refusal, Route, RouteSet, Scope, Stamp};
+
+/// Gives the candidate `percent` of each Service's own weight, rounded down.
+///
+/// If that raises any, the patch holds only for the version that was read, and only if nobody with a newer epoch has
+/// written. If it lowers all, it holds for the routes as they were read, weights included: applied to a route that went
+/// to 0 meanwhile it would be a raise. At 0 it is [`lower`] for routes that can be managed.
+pub fn set_weight(
+    virtual_service: &Value,
+    scope: &Scope<'_>,
+    percent: u8,
+    stamp: &Stamp,
+) -> Result<Option<Patch>, Refusal> {
+    let set = read(virtual_service, scope)?;
+    for (route, pair) in pairs(&set) {
+        if pair.candidate.is_none() {
+            return Err(Refusal::NotEntered {
+                object: set.object.boxed(),
+                field: route.field(),
+                candidate: pair.service.candidate.clone(),
+            });
+        }
+    }
+    let wanted = |route: &Route, pair: &Pair| route.candidate_at(pair, percent);
+    if percent == 0 {
+        return Ok(to_zero(virtual_service, &set, stamp));
+    }
+    if pairs(&set).any(|(route, pair)| wanted(route, pair) > route.candidate_weight(pair)) {
+        return raise(virtual_service, &set, stamp, wanted);
+    }
+    Ok(reduce(virtual_service, &set, stamp, wanted))
+}
+
+/// Takes all weight from the candidate in every managed route that names it: the way back.
+///
+/// Works on what it finds: missing routes, weights that sum to something else, a newer or forged epoch don't stop it,
+/// nor do other writers of the object, or of these very weights.
+pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
+    let set = survey(virtual_service, scope)?;
+    Ok(to_zero(virtual_service, &set, stamp))
+}
+
+/// Where any candidate has weight, writes 0 to all, also where 0 was read: the guard does without the weights, so what
+/// was read may be old.
+fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Patch> {
+    if pairs(set).all(|(route, pair)| pair.candidate.is_none() || is_at(route, pair, 0)) {
+        return None;
+    }
+    let mut draft = Draft::default();
+    for route in set.routes.iter().filter(|route| route.pairs.iter().any(|pair| pair.candidate.is_some())) {
+        draft.guard_destinations(virtual_service, route);
+        for pair in &route.pairs {
+            weigh(&mut draft, route, pair, 0);
+        }
+    }
+    draft.stamp_if_newer(virtual_service, stamp);
+    draft.finish()
+}
+
+/// Raises under the strict guard.
+pub(crate) fn raise(
+    virtual_service: &Value,
+    set: &RouteSet,
+    stamp: &Stamp,
+    wanted: impl Fn(&Route, &Pair) -> i64,
+) -> Result<Option<Patch>, Refusal> {
+    let mut draft = divide(virtual_service, set, wanted);
+    if draft.changes_nothing() {
+        return Ok(None);
+    }
+    draft.guard_version(virtual_service, &set.object)?;
+    draft.stamp(virtual_service, &set.object, stamp)?;
+    Ok(draft.finish())
+}
+
+/// Lowers what is above `wanted` under the guard of the routes alone, not of the object's version.
+pub(crate) fn reduce(
+    virtual_service: &Value,
+    set: &RouteSet,
+    stamp: &Stamp,
+    wanted: impl Fn(&Route, &Pair) -> i64,
+) -> Option<Patch> {
+    let mut draft = divide(virtual_service, set, wanted);
+    if !draft.changes_nothing() {
+        draft.stamp_if_newer(virtual_service, stamp);
+    }
+    draft.finish()
+}
+
+/// The weights that are not as wanted, each route guarded exactly.
+fn divide(virtual_service: &Value, set: &RouteSet, wanted: impl Fn(&Route, &Pair) -> i64) -> Draft {
+    let mut draft = Draft::default();
+    for route in &set.routes {
+        let mut edits = Draft::default();
+        for pair in &route.pairs {
+            let candidate = wanted(route, pair);
+            if !is_at(route, pair, candidate) {
+                weigh(&mut edits, route, pair, candidate);
+            }
+        }
+        if !edits.changes_nothing() {
+            draft.guard_exactly(virtual_service, route);
+        }
+        draft.append(edits);
+    }
+    draft
+}
+
+/// Whether a pair's weight is divided so already.
+pub(crate) fn is_at(route: &Route, pair: &Pair, candidate: i64) -> bool {
+    route.candidate_weight(pair) == candidate && route.live_weight(pair) == route.total(pair) - candidate
+}
+
+/// Divides a pair's weight; nothing to do where the candidate is not there.
+pub(crate) fn weigh(edits: &mut Draft, route: &Route, pair: &Pair, candidate: i64) {
+    if let Some(place) = pair.candidate {
+        edits.set_weight(route, pair.live, route.total(pair) - candidate);
+        edits.set_weight(route, place, candidate);
+    }
+}
