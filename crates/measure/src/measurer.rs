@@ -1,0 +1,213 @@
+//! Asking for many Rollouts at a time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use teal_judge::{Outcome, Problem, ProblemKind, Sample, format_duration};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::{Source, Sources};
+
+/// A question of one check.
+#[derive(Debug, Clone)]
+pub struct Request<K> {
+    /// Whatever the asker knows the question by; comes back with the answer.
+    pub key: K,
+    /// Who asks, for fairness: the namespace.
+    pub tenant: String,
+    /// The source's name.
+    pub source: String,
+    /// The query, its placeholders filled.
+    pub query: String,
+    /// The instant in question; see [`crate::aligned`].
+    pub at_ms: u64,
+}
+
+/// What came of a [`Request`].
+#[derive(Debug, Clone)]
+pub struct Answer<K> {
+    /// The request's key.
+    pub key: K,
+    /// The outcome, with the instant that was asked about.
+    pub sample: Sample,
+}
+
+/// How much is asked at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Open questions to one source. A dead source then holds up nobody but its own askers.
+    pub per_source: usize,
+    /// Open questions of one tenant, so that one with hundreds of checks doesn't crowd out the rest.
+    pub per_tenant: usize,
+    /// Longest wait for a turn.
+    pub longest_wait: Duration,
+    /// Questions whose answers are remembered for others who ask the same.
+    pub remembered: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { per_source: 16, per_tenant: 4, longest_wait: Duration::from_secs(30), remembered: 4096 }
+    }
+}
+
+/// Counts since the start, for the operator's own metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests of checks.
+    pub requests: u64,
+    /// Questions that a source was asked.
+    pub asked: u64,
+    /// Questions that came to no usable answer.
+    pub errors: u64,
+}
+
+/// How far behind the newest instant a remembered answer may lie, in milliseconds. Checks that share
+/// an instant ask within moments of each other.
+const REMEMBERED_FOR_MS: u64 = 120_000;
+
+/// The instant comes first, so that the oldest questions stand in front.
+type Question = (u64, String, String);
+
+/// Asks sources for checks: concurrently within bounds, and each question once, whoever asks it.
+#[derive(Debug)]
+pub struct Measurer {
+    sources: Sources,
+    bounds: Bounds,
+    turns: BTreeMap<String, Semaphore>,
+    tenants: Mutex<HashMap<String, Weak<Semaphore>>>,
+    outcomes: Mutex<BTreeMap<Question, Arc<OnceCell<Outcome>>>>,
+    requests: AtomicU64,
+    asked: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl Measurer {
+    /// A measurer of these sources.
+    pub fn new(sources: Sources, bounds: Bounds) -> Self {
+        let turns = |name: &str| (name.to_owned(), Semaphore::new(bounds.per_source.max(1)));
+        Self {
+            turns: sources.names().map(turns).collect(),
+            sources,
+            bounds,
+            tenants: Mutex::default(),
+            outcomes: Mutex::default(),
+            requests: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        }
+    }
+
+    /// Answers every request of a batch, in its order. Never fails: what can't be answered is an
+    /// [`Outcome::Error`], after a bounded time.
+    pub async fn measure<K>(&self, requests: Vec<Request<K>>) -> Vec<Answer<K>> {
+        let answers = requests.into_iter().map(async |Request { key, tenant, source, query, at_ms }| {
+            let outcome = self.outcome(&tenant, (at_ms, source, query)).await;
+            Answer { key, sample: Sample { at_ms, outcome } }
+        });
+        join_all(answers).await
+    }
+
+    /// The sources that are asked.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// What was done since the start.
+    pub fn counts(&self) -> Counts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts { requests: count(&self.requests), asked: count(&self.asked), errors: count(&self.errors) }
+    }
+
+    async fn outcome(&self, tenant: &str, question: Question) -> Outcome {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let (at_ms, source, query) = &question;
+        let (Some(found), Some(turns)) = (self.sources.get(source), self.turns.get(source)) else {
+            return Outcome::Error(self.unknown(source));
+        };
+        // Who comes first asks; if that one is cancelled, the next one does.
+        let cell = self.cell(question.clone());
+        cell.get_or_init(|| self.ask(found, turns, tenant, query, *at_ms)).await.clone()
+    }
+
+    async fn ask(
+        &self,
+        source: &Source,
+        turns: &Semaphore,
+        tenant: &str,
+        query: &str,
+        at_ms: u64,
+    ) -> Outcome {
+        let share = self.share(tenant);
+        let turn = async { (share.acquire().await, turns.acquire().await) };
+        let outcome = match tokio::time::timeout(self.bounds.longest_wait, turn).await {
+            Ok(_turn) => {
+                self.asked.fetch_add(1, Ordering::Relaxed);
+                source.query(query, at_ms).await
+            }
+            Err(_) => Outcome::Error(self.crowded(source)),
+        };
+        if matches!(outcome, Outcome::Error(_)) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn cell(&self, question: Question) -> Arc<OnceCell<Outcome>> {
+        let mut outcomes = locked(&self.outcomes);
+        let cell = Arc::clone(outcomes.entry(question).or_default());
+        let newest = outcomes.last_key_value().map_or(0, |((at_ms, ..), _)| *at_ms);
+        while let Some(oldest) = outcomes.first_entry() {
+            let is_old = oldest.key().0.saturating_add(REMEMBERED_FOR_MS) < newest;
+            let is_surplus = outcomes.len() > self.bounds.remembered;
+            if !is_old && !is_surplus {
+                break;
+            }
+            outcomes.pop_first();
+        }
+        cell
+    }
+
+    /// The tenant's share. Kept only as long as somebody holds it: tenants come and go.
+    fn share(&self, tenant: &str) -> Arc<Semaphore> {
+        let mut tenants = locked(&self.tenants);
+        if let Some(share) = tenants.get(tenant).and_then(Weak::upgrade) {
+            return share;
+        }
+        tenants.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.bounds.per_tenant.max(1)));
+        tenants.insert(tenant.to_owned(), Arc::downgrade(&share));
+        share
+    }
+
+    fn unknown(&self, source: &str) -> Problem {
+        let known: Vec<_> = self.sources.names().collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Problem::new(
+            ProblemKind::SourceUnknown,
+            format!("source {source} is not in the operator's configuration; known: {known}"),
+        )
+    }
+
+    fn crowded(&self, source: &Source) -> Problem {
+        let waited = u64::try_from(self.bounds.longest_wait.as_millis()).unwrap_or(u64::MAX);
+        let waited = format_duration(waited);
+        let name = source.name();
+        Problem::new(
+            ProblemKind::Timeout,
+            format!("no turn at source {name} within {waited}: too much is asked"),
+        )
+    }
+}
+
+/// Nothing is done under these locks that can panic halfway, so a poisoned one is still whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
