@@ -1,0 +1,198 @@
+//! What is allowed but worth a warning.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::check_release::is_role;
+use crate::context::Context;
+use crate::fate::Fate;
+use crate::names::{COLOR_VARIABLE, annotation};
+use crate::object::{list, template_pointer};
+use crate::read::{Item, Release};
+use crate::workload::traffic_services;
+
+/// What a finding is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub enum FindingKind {
+    /// A workload behind no traffic Service that works in both colors at once.
+    RunsInBothColors,
+    /// A call inside the release to a traffic Service: a candidate's pods would reach live.
+    InnerCallToRole,
+    /// A text that names an inner Service or such without its color: nothing has that name.
+    NameWithoutColor,
+    /// Pods of a Job that a traffic Service selects.
+    JobReceivesTraffic,
+    /// A Role that permits an object by a name that gets a color.
+    RoleNamesColored,
+}
+
+/// Something worth a warning.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub kind: FindingKind,
+    /// The object, as `Deployment web`.
+    pub object: String,
+    /// One sentence with what to do.
+    pub message: String,
+}
+
+/// All findings on a release.
+pub(crate) fn findings(release: &Release, context: &Context) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for item in &release.items {
+        found.extend(works_twice(release, item, context));
+        found.extend(served_jobs(release, item, context));
+        found.extend(permissions(release, item));
+        if item.fate.is_colored() {
+            found.extend(calls(release, item, context));
+        }
+    }
+    found
+}
+
+fn finding(kind: FindingKind, item: &Item, message: String) -> Finding {
+    Finding { kind, object: item.key.to_string(), message }
+}
+
+/// Whoever writes the fate by hand has decided.
+fn works_twice(release: &Release, item: &Item, context: &Context) -> Option<Finding> {
+    let pods =
+        item.pods.as_ref().filter(|_| matches!(item.key.kind.as_str(), "Deployment" | "StatefulSet"))?;
+    if item.fate != Fate::Own || item.chosen || !traffic_services(release, pods, context).is_empty() {
+        return None;
+    }
+    let (key, fate) = (&item.key, annotation::FATE);
+    Some(finding(
+        FindingKind::RunsInBothColors,
+        item,
+        format!(
+            "{key} is behind no traffic Service and works in both colors at once: annotate it with {fate}: LiveOnly if \
+             it takes work by itself (a queue, a timer), or with {fate}: Own if both may run"
+        ),
+    ))
+}
+
+fn served_jobs(release: &Release, item: &Item, context: &Context) -> Option<Finding> {
+    let pods = item.pods.as_ref().filter(|_| matches!(item.key.kind.as_str(), "Job" | "CronJob"))?;
+    let services = traffic_services(release, pods, context);
+    let service = services.first()?;
+    Some(finding(
+        FindingKind::JobReceivesTraffic,
+        item,
+        format!(
+            "Service {service} selects the pods of {}: give them other labels, or they get requests",
+            item.key
+        ),
+    ))
+}
+
+fn permissions(release: &Release, item: &Item) -> Vec<Finding> {
+    if item.key.kind != "Role" {
+        return Vec::new();
+    }
+    let role = item.object.to_value();
+    let names =
+        list(&role, "/rules").iter().flat_map(|rule| list(rule, "/resourceNames")).filter_map(Value::as_str);
+    let colored = |name: &str| {
+        release
+            .items
+            .iter()
+            .find(|other| other.fate.is_colored() && other.pods.is_none() && other.key.name == name)
+    };
+    names
+        .filter_map(colored)
+        .map(|target| {
+            finding(
+                FindingKind::RoleNamesColored,
+                item,
+                format!(
+                    "{} permits {} by name, which gets a color: permit {name}-blue and {name}-green",
+                    item.key,
+                    target.key,
+                    name = target.key.name
+                ),
+            )
+        })
+        .collect()
+}
+
+/// Texts of configuration and containers that name a Service of the release as a host.
+fn calls(release: &Release, item: &Item, context: &Context) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let services =
+        release.items.iter().filter(|other| other.key.is("", "Service") && other.fate == Fate::Own);
+    let texts = texts(item);
+    for service in services {
+        let name = &service.key.name;
+        let Some((place, _)) = texts.iter().find(|(_, text)| names_host(text, name, &context.namespace))
+        else {
+            continue;
+        };
+        let key = &item.key;
+        found.push(if is_role(service, &context.services) {
+            let message = format!(
+                "{key} calls the traffic Service {name} in {place}: from a candidate this reaches live; take {name} out \
+                 of spec.traffic.services and call {name}-$({COLOR_VARIABLE}) to stay in the color"
+            );
+            finding(FindingKind::InnerCallToRole, item, message)
+        } else {
+            let message = format!(
+                "{key} names Service {name} in {place}, which exists as {name}-blue or {name}-green only: write \
+                 {name}-$({COLOR_VARIABLE}) in env or args"
+            );
+            finding(FindingKind::NameWithoutColor, item, message)
+        });
+    }
+    found
+}
+
+/// Texts with where they stand.
+fn texts(item: &Item) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let mut add = |place: String, value: &Value| {
+        if let Some(text) = value.as_str() {
+            texts.push((place, text.to_owned()));
+        }
+    };
+    if item.key.is("", "ConfigMap") {
+        for (name, value) in item.object.get("/data").and_then(Value::as_object).into_iter().flatten() {
+            add(format!("data[{name}]"), value);
+        }
+    }
+    let none = Value::Null;
+    let pod = template_pointer(&item.key.kind)
+        .and_then(|at| item.object.get(&format!("{at}/spec")))
+        .unwrap_or(&none);
+    for container in list(pod, "/initContainers").iter().chain(list(pod, "/containers")) {
+        let name = container["name"].as_str().unwrap_or_default();
+        for variable in list(container, "/env") {
+            add(
+                format!("env {} of container {name}", variable["name"].as_str().unwrap_or_default()),
+                &variable["value"],
+            );
+        }
+        for part in ["command", "args"] {
+            for text in list(container, &format!("/{part}")) {
+                add(format!("{part} of container {name}"), text);
+            }
+        }
+    }
+    texts
+}
+
+/// Whether a text names a host: with a scheme or a port, or qualified by its namespace. A bare word may be anything.
+fn names_host(text: &str, name: &str, namespace: &str) -> bool {
+    let in_host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.match_indices(name).any(|(start, _)| {
+        let (before, rest) = text.split_at(start);
+        let after = rest.strip_prefix(name).unwrap_or_default();
+        let begins = !before.ends_with(in_host);
+        let ends = !after.starts_with(in_host);
+        let scheme = before.ends_with("://") || before.ends_with('@');
+        let port = after.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let domain = after.strip_prefix('.').and_then(|rest| rest.strip_prefix(namespace));
+        let qualified = domain.is_some_and(|rest| !rest.starts_with(in_host) || rest.starts_with(".svc"));
+        begins && (qualified || (ends && (scheme || port)))
+    })
+}

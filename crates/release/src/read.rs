@@ -1,0 +1,155 @@
+//! Reading the manifests of a release: what each is, which pods it makes, and what follows for the others.
+
+use serde_json::Value;
+
+use crate::fate::{Fate, fate_of};
+use crate::names::{MOST_MANIFESTS, annotation};
+use crate::object::{Object, ObjectKey};
+use crate::refusal::Refusal;
+use crate::selector::{Labels, labels, matches, plain_matches};
+use crate::visit::references;
+
+/// One manifest with what becomes of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) key: ObjectKey,
+    pub(crate) fate: Fate,
+    /// The fate was chosen by annotation.
+    pub(crate) chosen: bool,
+    pub(crate) object: Object,
+    /// Labels of its pods, as its owner wrote them.
+    pub(crate) pods: Option<Labels>,
+}
+
+/// The manifests of a release.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Release {
+    pub(crate) items: Vec<Item>,
+}
+
+impl Release {
+    /// Reads all that can be read and lists what can't.
+    pub(crate) fn read(manifests: &[Value], services: &[String]) -> (Self, Vec<Refusal>) {
+        let mut refusals = Vec::new();
+        if manifests.is_empty() || manifests.len() > MOST_MANIFESTS {
+            let problem = format!("has {} objects", manifests.len());
+            let remedy = format!("list between 1 and {MOST_MANIFESTS}, a workload and its Service at least");
+            refusals.push(Refusal::invalid(&"Release", "spec.release.manifests", problem, remedy));
+        }
+        let mut release = Self::default();
+        for (position, manifest) in manifests.iter().enumerate() {
+            match item(position, manifest) {
+                Ok(item) => release.items.push(item),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        release.derive_fates(services);
+        (release, refusals)
+    }
+
+    /// Pods of each color: labels and the workload that makes them.
+    pub(crate) fn colored_pods(&self) -> impl Iterator<Item = (&Item, &Labels)> {
+        let colored = self.items.iter().filter(|item| item.fate.is_colored());
+        colored.filter_map(|item| Some((item, item.pods.as_ref()?)))
+    }
+
+    /// The object that a reference names, if the release has it. References leave the group's version open.
+    pub(crate) fn find(&self, target: &ObjectKey) -> Option<&Item> {
+        self.items.iter().find(|item| item.key == *target)
+    }
+
+    /// Whether a label selector speaks of this release's own pods.
+    pub(crate) fn selects_own(&self, selector: &Value) -> bool {
+        self.colored_pods().any(|(_, pod)| matches(selector, pod))
+    }
+
+    /// Whether a Service's selector speaks of this release's own pods.
+    pub(crate) fn service_selects_own(&self, service: &Object) -> bool {
+        self.colored_pods().any(|(_, pod)| plain_matches(service.get("/spec/selector"), pod))
+    }
+
+    /// What speaks only of shared things is shared itself: a second copy of it would compete with the first. So are
+    /// inner Services that select none of the release's own pods.
+    fn derive_fates(&mut self, services: &[String]) {
+        let shared: Vec<usize> = (0..self.items.len())
+            .filter(|&i| self.items.get(i).is_some_and(|item| self.follows_shared(item, services)))
+            .collect();
+        for i in shared {
+            if let Some(item) = self.items.get_mut(i) {
+                item.fate = Fate::Shared;
+            }
+        }
+    }
+
+    fn follows_shared(&self, item: &Item, services: &[String]) -> bool {
+        match (item.fate, item.key.kind.as_str()) {
+            (Fate::Own, "Service") => {
+                !item.chosen && !services.contains(&item.key.name) && !self.service_selects_own(&item.object)
+            }
+            (Fate::InPlace, "PodDisruptionBudget") => {
+                let selector = item.object.get("/spec/selector").unwrap_or(&Value::Null);
+                let shared = self.items.iter().filter(|item| item.fate == Fate::Shared);
+                !self.selects_own(selector)
+                    && shared.filter_map(|item| item.pods.as_ref()).any(|pod| matches(selector, pod))
+            }
+            (Fate::InPlace, _) => self.scaled_by(item).is_some_and(|target| target.fate == Fate::Shared),
+            _ => false,
+        }
+    }
+
+    /// The workload that an autoscaler sizes.
+    pub(crate) fn scaled_by(&self, scaler: &Item) -> Option<&Item> {
+        self.find(&scale_target(&scaler.object)?)
+    }
+
+    /// The autoscaler of a workload. A `VerticalPodAutoscaler` doesn't set replicas.
+    pub(crate) fn scaler_of(&self, workload: &ObjectKey) -> Option<&Item> {
+        let scalers = self
+            .items
+            .iter()
+            .filter(|item| matches!(item.key.kind.as_str(), "HorizontalPodAutoscaler" | "ScaledObject"));
+        scalers.into_iter().find(|item| scale_target(&item.object).as_ref() == Some(workload))
+    }
+}
+
+/// What an autoscaler sizes.
+pub(crate) fn scale_target(scaler: &Object) -> Option<ObjectKey> {
+    let mut target = None;
+    references(&mut scaler.clone(), &mut |reference| {
+        if reference.field.contains("argetRef") {
+            target = Some(reference.target);
+        }
+    });
+    target
+}
+
+fn item(position: usize, manifest: &Value) -> Result<Item, Refusal> {
+    let at = format!("manifests[{position}]");
+    let Some(object) = Object::from_value(manifest) else {
+        return Err(Refusal::invalid(&"Release", at, "is not an object", "write a Kubernetes object"));
+    };
+    let object = stripped(object);
+    let key = object.key();
+    for (pointer, field) in
+        [("/apiVersion", "apiVersion"), ("/kind", "kind"), ("/metadata/name", "metadata.name")]
+    {
+        if object.text(pointer).is_empty() {
+            let problem = "is missing or no text";
+            return Err(Refusal::invalid(&format!("{at} ({key})"), field, problem, "write it"));
+        }
+    }
+    let fate = fate_of(&object)?;
+    let chosen = object.annotation(annotation::FATE).is_some();
+    let pods = object.template().map(|template| labels(template.pointer("/metadata/labels")));
+    Ok(Item { key, fate, chosen, object, pods })
+}
+
+/// Without what a server or a tool put there, so that an exported object can be pasted.
+fn stripped(mut object: Object) -> Object {
+    object.remove(&[], "status");
+    for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
+        object.remove(&["metadata"], field);
+    }
+    object.remove(&["metadata", "annotations"], annotation::LAST_APPLIED);
+    object
+}

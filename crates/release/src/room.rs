@@ -1,0 +1,164 @@
+//! Whether quota and nodes have room for a color, said in one sentence.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::need::{Amounts, PodGroup, PodNeed, Resources, amounts_of};
+use crate::object::list;
+use crate::quantity::Quantity;
+use crate::selector::labels;
+
+/// A `ResourceQuota` of the namespace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResourceQuotaView {
+    /// Name.
+    pub name: String,
+    /// What is allowed.
+    pub hard: Amounts,
+    /// What is in use.
+    pub used: Amounts,
+}
+
+impl ResourceQuotaView {
+    /// Reads a `ResourceQuota`. Nothing for one with scopes: it holds for some pods only, so it is left to the API
+    /// server, whose refusal is shown as it comes.
+    pub fn read(quota: &Value) -> Option<Self> {
+        let scoped =
+            !list(quota, "/spec/scopes").is_empty() || quota.pointer("/spec/scopeSelector").is_some();
+        let name = quota.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let hard = amounts_of(quota, "/status/hard");
+        (!scoped).then(|| Self { name, hard, used: amounts_of(quota, "/status/used") })
+    }
+}
+
+/// What is free on a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeRoom {
+    /// Labels of the node.
+    pub labels: BTreeMap<String, String>,
+    /// Pods that still fit.
+    pub pods: i128,
+    /// What is free by resource.
+    pub free: Amounts,
+}
+
+impl NodeRoom {
+    /// Reads a node and the pods on it. Nothing for one that takes no common pods (cordoned or tainted).
+    pub fn read<'a>(node: &Value, pods: impl IntoIterator<Item = &'a Value>) -> Option<Self> {
+        let repels = |taint: &&Value| taint["effect"] == "NoSchedule" || taint["effect"] == "NoExecute";
+        if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true))
+            || list(node, "/spec/taints").iter().any(|taint| repels(&taint))
+        {
+            return None;
+        }
+        let mut free = amounts_of(node, "/status/allocatable");
+        let mut count = free.remove("pods").unwrap_or_default().units();
+        let ended = |pod: &&Value| {
+            matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
+        };
+        for pod in pods.into_iter().filter(|pod| !ended(pod)) {
+            take(&mut free, &PodNeed::of_template(Some(pod)));
+            count -= 1;
+        }
+        Some(Self { labels: labels(node.pointer("/metadata/labels")), pods: count, free })
+    }
+
+    fn has_room(&self, need: &PodNeed) -> bool {
+        let enough = |(name, amount): (&String, &Quantity)| {
+            *amount <= Quantity::ZERO || self.free.get(name).is_some_and(|free| free >= amount)
+        };
+        self.pods > 0
+            && need.requests.iter().all(enough)
+            && need.node_selector.iter().all(|(name, value)| self.labels.get(name) == Some(value))
+    }
+}
+
+fn take(free: &mut Amounts, need: &PodNeed) {
+    for (name, amount) in &need.requests {
+        if let Some(left) = free.get_mut(name) {
+            *left = left.minus(*amount);
+        }
+    }
+}
+
+/// What is missing, or nothing. `nodes` may be empty where they can't be read; then quotas alone are judged.
+///
+/// Nodes are filled greedily, largest pods first. Affinity, tolerations and the scheduler's preferences are left out,
+/// so this finds shortages that are certain enough to name, and says nothing about the rest.
+pub fn shortage(need: &Resources, quotas: &[ResourceQuotaView], nodes: &[NodeRoom]) -> Option<String> {
+    quotas.iter().find_map(|quota| quota_shortage(need, quota)).or_else(|| node_shortage(need, nodes))
+}
+
+fn quota_shortage(need: &Resources, quota: &ResourceQuotaView) -> Option<String> {
+    quota.hard.iter().find_map(|(name, hard)| {
+        let wanted = wanted(need, name);
+        let used = quota.used.get(name).copied().unwrap_or_default();
+        (wanted > Quantity::ZERO && used + wanted > *hard).then(|| {
+            format!(
+                "ResourceQuota {} allows {name} {}, {} are in use and the candidate needs {}: raise the quota or free \
+                 {} of it",
+                quota.name,
+                hard.shown(name),
+                used.shown(name),
+                wanted.shown(name),
+                (used + wanted).minus(*hard).shown(name)
+            )
+        })
+    })
+}
+
+/// How much of what a quota counts under this name is needed.
+fn wanted(need: &Resources, name: &str) -> Quantity {
+    let counted = |name: &str| Quantity::whole(need.objects.get(name).copied().unwrap_or(0));
+    match name {
+        "pods" | "count/pods" => Quantity::whole(need.pods),
+        "services" | "configmaps" | "persistentvolumeclaims" => counted(&format!("count/{name}")),
+        _ if name.starts_with("count/") => counted(name),
+        _ => match name.split_once('.') {
+            Some(("limits", resource)) => need.limits.get(resource).copied().unwrap_or_default(),
+            Some(("requests", resource)) => need.requests.get(resource).copied().unwrap_or_default(),
+            _ => need.requests.get(name).copied().unwrap_or_default(),
+        },
+    }
+}
+
+fn node_shortage(need: &Resources, nodes: &[NodeRoom]) -> Option<String> {
+    if nodes.is_empty() {
+        return None;
+    }
+    let mut nodes = nodes.to_vec();
+    let mut groups: Vec<&PodGroup> = need.groups.iter().collect();
+    let size = |group: &PodGroup| {
+        ["cpu", "memory"].map(|name| group.need.requests.get(name).copied().unwrap_or_default())
+    };
+    groups.sort_by_key(|group| Reverse(size(group)));
+    groups.into_iter().find_map(|group| {
+        let placed = (0..group.count).take_while(|_| place(&mut nodes, &group.need)).count();
+        (placed < group.count as usize).then(|| {
+            format!(
+                "The nodes have room for {placed} of the {} pods of {} ({} each): add nodes or free room",
+                group.count,
+                group.owner,
+                described(&group.need)
+            )
+        })
+    })
+}
+
+fn place(nodes: &mut [NodeRoom], need: &PodNeed) -> bool {
+    let Some(node) = nodes.iter_mut().find(|node| node.has_room(need)) else {
+        return false;
+    };
+    node.pods -= 1;
+    take(&mut node.free, need);
+    true
+}
+
+fn described(need: &PodNeed) -> String {
+    let requests = need.requests.iter().map(|(name, amount)| format!("{name} {}", amount.shown(name)));
+    let selector = need.node_selector.iter().map(|(name, value)| format!("node label {name}={value}"));
+    let parts: Vec<String> = requests.chain(selector).collect();
+    if parts.is_empty() { "no requests".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,31 @@
+//! What whole releases look like in one color.
+
+mod common;
+
+use common::{candidate, context, fixture, services};
+use teal_plan::Color;
+use teal_release::render;
+
+#[test]
+fn a_deployment_and_its_service() {
+    insta::assert_yaml_snapshot!(candidate("web", Color::Blue));
+}
+
+#[test]
+fn a_shop_as_candidate() {
+    insta::assert_yaml_snapshot!(candidate("shop", Color::Green));
+}
+
+#[test]
+fn a_shop_when_live() {
+    let manifests = fixture("shop");
+    let mut context = context(&manifests, services("shop"), Color::Green);
+    context.live = true;
+    let rendered = render(&manifests, &context).unwrap();
+    insta::assert_yaml_snapshot!((rendered.live_only, rendered.in_place, rendered.workloads));
+}
+
+#[test]
+fn stateful_sets_of_a_color_and_shared() {
+    insta::assert_yaml_snapshot!(candidate("stateful", Color::Blue));
+}
