@@ -164,7 +164,7 @@ fn sums_to_100(world: &World, object: &Value) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Invariants I1, I11 and I14, and the promise that an owner finds their bytes again.
     #[test]
