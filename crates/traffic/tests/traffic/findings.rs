@@ -1,1 +1,139 @@
-//! To be filled.
+//! Rules 12 and 13, Sidecars: what is found around the traffic, and what is not.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use teal_traffic::{
+    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, hosts_not_exported, policy_gaps,
+    selector_overlaps, unmanaged_routes,
+};
+
+use crate::support::yaml;
+
+fn web() -> RoleService {
+    RoleService::new("shop", "web")
+}
+
+fn sidecar(namespace: &str, hosts: &str) -> Value {
+    yaml(&format!(
+        "{{kind: Sidecar, metadata: {{name: default, namespace: {namespace}}}, spec: {{egress: [{{hosts: {hosts}}}]}}}}"
+    ))
+}
+
+#[test]
+fn a_sidecar_that_lets_only_web_through_is_found() {
+    for (namespace, hosts, found) in [
+        ("shop", "['./*']", false),
+        ("shop", "['./web.shop.svc.cluster.local']", true),
+        ("shop", "['./web.shop.svc.cluster.local', './web-candidate.shop.svc.cluster.local']", false),
+        ("shop", "['*/*.shop.svc.cluster.local']", false),
+        ("front", "['./*', 'shop/web.shop.svc.cluster.local']", true),
+        ("front", "['./*']", false),
+        ("front", "['shop/*']", false),
+        ("front", "['~/*']", false),
+        ("istio-system", "['./web.shop.svc.cluster.local']", true),
+        ("front", "['*/web.shop.svc.cluster.local', 'shop/*']", false),
+    ] {
+        let findings = hosts_not_exported(&[sidecar(namespace, hosts)], &web(), &Mesh::default());
+        assert_eq!(!findings.is_empty(), found, "{namespace} {hosts}");
+    }
+    let findings = hosts_not_exported(
+        &[sidecar("front", "['shop/web.shop.svc.cluster.local']")],
+        &web(),
+        &Mesh::default(),
+    );
+    assert_eq!(findings[0].condition.as_str(), "HostNotExported");
+    assert_eq!(
+        findings[0].message,
+        "Sidecar front/default: spec.egress[0].hosts lets its proxies reach web but not \
+         web-candidate.shop.svc.cluster.local: add it"
+    );
+}
+
+#[test]
+fn rule_12_routes_that_name_web_but_are_not_listed_are_found() {
+    let listed = yaml(
+        "{kind: VirtualService, metadata: {name: web, namespace: shop}, spec: {
+           http: [{name: primary, route: [{destination: {host: web}}]}, {name: beta, route: [{destination: {host: web}}]}],
+           tcp: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}}",
+    );
+    let other = yaml(
+        "{kind: VirtualService, metadata: {name: mesh, namespace: front}, spec: {http: [
+           {route: [{destination: {host: web}}]}, {route: [{destination: {host: web.shop.svc.cluster.local}}]}]}}",
+    );
+    let entry = |routes: Option<&str>| Listed {
+        namespace: "shop".into(),
+        name: "web".into(),
+        routes: routes.map(|name| vec![RouteSelector::named(name)]),
+    };
+    let objects = [listed, other];
+    let fields = |entry: &Listed| -> Vec<String> {
+        unmanaged_routes(&objects, &[web()], std::slice::from_ref(entry), &Mesh::default())
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.object.name, finding.field))
+            .collect()
+    };
+    assert_eq!(fields(&entry(None)), ["web spec.tcp[0]", "mesh spec.http[1]"]);
+    assert_eq!(
+        fields(&entry(Some("primary"))),
+        ["web spec.http[1] (beta)", "web spec.tcp[0]", "mesh spec.http[1]"]
+    );
+}
+
+#[test]
+fn rule_13_a_policy_attached_to_service_web_alone_is_found() {
+    let policy = |name: &str, kind: &str, targets: &str, action: &str| {
+        yaml(&format!(
+            "{{kind: {kind}, metadata: {{name: {name}, namespace: shop}}, spec: {{targetRefs: {targets}, action: {action}}}}}"
+        ))
+    };
+    let live = "[{kind: Service, group: '', name: web}]";
+    let both = "[{kind: Service, name: web}, {kind: Service, name: web-candidate}]";
+    let candidate = "[{kind: Service, group: core, name: web-candidate}]";
+    let gaps = |policies: &[Value]| -> Vec<Finding> { policy_gaps(policies, &web()) };
+
+    let alone = policy("only-staff", "AuthorizationPolicy", live, "DENY");
+    let found = gaps(std::slice::from_ref(&alone));
+    assert_eq!(found[0].condition, Condition::PolicyGap);
+    assert!(found[0].message.starts_with("AuthorizationPolicy shop/only-staff: spec.targetRefs"));
+    assert!(found[0].message.contains("add web-candidate there too"));
+
+    assert_eq!(gaps(&[policy("a", "AuthorizationPolicy", both, "DENY")]), []);
+    assert_eq!(gaps(&[alone.clone(), policy("b", "AuthorizationPolicy", candidate, "DENY")]), []);
+    assert_eq!(gaps(&[alone.clone(), policy("b", "AuthorizationPolicy", candidate, "ALLOW")]).len(), 1);
+    assert_eq!(gaps(&[alone, policy("b", "RequestAuthentication", candidate, "DENY")]).len(), 1);
+    assert_eq!(gaps(&[policy("a", "AuthorizationPolicy", "[{kind: Gateway, name: web}]", "DENY")]), []);
+    let single = yaml(
+        "{kind: RequestAuthentication, metadata: {name: jwt, namespace: shop}, spec: {targetRef: {kind: Service, name: web}}}",
+    );
+    assert_eq!(gaps(&[single]).len(), 1);
+}
+
+#[test]
+fn rule_12_another_service_that_selects_candidate_pods_is_found() {
+    let pods: BTreeMap<String, String> = [("app", "web"), ("teal.dev/color", "green")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    let object = |kind: &str, name: &str, spec: &str| {
+        yaml(&format!("{{kind: {kind}, metadata: {{name: {name}, namespace: shop}}, spec: {spec}}}"))
+    };
+    let found = |object: &Value| {
+        !selector_overlaps(std::slice::from_ref(object), "shop", &pods, &["web".into()]).is_empty()
+    };
+    for (kind, name, spec, expected) in [
+        ("Service", "metrics", "{selector: {app: web}}", true),
+        ("Service", "metrics", "{selector: {app: web, teal.dev/color: blue}}", false),
+        ("Service", "metrics", "{selector: {}}", false),
+        ("Service", "metrics", "{}", false),
+        ("Service", "web", "{selector: {app: web}}", false),
+        ("ServiceEntry", "vm", "{workloadSelector: {labels: {app: web}}}", true),
+        ("ServiceEntry", "vm", "{workloadSelector: {labels: {app: vm}}}", false),
+        ("ServiceEntry", "web", "{workloadSelector: {}}", true),
+        ("ServiceEntry", "outside", "{hosts: [example.com]}", false),
+    ] {
+        assert_eq!(found(&object(kind, name, spec)), expected, "{kind} {name} {spec}");
+    }
+    let mut elsewhere = object("Service", "metrics", "{selector: {app: web}}");
+    elsewhere["metadata"]["namespace"] = "other".into();
+    assert!(!found(&elsewhere));
+}

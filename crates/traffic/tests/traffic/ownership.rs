@@ -1,1 +1,119 @@
-//! To be filled.
+//! Rule 19: field ownership goes back to the owner.
+
+use serde_json::{Value, json};
+use teal_traffic::{Saved, enter, give_back, http_owners, new_hand};
+
+use crate::support::{World, apply, at, left, stamp, virtual_service};
+
+fn entry(manager: &str, operation: &str, time: &str, fields: &Value) -> Value {
+    json!({"manager": manager, "operation": operation, "apiVersion": "networking.istio.io/v1", "time": time,
+           "fieldsType": "FieldsV1", "fieldsV1": fields})
+}
+
+fn spec(fields: &[&str]) -> Value {
+    let fields: serde_json::Map<String, Value> =
+        fields.iter().map(|field| (format!("f:{field}"), json!({}))).collect();
+    json!({"f:spec": fields})
+}
+
+fn owned(entries: &Value) -> Value {
+    let mut object = virtual_service("[{route: [{destination: {host: web}}]}]");
+    object["metadata"]["managedFields"] = entries.clone();
+    object
+}
+
+/// Enters and leaves as Teal does, with `managedFields` afterwards as the API server has them then.
+fn rollout(before: &Value, after: &Value) -> (Value, Saved) {
+    let world = World::web();
+    let mut now = owned(before);
+    let patch = enter(&now, &world.scope(), &stamp(1)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let now = at(&world, &at(&world, &now, 10), 0);
+    let saved = Saved::of(&now, "uid-1").unwrap();
+    let mut end = left(&world, &now);
+    end["metadata"]["managedFields"] = after.clone();
+    (end, saved)
+}
+
+fn teal() -> Value {
+    entry(
+        "teal",
+        "Update",
+        "2026-01-02T00:00:00Z",
+        &json!({
+        "f:metadata": {"f:annotations": {"f:epoch.teal.dev/uid-1": {}}}, "f:spec": {"f:http": {}}}),
+    )
+}
+
+#[test]
+fn rule_19_http_goes_back_into_the_owners_entry() {
+    let helm = |fields: &[&str]| entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(fields));
+    let (mut end, saved) = rollout(&json!([helm(&["hosts", "http"])]), &json!([helm(&["hosts"]), teal()]));
+    let patch = give_back(&end, &saved, "teal").unwrap().unwrap();
+    let operations = json!(patch);
+    assert_eq!(operations[0]["op"], "test");
+    assert_eq!(operations[0]["path"], "/metadata/resourceVersion");
+    apply(&mut end, &patch).unwrap();
+    let entries = &end["metadata"]["managedFields"];
+    assert_eq!(entries[0], helm(&["hosts", "http"]));
+    assert_eq!(
+        entries[1]["fieldsV1"],
+        json!({"f:metadata": {"f:annotations": {"f:epoch.teal.dev/uid-1": {}}}})
+    );
+    assert_eq!(give_back(&end, &saved, "teal").unwrap(), None, "done once");
+}
+
+#[test]
+fn rule_19_an_entry_that_had_only_http_is_made_anew() {
+    let edit = entry("kubectl-edit", "Update", "2026-01-01T00:00:00Z", &spec(&["http"]));
+    let only_http = entry("teal", "Update", "2026-01-02T00:00:00Z", &spec(&["http"]));
+    let (mut end, saved) = rollout(&json!([edit]), &json!([only_http]));
+    let patch = give_back(&end, &saved, "teal").unwrap().unwrap();
+    apply(&mut end, &patch).unwrap();
+    assert_eq!(end["metadata"]["managedFields"], json!([edit]));
+}
+
+#[test]
+fn rule_19_skipped_if_anyone_applied_meanwhile() {
+    let helm = |fields: &[&str]| entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(fields));
+    let argo = entry("argocd", "Apply", "2026-01-03T00:00:00Z", &spec(&["http"]));
+    let (mut end, saved) =
+        rollout(&json!([helm(&["hosts", "http"])]), &json!([helm(&["hosts"]), teal(), argo.clone()]));
+    let patch = give_back(&end, &saved, "teal").unwrap().unwrap();
+    apply(&mut end, &patch).unwrap();
+    let entries = end["metadata"]["managedFields"].as_array().unwrap();
+    assert_eq!(entries[0], helm(&["hosts"]), "the new owner is the only one");
+    assert_eq!(entries[2], argo);
+    assert_eq!(http_owners(&end, "teal").len(), 1);
+
+    let stale = give_back(&owned(&json!([teal()])), &saved, "teal").unwrap().unwrap();
+    end["metadata"]["resourceVersion"] = json!("12345");
+    assert!(apply(&mut end, &stale).is_err());
+}
+
+#[test]
+fn the_same_name_with_another_operation_is_another_owner() {
+    let update = entry("helm", "Update", "2026-01-01T00:00:00Z", &spec(&["hosts"]));
+    let applied = |fields: &[&str]| entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(fields));
+    let (mut end, saved) = rollout(
+        &json!([update.clone(), applied(&["gateways", "http"])]),
+        &json!([update.clone(), applied(&["gateways"]), teal()]),
+    );
+    let patch = give_back(&end, &saved, "teal").unwrap().unwrap();
+    apply(&mut end, &patch).unwrap();
+    assert_eq!(end["metadata"]["managedFields"][0], update);
+    assert_eq!(end["metadata"]["managedFields"][1], applied(&["gateways", "http"]));
+}
+
+#[test]
+fn a_new_hand_is_one_that_had_not_written_before_the_rollout() {
+    let helm = entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(&["hosts", "http"]));
+    let patch = entry("kubectl-patch", "Update", "2026-01-03T00:00:00Z", &spec(&["http"]));
+    let (mut end, saved) = rollout(&json!([helm]), &json!([teal(), patch]));
+    assert_eq!(saved.writers, ["helm"]);
+    assert_eq!(new_hand(&end, &saved, "teal").unwrap().manager, "kubectl-patch");
+    end["metadata"]["managedFields"] = json!([teal(), helm]);
+    assert_eq!(new_hand(&end, &saved, "teal"), None, "its owner re-applied");
+    end["metadata"]["managedFields"] = json!([patch]);
+    assert_eq!(new_hand(&end, &Saved::default(), "teal"), None, "unknown is no evidence");
+}

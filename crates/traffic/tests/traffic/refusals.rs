@@ -1,1 +1,176 @@
-//! To be filled.
+//! Bad input: each case is refused with a reason and a message that names object, field and remedy.
+
+use serde_json::{Value, json};
+use teal_traffic::{Refusal, enter, read};
+
+use crate::support::{World, stamp, virtual_service};
+
+#[track_caller]
+fn refused(world: &World, object: &Value, reason: &str, parts: &[&str]) -> Refusal {
+    let refusal = read(object, &world.scope()).unwrap_err();
+    assert_eq!(refusal.reason(), reason, "{refusal}");
+    assert_eq!(enter(object, &world.scope(), &stamp(1)).unwrap_err(), refusal);
+    let message = refusal.to_string();
+    for part in ["VirtualService shop/web"].iter().chain(parts) {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    refusal
+}
+
+#[test]
+fn route_missing() {
+    let object = virtual_service("[{name: main, route: [{destination: {host: web}}]}, {route: []}]");
+    refused(
+        &World::web().routes(&["primary"]),
+        &object,
+        "RouteNotFound",
+        &["no http route named primary in spec.http (it has: main)", "correct the name"],
+    );
+    refused(
+        &World::web().routes(&["x"]),
+        &virtual_service("[{route: []}]"),
+        "RouteNotFound",
+        &["none with a name"],
+    );
+}
+
+#[test]
+fn two_routes_of_the_selected_name() {
+    let route = "{name: primary, route: [{destination: {host: web}}]}";
+    let object = virtual_service(&format!("[{route}, {route}]"));
+    refused(
+        &World::web().routes(&["primary"]),
+        &object,
+        "RouteUnsupported",
+        &["spec.http[0] and spec.http[1] are both named primary", "give each its own name"],
+    );
+}
+
+#[test]
+fn no_destination_that_is_one_of_the_services() {
+    let object = virtual_service("[{name: primary, route: [{destination: {host: other}}]}]");
+    let parts = ["(web.shop.svc.cluster.local)", "it names other", "correct the destination"];
+    refused(&World::web(), &object, "RouteNotFound", &parts);
+    refused(
+        &World::web().routes(&["primary"]),
+        &object,
+        "RouteNotFound",
+        &["spec.http[0] (primary)", "it names other"],
+    );
+    refused(&World::web(), &virtual_service("[]"), "RouteNotFound", &["it names no host"]);
+}
+
+#[test]
+fn only_a_tcp_route() {
+    let mut object = virtual_service("[]");
+    object["spec"] = json!({"tcp": [{"route": [{"destination": {"host": "web"}}]}]});
+    refused(
+        &World::web(),
+        &object,
+        "RouteNotFound",
+        &["tcp or tls routes are not supported, add an http route"],
+    );
+}
+
+#[test]
+fn a_candidate_without_live_is_no_managed_route() {
+    let object = virtual_service("[{route: [{destination: {host: web-candidate}}]}]");
+    refused(&World::web(), &object, "RouteNotFound", &["it names web-candidate"]);
+}
+
+#[test]
+fn rule_10_two_web_destinations_in_one_route() {
+    let object = virtual_service(
+        "[{route: [{destination: {host: web, port: {number: 80}}, weight: 50},
+           {destination: {host: web.shop.svc.cluster.local, port: {number: 81}}, weight: 50}]}]",
+    );
+    let parts = ["spec.http[0].route names web.shop.svc.cluster.local twice (entries 0 and 1)", "join them"];
+    refused(&World::web(), &object, "RouteUnsupported", &parts);
+}
+
+#[test]
+fn a_route_with_subsets() {
+    for host in ["web", "web.shop.svc.cluster.local"] {
+        let object =
+            virtual_service(&format!("[{{route: [{{destination: {{host: {host}, subset: v1}}}}]}}]"));
+        let parts = ["spec.http[0].route[0].destination.subset is v1", "take the subset out"];
+        refused(&World::web(), &object, "RouteUnsupported", &parts);
+    }
+    let foreign = virtual_service(
+        "[{route: [{destination: {host: web}, weight: 80}, {destination: {host: other, subset: v1}, weight: 20}]}]",
+    );
+    assert!(read(&foreign, &World::web().scope()).is_ok());
+}
+
+#[test]
+fn weights_that_do_not_sum_to_100() {
+    for (route, sum) in [
+        ("[{destination: {host: web}, weight: 50}]", 50),
+        ("[{destination: {host: web}, weight: 0}]", 0),
+        ("[{destination: {host: web}}, {destination: {host: other}}]", 0),
+        ("[{destination: {host: web}, weight: 90}, {destination: {host: other}, weight: 20}]", 110),
+        ("[{destination: {host: web}, weight: 1}, {destination: {host: other}, weight: 1}]", 2),
+    ] {
+        let object = virtual_service(&format!("[{{name: primary, route: {route}}}]"));
+        let says = format!("the weights in spec.http[0] (primary).route sum to {sum}: make them sum to 100");
+        refused(&World::web(), &object, "WeightsInvalid", &[&says]);
+    }
+}
+
+#[test]
+fn weights_that_are_no_percentage() {
+    for weight in ["-5", "101", "1.5", "ten", "[]"] {
+        let object =
+            virtual_service(&format!("[{{route: [{{destination: {{host: web}}, weight: {weight}}}]}}]"));
+        let parts = ["spec.http[0].route[0].weight must be a whole number from 0 to 100", "correct it"];
+        refused(&World::web(), &object, "ObjectMalformed", &parts);
+    }
+}
+
+#[test]
+fn routes_that_forward_to_nobody() {
+    for (body, says) in [
+        ("redirect: {uri: /x}", "has redirect and forwards to no Service"),
+        ("directResponse: {status: 503}", "has directResponse"),
+        ("delegate: {name: inner}", "has delegate"),
+        ("delegate: {name: inner, namespace: edge}", "in VirtualService edge/inner"),
+    ] {
+        let object = virtual_service(&format!("[{{name: primary, {body}}}]"));
+        refused(
+            &World::web().routes(&["primary"]),
+            &object,
+            "RouteUnsupported",
+            &["spec.http[0] (primary)", says],
+        );
+    }
+}
+
+#[test]
+fn malformed_objects() {
+    let mut object = virtual_service("[]");
+    object["spec"]["http"] = json!("no");
+    refused(&World::web(), &object, "ObjectMalformed", &["spec.http must be a list of routes"]);
+    object["spec"]["http"] = json!([{"name": "primary", "route": 7}]);
+    refused(
+        &World::web().routes(&["primary"]),
+        &object,
+        "ObjectMalformed",
+        &["spec.http[0] (primary).route must be a list"],
+    );
+    object["spec"]["http"] = json!([{"route": [{"destination": {"host": "web"}}, {"destination": {}}]}]);
+    refused(
+        &World::web(),
+        &object,
+        "ObjectMalformed",
+        &["spec.http[0].route[1].destination.host must be the name of a host"],
+    );
+
+    let nameless = json!({"kind": "VirtualService", "metadata": {}, "spec": {}});
+    let refusal = read(&nameless, &World::web().scope()).unwrap_err();
+    assert!(refusal.to_string().contains("metadata must be a name and a namespace"));
+
+    let mut unversioned = virtual_service("[{route: [{destination: {host: web}}]}]");
+    unversioned["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    let refusal = enter(&unversioned, &World::web().scope(), &stamp(1)).unwrap_err();
+    assert!(refusal.to_string().contains("metadata.resourceVersion"));
+}

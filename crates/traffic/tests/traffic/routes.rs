@@ -1,1 +1,367 @@
-//! To be filled.
+//! The order of writes and its rules, as far as they are about one `VirtualService`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use teal_traffic::{
+    Drift, EPOCH_LIMIT, Endpoints, Form, Kind, Refusal, RoleService, Saved, WeightChange, claim, compare,
+    correct, effective_shares, enter, epoch_of, leave, lower, read, set_weight,
+};
+
+use crate::support::{World, apply, at, entered, left, stamp, virtual_service};
+
+fn plain() -> Value {
+    virtual_service("[{name: primary, route: [{destination: {host: web}}]}]")
+}
+
+fn has_test(patch: &teal_traffic::Patch, path: &str) -> bool {
+    json!(patch)
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|operation| operation["op"] == "test" && operation["path"] == path)
+}
+
+#[test]
+fn rule_1_shares_are_weight_times_the_revisions_behind_each_host() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{route: [{destination: {host: web}, weight: 80}, {destination: {host: other}, weight: 20}]}]",
+    );
+    let at_ten = at(&world, &entered(&world, &owner), 10);
+    let route = &read(&at_ten, &world.scope()).unwrap().routes[0];
+    let pods = |of: &[(&str, u32)]| -> Endpoints {
+        of.iter().map(|(revision, count)| (Some((*revision).to_owned()), *count)).collect()
+    };
+    let hosts = BTreeMap::from([
+        ("web.shop.svc.cluster.local".to_owned(), pods(&[("r1-a", 3), ("r2-b", 1)])),
+        ("web-candidate.shop.svc.cluster.local".to_owned(), pods(&[])),
+    ]);
+    let shares = effective_shares(route, "shop", &world.mesh, &hosts);
+    assert!((shares.of("r1-a") - 54.0).abs() < 1e-9);
+    assert!((shares.of("r2-b") - 18.0).abs() < 1e-9, "a selector that matches both counts as weight");
+    assert!((shares.nothing - 8.0).abs() < 1e-9);
+    assert!((shares.elsewhere - 20.0).abs() < 1e-9);
+}
+
+#[test]
+fn rule_3_a_route_is_entered_at_weight_0_and_left_only_there() {
+    let world = World::web();
+    let now = entered(&world, &plain());
+    let set = read(&now, &world.scope()).unwrap();
+    assert_eq!(set.routes[0].form(), Form::Entered { candidate_weight: 0 });
+    assert!(set.is_entered());
+    assert_eq!(enter(&now, &world.scope(), &stamp(1)).unwrap(), None, "entering again writes nothing");
+
+    let at_ten = at(&world, &now, 10);
+    let refusal = leave(&at_ten, &world.scope(), &stamp(3)).unwrap_err();
+    assert_eq!(refusal.reason(), "CandidateHasWeight");
+    assert!(refusal.to_string().contains("spec.http[0] (primary) still gives 10 to web-candidate"));
+
+    let refusal = set_weight(&plain(), &world.scope(), 10, &stamp(2)).unwrap_err();
+    assert_eq!(refusal.reason(), "RouteNotEntered");
+}
+
+#[test]
+fn rule_4_raises_test_the_version_and_going_back_does_not() {
+    let world = World::web();
+    let now = entered(&world, &plain());
+    let raise = set_weight(&now, &world.scope(), 10, &stamp(2)).unwrap().unwrap();
+    assert!(has_test(&raise, "/metadata/resourceVersion"));
+    assert!(has_test(&raise, "/spec/http/0/name") && has_test(&raise, "/spec/http/0/route"));
+
+    let at_ten = at(&world, &now, 10);
+    let back = lower(&at_ten, &world.scope(), &stamp(3)).unwrap().unwrap();
+    assert!(!has_test(&back, "/metadata/resourceVersion"));
+    assert!(has_test(&back, "/spec/http/0/name") && has_test(&back, "/spec/http/0/route/0/destination"));
+
+    let mut busy = at_ten.clone();
+    busy["metadata"]["resourceVersion"] = json!("1000");
+    busy["spec"]["http"].as_array_mut().unwrap().push(json!({"route": [{"destination": {"host": "other"}}]}));
+    apply(&mut busy, &back).unwrap();
+    assert_eq!(compare(&busy, &world.scope(), 0), Drift::InSync);
+}
+
+#[test]
+fn rule_4_a_late_partial_lowering_can_not_become_a_raise() {
+    let world = World::web();
+    let half = at(&world, &entered(&world, &plain()), 50);
+    let late = set_weight(&half, &world.scope(), 10, &stamp(2)).unwrap().unwrap();
+    let mut now = at(&world, &half, 0);
+    let before = now.clone();
+    assert!(apply(&mut now, &late).is_err());
+    assert_eq!(now, before);
+}
+
+#[test]
+fn rule_4_going_back_works_on_weights_that_another_writer_broke() {
+    let world = World::web();
+    let mut now = at(&world, &entered(&world, &plain()), 10);
+    now["spec"]["http"][0]["route"][0]["weight"] = json!(-5);
+    now["spec"]["http"][0]["route"][1]["weight"] = json!(300);
+    assert_eq!(read(&now, &world.scope()).unwrap_err().reason(), "ObjectMalformed");
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+}
+
+#[test]
+fn rule_4_going_back_passes_over_a_route_that_is_gone() {
+    let world = World::web().routes(&["primary", "second"]);
+    let owner = virtual_service(
+        "[{name: primary, route: [{destination: {host: web}}]}, {name: second, route: [{destination: {host: web}}]}]",
+    );
+    let mut now = at(&world, &entered(&world, &owner), 10);
+    now["spec"]["http"].as_array_mut().unwrap().remove(0);
+    assert_eq!(read(&now, &world.scope()).unwrap_err().reason(), "RouteNotFound");
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(now["spec"]["http"][0]["route"][1]["weight"], 0);
+}
+
+#[test]
+fn rule_5_an_epoch_never_goes_back_and_never_blocks_the_way_back() {
+    let world = World::web();
+    let mut now = at(&world, &entered(&world, &plain()), 10);
+    now["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!("99999999999");
+    let refusal = set_weight(&now, &world.scope(), 50, &stamp(7)).unwrap_err();
+    assert!(matches!(refusal, Refusal::StaleEpoch { found: 99_999_999_999, own: 7, .. }));
+
+    let patch = lower(&now, &world.scope(), &stamp(7)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(epoch_of(&now, "uid-1"), 99_999_999_999);
+    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+
+    assert_eq!(claim([&now], "uid-1", 7), 100_000_000_000, "a forged epoch locks nobody out");
+    let patch = set_weight(&now, &world.scope(), 50, &stamp(100_000_000_000)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(epoch_of(&now, "uid-1"), 100_000_000_000);
+}
+
+#[test]
+fn rule_5_missing_and_malformed_epochs_read_as_0() {
+    for text in ["", "x", "-1", "+5", "1.5", " 7", "9223372036854775807", "99999999999999999999"] {
+        let mut object = plain();
+        object["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!(text);
+        assert_eq!(epoch_of(&object, "uid-1"), 0, "{text}");
+        assert_eq!(claim([&object], "uid-1", 3), 4);
+    }
+    assert_eq!(epoch_of(&plain(), "uid-1"), 0);
+    assert_eq!(claim([], "uid-1", i64::MAX), EPOCH_LIMIT);
+}
+
+#[test]
+fn rule_5_going_back_does_not_create_annotations() {
+    let world = World::web();
+    let mut now = at(&world, &entered(&world, &plain()), 10);
+    now["metadata"].as_object_mut().unwrap().remove("annotations");
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    now["metadata"]["annotations"] = json!({"written": "meanwhile"});
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(now["metadata"]["annotations"], json!({"written": "meanwhile"}));
+}
+
+#[test]
+fn rule_5_epochs_of_several_rollouts_stand_side_by_side() {
+    let world = World::web();
+    let mut object = plain();
+    object["metadata"]["annotations"]["epoch.teal.dev/uid-2"] = json!("900");
+    let now = entered(&world, &object);
+    assert_eq!((epoch_of(&now, "uid-1"), epoch_of(&now, "uid-2")), (1, 900));
+}
+
+#[test]
+fn rule_10_hosts_without_dot_expand_in_the_virtual_services_namespace() {
+    let world = World::web();
+    let mut elsewhere = plain();
+    elsewhere["metadata"]["namespace"] = json!("gateways");
+    let refusal = read(&elsewhere, &world.scope()).unwrap_err();
+    assert_eq!(refusal.reason(), "RouteNotFound");
+    assert!(
+        refusal.to_string().contains("web there means web.gateways.svc.cluster.local, write the full name")
+    );
+
+    for (host, found) in [("web.shop", false), ("web.shop.svc", false), ("web.shop.svc.cluster.local", true)]
+    {
+        let object = virtual_service(&format!("[{{route: [{{destination: {{host: {host}}}}}]}}]"));
+        assert_eq!(read(&object, &world.scope()).is_ok(), found, "{host}");
+    }
+}
+
+#[test]
+fn rule_10_the_cluster_domain_is_the_meshs() {
+    let mut world = World::web();
+    world.mesh.cluster_domain = "corp.internal".into();
+    let object = virtual_service("[{route: [{destination: {host: web.shop.svc.corp.internal}}]}]");
+    let now = entered(&world, &object);
+    assert_eq!(
+        now["spec"]["http"][0]["route"][1]["destination"]["host"],
+        "web-candidate.shop.svc.corp.internal"
+    );
+}
+
+#[test]
+fn rule_10_the_candidate_is_spelled_like_live_with_all_that_belongs_to_it() {
+    let world = World::web();
+    let object = virtual_service(
+        "[{route: [{destination: {host: web, port: {number: 80}}, headers: {request: {set: {a: b}}}, weight: 100}]}]",
+    );
+    let now = entered(&world, &object);
+    assert_eq!(
+        now["spec"]["http"][0]["route"][1],
+        json!({"destination": {"host": "web-candidate", "port": {"number": 80}},
+               "headers": {"request": {"set": {"a": "b"}}}, "weight": 0})
+    );
+}
+
+#[test]
+fn invariant_14_weights_of_hosts_beside_web_stay_and_the_step_is_rounded_down() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{route: [{destination: {host: web}, weight: 33}, {destination: {host: other}, weight: 67}]}]",
+    );
+    let now = entered(&world, &owner);
+    for (percent, candidate) in [(10, 3), (50, 16), (99, 32), (100, 33)] {
+        let route = &at(&world, &now, percent)["spec"]["http"][0]["route"];
+        let weights: Vec<i64> = (0..3).map(|place| route[place]["weight"].as_i64().unwrap()).collect();
+        assert_eq!(weights, [33 - candidate, 67, candidate]);
+    }
+}
+
+#[test]
+fn rule_19_an_absent_weight_is_absent_again() {
+    let world = World::web();
+    for owner in [plain(), virtual_service("[{route: [{destination: {host: web}, weight: 100}]}]")] {
+        let back = left(&world, &at(&world, &at(&world, &entered(&world, &owner), 100), 0));
+        assert_eq!(back["spec"], owner["spec"]);
+    }
+}
+
+#[test]
+fn rule_19_the_record_is_kept_when_the_owner_writes_one_route_anew() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{name: a, route: [{destination: {host: web}}]}, {name: b, route: [{destination: {host: web}}]}]",
+    );
+    let mut now = at(&world, &entered(&world, &owner), 10);
+    now["spec"]["http"][1] = json!({"name": "b", "route": [{"destination": {"host": "web"}, "weight": 100}]});
+    let correction = correct(&now, &world.scope(), 10, &stamp(3)).unwrap().unwrap();
+    assert_eq!(correction.kind, Kind::Enter);
+    apply(&mut now, &correction.patch).unwrap();
+    let end = left(&world, &at(&world, &now, 0));
+    assert_eq!(end["spec"]["http"][0], owner["spec"]["http"][0]);
+    assert_eq!(end["spec"]["http"][1]["route"], json!([{"destination": {"host": "web"}, "weight": 100}]));
+}
+
+#[test]
+fn an_owner_who_changes_the_share_of_web_meanwhile_keeps_it() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{route: [{destination: {host: web}, weight: 80}, {destination: {host: other}, weight: 20}]}]",
+    );
+    let mut now = at(&world, &entered(&world, &owner), 0);
+    now["spec"]["http"][0]["route"][0]["weight"] = json!(60);
+    now["spec"]["http"][0]["route"][1]["weight"] = json!(40);
+    let restoration = leave(&now, &world.scope(), &stamp(3)).unwrap();
+    assert!(!restoration.exact);
+    apply(&mut now, &restoration.patch.unwrap()).unwrap();
+    assert_eq!(
+        now["spec"]["http"][0]["route"],
+        json!([{"destination": {"host": "web"}, "weight": 60}, {"destination": {"host": "other"}, "weight": 40}])
+    );
+}
+
+#[test]
+fn a_malformed_record_reads_as_lost() {
+    let world = World::web();
+    let mut now = entered(&world, &plain());
+    now["metadata"]["annotations"]["saved.teal.dev/uid-1"] = json!("{\"routes\": 7}");
+    assert_eq!(Saved::of(&now, "uid-1"), None);
+    let restoration = leave(&now, &world.scope(), &stamp(3)).unwrap();
+    assert!(!restoration.exact);
+    apply(&mut now, &restoration.patch.unwrap()).unwrap();
+    assert_eq!(now["spec"], plain()["spec"]);
+}
+
+#[test]
+fn an_export_at_ten_percent_is_harmless_at_rest_and_held_at_zero_on_entering() {
+    let world = World::web();
+    let exported = at(&world, &entered(&world, &plain()), 10);
+    assert_eq!(correct(&exported, &world.scope(), 10, &stamp(3)).unwrap(), None);
+    // Re-applied at rest, with the record in it: the true owner's bytes come back at the end.
+    let now = at(&world, &exported, 0);
+    assert_eq!(enter(&now, &world.scope(), &stamp(4)).unwrap(), None);
+    assert_eq!(left(&world, &now)["spec"], plain()["spec"]);
+    // Without the record it counts as what the owner wrote.
+    let mut bare = exported.clone();
+    bare["metadata"].as_object_mut().unwrap().remove("annotations");
+    let now = entered(&world, &bare);
+    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+    assert_eq!(left(&world, &now)["spec"], exported["spec"]);
+}
+
+#[test]
+fn an_entry_of_the_owners_candidate_at_zero_is_recorded_too() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{route: [{destination: {host: web}, weight: 100}, {destination: {host: web-candidate}}]}]",
+    );
+    let now = entered(&world, &owner);
+    assert_eq!(now["spec"], owner["spec"]);
+    assert_eq!(left(&world, &at(&world, &now, 0))["spec"], owner["spec"]);
+}
+
+#[test]
+fn drift_is_told_by_what_it_means_for_the_candidate() {
+    let world = World::web();
+    let now = at(&world, &entered(&world, &plain()), 10);
+    assert_eq!(compare(&now, &world.scope(), 10), Drift::InSync);
+    let change = |wanted, found| WeightChange {
+        route: "spec.http[0] (primary)".into(),
+        service: "web".into(),
+        wanted,
+        found,
+    };
+    assert_eq!(
+        compare(&now, &world.scope(), 50),
+        Drift::WeightsChanged { towards_live: true, changes: vec![change(50, 10)] }
+    );
+    assert_eq!(
+        compare(&now, &world.scope(), 5),
+        Drift::WeightsChanged { towards_live: false, changes: vec![change(5, 10)] }
+    );
+    assert_eq!(
+        compare(&plain(), &world.scope(), 10),
+        Drift::Reset { routes: vec!["spec.http[0] (primary)".into()], towards_live: true }
+    );
+    assert!(matches!(compare(&virtual_service("[]"), &world.scope(), 10), Drift::RouteGone(_)));
+    let subset = virtual_service("[{route: [{destination: {host: web, subset: v1}}]}]");
+    assert!(matches!(compare(&subset, &world.scope(), 10), Drift::Unmanageable(_)));
+}
+
+#[test]
+fn two_services_in_one_route_share_it_each_by_its_own_weight() {
+    let mut world = World::web();
+    world.services.push(RoleService::new("shop", "api"));
+    let owner = virtual_service(
+        "[{route: [{destination: {host: api}, weight: 40}, {destination: {host: web}, weight: 60}]}]",
+    );
+    let now = at(&world, &entered(&world, &owner), 50);
+    let weights: Vec<(String, i64)> = read(&now, &world.scope()).unwrap().routes[0]
+        .destinations
+        .iter()
+        .map(|destination| (destination.host.clone(), destination.weight))
+        .collect();
+    let expected = [("api", 20), ("web", 30), ("web-candidate", 30), ("api-candidate", 20)];
+    assert_eq!(weights, expected.map(|(host, weight)| (host.to_owned(), weight)));
+    assert_eq!(left(&world, &at(&world, &now, 0))["spec"], owner["spec"]);
+}
+
+#[test]
+fn nothing_changed_means_no_request() {
+    let world = World::web();
+    let now = at(&world, &entered(&world, &plain()), 10);
+    assert_eq!(set_weight(&now, &world.scope(), 10, &stamp(99)).unwrap(), None);
+    assert_eq!(lower(&plain(), &world.scope(), &stamp(99)).unwrap(), None);
+    assert_eq!(leave(&plain(), &world.scope(), &stamp(99)).unwrap().patch, None);
+}
