@@ -1,0 +1,86 @@
+//! What is allowed but warned of.
+
+mod common;
+
+use common::{context, fixture};
+use serde_json::{Value, json};
+use teal_plan::Color;
+use teal_release::{Finding, FindingKind, render};
+
+fn findings(change: impl FnOnce(&mut Value)) -> Vec<Finding> {
+    let mut manifests = Value::from(fixture("shop"));
+    change(&mut manifests);
+    let manifests = manifests.as_array().unwrap().clone();
+    let context = context(&manifests, vec!["front".into()], Color::Blue);
+    render(&manifests, &context).unwrap().findings
+}
+
+#[track_caller]
+fn only(findings: &[Finding], kind: FindingKind, object: &str, remedy: &str) {
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((findings[0].kind, findings[0].object.as_str()), (kind, object));
+    assert!(findings[0].message.contains(remedy), "{}", findings[0].message);
+}
+
+#[test]
+fn a_release_in_order_has_none() {
+    assert_eq!(findings(|_| {}), []);
+}
+
+#[test]
+fn a_worker_in_both_colors_is_named() {
+    let found = findings(|m| m[5]["metadata"]["annotations"] = Value::Null);
+    only(&found, FindingKind::RunsInBothColors, "Deployment worker", "teal.dev/fate: LiveOnly");
+    let found = findings(|m| m[4]["metadata"]["annotations"] = Value::Null);
+    only(&found, FindingKind::RunsInBothColors, "Deployment api", "teal.dev/fate: Own");
+}
+
+#[test]
+fn a_call_to_a_traffic_service_is_named() {
+    for text in [
+        "http://front",
+        "http://front/path",
+        "http://front.shop-ns.svc.cluster.local",
+        "front:80",
+        "front.shop-ns",
+    ] {
+        let variable = json!([{"name": "FRONT", "value": text}]);
+        let found = findings(|m| m[4]["spec"]["template"]["spec"]["containers"][0]["env"] = variable);
+        only(&found, FindingKind::InnerCallToRole, "Deployment api", "call front-$(TEAL_COLOR)");
+    }
+}
+
+#[test]
+fn words_that_are_no_hosts_are_left_alone() {
+    for text in
+        ["front", "frontend:80", "http://front-desk", "a-front:80", "front.example.com", "in front: of"]
+    {
+        let variable = json!([{"name": "WORD", "value": text}]);
+        let found = findings(|m| m[4]["spec"]["template"]["spec"]["containers"][0]["env"] = variable);
+        assert_eq!(found, [], "{text}");
+    }
+}
+
+#[test]
+fn configuration_that_names_an_inner_service_without_color_is_named() {
+    let found = findings(|m| m[1]["data"]["proxy.conf"] = "listen 80\nproxy_pass http://api:8080;\n".into());
+    only(&found, FindingKind::NameWithoutColor, "ConfigMap settings", "api-$(TEAL_COLOR)");
+}
+
+#[test]
+fn a_job_that_would_get_requests_is_named() {
+    let labels = json!({"labels": {"app": "front"}});
+    let found = findings(|m| {
+        let job = m.as_array_mut().unwrap().iter_mut().find(|m| m["kind"] == "Job").unwrap();
+        job["spec"]["template"]["metadata"] = labels;
+    });
+    only(&found, FindingKind::JobReceivesTraffic, "Job migrate", "give them other labels");
+}
+
+#[test]
+fn a_role_that_permits_a_colored_name_is_named() {
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["settings"], "verbs": ["get"]}]});
+    let found = findings(|m| m.as_array_mut().unwrap().push(role));
+    only(&found, FindingKind::RoleNamesColored, "Role r", "settings-blue and settings-green");
+}

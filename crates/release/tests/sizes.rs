@@ -1,0 +1,216 @@
+//! Replicas, what rests, what reaches live in place, and holding autoscalers.
+
+mod common;
+
+use common::{candidate, context, fixture, services};
+use serde_json::{Value, json};
+use teal_plan::Color;
+use teal_release::{
+    InPlaceChange, Object, ObjectKey, Rendered, hold_min_replicas, in_place_changes, prune, render,
+    restore_min_replicas, with_in_place_of,
+};
+
+fn named<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Object {
+    objects.iter().find(|object| object.key().kind == kind && object.key().name == name).unwrap()
+}
+
+fn shop(live: bool, replicas: &[(&str, u32)]) -> Rendered {
+    let manifests = fixture("shop");
+    let mut context = context(&manifests, services("shop"), Color::Green);
+    context.live = live;
+    context.replicas = replicas.iter().map(|(name, count)| (ObjectKey::deployment(name), *count)).collect();
+    render(&manifests, &context).unwrap()
+}
+
+#[test]
+fn a_candidate_gets_the_size_it_is_told() {
+    let rendered = shop(false, &[("api", 7), ("front", 9), ("worker", 5)]);
+    assert_eq!(named(&rendered.own, "Deployment", "api-green").get("/spec/replicas"), Some(&json!(7)));
+    let start = |name: &str| rendered.workloads.iter().find(|w| w.key.name == name).unwrap().start_replicas;
+    assert_eq!((start("api"), start("front"), start("worker")), (7, 9, 0));
+}
+
+#[test]
+fn replicas_are_never_written_where_an_autoscaler_sizes() {
+    for live in [true, false] {
+        let rendered = shop(live, &[("front", 9)]);
+        assert_eq!(named(&rendered.own, "Deployment", "front-green").get("/spec/replicas"), None);
+    }
+}
+
+#[test]
+fn what_is_live_only_rests_until_its_color_is_live() {
+    let (resting, awake) = (shop(false, &[]), shop(true, &[]));
+    let worker =
+        |r: &Rendered| named(&r.live_only, "Deployment", "worker-green").get("/spec/replicas").cloned();
+    assert_eq!(worker(&resting), Some(json!(0)));
+    assert_eq!(worker(&awake), None, "its ScaledObject sizes it");
+    let suspend = |r: &Rendered| named(&r.live_only, "CronJob", "report-green").get("/spec/suspend").cloned();
+    assert_eq!((suspend(&resting), suspend(&awake)), (Some(json!(true)), Some(json!(false))));
+    let paused = |r: &Rendered| {
+        named(&r.in_place, "ScaledObject", "worker-green")
+            .annotation("autoscaling.keda.sh/paused-replicas")
+            .is_some()
+    };
+    assert!(paused(&resting) && !paused(&awake));
+    for (kind, name) in [("Deployment", "worker-green"), ("CronJob", "report-green")] {
+        let digest =
+            |r: &Rendered| named(&r.live_only, kind, name).annotation("teal.dev/content").unwrap().to_owned();
+        assert_ne!(digest(&resting), digest(&awake), "a change of role must be seen in {name}");
+    }
+}
+
+#[test]
+fn a_cron_job_suspended_by_its_owner_stays_so() {
+    let mut manifests = fixture("shop");
+    manifests.iter_mut().find(|m| m["kind"] == "CronJob").unwrap()["spec"]["suspend"] = true.into();
+    let mut context = context(&manifests, services("shop"), Color::Blue);
+    context.live = true;
+    let rendered = render(&manifests, &context).unwrap();
+    assert_eq!(named(&rendered.live_only, "CronJob", "report-blue").get("/spec/suspend"), Some(&json!(true)));
+}
+
+#[test]
+fn the_content_digest_is_blind_to_sizes_alone() {
+    let digest = |r: &Rendered| {
+        named(&r.own, "Deployment", "api-green").annotation("teal.dev/content").unwrap().to_owned()
+    };
+    assert_eq!(digest(&shop(false, &[("api", 2)])), digest(&shop(true, &[("api", 8)])));
+    assert_ne!(
+        digest(&shop(false, &[])),
+        named(&candidate("shop", Color::Blue).own, "Deployment", "api-blue")
+            .annotation("teal.dev/content")
+            .unwrap()
+    );
+}
+
+fn changed(change: impl FnOnce(&mut Vec<Value>)) -> Vec<Value> {
+    let mut manifests = fixture("shop");
+    change(&mut manifests);
+    manifests
+}
+
+fn position(manifests: &[Value], kind: &str, name: &str) -> usize {
+    manifests.iter().position(|m| m["kind"] == kind && m["metadata"]["name"] == name).unwrap()
+}
+
+#[test]
+fn changes_in_place_are_listed() {
+    let old = fixture("shop");
+    assert_eq!(in_place_changes(&old, &old), []);
+    let new = changed(|m| {
+        let (scaler, front, worker) = (
+            position(m, "HorizontalPodAutoscaler", "front"),
+            position(m, "Deployment", "front"),
+            position(m, "Deployment", "worker"),
+        );
+        m[scaler]["spec"]["maxReplicas"] = 20.into();
+        m[front]["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/front:3".into();
+        m[worker]["spec"]["replicas"] = 6.into();
+        let budget = position(m, "PodDisruptionBudget", "front");
+        m.remove(budget);
+    });
+    assert_eq!(
+        in_place_changes(&old, &new),
+        [
+            InPlaceChange::Replicas(ObjectKey::deployment("worker"), Some(6)),
+            InPlaceChange::Apply(ObjectKey::new("autoscaling", "HorizontalPodAutoscaler", "front")),
+            InPlaceChange::Remove(ObjectKey::new("policy", "PodDisruptionBudget", "front")),
+        ]
+    );
+}
+
+#[test]
+fn live_takes_sizes_from_the_spec_and_the_rest_from_its_own_revision() {
+    let kept = fixture("shop");
+    let spec = changed(|m| {
+        let (front, api, scaler) = (
+            position(m, "Deployment", "front"),
+            position(m, "Deployment", "api"),
+            position(m, "HorizontalPodAutoscaler", "front"),
+        );
+        m[front]["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/front:3".into();
+        m[front]["spec"].as_object_mut().unwrap().remove("replicas");
+        m[api]["spec"]["replicas"] = 5.into();
+        m[scaler]["spec"]["minReplicas"] = 6.into();
+        let mut of_new = m[scaler].clone();
+        of_new["metadata"]["name"] = "new".into();
+        of_new["spec"]["scaleTargetRef"]["name"] = "new".into();
+        m.push(of_new);
+    });
+    let merged = with_in_place_of(&kept, &spec);
+    let at = |kind: &str, name: &str| &merged[position(&merged, kind, name)];
+    assert_eq!(
+        at("Deployment", "front")["spec"]["template"]["spec"]["containers"][0]["image"],
+        "shop/front:2"
+    );
+    assert_eq!(at("Deployment", "front")["spec"]["replicas"], Value::Null);
+    assert_eq!(at("Deployment", "api")["spec"]["replicas"], 5);
+    assert_eq!(at("HorizontalPodAutoscaler", "front")["spec"]["minReplicas"], 6);
+    assert!(merged.iter().all(|m| m["metadata"]["name"] != "new"), "its target is not in the kept release");
+}
+
+fn scaler(kind: &str, spec: &Value) -> Object {
+    let version = if kind == "ScaledObject" { "keda.sh/v1alpha1" } else { "autoscaling/v2" };
+    Object::from_value(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "s"}, "spec": spec}))
+        .unwrap()
+}
+
+#[test]
+fn a_held_minimum_is_restored_as_its_owner_wrote_it() {
+    for (kind, spec, least, held) in [
+        (
+            "HorizontalPodAutoscaler",
+            json!({"minReplicas": 2, "maxReplicas": 10}),
+            6,
+            json!({"minReplicas": 6, "maxReplicas": 10}),
+        ),
+        (
+            "HorizontalPodAutoscaler",
+            json!({"maxReplicas": 4}),
+            6,
+            json!({"minReplicas": 6, "maxReplicas": 6}),
+        ),
+        ("ScaledObject", json!({}), 3, json!({"minReplicaCount": 3})),
+        (
+            "ScaledObject",
+            json!({"maxReplicaCount": 2}),
+            3,
+            json!({"minReplicaCount": 3, "maxReplicaCount": 3}),
+        ),
+    ] {
+        let before = scaler(kind, &spec);
+        let after = hold_min_replicas(&before, least);
+        assert!(after.changed);
+        assert_eq!(after.object.get("/spec"), Some(&held));
+        assert_eq!(restore_min_replicas(&after.object).get("/spec"), Some(&spec), "{kind}");
+        let again = hold_min_replicas(&after.object, least);
+        assert!(!again.changed && again.saved == after.saved, "holding twice keeps what the owner wrote");
+        let lower = hold_min_replicas(&after.object, least - 1);
+        assert_eq!(restore_min_replicas(&lower.object).get("/spec"), Some(&spec));
+    }
+}
+
+#[test]
+fn a_minimum_that_is_high_enough_is_left() {
+    let before = scaler("HorizontalPodAutoscaler", &json!({"minReplicas": 8, "maxReplicas": 10}));
+    let held = hold_min_replicas(&before, 8);
+    assert!(!held.changed);
+    assert_eq!((held.object, held.saved), (before, Some(8)));
+}
+
+#[test]
+fn shared_objects_go_with_the_last_revision_that_has_them() {
+    let former = candidate("shop", Color::Blue).shared;
+    let keys = |objects: &[Object]| objects.iter().map(Object::key).collect::<Vec<_>>();
+    let account = ObjectKey::new("", "ServiceAccount", "front");
+    assert!(keys(&former).iter().any(ObjectKey::is_claim));
+    let none: [&[Object]; 0] = [];
+    assert_eq!(
+        prune(&former, none),
+        [ObjectKey::new("", "Service", "database"), account.clone()],
+        "but claims stay"
+    );
+    let kept: Vec<Object> = former.iter().filter(|object| object.key() == account).cloned().collect();
+    assert_eq!(prune(&former, [kept.as_slice()]), [ObjectKey::new("", "Service", "database")]);
+}
