@@ -14,8 +14,8 @@ fn plain() -> Value {
     virtual_service("[{name: primary, route: [{destination: {host: web}}]}]")
 }
 
-fn has_test(patch: &teal_traffic::Patch, path: &str) -> bool {
-    json!(patch)
+fn tests(edit: &teal_traffic::Patch, path: &str) -> bool {
+    json!(edit)
         .as_array()
         .unwrap()
         .iter()
@@ -67,13 +67,13 @@ fn rule_4_raises_test_the_version_and_going_back_does_not() {
     let world = World::web();
     let now = entered(&world, &plain());
     let raise = set_weight(&now, &world.scope(), 10, &stamp(2)).unwrap().unwrap();
-    assert!(has_test(&raise, "/metadata/resourceVersion"));
-    assert!(has_test(&raise, "/spec/http/0/name") && has_test(&raise, "/spec/http/0/route"));
+    assert!(tests(&raise, "/metadata/resourceVersion"));
+    assert!(tests(&raise, "/spec/http/0/name") && tests(&raise, "/spec/http/0/route"));
 
     let at_ten = at(&world, &now, 10);
     let back = lower(&at_ten, &world.scope(), &stamp(3)).unwrap().unwrap();
-    assert!(!has_test(&back, "/metadata/resourceVersion"));
-    assert!(has_test(&back, "/spec/http/0/name") && has_test(&back, "/spec/http/0/route/0/destination"));
+    assert!(!tests(&back, "/metadata/resourceVersion"));
+    assert!(tests(&back, "/spec/http/0/name") && tests(&back, "/spec/http/0/route/0/destination"));
 
     let mut busy = at_ten.clone();
     busy["metadata"]["resourceVersion"] = json!("1000");
