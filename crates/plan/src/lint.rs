@@ -75,6 +75,7 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         | Effect::PointCandidate(_)
         | Effect::EnterRoutes
         | Effect::LowerWeight(_)
+        | Effect::CutOff(_)
         | Effect::LeaveRoutes
         | Effect::Answer { .. } => None,
     }

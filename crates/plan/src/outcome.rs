@@ -76,8 +76,12 @@ pub enum Effect {
     EnterRoutes,
     /// Raise the candidate's weight: precondition resourceVersion, fresh reads of routes and endpoints.
     RaiseWeight(u8),
-    /// Lower the candidate's weight: past errors, guarded by the route's shape alone.
+    /// Lower the candidate's weight. To 0: past errors, guarded by the route's shape alone. To more than 0: with
+    /// resourceVersion, because from a stale reading it would be a raise.
     LowerWeight(u8),
+    /// Take the candidate's weight to 0 because its role selects other pods than this slot's. Reads the role afresh first and
+    /// does nothing if it selects them after all: a lagging cache must not send requests back in the middle of a promotion.
+    CutOff(Slot),
     /// Take the candidate role out again: the owner's bytes.
     LeaveRoutes,
     /// Delete what is in a color, but for one revision.

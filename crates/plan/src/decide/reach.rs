@@ -100,7 +100,7 @@ fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
             }
         }
         // Somebody gave the candidate role weight while it selects other pods: it goes through 0 first.
-        Form::Entered(_) | Form::Mixed { owner: false, .. } => next.act(Effect::LowerWeight(0)),
+        Form::Entered(_) | Form::Mixed { owner: false, .. } => next.act(Effect::CutOff(slot)),
         Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken => {}
     }
     false

@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, home};
+use super::{Draft, Next, home, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -41,10 +41,18 @@ pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
     // What does work by itself stops in the color that goes and starts in the one that stays, apart from the traffic.
     let at_home = home::lead(s, live.slot, s.record.epoch, &mut next);
     home::activity(s, &mut next);
-    if at_home && next.effects.is_empty() {
-        return end(s, cause);
+    if !at_home || !next.effects.is_empty() {
+        return next.into();
     }
-    next.into()
+    // Proxies may still act on what was before: only after their time is nothing left of the other release, and its
+    // drain begins.
+    let world = &s.world;
+    let latest = world.live_service.since.max(world.candidate_service.since);
+    if let Some(until) = reach::propagating(s, latest) {
+        next.wait(until, Why::Propagating { until });
+        return next.into();
+    }
+    end(s, cause)
 }
 
 fn end(s: &Snapshot, cause: &Cause) -> Plan {

@@ -1,0 +1,190 @@
+//! What the API server does with a write: preconditions, the epoch fence, and what then is.
+
+use teal_plan::record::{Phase, Record};
+use teal_plan::{Color, Effect, Slot};
+
+use crate::fault::Fault;
+use crate::world::{DRAINED, Pods, Stored, Truth, Write};
+
+/// The kinds that caches hold apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Record,
+    Routes,
+    Live,
+    Candidate,
+    Blue,
+    Green,
+    Other,
+}
+
+/// What a write touches.
+pub(crate) fn kind(write: &Write) -> Kind {
+    match write {
+        Write::Commit(_) => Kind::Record,
+        Write::Effect(effect) => match effect {
+            Effect::EnterRoutes
+            | Effect::RaiseWeight(_)
+            | Effect::LowerWeight(_)
+            | Effect::CutOff(_)
+            | Effect::LeaveRoutes => Kind::Routes,
+            Effect::PointLive(_) => Kind::Live,
+            Effect::PointCandidate(_) => Kind::Candidate,
+            Effect::ApplyRelease { slot, .. } => of_color(slot.color),
+            Effect::Vacate { color, .. } => of_color(*color),
+            Effect::Finalizer(_) | Effect::RecordRevision(_) | Effect::Answer { .. } => Kind::Other,
+        },
+    }
+}
+
+const fn of_color(color: Color) -> Kind {
+    match color {
+        Color::Blue => Kind::Blue,
+        Color::Green => Kind::Green,
+    }
+}
+
+/// Does the write, or refuses it. True if anything changed.
+pub(crate) fn land(
+    truth: &mut Truth,
+    write: &Write,
+    epoch: u64,
+    outdated: bool,
+    fault: Option<Fault>,
+) -> bool {
+    let before = truth.clone();
+    match write {
+        Write::Commit(record) => commit(truth, record, epoch, fault),
+        Write::Effect(effect) => do_effect(truth, effect, epoch, outdated, fault),
+    }
+    *truth != before
+}
+
+fn commit(truth: &mut Truth, record: &Record, base: u64, fault: Option<Fault>) {
+    if truth.record.epoch != base && fault != Some(Fault::NoCompareAndSet) {
+        return;
+    }
+    if truth.record.candidate.map(|c| c.slot) != record.candidate.map(|c| c.slot)
+        && !matches!(record.phase, Phase::Rest { .. } | Phase::Returning { .. })
+    {
+        truth.recorded = false;
+        truth.guard_fails = false;
+    }
+    truth.record = record.clone();
+}
+
+fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fault: Option<Fault>) {
+    let outdated = outdated && fault != Some(Fault::NoResourceVersion);
+    match effect {
+        Effect::Finalizer(set) => truth.finalizer = *set,
+        Effect::RecordRevision(_) => truth.recorded = true,
+        Effect::ApplyRelease { slot, .. } => apply_release(truth, *slot, epoch, fault),
+        Effect::PointLive(slot) if !outdated => store(&mut truth.live, Some(*slot), epoch, fault),
+        Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
+        Effect::EnterRoutes if !outdated && truth.routes.value.is_none() => {
+            routes(truth, Some(0), epoch, fault);
+        }
+        Effect::RaiseWeight(weight) if !outdated && truth.routes.value.is_some() => {
+            routes(truth, Some(*weight), epoch, fault);
+        }
+        // To zero is right whatever stands there; to anything else only from what was read.
+        Effect::LowerWeight(0) | Effect::CutOff(_) => {
+            let value = truth.routes.value.map(|_| 0);
+            routes(truth, value, epoch, fault);
+        }
+        Effect::LowerWeight(weight) if !outdated && truth.routes.value.is_some() => {
+            routes(truth, Some(*weight), epoch, fault);
+        }
+        Effect::LeaveRoutes if !outdated => routes(truth, None, epoch, fault),
+        Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
+        Effect::Answer { decision, .. } => answer(truth, decision),
+        Effect::PointLive(_)
+        | Effect::PointCandidate(_)
+        | Effect::EnterRoutes
+        | Effect::RaiseWeight(_)
+        | Effect::LowerWeight(_)
+        | Effect::CutOff(_)
+        | Effect::LeaveRoutes => {}
+    }
+}
+
+fn routes(truth: &mut Truth, value: Option<u8>, epoch: u64, fault: Option<Fault>) {
+    let fenced = epoch < truth.routes.epoch;
+    store(&mut truth.routes, value, epoch, fault);
+    if !fenced {
+        truth.foreign = None;
+    }
+}
+
+/// The fence: an object refuses an epoch below the one that it carries.
+fn store<T: PartialEq + Copy>(object: &mut Stored<T>, value: T, epoch: u64, fault: Option<Fault>) {
+    if epoch < object.epoch && fault != Some(Fault::NoEpochFence) {
+        return;
+    }
+    if object.value != value {
+        object.age = 0;
+    }
+    *object = Stored { value, epoch, age: object.age };
+}
+
+fn apply_release(truth: &mut Truth, slot: Slot, epoch: u64, fault: Option<Fault>) {
+    let there = truth.slot_mut(slot.color);
+    match there {
+        Some(pods) if epoch < pods.epoch && fault != Some(Fault::NoEpochFence) => {}
+        Some(pods) if pods.revision == slot.revision => pods.epoch = epoch,
+        Some(_) | None => {
+            *there =
+                Some(Pods { revision: slot.revision, epoch, ready: false, broken: false, idle: DRAINED });
+        }
+    }
+}
+
+fn vacate(
+    truth: &mut Truth,
+    color: Color,
+    except: Option<teal_plan::Revision>,
+    outdated: bool,
+    fault: Option<Fault>,
+) {
+    let refused = outdated && fault != Some(Fault::DeleteByName);
+    let there = truth.slot_mut(color);
+    if !refused && there.is_some_and(|pods| Some(pods.revision) != except) {
+        *there = None;
+    }
+}
+
+fn answer(truth: &mut Truth, decision: &str) {
+    if decision == "approve" {
+        if let Some((_, answered)) = &mut truth.approval {
+            *answered = true;
+        }
+    } else if let Some((_, answered)) = &mut truth.rollback {
+        *answered = true;
+    }
+}
+
+/// What a writer reads again right before it writes. False: it must look again first.
+pub(crate) fn may_issue(truth: &Truth, write: &Write, epoch: u64, fault: Option<Fault>) -> bool {
+    let Write::Effect(effect) = write else { return true };
+    match effect {
+        Effect::RaiseWeight(_) if fault != Some(Fault::NoFreshRead) => {
+            let fence = truth.routes.epoch <= epoch || fault == Some(Fault::NoEpochFence);
+            fence && (candidate_ready(truth) || fault == Some(Fault::ReadyAtOnce))
+        }
+        Effect::CutOff(slot) => truth.candidate.value != Some(*slot),
+        Effect::Vacate { color, .. } => {
+            truth.slot(*color).is_none_or(|pods| pods.epoch <= epoch || fault == Some(Fault::NoEpochFence))
+        }
+        _ => true,
+    }
+}
+
+/// Whether the pods behind the candidate role serve.
+pub(crate) fn candidate_ready(truth: &Truth) -> bool {
+    truth.candidate.value.is_some_and(|slot| serves(truth, slot))
+}
+
+/// Whether a slot's pods are there and ready.
+pub(crate) fn serves(truth: &Truth, slot: Slot) -> bool {
+    truth.slot(slot.color).is_some_and(|pods| pods.revision == slot.revision && pods.ready)
+}

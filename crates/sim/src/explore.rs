@@ -1,0 +1,203 @@
+//! Breadth first through every state that can be reached within a budget of faults.
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxHashMap, FxHasher};
+use teal_plan::record::Phase;
+
+use crate::act::{calm_round, successors};
+use crate::check::{self, Broken};
+use crate::fault::Fault;
+use crate::world::{Budget, World};
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// What may go wrong.
+    pub budget: Budget,
+    /// No more states than this.
+    pub states: usize,
+    /// Every how many states it is tried whether the world settles once faults end.
+    pub settle_every: usize,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// States that were visited.
+    pub states: usize,
+    /// Transitions that were tried.
+    pub transitions: usize,
+    /// Whether there was nothing left to visit.
+    pub complete: bool,
+    /// States in which promotion was over, and in which a rollback was.
+    pub promoted: usize,
+    /// States in which a candidate had been sent back.
+    pub rolled_back: usize,
+    /// The most rounds that it took to settle.
+    pub worst_settle: usize,
+    /// The first invariant that was broken, with the way there.
+    pub broken: Option<(Broken, Vec<String>)>,
+}
+
+/// Walks the world from rest.
+pub fn explore(bounds: Bounds, fault: Option<Fault>) -> Found {
+    let mut walk = Walk::new(bounds, fault);
+    let start = World::at_rest(bounds.budget);
+    walk.enter(&start, usize::MAX, String::new());
+    walk.queue.push_back((0, start));
+    while let Some((index, world)) = walk.queue.pop_front() {
+        if walk.found.broken.is_some() || walk.found.states >= bounds.states {
+            walk.found.complete = false;
+            break;
+        }
+        walk.visit(index, &world);
+    }
+    walk.found
+}
+
+struct Walk {
+    bounds: Bounds,
+    fault: Option<Fault>,
+    known: FxHashMap<(u64, u64), usize>,
+    /// For each state where it came from and by what.
+    parents: Vec<(usize, String)>,
+    queue: VecDeque<(usize, World)>,
+    found: Found,
+}
+
+impl Walk {
+    fn new(bounds: Bounds, fault: Option<Fault>) -> Self {
+        let found = Found {
+            states: 0,
+            transitions: 0,
+            complete: true,
+            promoted: 0,
+            rolled_back: 0,
+            worst_settle: 0,
+            broken: None,
+        };
+        Self {
+            bounds,
+            fault,
+            known: FxHashMap::default(),
+            parents: Vec::new(),
+            queue: VecDeque::new(),
+            found,
+        }
+    }
+
+    /// True if the state is new.
+    fn enter(&mut self, world: &World, parent: usize, label: String) -> bool {
+        let index = self.parents.len();
+        if *self.known.entry(fingerprint(world)).or_insert(index) != index {
+            return false;
+        }
+        self.parents.push((parent, label));
+        self.found.states += 1;
+        true
+    }
+
+    fn visit(&mut self, index: usize, world: &World) {
+        let disturbed = world.budget.drifts < self.bounds.budget.drifts;
+        if let Some(broken) = check::state(world, disturbed) {
+            self.report(broken, index, None);
+            return;
+        }
+        self.tally(world);
+        if index.is_multiple_of(self.bounds.settle_every) {
+            match settle(world, self.fault) {
+                Ok(rounds) => self.found.worst_settle = self.found.worst_settle.max(rounds),
+                Err(broken) => return self.report(broken, index, None),
+            }
+        }
+        for next in successors(world, self.fault) {
+            self.found.transitions += 1;
+            if let Some(broken) = next.broken {
+                return self.report(broken, index, Some(next.label));
+            }
+            let new = self.parents.len();
+            if self.enter(&next.world, index, next.label) {
+                self.queue.push_back((new, next.world));
+            }
+        }
+    }
+
+    fn tally(&mut self, world: &World) {
+        if let Phase::Rest { outcome } = &world.truth.record.phase {
+            match outcome {
+                teal_plan::record::Outcome::Promoted if world.truth.record.counter > 1 => {
+                    self.found.promoted += 1;
+                }
+                teal_plan::record::Outcome::RolledBack(_) => self.found.rolled_back += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn report(&mut self, broken: Broken, index: usize, last: Option<String>) {
+        let mut path: Vec<String> = last.into_iter().collect();
+        let mut at = index;
+        while let Some((parent, label)) = self.parents.get(at) {
+            if *parent == usize::MAX {
+                break;
+            }
+            path.push(label.clone());
+            at = *parent;
+        }
+        path.reverse();
+        self.found.broken = Some((broken, path));
+    }
+}
+
+/// Two independent 64-bit hashes: a collision in a million states is less likely than a fault of the machine.
+fn fingerprint(world: &World) -> (u64, u64) {
+    let mut first = FxHasher::default();
+    world.hash(&mut first);
+    let mut second = std::hash::DefaultHasher::new();
+    world.hash(&mut second);
+    (first.finish(), second.finish())
+}
+
+/// Without further faults the machine comes to rest, or to a question to people.
+fn settle(world: &World, fault: Option<Fault>) -> Result<usize, Broken> {
+    const ROUNDS: usize = 120;
+    /// Longer than every wait of the model together.
+    const QUIET: usize = 8;
+    let mut world = world.clone();
+    let mut quiet = 0;
+    for round in 0..ROUNDS {
+        quiet = if calm_round(&mut world, fault) { quiet + 1 } else { 0 };
+        if quiet >= QUIET {
+            return settled(&world).map(|()| round);
+        }
+    }
+    Err(Broken {
+        invariant: "settles",
+        detail: format!("not within {ROUNDS} rounds: {:?}", world.truth.record.phase),
+    })
+}
+
+fn settled(world: &World) -> Result<(), Broken> {
+    let record = &world.truth.record;
+    let resting = match &record.phase {
+        Phase::Rest { .. } => {
+            let home = record.live.map(|live| live.slot);
+            world.truth.live.value == home
+                && world.truth.candidate.value == home
+                && world.truth.routes.value.is_none()
+        }
+        Phase::Step(place) => place.gate.is_some() || record.paused.is_some() || stuck_pods(world),
+        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => false,
+    };
+    if resting {
+        return Ok(());
+    }
+    Err(Broken { invariant: "settles", detail: format!("stands still in {:?}", record.phase) })
+}
+
+/// A candidate that never gets ready is waited for until its deadline, which lies beyond the model's time.
+fn stuck_pods(world: &World) -> bool {
+    [world.truth.blue, world.truth.green].iter().flatten().any(|pods| pods.broken)
+}
