@@ -1,5 +1,7 @@
 //! Hand-written `VirtualServices` and what becomes of each: one snapshot per file in `tests/fixtures`.
 
+#![allow(clippy::disallowed_methods, reason = "the fixtures are files")]
+
 use std::fmt::Write;
 use std::path::Path;
 
