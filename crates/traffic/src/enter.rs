@@ -22,7 +22,7 @@ pub(crate) enum Unrecorded {
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
 /// To be called at rest and again until it returns `None`; a wait must follow before the first weight (rule 3). Routes
-/// whose owner already names the candidate get weight 0 there, and their own weights back in [`leave`].
+/// whose owner already names the candidate get weight 0 there, and their own weights back in [`crate::leave`].
 pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
     let set = read(virtual_service, scope)?;
     enter_up_to(virtual_service, &set, stamp, 0, Unrecorded::Owners)
