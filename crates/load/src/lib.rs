@@ -30,6 +30,7 @@
 mod client;
 mod error;
 mod load;
+mod outcome;
 mod pacer;
 mod record;
 mod series;
@@ -37,6 +38,7 @@ mod session;
 
 pub use error::LoadError;
 pub use load::{Load, LoadOptions};
-pub use record::{Failure, Latency, Record, Tally, Why, Window};
+pub use outcome::{Failure, Latency, Tally, Why, Window};
+pub use record::Record;
 pub use series::BUCKET;
 pub use session::{PING_EVERY, Route, SessionKind, SessionReport, SessionTarget, Sessions};

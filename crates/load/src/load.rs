@@ -53,7 +53,7 @@ impl LoadOptions {
             rate: None,
             timeout: Duration::from_secs(2),
             start: Instant::now(),
-            keep: Duration::from_secs(3600),
+            keep: Duration::from_hours(1),
         }
     }
 

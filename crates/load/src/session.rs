@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,16 +98,18 @@ impl Sessions {
     /// pinging on the current runtime. `label` says in reports what they were opened for. If one can't be opened, the others
     /// stay.
     pub async fn open(&self, target: &SessionTarget, label: &str) -> Result<Vec<SessionReport>, LoadError> {
-        let opened = futures::join!(
-            maybe(target.websocket.as_ref().map(|route| self.add(
-                label,
-                SessionKind::WebSocket,
-                connect::websocket(route)
-            ))),
-            maybe(target.grpc.as_ref().map(|route| self.add(label, SessionKind::Grpc, connect::grpc(route)))),
-            maybe(target.tcp.map(|addr| self.add(label, SessionKind::Tcp, connect::tcp(addr)))),
-        );
-        [opened.0, opened.1, opened.2].into_iter().flatten().collect()
+        // Boxed: a handshake's state is large, and callers should not carry it.
+        let websocket = target
+            .websocket
+            .as_ref()
+            .map(|route| self.add(label, SessionKind::WebSocket, connect::websocket(route)).boxed());
+        let grpc = target
+            .grpc
+            .as_ref()
+            .map(|route| self.add(label, SessionKind::Grpc, connect::grpc(route)).boxed());
+        let tcp = target.tcp.map(|addr| self.add(label, SessionKind::Tcp, connect::tcp(addr)).boxed());
+        let opened = futures::future::join_all([websocket, grpc, tcp].into_iter().flatten()).await;
+        opened.into_iter().collect()
     }
 
     async fn add(
@@ -168,13 +170,6 @@ impl Sessions {
 
 fn opened_for(label: &str) -> String {
     format!("an open connection for {label:?}")
-}
-
-async fn maybe<T>(work: Option<impl Future<Output = T>>) -> Option<T> {
-    match work {
-        Some(work) => Some(work.await),
-        None => None,
-    }
 }
 
 /// Pings until the session ends, from whichever side.

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_tick_is_known_by_its_scheduled_minute() {
-        let now = Duration::from_secs(120);
+        let now = Duration::from_mins(2);
         for (name, minute) in
             [(Some("report-blue-29123456"), 29_123_456), (Some("report"), 2), (Some("a-b"), 2), (None, 2)]
         {

@@ -184,6 +184,8 @@ pub async fn serve(
     let addr = settings.addr(settings.http_port);
     let refused = |source| AppError::Listen { addr, source };
     let listener = TcpListener::bind(addr).await.map_err(refused)?;
+    let http = listener.local_addr().map_err(refused)?;
+    tracing::info!(%http, "queue");
     axum::serve(listener, router(settings.lease)).with_graceful_shutdown(end).await.map_err(refused)
 }
 

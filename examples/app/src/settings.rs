@@ -87,8 +87,13 @@ impl Settings {
 fn initial_switches(get: impl Fn(&str) -> Option<String>) -> Result<Switches, AppError> {
     let mut initial = Switches::default();
     for name in switches::NAMES {
-        if let Some(value) = get(&name.to_uppercase()) {
-            initial.set(name, &value)?;
+        let variable = name.to_uppercase();
+        if let Some(value) = get(&variable) {
+            // Said by the name it was given under.
+            initial.set(name, &value).map_err(|error| match error {
+                AppError::Setting { value, why, .. } => AppError::Setting { name: variable, value, why },
+                other => other,
+            })?;
         }
     }
     Ok(initial)
@@ -149,10 +154,7 @@ mod tests {
         for (name, value) in [("HTTP_PORT", "80800"), ("START_DELAY", "5"), ("BIND", "here"), ("ERRORS", "2")]
         {
             let message = read(&[(name, value)]).unwrap_err().to_string();
-            assert!(
-                message.to_uppercase().starts_with(&format!("{name}={}", value.to_uppercase())),
-                "{message}"
-            );
+            assert!(message.starts_with(&format!("{name}={value}: use ")), "{message}");
         }
     }
 }
