@@ -1,0 +1,186 @@
+//! Istio: its kinds, istiod, and Envoy as ingress gateway.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Bed;
+use crate::error::{At, Result, invalid};
+use crate::namespaces::NODE_ADDRESS;
+
+const XDS_PORT: u16 = 15010;
+const ADMIN_PORT: u16 = 15000;
+const NAMESPACE: &str = "istio-system";
+const GATEWAY: &str = "istio-ingress";
+/// Ports of the Service that stands for the gateway.
+const GATEWAY_PORTS: [(&str, u16); 3] = [("http2", 80), ("http-alt", 8080), ("tcp", 9000)];
+
+/// Envoy's admin page.
+pub(super) fn admin() -> String {
+    format!("http://{NODE_ADDRESS}:{ADMIN_PORT}")
+}
+
+impl Bed {
+    /// Applies Istio's kinds and waits until they are served.
+    pub(super) async fn apply_istio_kinds(&self) -> Result<()> {
+        let path = self.parts.file("istio-crds", "istio-crds.yaml")?;
+        let text = std::fs::read_to_string(&path).at("read", &path)?;
+        let documents: std::result::Result<Vec<Value>, _> =
+            serde_yaml::Deserializer::from_str(&text).map(Value::deserialize).collect();
+        let documents = documents.map_err(|error| invalid(path.display().to_string(), error.to_string()))?;
+        let objects: Vec<Value> = documents.into_iter().filter(|object| !object.is_null()).collect();
+        self.cluster().apply_all(&objects).await?;
+        let client = self.cluster().client().await?;
+        for version in ["networking.istio.io/v1", "security.istio.io/v1"] {
+            let served = async || {
+                let list = client.list_api_group_resources(version).await;
+                list.map(drop).map_err(|error| error.to_string())
+            };
+            self.processes.until(&format!("Istio's kinds {version}"), Duration::from_secs(30), served).await?;
+        }
+        self.note("istio kinds");
+        Ok(())
+    }
+
+    /// Starts istiod and the gateway, and waits until the gateway has its configuration.
+    pub(super) async fn start_mesh(&self) -> Result<()> {
+        self.cluster().apply_all(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})]).await?;
+        self.start_istiod()?;
+        let objects = gateway_objects();
+        let objects = self.cluster().apply_all(&objects);
+        let istiod = self.ready_when_ok("istiod", "http://127.0.0.1:15080/ready");
+        tokio::try_join!(self.apply_istio_kinds(), objects, istiod)?;
+        self.start_envoy()?;
+        self.ready_when_ok("envoy", &format!("{}/ready", admin())).await
+    }
+
+    fn start_istiod(&self) -> Result<()> {
+        // Automatic mutual TLS would make clusters wait for certificates nobody gives.
+        let mesh = self.write("mesh.json", &json!({"enableAutoMtls": false, "accessLogFile": ""}).to_string())?;
+        let mut istiod = self.command("istiod", "istiod")?;
+        istiod
+            .envs([
+                ("POD_NAMESPACE", NAMESPACE),
+                ("POD_NAME", "istiod-bed"),
+                ("REVISION", "default"),
+                // Envoy as released lacks Istio's own filters.
+                ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
+                ("PILOT_ENABLE_TELEMETRY_LABEL", "false"),
+                ("PILOT_ENABLE_ALPN_FILTER", "false"),
+                // No proxy asks for a certificate, and making an authority takes a while.
+                ("ENABLE_CA_SERVER", "false"),
+            ])
+            .envs(&self.config.istiod_environment)
+            .current_dir(&self.folder)
+            .arg("discovery")
+            .arg("--kubeconfig")
+            .arg(self.keys.kubeconfig("istiod"))
+            .arg("--meshConfig")
+            .arg(mesh)
+            .arg(format!("--grpcAddr=127.0.0.1:{XDS_PORT}"))
+            .args(["--httpAddr=127.0.0.1:15080", "--monitoringAddr=127.0.0.1:15014"])
+            .args(["--httpsAddr=", "--secureGRPCAddr=", "--ctrlz_port=0"]);
+        self.launch("istiod", &mut istiod).map(drop)
+    }
+
+    fn start_envoy(&self) -> Result<()> {
+        let bootstrap = self.write("envoy.json", &bootstrap().to_string())?;
+        let mut envoy = self.command("envoy", "envoy")?;
+        envoy
+            .arg("--config-path")
+            .arg(bootstrap)
+            .args(["--concurrency", &self.config.gateway_concurrency.to_string()])
+            .args(["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]);
+        self.launch("envoy", &mut envoy).map(drop)
+    }
+}
+
+/// The proxy's identity is what istiod decides its configuration by.
+fn bootstrap() -> Value {
+    let source = |cluster: &str| {
+        json!({
+            "api_config_source": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{"envoy_grpc": {
+                    "cluster_name": cluster,
+                    // istiod may be restarted by a test; the default waits up to 30 s.
+                    "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}},
+                }}],
+            },
+        })
+    };
+    let ads = json!({"ads": {}, "resource_api_version": "V3"});
+    json!({
+        "node": {
+            "id": format!("router~{NODE_ADDRESS}~{GATEWAY}.{NAMESPACE}~{NAMESPACE}.svc.cluster.local"),
+            "cluster": format!("{GATEWAY}.{NAMESPACE}"),
+            "metadata": {
+                "NAMESPACE": NAMESPACE,
+                "NAME": GATEWAY,
+                "LABELS": {"istio": "ingress", "app": GATEWAY},
+                "CLUSTER_ID": "Kubernetes",
+                "INSTANCE_IPS": NODE_ADDRESS,
+                "ISTIO_VERSION": "1.31.1",
+                "SERVICE_ACCOUNT": "default",
+            },
+        },
+        "admin": {"address": {"socket_address": {"address": NODE_ADDRESS, "port_value": ADMIN_PORT}}},
+        "dynamic_resources": {
+            "ads_config": source("xds")["api_config_source"],
+            "lds_config": ads,
+            "cds_config": ads,
+        },
+        "static_resources": {"clusters": [{
+            "name": "xds",
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "typed_extension_protocol_options": {
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                    "explicit_http_config": {"http2_protocol_options": {}},
+                },
+            },
+            "load_assignment": {
+                "cluster_name": "xds",
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {
+                    "address": "127.0.0.1", "port_value": XDS_PORT,
+                }}}}]}],
+            },
+        }]},
+    })
+}
+
+/// The gateway is no pod, so its Service has no selector and says itself where it is.
+fn gateway_objects() -> Vec<Value> {
+    let ports = |with_target: bool| -> Vec<Value> {
+        let port = |(name, number): &(&str, u16)| {
+            let mut port = json!({"name": name, "port": number, "protocol": "TCP"});
+            if with_target {
+                port["targetPort"] = json!(number);
+            }
+            port
+        };
+        GATEWAY_PORTS.iter().map(port).collect()
+    };
+    let labels = json!({"istio": "ingress", "app": GATEWAY});
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": GATEWAY, "namespace": NAMESPACE, "labels": labels},
+        "spec": {"ports": ports(true)},
+    });
+    let endpoints = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": GATEWAY, "namespace": NAMESPACE,
+            "labels": {"kubernetes.io/service-name": GATEWAY, "endpointslice.kubernetes.io/managed-by": "teal-bed"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": true}}],
+        "ports": ports(false),
+    });
+    vec![service, endpoints]
+}

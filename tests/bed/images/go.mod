@@ -1,0 +1,3 @@
+module teal.dev/bed/images
+
+go 1.26
