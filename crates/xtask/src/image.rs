@@ -1,23 +1,29 @@
-//! `cargo xtask image`: static binaries into OCI archives.
+//! `cargo xtask image`: static binaries, then OCI archives of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
 /// A binary that becomes an image.
-struct Image {
-    package: &'static str,
-    binary: &'static str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Image {
+    /// The package it is built from.
+    pub package: &'static str,
+    /// The program in the image, and the name of the archive.
+    pub binary: &'static str,
+    /// The image's name without tag. The chart and the examples call it so.
+    pub name: &'static str,
 }
 
-const IMAGES: [Image; 2] = [
-    Image { package: "teal-operator", binary: "teal" },
-    Image { package: "teal-example-app", binary: "shop" },
+/// All images of the project.
+pub const IMAGES: [Image; 2] = [
+    Image { package: "teal-operator", binary: "teal", name: "teal.dev/teal" },
+    Image { package: "teal-example-app", binary: "shop", name: "teal.dev/shop" },
 ];
 
-/// Static machine code of this kind needs no library in the image.
+/// Code that is static needs no library in the image. This target is the one built for.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Where the archives go.
@@ -26,28 +32,54 @@ pub struct Choice {
     /// Folder for the archives [default: images/ in the build folder]
     #[arg(long)]
     pub output: Option<PathBuf>,
+    /// Make these alone [default: all]
+    #[arg(value_name = "BINARY", value_parser = names())]
+    pub only: Vec<String>,
 }
 
-/// Builds the binaries and assembles an archive of each.
+fn names() -> clap::builder::PossibleValuesParser {
+    IMAGES.map(|image| image.binary).into()
+}
+
+/// The images of these names, or all where no name is given.
+pub fn chosen(names: &[String]) -> Vec<Image> {
+    let all = IMAGES.into_iter();
+    all.filter(|image| names.is_empty() || names.iter().any(|name| name == image.binary)).collect()
+}
+
+/// Builds the binaries, then builds and runs the program that packs them.
 pub fn all(workspace: &Workspace, choice: &Choice) -> Result<(), Error> {
-    for image in &IMAGES {
-        if !workspace.has_binary(image.package, image.binary) {
-            return Err(Error::Missing {
-                what: format!("the binary `{}` of {}", image.binary, image.package),
-                remedy: "this checkout can't make images; see CHANGELOG.md".to_owned(),
-            });
-        }
-    }
-    build()?;
-    let _ = choice;
-    Ok(())
+    let images = chosen(&choice.only);
+    present(workspace, &images)?;
+    build(&images)?;
+    let mut cargo = command::cargo(&["run", "--quiet", "--package", "xtask"]);
+    cargo.args(["--features", "image", "--bin", "xtask-image", "--"]);
+    cargo.arg(workspace.target().join(TARGET).join("release"));
+    cargo.arg(choice.output.clone().unwrap_or_else(|| workspace.target().join("images")));
+    cargo.args(&choice.only);
+    command::succeed(&mut cargo)
 }
 
-fn build() -> Result<(), Error> {
+/// Where the archive of an image lies inside the folder for archives.
+pub fn archive(folder: &Path, image: Image) -> PathBuf {
+    folder.join(format!("{}.tar", image.binary))
+}
+
+fn present(workspace: &Workspace, images: &[Image]) -> Result<(), Error> {
+    let missing = images.iter().find(|image| !workspace.has_binary(image.package, image.binary));
+    missing.map_or(Ok(()), |image| {
+        Err(Error::Missing {
+            what: format!("the binary `{}` of {}", image.binary, image.package),
+            remedy: "this checkout can't make images; CHANGELOG.md says what works".to_owned(),
+        })
+    })
+}
+
+fn build(images: &[Image]) -> Result<(), Error> {
     let mut cargo = command::cargo(&["build", "--release", "--target", TARGET]);
     // Naming a target keeps these flags from build scripts and macros, which can't be static.
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    for image in &IMAGES {
+    for image in images {
         cargo.args(["--package", image.package, "--bin", image.binary]);
     }
     command::succeed(&mut cargo)

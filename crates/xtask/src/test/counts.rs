@@ -1,7 +1,7 @@
 //! What a step's output says about itself.
 
-/// Marks a line for the summary: `count: explorer: 123456 states`.
-const COUNT_MARK: &str = "count: ";
+/// What marks a line for the summary: `count: 12 rooms`, `explorer: 123456 states in all`.
+const MARKS: [&str; 4] = ["count: ", "explorer: ", "faults: ", "history: "];
 
 /// Tests counted from the result lines of test programs, and lines marked for the summary.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -20,9 +20,10 @@ impl Counts {
     /// Takes in one line of output.
     pub(super) fn read(&mut self, line: &str) {
         let line = line.trim();
-        if let Some(note) = line.strip_prefix(COUNT_MARK) {
-            if !self.notes.iter().any(|known| known == note) {
-                self.notes.push(note.to_owned());
+        if MARKS.iter().any(|mark| line.starts_with(mark)) {
+            let note = line.trim_start_matches(MARKS[0]).to_owned();
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
             }
         } else if let Some(results) = line.strip_prefix("test result: ") {
             self.add_results(results);
@@ -68,9 +69,8 @@ mod tests {
 
     #[test]
     fn marked_lines_are_kept_once_in_their_order() {
-        let counts =
-            read("count: explorer: 9 states\nother\n  count: faults: 10 caught\ncount: explorer: 9 states\n");
-        assert_eq!(counts.notes, ["explorer: 9 states", "faults: 10 caught"]);
+        let counts = read("explorer: 9 states\nother\n  count: 10 rooms\nexplorer: 9 states\n");
+        assert_eq!(counts.notes, ["explorer: 9 states", "10 rooms"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the one test command.
 //!
 //! Steps run cheapest first and the first failure ends the run. Each step's output is in a log
-//! of its own; a line that begins with `count: ` also stands in the summary.
+//! of its own; a line that begins with a mark (`counts::MARKS`) also stands in the summary.
 
 mod counts;
 mod deny;
