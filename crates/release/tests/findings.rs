@@ -1,5 +1,7 @@
 //! What is allowed but warned of.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::{context, fixture};

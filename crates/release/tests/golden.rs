@@ -1,5 +1,7 @@
 //! What whole releases look like in one color.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::{candidate, context, fixture, services};

@@ -1,5 +1,7 @@
 //! The content hash and what is kept of a revision.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::fixture;
@@ -55,14 +57,14 @@ fn other_members_of_a_release_count() {
     assert_ne!(hash(&chart("1.8.2")), hash(&chart("1.8.3")));
 }
 
-fn kept(manifests: Vec<Value>) -> Kept {
+fn kept(manifests: &[Value]) -> Kept {
     let release = json!({"manifests": manifests});
     Kept { hash: hash(&release), services: vec!["web".into()], release }
 }
 
 #[test]
 fn a_kept_release_comes_back() {
-    let before = kept(fixture("shop"));
+    let before = kept(&fixture("shop"));
     let data: Value = serde_json::from_str(&store(&before).unwrap().to_string()).unwrap();
     let after = from_store(&data).unwrap();
     assert_eq!(after, before);
@@ -72,14 +74,14 @@ fn a_kept_release_comes_back() {
 #[test]
 fn values_of_secrets_are_not_kept() {
     let secret = json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aHVudGVyMg=="}, "stringData": {"b": "hunter2"}});
-    let data = store(&kept(vec![secret])).unwrap().to_string();
+    let data = store(&kept(&[secret])).unwrap().to_string();
     assert!(data.contains("Secret") && !data.contains("hunter2") && !data.contains("aHVudGVyMg"));
 }
 
 #[test]
 fn what_can_not_be_read_says_why() {
     assert!(from_store(&json!({"manifests": []})).unwrap_err().to_string().contains("no kept release"));
-    let mut data = store(&kept(vec![])).unwrap();
+    let mut data = store(&kept(&[])).unwrap();
     data["format"] = 2.into();
     let message = from_store(&data).unwrap_err().to_string();
     assert!(message.contains("format 2") && message.contains("run the version that wrote it"), "{message}");

@@ -1,5 +1,7 @@
 //! What holds for every release.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

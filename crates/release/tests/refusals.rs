@@ -1,5 +1,7 @@
 //! Bad input: each message names object, field and remedy.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::{context, fixture};
@@ -34,11 +36,11 @@ fn web_and(manifest: Value) -> Vec<Value> {
 #[track_caller]
 fn refused(manifests: Vec<Value>, object: &'static str, field: &'static str, remedy: &'static str) {
     let services = vec!["web".to_owned()];
-    refused_as(Case { manifests, services, reason: RefusalReason::ReleaseInvalid, object, field, remedy });
+    refused_as(&Case { manifests, services, reason: RefusalReason::ReleaseInvalid, object, field, remedy });
 }
 
 #[track_caller]
-fn refused_as(case: Case) {
+fn refused_as(case: &Case) {
     for (color, live) in [(Color::Blue, false), (Color::Green, true)] {
         let mut context = context(&case.manifests, case.services.clone(), color);
         context.live = live;
@@ -60,7 +62,7 @@ fn refused_as(case: Case) {
 #[track_caller]
 fn unsupported(api_version: &str, kind: &str, remedy: &'static str) {
     let object: &'static str = Box::leak(format!("{kind} x").into_boxed_str());
-    refused_as(Case {
+    refused_as(&Case {
         manifests: web_and(json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}})),
         services: vec!["web".into()],
         reason: RefusalReason::UnsupportedKind,
@@ -157,7 +159,7 @@ fn names_that_get_too_long() {
 #[test]
 fn a_traffic_service_whose_candidate_has_no_room() {
     let name: &'static str = Box::leak("s".repeat(54).into_boxed_str());
-    refused_as(Case {
+    refused_as(&Case {
         manifests: web(|m| m[1]["metadata"]["name"] = name.into()),
         services: vec![name.into()],
         reason: RefusalReason::ReleaseInvalid,
@@ -169,7 +171,7 @@ fn a_traffic_service_whose_candidate_has_no_room() {
 
 #[test]
 fn a_traffic_service_that_is_missing() {
-    refused_as(Case {
+    refused_as(&Case {
         manifests: fixture("web"),
         services: vec!["web".into(), "api".into()],
         reason: RefusalReason::ServiceNotFound,
@@ -182,7 +184,7 @@ fn a_traffic_service_that_is_missing() {
 #[test]
 fn a_traffic_service_that_selects_nothing() {
     for change in [json!({"app": "wep"}), json!({}), Value::Null] {
-        refused_as(Case {
+        refused_as(&Case {
             manifests: web(|m| m[1]["spec"]["selector"] = change),
             services: vec!["web".into()],
             reason: RefusalReason::ServiceNotFound,
@@ -196,7 +198,7 @@ fn a_traffic_service_that_selects_nothing() {
 #[test]
 fn a_traffic_service_over_pods_that_rest() {
     for fate in ["LiveOnly", "Shared"] {
-        refused_as(Case {
+        refused_as(&Case {
             manifests: web(|m| m[0]["metadata"]["annotations"] = json!({"teal.dev/fate": fate})),
             services: vec!["web".into()],
             reason: RefusalReason::ServiceNotFound,
@@ -297,7 +299,7 @@ fn a_service_over_own_and_shared_pods() {
 #[test]
 fn words_that_annotations_do_not_have() {
     let fate = |word: &str| web(|m| m[0]["metadata"]["annotations"] = json!({"teal.dev/fate": word}));
-    refused_as(Case {
+    refused_as(&Case {
         // The Deployment is not read, so nothing is behind the Service; that would be told twice.
         manifests: fate("Common"),
         services: vec![],
@@ -327,7 +329,7 @@ fn references_that_can_not_follow() {
     manifests[3]["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
         json!([{"configMapRef": {"name": "c"}}]);
     manifests.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}));
-    refused_as(Case {
+    refused_as(&Case {
         manifests,
         services: vec!["game".into()],
         reason: RefusalReason::ReleaseInvalid,

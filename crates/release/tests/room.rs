@@ -1,5 +1,7 @@
 //! What a color needs, and whether there is room for it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::{candidate, context, fixture};

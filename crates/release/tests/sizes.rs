@@ -1,5 +1,7 @@
 //! Replicas, what rests, what reaches live in place, and holding autoscalers.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
+
 mod common;
 
 use common::{candidate, context, fixture, services};

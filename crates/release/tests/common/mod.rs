@@ -1,8 +1,8 @@
 //! Fixtures and contexts for the tests.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this one")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a broken fixture fails the test that uses it")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
 use teal_plan::{Color, Slot};
@@ -10,8 +10,13 @@ use teal_release::{Context, Rendered, hash, render};
 
 /// The manifests of a fixture.
 pub fn fixture(name: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).with_extension("yaml");
-    serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    let text = match name {
+        "web" => include_str!("../fixtures/web.yaml"),
+        "shop" => include_str!("../fixtures/shop.yaml"),
+        "stateful" => include_str!("../fixtures/stateful.yaml"),
+        other => panic!("there is no fixture {other}"),
+    };
+    serde_yaml::from_str(text).unwrap()
 }
 
 /// The traffic Services of a fixture.
