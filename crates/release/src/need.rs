@@ -45,7 +45,6 @@ fn effective(spec: &Value, what: &str) -> Amounts {
         let own = stated(container, what);
         if container["restartPolicy"] == "Always" {
             add(&mut sidecars, &own, 1);
-            raise(&mut most_at_start, &sidecars);
         } else {
             let mut moment = sidecars.clone();
             add(&mut moment, &own, 1);
