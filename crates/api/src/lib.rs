@@ -6,6 +6,7 @@
 //! - [`conditions`]: condition types, reasons, phases.
 //! - [`verbs`]: Decisions made from what a Rollout shows.
 //! - [`crd`]: the definitions as files.
+#![allow(clippy::duplicated_attributes, reason = "several printer columns have the same type")]
 
 pub mod conditions;
 pub mod crd;

@@ -260,8 +260,7 @@ fn state_mark(rollout: &Rollout, subject: &Subject) -> Option<String> {
 
 /// Hex of a hash over the parts; a separator that none of them can have keeps them apart.
 fn hash(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\0").as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(parts.join("\0").as_bytes()))
 }
 
 fn full_name(rollout: &Rollout) -> String {

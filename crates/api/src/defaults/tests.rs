@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Readiness, RolloutSpec};
 
-fn spec(parts: Value) -> RolloutSpec {
+fn spec(parts: &Value) -> RolloutSpec {
     let mut spec = json!({
         "release": {"manifests": []},
         "traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "web"}]},
@@ -14,15 +14,15 @@ fn spec(parts: Value) -> RolloutSpec {
     serde_json::from_value(spec).expect("a spec")
 }
 
-fn with_errors(parts: Value) -> RolloutSpec {
-    let mut parts = parts;
+fn with_errors(parts: &Value) -> RolloutSpec {
+    let mut parts = parts.clone();
     parts["checks"] = json!([{"name": "errors", "query": "x", "threshold": {"max": "1%"}}]);
-    spec(parts)
+    spec(&parts)
 }
 
 #[test]
 fn release_and_traffic_are_enough() {
-    let filled = filled(&spec(json!({}))).expect("complete");
+    let filled = filled(&spec(&json!({}))).expect("complete");
     let steps: Vec<(&str, u32, u64)> =
         filled.steps.iter().map(|step| (step.name.as_str(), step.weight, step.hold_ms)).collect();
     assert_eq!(steps, [("canary", 10, 600_000), ("full", 100, 300_000)]);
@@ -35,7 +35,7 @@ fn release_and_traffic_are_enough() {
 
 #[test]
 fn without_a_mesh_the_services_are_switched() {
-    let filled = filled(&spec(json!({"traffic": {"services": [{"name": "web"}]}}))).expect("complete");
+    let filled = filled(&spec(&json!({"traffic": {"services": [{"name": "web"}]}}))).expect("complete");
     let steps: Vec<(&str, u32)> = filled.steps.iter().map(|step| (step.name.as_str(), step.weight)).collect();
     assert_eq!(steps, [("switch", 100)]);
     assert!(!filled.has_mesh());
@@ -43,7 +43,7 @@ fn without_a_mesh_the_services_are_switched() {
 
 #[test]
 fn a_check_gets_every_default() {
-    let filled = filled(&with_errors(json!({"guards": [{"check": "errors"}]}))).expect("complete");
+    let filled = filled(&with_errors(&json!({"guards": [{"check": "errors"}]}))).expect("complete");
     let check = filled.check("errors").expect("defined");
     assert_eq!((check.min, check.max, check.limit.as_str()), (None, Some(0.01), "max 1%"));
     assert_eq!((check.interval_ms, check.delay_ms, check.blind_limit_ms), (15_000, 30_000, 300_000));
@@ -56,7 +56,7 @@ fn a_check_gets_every_default() {
 
 #[test]
 fn what_is_written_wins() {
-    let filled = filled(&with_errors(json!({
+    let filled = filled(&with_errors(&json!({
         "steps": [
             {"name": "look", "weight": 0, "approval": {}},
             {"name": "canary", "weight": 5, "hold": "1h30m", "checks": []},
@@ -81,7 +81,7 @@ fn what_is_written_wins() {
 #[test]
 fn what_can_not_be_used_is_named_with_the_remedy() {
     let step = |name: &str, weight: u32| json!({"name": name, "weight": weight, "hold": "0s"});
-    let check = |parts: Value| {
+    let check = |parts: &Value| {
         let mut check = json!({"name": "e", "query": "x", "threshold": {"max": 1}});
         for (key, value) in parts.as_object().expect("an object") {
             check[key] = value.clone();
@@ -108,23 +108,23 @@ fn what_can_not_be_used_is_named_with_the_remedy() {
         ),
         (json!({"steps": [{"name": "a", "weight": 100, "hold": "x"}]}), "spec.steps[a].hold"),
         (json!({"guards": [{"check": "e"}]}), "spec.guards names the check \"e\""),
-        (check(json!({"query": null})), "spec.checks[e].query is missing"),
-        (check(json!({"threshold": {}})), "spec.checks[e].threshold is missing: give min, max or both"),
-        (check(json!({"threshold": {"min": "1 %"}})), "spec.checks[e].threshold.min: \"1 %\" is no limit"),
-        (check(json!({"threshold": {"min": "2%", "max": "1%"}})), "min 2% is above max 1%"),
-        (check(json!({"interval": "500ms"})), "spec.checks[e].interval: 500ms is too short"),
-        (check(json!({"delay": "x"})), "spec.checks[e].delay"),
-        (check(json!({"blindLimit": "x"})), "spec.checks[e].blindLimit"),
+        (check(&json!({"query": null})), "spec.checks[e].query is missing"),
+        (check(&json!({"threshold": {}})), "spec.checks[e].threshold is missing: give min, max or both"),
+        (check(&json!({"threshold": {"min": "1 %"}})), "spec.checks[e].threshold.min: \"1 %\" is no limit"),
+        (check(&json!({"threshold": {"min": "2%", "max": "1%"}})), "min 2% is above max 1%"),
+        (check(&json!({"interval": "500ms"})), "spec.checks[e].interval: 500ms is too short"),
+        (check(&json!({"delay": "x"})), "spec.checks[e].delay"),
+        (check(&json!({"blindLimit": "x"})), "spec.checks[e].blindLimit"),
     ];
     for (parts, part) in rows {
-        let message = filled(&spec(parts)).expect_err(part).to_string();
+        let message = filled(&spec(&parts)).expect_err(part).to_string();
         assert!(message.contains(part), "{message}\n  lacks {part}");
     }
 }
 
 #[test]
 fn fields_of_a_newer_version_are_passed_over() {
-    let spec = spec(json!({"sizing": {"candidate": "Full"}, "steps": [
+    let spec = spec(&json!({"sizing": {"candidate": "Full"}, "steps": [
         {"name": "full", "weight": 100, "mirror": {"percent": 20}},
     ]}));
     assert_eq!(filled(&spec).expect("complete").steps.len(), 1);

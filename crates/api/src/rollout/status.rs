@@ -165,10 +165,10 @@ pub struct PreviousStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StepStatus {
-    /// Its name.
+    /// Name of the step.
     pub name: String,
 
-    /// Its place, from 1.
+    /// Its place among the steps, from 1.
     pub index: u32,
 
     /// How many steps there are.

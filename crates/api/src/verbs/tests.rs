@@ -1,12 +1,11 @@
 use super::*;
-use crate::rollout::{GateStatus, LiveStatus, PreviousStatus, RolloutSpec, StepStatus, Traffic};
+use crate::rollout::{GateStatus, LiveStatus, PreviousStatus, RolloutSpec, StepStatus};
 
 fn rollout(status: Option<RolloutStatus>) -> Rollout {
     let spec: RolloutSpec = serde_json::from_value(serde_json::json!({
         "release": {}, "traffic": {"services": [{"name": "web"}]},
     }))
     .expect("a spec");
-    assert_eq!(spec.traffic.services.len(), Traffic::default().services.len() + 1);
     let mut rollout = Rollout::new("web", spec);
     rollout.metadata.namespace = Some("shop".to_owned());
     rollout.metadata.uid = Some("8f14".to_owned());
@@ -109,7 +108,7 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
     ];
     for (action, status, revision) in rows {
-        let made = decision(action, &rollout(Some(status)), &ann()).expect(action.as_str());
+        let made = decision(action, &rollout(Some(status)), &ann()).expect("possible");
         assert_eq!(made.spec.revision.as_deref(), Some(revision), "{action}");
         assert_eq!(made.spec.action, action);
     }
@@ -129,7 +128,7 @@ fn what_can_not_be_done_says_why() {
         (Action::Retire, asking(), "keeps no color"),
     ];
     for (action, status, part) in rows {
-        let error = decision(action, &rollout(Some(status)), &ann()).expect_err(action.as_str()).to_string();
+        let error = decision(action, &rollout(Some(status)), &ann()).expect_err("impossible").to_string();
         assert!(error.contains(part), "{error}");
     }
 }

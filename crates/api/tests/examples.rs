@@ -1,0 +1,103 @@
+//! The examples against our own types and, without a server, against the rules of the definitions. The server's word
+//! is heard in `examples_on_a_server.rs`.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use kube::core::cel;
+use serde_json::Value;
+use support::Example;
+use teal_api::{Decision, Rollout, crd, defaults};
+
+fn schema(kind: &str) -> Value {
+    let definition = if kind == "Rollout" { crd::rollout() } else { crd::decision() };
+    let value = serde_json::to_value(definition.expect("made")).expect("JSON");
+    value["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+/// Messages of the rules that a document breaks, as a change from another one if there is one.
+fn broken_rules(document: &Value, old: Option<&Value>) -> Vec<String> {
+    let kind = document["kind"].as_str().expect("a kind");
+    match cel::Validator::new().validate(&schema(kind), document, old) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.into_vec().into_iter().map(|error| error.message).collect(),
+    }
+}
+
+fn all_messages() -> BTreeSet<String> {
+    fn collect(value: &Value, messages: &mut BTreeSet<String>) {
+        let rules = value["x-kubernetes-validations"].as_array().into_iter().flatten();
+        messages.extend(rules.filter_map(|rule| rule["message"].as_str()).map(str::to_owned));
+        for child in value["properties"].as_object().into_iter().flatten().map(|(_, child)| child) {
+            collect(child, messages);
+        }
+        if value["items"].is_object() {
+            collect(&value["items"], messages);
+        }
+    }
+    let mut messages = BTreeSet::new();
+    collect(&schema("Rollout"), &mut messages);
+    collect(&schema("Decision"), &mut messages);
+    messages
+}
+
+#[test]
+fn valid_examples_keep_the_rules_and_are_understood() {
+    for example in support::valid() {
+        assert_eq!(example.refused, None, "{}", example.name());
+        for document in &example.documents {
+            assert_eq!(broken_rules(document, None), Vec::<String>::new(), "{}", example.name());
+            understood(&example, document);
+        }
+    }
+}
+
+/// Reads a document into our types and back: nothing may be lost on the way.
+fn understood(example: &Example, document: &Value) {
+    let back = if document["kind"] == "Rollout" {
+        let rollout: Rollout = serde_json::from_value(document.clone()).expect("a Rollout");
+        let filled = defaults::filled(&rollout.spec).expect("usable");
+        assert_eq!(filled.steps.last().map(|step| step.weight), Some(100));
+        assert!(!rollout.spec.release.manifests().expect("complete").is_empty());
+        serde_json::to_value(&rollout)
+    } else {
+        let decision: Decision = serde_json::from_value(document.clone()).expect("a Decision");
+        serde_json::to_value(&decision)
+    };
+    assert_eq!(back.expect("JSON")["spec"], document["spec"], "{}", example.name());
+}
+
+#[test]
+fn refused_examples_break_the_rule_they_name() {
+    let messages = all_messages();
+    let mut by_rule = 0;
+    for example in support::invalid() {
+        let fragment =
+            example.refused.clone().unwrap_or_else(|| panic!("{} names no message", example.name()));
+        let Some((last, before)) = example.documents.split_last() else {
+            panic!("{} is empty", example.name());
+        };
+        if messages.iter().any(|message| message.contains(&fragment)) {
+            let broken = broken_rules(last, before.last());
+            assert!(
+                broken.iter().any(|message| message.contains(&fragment)),
+                "{}: {broken:?} lacks {fragment:?}",
+                example.name()
+            );
+            by_rule += 1;
+        }
+    }
+    assert!(by_rule > 30, "only {by_rule} examples break a rule");
+}
+
+#[test]
+fn every_rule_has_an_example_that_breaks_it() {
+    let examples = support::invalid();
+    let refused: Vec<&str> = examples.iter().filter_map(|example| example.refused.as_deref()).collect();
+    let without: Vec<String> = all_messages()
+        .into_iter()
+        .filter(|message| !refused.iter().any(|part| message.contains(part)))
+        .collect();
+    assert!(without.is_empty(), "no file in examples/invalid is refused by {without:#?}");
+}
