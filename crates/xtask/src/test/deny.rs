@@ -32,7 +32,7 @@ pub(super) fn advisories(_: &Workspace) -> Work {
         return Work::NotChecked(format!("give the folder of a database in {DATABASE}"));
     }
     let mut check = Command::new(present().unwrap_or_else(cached));
-    check.args(["check", "--disable-fetch", "advisories"]);
+    check.args(["--offline", "check", "advisories"]);
     Work::Run(vec![check])
 }
 

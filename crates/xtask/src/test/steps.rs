@@ -63,7 +63,7 @@ fn just(command: Command) -> Work {
 }
 
 fn fmt(_: &Workspace) -> Work {
-    just(cargo(&["fmt", "--all", "--check"]))
+    just(cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
 }
 
 fn rooms(_: &Workspace) -> Work {

@@ -117,7 +117,7 @@ mod tests {
     use super::page;
     use serde_json::{Map, Value, json};
 
-    fn of(schema: Value) -> String {
+    fn of(schema: &Value) -> String {
         let definition = json!({"spec": {
             "group": "teal.dev",
             "names": {"kind": "Rollout", "plural": "rollouts"},
@@ -127,12 +127,12 @@ mod tests {
     }
 
     fn field(name: &str, schema: Value) -> String {
-        of(json!({"properties": Map::from_iter([(name.to_owned(), schema)])}))
+        of(&json!({"properties": Map::from_iter([(name.to_owned(), schema)])}))
     }
 
     #[test]
     fn a_page_is_named_and_headed_by_its_kind() {
-        let text = of(json!({"description": "A release."}));
+        let text = of(&json!({"description": "A release."}));
         assert!(text.contains("# Rollout (teal.dev)"), "{text}");
         assert!(text.contains("## v1alpha1\n\nA release.\n"), "{text}");
     }
