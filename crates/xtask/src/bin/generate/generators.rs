@@ -20,8 +20,9 @@ pub(crate) const GENERATORS: &[Generator] = &[
     ("reference of the fields", fields),
 ];
 
-/// Where the definitions lie: for plain `kubectl apply`, and where Helm installs them first.
-const DEFINITION_FOLDERS: [&str; 2] = ["crds", "charts/teal/crds"];
+/// Where the definitions lie: for plain `kubectl apply`, and where a template of the chart reads them (in Helm's own
+/// folder `crds` they could be neither labelled, nor left out, nor upgraded).
+const DEFINITION_FOLDERS: [&str; 2] = ["crds", "charts/teal/files/crds"];
 
 /// Why a file can't be generated.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,89 @@
+{{- /* What the operator may do where it looks after Rollouts. Nothing here, or anywhere else, is about Secrets. */ -}}
+{{- define "teal.rules" -}}
+{{- $read := list "get" "list" "watch" -}}
+{{- $write := list "get" "list" "watch" "create" "patch" "delete" -}}
+# What people ask for. Patched for the finalizer alone; what is wanted stays theirs.
+- apiGroups: [teal.dev]
+  resources: [rollouts]
+  verbs: [get, list, watch, patch]
+- apiGroups: [teal.dev]
+  resources: [rollouts/status, decisions/status]
+  verbs: [get, patch, update]
+# For ownerReferences that block deletion (onDelete: DeleteAll), where the cluster checks who may set them.
+- apiGroups: [teal.dev]
+  resources: [rollouts/finalizers]
+  verbs: [update]
+- apiGroups: [teal.dev]
+  resources: [decisions]
+  verbs: [get, list, watch, delete]
+# Objects of a release.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, controllerrevisions]
+  verbs: {{ toJson $write }}
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: {{ toJson $write }}
+# Claims are never deleted: they are data.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [batch]
+  resources: [jobs, cronjobs]
+  verbs: {{ toJson $write }}
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: {{ toJson $write }}
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: {{ toJson $write }}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: {{ toJson $write }}
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors, servicemonitors]
+  verbs: {{ toJson $write }}
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: {{ toJson $write }}
+- apiGroups: [autoscaling.k8s.io]
+  resources: [verticalpodautoscalers]
+  verbs: {{ toJson $write }}
+# The same, but written only where values say so.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: {{ toJson (ternary $write $read .Values.rbac.write.roles) }}
+- apiGroups: [security.istio.io]
+  resources: [authorizationpolicies]
+  verbs: {{ toJson (ternary $write $read .Values.rbac.write.authorizationPolicies) }}
+- apiGroups: [external-secrets.io]
+  resources: [externalsecrets]
+  verbs: {{ toJson (ternary $write $read .Values.rbac.write.externalSecrets) }}
+# Traffic. VirtualServices are their owners': edited, never made and never deleted.
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices]
+  verbs: [get, list, watch, patch]
+- apiGroups: [networking.istio.io]
+  resources: [destinationrules]
+  verbs: {{ toJson $write }}
+# What else decides whether the candidate's Service is reached, and by whom.
+- apiGroups: [networking.istio.io]
+  resources: [sidecars, serviceentries]
+  verbs: [get, list, watch]
+- apiGroups: [security.istio.io]
+  resources: [peerauthentications, requestauthentications]
+  verbs: [get, list, watch]
+# Whether pods serve, and whether there is room for more.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods, resourcequotas]
+  verbs: [get, list, watch]
+# Whether a namespace is about to go.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
