@@ -149,7 +149,7 @@ fn sorted(value: Value) -> Value {
 }
 
 /// The number without its fraction if that is nothing.
-#[allow(clippy::cast_possible_truncation, reason = "limits of a schema are far below the edge of 64 bits")]
+#[expect(clippy::cast_possible_truncation, reason = "limits of a schema are far below the edge of 64 bits")]
 fn whole(number: &serde_json::Number) -> Option<i64> {
     let value = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0)?;
     (value.abs() < 1e15).then_some(value as i64)

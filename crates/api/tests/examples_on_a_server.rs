@@ -1,8 +1,15 @@
 //! The examples on a real API server: the definitions are applied, every valid example is accepted, every invalid one
-//! is refused with the message that its first line names, every field is explained.
+//! is refused with the message that its first line names, fields are explained, status is stored whole.
 //!
 //! Runs where `TEAL_TEST_KUBECONFIG` names a kubeconfig whose user may do everything, and `kubectl` (or what
 //! `TEAL_TEST_KUBECTL` names) is there. It leaves the definitions and removes the namespace it made.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod support;
 
@@ -12,8 +19,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::Example;
+use teal_api::verbs::{self, Person};
+use teal_api::{Action, Rollout, RolloutStatus};
 
 /// A server, and a namespace of our own on it.
 struct Server {
@@ -79,10 +88,11 @@ impl Server {
         }
     }
 
-    /// What the server says to a document that is sent as it is: `kubectl apply` would drop a bare key.
-    fn send(&self, verb: &str, document: &Value) -> Result<String, String> {
+    /// What the server says to a document.
+    fn send(&self, verb: &[&str], document: &Value) -> Result<String, String> {
         let json = serde_json::to_string(document).expect("JSON");
-        let output = self.run(&[verb, "-n", &self.namespace, "--validate=strict", "-f", "-"], &json);
+        let arguments = [verb, &["-n", &self.namespace, "--validate=strict", "-f", "-"]].concat();
+        let output = self.run(&arguments, &json);
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
@@ -92,7 +102,7 @@ impl Server {
 
     fn accepted(&self, example: &Example) -> Result<(), String> {
         for document in &example.documents {
-            self.send("create", document).map_err(|error| format!("{}: {error}", example.name()))?;
+            self.send(&["create"], document).map_err(|error| format!("{}: {error}", example.name()))?;
         }
         Ok(())
     }
@@ -103,9 +113,13 @@ impl Server {
             return Err(format!("{} is empty", example.name()));
         };
         for document in before {
-            self.send("create", document).map_err(|error| format!("{}: {error}", example.name()))?;
+            self.send(&["create"], document).map_err(|error| format!("{}: {error}", example.name()))?;
         }
-        let verb = if before.is_empty() { "create" } else { "replace" };
+        let verb: &[&str] = match (before.is_empty(), example.server_side) {
+            (true, true) => &["apply", "--server-side"],
+            (true, false) => &["create"],
+            (false, _) => &["replace"],
+        };
         let wanted = example.refused.clone().unwrap_or_default();
         match self.send(verb, last) {
             Ok(_) => Err(format!("{} was accepted", example.name())),
@@ -140,7 +154,9 @@ fn examples_meet_the_server() {
     );
     println!("{} valid examples accepted, {} invalid ones refused as they say", valid.len(), invalid.len());
     stored_release_is_what_was_written(&server);
-    every_field_is_explained(&server);
+    fields_are_explained(&server);
+    let rollout = status_is_stored_whole(&server);
+    verbs_make_what_is_accepted(&server, &rollout);
 }
 
 /// The hash is taken over what the server returns, so it must keep every field of a manifest.
@@ -156,14 +172,84 @@ fn stored_release_is_what_was_written(server: &Server) {
     }
 }
 
-fn every_field_is_explained(server: &Server) {
-    for (resource, fields) in
-        [("rollouts.teal.dev", ["noData", "keptUntil"]), ("decisions.teal.dev", ["nonce", "decidedBy"])]
-    {
-        let text = server.must(&["explain", resource, "--recursive"]);
-        for field in fields {
-            assert!(text.contains(field), "{resource} does not explain {field}:\n{text}");
-        }
+fn fields_are_explained(server: &Server) {
+    let rows = [
+        ("rollouts.teal.dev.spec.checks.noData", "Default: Wait"),
+        ("rollouts.teal.dev.spec.release.manifests.metadata.name", "Name without color"),
+        ("rollouts.teal.dev.status.previous.keptUntil", "Until when it stays"),
+        ("decisions.teal.dev.spec.nonce", "status.gate.nonce"),
+        ("decisions.teal.dev.status.conditions", "Applied"),
+    ];
+    for (field, part) in rows {
+        let text = server.must(&["explain", field]);
+        assert!(text.contains(part), "{field} is explained without {part:?}:\n{text}");
         assert!(!text.contains("<no description>"), "{text}");
+    }
+    for resource in ["rollouts.teal.dev", "decisions.teal.dev"] {
+        assert!(server.must(&["explain", resource, "--recursive"]).contains("conditions"));
+    }
+}
+
+/// A status in which every field has a value.
+fn full_status() -> Value {
+    let time = "2026-01-02T03:04:05.678Z";
+    json!({
+        "observedGeneration": 1, "phase": "Waiting", "message": "10 % of requests reach r7-3f9c2a1b",
+        "waitingFor": "approval (0/1)",
+        "live": {"color": "blue", "revision": "r6-5b1d9e02", "hash": "v1:5b", "since": time, "summary": "image web 1"},
+        "candidate": {"color": "green", "revision": "r7-3f9c2a1b", "hash": "v1:3f", "attempt": 1, "since": time,
+            "deadline": time, "summary": "image web 2"},
+        "previous": {"color": "green", "revision": "r5-77aa01ff", "keptUntil": time},
+        "step": {"name": "canary", "index": 1, "count": 2, "weight": 10, "reachedAt": time},
+        "traffic": {"candidateWeight": 10, "observedAt": time, "routes": [{"kind": "VirtualService",
+            "namespace": "shop", "name": "web", "route": "primary", "candidateWeight": 10}]},
+        "gate": {"step": "canary", "nonce": "9f3c5d2e7a8b41c09f3c5d2e7a8b41c0", "openedAt": time,
+            "evidence": "sha256:5d", "needs": [{"count": 1, "have": 0}],
+            "votes": [{"decision": "web-approve", "user": "ann", "group": "qa", "via": "cli", "at": time}]},
+        "checks": [{"name": "errors", "verdict": "Pass", "value": "0.0012", "limit": "max 1%", "samples": 8,
+            "since": time, "message": "eight of eight"}],
+        "rejected": ["r5-77aa01ff"],
+        "history": [{"revision": "r6-5b1d9e02", "attempt": 1, "outcome": "Promoted", "reason": "all gates held",
+            "startedAt": time, "finishedAt": time, "machineSeconds": 1260, "humanSeconds": 540,
+            "decisions": ["web-approve"]}],
+        "commit": {"epoch": 41, "intent": {"any": ["form", 1, null]}},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "AwaitingDecision", "message": "a person is asked",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-02T03:04:05Z"}],
+    })
+}
+
+/// No field of our status types is unknown to the definition, nor the other way round.
+fn status_is_stored_whole(server: &Server) -> Rollout {
+    let status = full_status();
+    let typed: RolloutStatus = serde_json::from_value(status.clone()).expect("a status");
+    assert_eq!(serde_json::to_value(&typed).expect("JSON"), status);
+    let patch = json!({"status": status}).to_string();
+    let resource = ["rollouts.teal.dev", "simple-status", "-n", &server.namespace];
+    let mut rollout = support::valid().remove(0).documents.remove(0);
+    rollout["metadata"]["name"] = json!("simple-status");
+    server.send(&["create"], &rollout).expect("accepted");
+    server
+        .must(&[&["patch"], &resource[..], &["--subresource=status", "--type=merge", "-p", &patch]].concat());
+    let stored = server.must(&[&["get"], &resource[..], &["-o", "json"]].concat());
+    let stored: Rollout = serde_json::from_str(&stored).expect("a Rollout");
+    assert_eq!(stored.status, Some(typed));
+    let row = server.must(&[&["get"], &resource[..], &["--no-headers"]].concat());
+    for column in ["Waiting", "canary", "10", "approval (0/1)", "r6-5b1d9e02", "r7-3f9c2a1b"] {
+        assert!(row.contains(column), "{row} lacks {column}");
+    }
+    stored
+}
+
+/// What the verbs make of that status is accepted, and the same vote twice is a conflict.
+fn verbs_make_what_is_accepted(server: &Server, rollout: &Rollout) {
+    let person = Person { user: "ann".to_owned(), reason: Some("seen".to_owned()), ..Person::default() };
+    for action in Action::ALL {
+        let decision = verbs::decision(action, rollout, &person).expect("possible");
+        let decision = serde_json::to_value(decision).expect("JSON");
+        server.send(&["create"], &decision).unwrap_or_else(|error| panic!("{action}: {error}"));
+        if action == Action::Approve {
+            let error = server.send(&["create"], &decision).expect_err("the same vote");
+            assert!(error.contains("already exists"), "{error}");
+        }
     }
 }

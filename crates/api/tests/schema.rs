@@ -1,4 +1,5 @@
 //! What must hold for every field of both definitions, read from the very files that are installed.
+#![allow(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 use serde_json::Value;
 use teal_api::crd;

@@ -11,6 +11,8 @@ pub(crate) struct Example {
     pub(crate) path: PathBuf,
     /// A part of the message by which its last document is refused. Absent in valid ones.
     pub(crate) refused: Option<String>,
+    /// Whether it must be sent by server-side apply to be refused.
+    pub(crate) server_side: bool,
     pub(crate) documents: Vec<Value>,
 }
 
@@ -46,8 +48,10 @@ fn read(folder: &Path) -> Vec<Example> {
 fn example(path: PathBuf) -> Example {
     let text = fs::read_to_string(&path).expect("readable");
     let refused = text.lines().next().and_then(|line| line.strip_prefix("# refused: ")).map(str::to_owned);
+    let server_side =
+        text.lines().nth(1).is_some_and(|line| line.starts_with("# sent by: kubectl apply --server-side"));
     let documents = serde_yaml::Deserializer::from_str(&text)
         .map(|document| Value::deserialize(document).expect("YAML"))
         .collect();
-    Example { path, refused, documents }
+    Example { path, refused, server_side, documents }
 }
