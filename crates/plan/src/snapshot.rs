@@ -106,7 +106,8 @@ pub struct ServiceSeen {
     pub points: Option<Slot>,
     /// Every endpoint belongs to pods of that revision.
     pub settled: bool,
-    /// Since when both have been so.
+    /// Since when both have been so. Counted anew whenever the objects were written, even if they say the same as before:
+    /// between two looks they may have said something else.
     pub since: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,
@@ -117,7 +118,7 @@ pub struct ServiceSeen {
 pub struct RoutesSeen {
     /// What they say.
     pub form: Form,
-    /// Since when they have been seen so.
+    /// Since when they have been seen so; counted anew whenever they were written.
     pub since: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,

@@ -23,19 +23,19 @@ struct Planned {
     broken: Option<Broken>,
 }
 
-fn writes_of(world: &World, writer: Writer, fault: Option<Fault>) -> Planned {
-    let snapshot = snapshot(world, writer, fault);
+fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
+    let snapshot = snapshot(world, by, fault);
     let plan = plan(&snapshot);
     let broken = lint::lint(&snapshot, &plan).into_iter().next().map(|violation| Broken {
         invariant: violation.invariant,
         detail: format!("lint: {}", violation.detail),
     });
-    let intended = match plan.decision {
+    let wanted = match plan.decision {
         Decision::Rest => Vec::new(),
         Decision::Commit(commit) => vec![Write::Commit(Box::new(commit.record))],
         Decision::Act(effects) => effects.into_iter().map(Write::Effect).collect(),
     };
-    let writes = intended.into_iter().filter_map(|write| sow(&snapshot.record.phase, write, fault)).collect();
+    let writes = wanted.into_iter().filter_map(|one| sow(&snapshot.record.phase, one, fault)).collect();
     Planned { writes, epoch: snapshot.record.epoch, broken }
 }
 
@@ -90,7 +90,7 @@ fn push(out: &mut Vec<Next>, world: &World, label: impl Into<String>, change: im
 /// Each write of each writer, at once; and A's also left in flight.
 fn writers(world: &World, fault: Option<Fault>, out: &mut Vec<Next>) {
     for writer in [Writer::A, Writer::B] {
-        let planned = writes_of(world, writer, fault);
+        let planned = ask_planner(world, writer, fault);
         for write in planned.writes {
             if !may_issue(&world.truth, &write, planned.epoch, fault) {
                 continue;
@@ -327,7 +327,7 @@ fn brief(write: &Write) -> String {
 /// One round without faults: B plans and writes all, pods get ready, proxies follow, time passes. True if nothing was written.
 pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
     world.in_flight = None;
-    let planned = writes_of(world, Writer::B, fault);
+    let planned = ask_planner(world, Writer::B, fault);
     let idle = planned.writes.is_empty();
     for write in planned.writes {
         if may_issue(&world.truth, &write, planned.epoch, fault) {

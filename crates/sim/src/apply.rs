@@ -103,7 +103,6 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         | Effect::EnterRoutes
         | Effect::RaiseWeight(_)
         | Effect::LowerWeight(_)
-        | Effect::CutOff(_)
         | Effect::LeaveRoutes => {}
     }
 }

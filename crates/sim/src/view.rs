@@ -63,7 +63,7 @@ fn unused_nonce(world: &World) -> String {
 }
 
 fn seen(truth: &Truth, caches: &Caches, fault: Option<Fault>) -> Seen {
-    let stale = fault != Some(Fault::PlanOnStaleCaches) && caches.unseen.iter().any(|unseen| *unseen);
+    let stale = caches.unseen.iter().any(|unseen| *unseen);
     let [blue, green] = caches.slots;
     let stamped = fault == Some(Fault::NoStamp);
     Seen {

@@ -366,9 +366,11 @@ impl Caches {
     }
 }
 
-/// What is seen has the age of its being seen, not of its being so.
+/// What is seen has the age of its being seen, not of its being so. An object that went away and came back between two
+/// looks is seen anew: its epoch says so, not its value.
 fn seen<T: PartialEq + Copy>(cached: Stored<T>, there: Stored<T>) -> Stored<T> {
-    let age = if cached.value == there.value { cached.age } else { 0 };
+    let same = cached.value == there.value && cached.epoch == there.epoch;
+    let age = if same { cached.age } else { 0 };
     Stored { age, ..there }
 }
 

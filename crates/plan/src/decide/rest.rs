@@ -12,14 +12,14 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
         return returning::send_back(s, cause);
     }
     let mut next = Next::default();
-    home::lead(s, live.slot, 0, &mut next);
+    let at_home = home::lead(s, live.slot, 0, &mut next);
     if s.stopped(Stops::Everything).is_none() {
         home::activity(s, &mut next);
     }
     if s.settings.routed && s.world.finalizer && next.effects.is_empty() && settled(s) {
         next.act(Effect::Finalizer(false));
     }
-    if !next.effects.is_empty() {
+    if !at_home || !next.effects.is_empty() {
         return next.into();
     }
     if let Some(plan) = want(s, live) {
