@@ -55,6 +55,7 @@ fn inherit_cpuset(top: &Path, folder: &Path) {
 
 /// Puts a process, and with it all it will start, into the group.
 pub(crate) fn adopt(name: &str, pid: u32) -> std::io::Result<()> {
+    create(name)?;
     for top in hierarchies() {
         let folder = top.join(name).join("parts");
         fs::create_dir_all(&folder)?;

@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryStreamExt};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::client::ConfigExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
@@ -15,6 +20,10 @@ const MANAGER: &str = "teal-bed";
 
 /// How many objects are applied at the same time.
 const PARALLEL: usize = 16;
+
+/// An HTTP client as kube builds it, without the layers around it.
+pub(crate) type QuietHttp =
+    hyper_util::client::legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// How to reach a cluster and what belongs to it. What the cluster does not have is absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +63,24 @@ impl Cluster {
 
     /// A client with the administrator's rights.
     pub async fn client(&self) -> Result<kube::Client> {
-        let failed = |why: String| Error::Kubeconfig { path: self.kubeconfig.clone(), why };
-        let file = Kubeconfig::read_from(&self.kubeconfig).map_err(|error| failed(error.to_string()))?;
+        kube::Client::try_from(self.config().await?).map_err(|error| self.unusable(error))
+    }
+
+    /// A bare client without credentials. Unlike the other it logs no error for each
+    /// answer that a starting server gives.
+    pub(crate) async fn quiet_http(&self) -> Result<QuietHttp> {
+        let connector = self.config().await?.rustls_https_connector().map_err(|error| self.unusable(error))?;
+        Ok(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector))
+    }
+
+    async fn config(&self) -> Result<kube::Config> {
+        let file = Kubeconfig::read_from(&self.kubeconfig).map_err(|error| self.unusable(error))?;
         let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-        let config = config.map_err(|error| failed(error.to_string()))?;
-        kube::Client::try_from(config).map_err(|error| failed(error.to_string()))
+        config.map_err(|error| self.unusable(error))
+    }
+
+    fn unusable(&self, why: impl std::fmt::Display) -> Error {
+        Error::Kubeconfig { path: self.kubeconfig.clone(), why: why.to_string() }
     }
 
     /// kubectl for this cluster, to be given its arguments.

@@ -1,30 +1,187 @@
-//! `teal-bed`: a cluster for a person's hands.
+//! `teal-bed`: the test bed for a person's hands.
 
+mod check;
+
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use teal_testbed::{Bed, Config, Enter, Result, enter_with};
-use std::io::Write;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use teal_testbed::bed::ALL_PARTS;
+use teal_testbed::parts::{Parts, Terminal};
+use teal_testbed::{Bed, Config, Enter, Error, Istio, Profile, Result, enter_with};
+
+/// A whole single-node Kubernetes cluster with Istio in one process tree.
+#[derive(Debug, Parser)]
+#[command(name = "teal-bed", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build or fetch parts into the cache, and say where they lie.
+    Parts {
+        /// Which ones; all if none is named.
+        names: Vec<String>,
+    },
+    /// Start a bed and leave it up until Ctrl-C.
+    Up(Up),
+    /// Run a command inside a running bed.
+    Exec {
+        /// Which bed, by its name; needed if several run.
+        #[arg(long)]
+        bed: Option<String>,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Start a bed, use all it has, kill it, and see that nothing is left.
+    Check,
+    /// The part of `check` that runs inside.
+    #[command(hide = true)]
+    CheckInside,
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// How much of a cluster.
+    #[arg(long, value_enum, default_value_t = Size::Full)]
+    profile: Size,
+    /// Pretended nodes, for the profile `kwok`.
+    #[arg(long, default_value_t = 1)]
+    nodes: u32,
+    /// How much of Istio.
+    #[arg(long, value_enum, default_value_t = IstioSize::Mesh)]
+    istio: IstioSize,
+    /// Behave as an older API server, for example 1.34.
+    #[arg(long)]
+    emulated_version: Option<String>,
+    /// Write an audit log.
+    #[arg(long)]
+    audit: bool,
+    /// Keep every version of every object as JSON.
+    #[arg(long)]
+    history: bool,
+    /// Import an image archive.
+    #[arg(long)]
+    image: Vec<PathBuf>,
+    /// Keep logs and files in this folder.
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// End as soon as the bed is usable, to see how long that takes.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Size {
+    Full,
+    ControlPlane,
+    Kwok,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum IstioSize {
+    None,
+    Kinds,
+    Mesh,
+}
+
+impl Up {
+    fn config(&self) -> Config {
+        let profile = match self.profile {
+            Size::Full => Profile::Full,
+            Size::ControlPlane => Profile::ControlPlane,
+            Size::Kwok => Profile::ControlPlaneWithKwok { nodes: self.nodes },
+        };
+        let istio = match self.istio {
+            IstioSize::None => Istio::None,
+            IstioSize::Kinds => Istio::Kinds,
+            IstioSize::Mesh => Istio::Mesh,
+        };
+        Config {
+            profile,
+            istio,
+            emulated_version: self.emulated_version.clone(),
+            audit: self.audit,
+            history: self.history,
+            images: self.image.clone(),
+            state: self.state.clone(),
+            ..Config::default()
+        }
+    }
+}
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    match run(Cli::parse().verb) {
+        Ok(code) => code,
         Err(error) => {
-            writeln!(std::io::stderr(), "teal-bed: {error}").ok();
+            say(&format!("teal-bed: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run() -> Result<()> {
-    let config = Config::default();
+fn run(verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Parts { names } => parts(&names)?,
+        Verb::Up(options) => up(&options)?,
+        Verb::Exec { bed, command } => return teal_testbed::exec(bed.as_deref(), &command).map(ExitCode::from),
+        Verb::Check => check::check()?,
+        Verb::CheckInside => check::inside()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parts(names: &[String]) -> Result<()> {
+    let names: Vec<&str> = if names.is_empty() { ALL_PARTS.to_vec() } else { names.iter().map(String::as_str).collect() };
+    let parts = Parts::provide(&names, &mut Terminal)?;
+    parts.folders().values().for_each(|folder| print(&folder.display().to_string()));
+    Ok(())
+}
+
+fn up(options: &Up) -> Result<()> {
+    let config = options.config();
     enter_with(&Enter { parts: config.parts(), reachable_from_outside: true })?;
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let bed = Bed::start(config).await?;
-        for (part, after) in bed.timings() { writeln!(std::io::stderr(), "{part} {after:?}").ok(); }
-        tokio::signal::ctrl_c().await.ok();
+        introduce(&bed);
+        if !options.once {
+            tokio::signal::ctrl_c().await.map_err(|source| Error::Enter { action: "wait for Ctrl-C", source })?;
+        }
         bed.stop().await
     })
+}
+
+fn introduce(bed: &Bed) {
+    for (part, after) in bed.timings() {
+        say(&format!("{:>7.3} s  {part}", after.as_secs_f64()));
+    }
+    print(&format!("export KUBECONFIG={}", bed.kubeconfig_outside().display()));
+    let cluster = bed.cluster();
+    let there = [("gateway", cluster.gateway.is_some()), ("prometheus", cluster.prometheus.is_some())];
+    for (name, _) in there.into_iter().filter(|(_, there)| *there) {
+        if let Some(address) = bed.address_outside(name) {
+            print(&format!("{name}: http://{address}"));
+        }
+    }
+    say("Inside it, with everything reachable: teal-bed exec -- COMMAND. Ctrl-C ends the bed.");
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Runtime::new().map_err(|source| Error::Enter { action: "start the runtime", source })
+}
+
+/// For the person; a closed terminal is no error.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// For programs that read us.
+fn print(line: &str) {
+    writeln!(std::io::stdout(), "{line}").ok();
 }

@@ -20,7 +20,7 @@ pub(crate) fn prepare() -> Result<()> {
     ip(&["address", "add", &address, "dev", "lo"])?;
     // Nothing leaves: packets for anywhere else end at the loopback device. The route must
     // be there, or addresses of Services are refused before kube-proxy's rules see them.
-    ip(&["route", "add", "default", "via", NODE_ADDRESS, "dev", "lo", "onlink"])?;
+    ip(&["route", "add", "default", "dev", "lo", "src", NODE_ADDRESS])?;
     write("/proc/sys/net/ipv4/ip_forward", "1")?;
     // Many clients on one machine open and close many connections.
     write("/proc/sys/net/ipv4/ip_local_port_range", "10240 65535")?;

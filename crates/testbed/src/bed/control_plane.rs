@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http_body_util::Empty;
+use hyper::body::Bytes;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -20,10 +22,12 @@ impl Bed {
         self.start_etcd()?;
         self.ready_when_ok("etcd", &format!("{ETCD}/readyz")).await?;
         self.start_apiserver()?;
-        let client = self.cluster().client().await?;
+        let http = self.cluster().quiet_http().await?;
+        let url = format!("https://{NODE_ADDRESS}:{API_PORT}/readyz");
         let ready = async || {
-            let request = http::Request::get("/readyz").body(Vec::new()).map_err(|error| error.to_string())?;
-            client.request_text(request).await.map_err(|error| error.to_string())
+            let request = http::Request::get(&url).body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+            let answer = http.request(request).await.map_err(|error| error.to_string())?;
+            if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
         };
         self.processes.until("kube-apiserver", Duration::from_secs(60), ready).await?;
         self.note("kube-apiserver");
@@ -124,7 +128,7 @@ impl Bed {
             .arg("--manage-all-nodes=false")
             .arg("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
             .arg(format!("--cidr={PODS}"))
-            .args(["--node-lease-duration-seconds=40", "--node-lease-parallelism=4"]);
+            .arg("--node-lease-duration-seconds=40");
         for stage in ["node-initialize", "node-heartbeat", "pod-ready", "pod-complete", "pod-delete"] {
             kwok.arg("--config").arg(self.parts.file("kwok", &format!("{stage}.yaml"))?);
         }

@@ -15,8 +15,8 @@ use crate::namespaces::NODE_ADDRESS;
 pub(super) const API_PORT: u16 = 6443;
 
 /// The users that have tokens. All may do everything; the name tells them apart in the audit log.
-pub(super) const USERS: [&str; 8] =
-    ["admin", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "istiod", "prometheus"];
+pub(super) const USERS: [&str; 7] =
+    ["admin", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "istiod"];
 
 /// The files that the parts identify themselves with.
 #[derive(Debug, Clone)]

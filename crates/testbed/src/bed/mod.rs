@@ -7,6 +7,7 @@ mod mesh;
 mod monitoring;
 mod node;
 mod process;
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::Command as StdCommand;
@@ -45,7 +46,7 @@ pub struct Bed {
     cluster: Cluster,
     begun: Instant,
     timings: Mutex<Vec<(String, Duration)>>,
-    relays: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     stopped: bool,
 }
 
@@ -62,7 +63,10 @@ impl Bed {
             bed.start_kubelet()?;
         }
         tokio::try_join!(bed.controllers_work(), bed.start_nodes(), bed.start_istio())?;
-        bed.relays = bed.open_relays()?;
+        bed.tasks = bed.open_relays()?;
+        if bed.has_node() {
+            bed.tasks.push(bed.follow_pods().await?);
+        }
         bed.note("usable");
         Ok(bed)
     }
@@ -87,7 +91,7 @@ impl Bed {
             cluster,
             begun,
             timings: Mutex::default(),
-            relays: Vec::new(),
+            tasks: Vec::new(),
             stopped: false,
         })
     }
@@ -229,7 +233,7 @@ impl Bed {
     /// Ends everything, so that another bed can be started in the same namespaces.
     pub async fn stop(mut self) -> Result<()> {
         self.stopped = true;
-        self.relays.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.processes.kill_all().await;
         let (name, folder) = (self.name.clone(), self.folder.clone());
         let cleaned = tokio::task::spawn_blocking(move || clean(&name, &folder)).await;
@@ -285,7 +289,7 @@ impl Drop for Bed {
         if !self.stopped {
             // The parts end by being dropped, containers by their group. Mounts and rules go
             // with the namespaces; who wants them gone before that calls stop.
-            self.relays.iter().for_each(JoinHandle::abort);
+            self.tasks.iter().for_each(JoinHandle::abort);
             cgroup::remove(&self.name, Duration::from_secs(2));
         }
     }

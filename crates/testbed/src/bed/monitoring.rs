@@ -1,8 +1,11 @@
 //! Prometheus, reading the applications and the gateway.
 
-use serde_json::{Value, json};
+use std::path::PathBuf;
 
-use super::{Bed, Istio, mesh};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::{Bed, Istio, mesh, targets};
 use crate::error::Result;
 use crate::namespaces::NODE_ADDRESS;
 
@@ -16,6 +19,7 @@ pub(super) fn address() -> String {
 impl Bed {
     /// Starts Prometheus and waits until it answers.
     pub(super) async fn start_prometheus(&self) -> Result<()> {
+        targets::write(&self.targets_file(), &json!([]))?;
         let config = self.write("prometheus.json", &self.prometheus_config().to_string())?;
         let mut command = self.command("prometheus", "prometheus")?;
         command
@@ -29,7 +33,7 @@ impl Bed {
     }
 
     fn prometheus_config(&self) -> Value {
-        let mut jobs = vec![self.pods_job()];
+        let mut jobs = vec![json!({"job_name": "pods", "file_sd_configs": [{"files": [self.targets_file()]}]})];
         if self.config.istio == Istio::Mesh {
             let target = mesh::admin().replace("http://", "");
             jobs.push(json!({
@@ -45,28 +49,13 @@ impl Bed {
         })
     }
 
-    fn pods_job(&self) -> Value {
-        let meta = |name: &str| format!("__meta_kubernetes_pod_{name}");
-        let keep = |source: String, regex: &str| json!({"source_labels": [source], "action": "keep", "regex": regex});
-        let label = |from: &str, to: &str| json!({"source_labels": [meta(from)], "target_label": to});
-        json!({
-            "job_name": "pods",
-            "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": self.keys.kubeconfig("prometheus")}],
-            "relabel_configs": [
-                keep(meta("annotation_prometheus_io_scrape"), "true"),
-                keep(meta("phase"), "Running"),
-                {"source_labels": [meta("annotation_prometheus_io_path")], "regex": "(.+)", "target_label": "__metrics_path__"},
-                {
-                    "source_labels": [meta("ip"), meta("annotation_prometheus_io_port")],
-                    "separator": ":", "regex": "(.+:[0-9]+)", "target_label": "__address__",
-                },
-                label("label_app", "app"),
-                label("label_teal_dev_color", "teal_dev_color"),
-                label("label_teal_dev_rollout", "teal_dev_rollout"),
-                label("label_teal_dev_revision", "teal_dev_revision"),
-                {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                label("name", "pod"),
-            ],
-        })
+    /// Keeps Prometheus's list of pods up to date.
+    pub(super) async fn follow_pods(&self) -> Result<JoinHandle<()>> {
+        let client = self.cluster().client().await?;
+        Ok(tokio::spawn(targets::follow(client, self.targets_file())))
+    }
+
+    fn targets_file(&self) -> PathBuf {
+        self.folder.join("targets.json")
     }
 }

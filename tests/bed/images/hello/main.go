@@ -13,6 +13,12 @@ import (
 
 func main() {
 	name := os.Getenv("NAME")
+	if len(os.Args) > 1 {
+		// So that there is something to run inside a container without a shell.
+		fmt.Println(name)
+		return
+	}
+	log.Println("started as", name)
 	var requests atomic.Int64
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		requests.Add(1)
