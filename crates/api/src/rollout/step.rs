@@ -44,7 +44,7 @@ pub struct Step {
     pub checks: Option<Vec<String>>,
 
     /// Gate: people who must agree, by a Decision. Default: nobody is asked. Write approval: {count: 1}; a bare
-    /// approval: with nothing behind it is dropped by kubectl.
+    /// approval: with nothing behind it is dropped without a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
 }
