@@ -1,0 +1,201 @@
+//! What people decide, and what they are answered.
+
+use teal_plan::outcome::Ruling;
+use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
+use teal_plan::snapshot::{Action, DecisionSeen};
+use teal_plan::{Effect, Snapshot};
+
+use crate::fixture::*;
+
+fn decision(action: Action, user: &str) -> DecisionSeen {
+    DecisionSeen {
+        name: format!("{action:?}-{user}"),
+        uid: format!("uid-{action:?}-{user}"),
+        same_rollout: true,
+        action,
+        revision: Some(candidate().revision.to_string()),
+        step: Some("canary".to_owned()),
+        nonce: Some("n0".to_owned()),
+        user: user.to_owned(),
+        via: "cli".to_owned(),
+        reason: "said so".to_owned(),
+    }
+}
+
+/// Two approvals are asked for at the first step.
+fn asking() -> Snapshot {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.pinned = vec![("canary".to_owned(), 2)];
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
+    }
+    s
+}
+
+fn answer(s: &Snapshot) -> Ruling {
+    match effects(s).as_slice() {
+        [Effect::Answer { ruling, .. }] => ruling.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn vote(s: &mut Snapshot, user: &str) {
+    let vote =
+        Vote { decision: format!("v-{user}"), user: user.to_owned(), via: "cli".to_owned(), at: LONG_AGO };
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.gate.as_mut().unwrap().votes.push(vote);
+    }
+}
+
+#[test]
+fn an_approval_counts_and_is_then_answered() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Approve, "ana")];
+    let (record, _) = committed(&s);
+    assert!(matches!(&record.phase, Phase::Step(p) if p.gate.as_ref().unwrap().votes.len() == 1));
+    s.record = record;
+    assert_eq!(answer(&s), Ruling::Counted);
+}
+
+#[test]
+fn the_last_approval_and_the_next_step_are_one_commit() {
+    let mut s = asking();
+    vote(&mut s, "ana");
+    s.decisions = vec![decision(Action::Approve, "ben")];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "full"));
+}
+
+#[test]
+fn the_same_person_counts_once() {
+    let mut s = asking();
+    vote(&mut s, "ana");
+    s.decisions = vec![decision(Action::Approve, "ana")];
+    assert_eq!(answer(&s), Ruling::AlreadyCounted);
+}
+
+#[test]
+fn an_approval_of_anything_else_than_the_open_question_is_superseded() {
+    let change: [fn(&mut DecisionSeen); 4] = [
+        |d| d.revision = Some("r1-01010101".to_owned()),
+        |d| d.step = Some("full".to_owned()),
+        |d| d.nonce = Some("old".to_owned()),
+        |d| d.same_rollout = false,
+    ];
+    for change in change {
+        let mut s = asking();
+        let mut d = decision(Action::Approve, "ana");
+        change(&mut d);
+        s.decisions = vec![d];
+        assert!(matches!(answer(&s), Ruling::Superseded { .. }));
+    }
+}
+
+#[test]
+fn one_reject_sends_back() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Reject, "ana")];
+    let cause = Cause::Decision { user: "ana".to_owned(), rejected: true, reason: "said so".to_owned() };
+    assert_eq!(committed(&s).0.phase, Phase::Returning { cause, since: NOW });
+}
+
+#[test]
+fn rollback_needs_the_revision_alone() {
+    let mut s = asking();
+    let mut d = decision(Action::Rollback, "ana");
+    (d.step, d.nonce) = (None, None);
+    s.decisions = vec![d.clone()];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { .. }));
+    s.decisions[0].revision = Some("r9-09090909".to_owned());
+    assert!(matches!(answer(&s), Ruling::Superseded { .. }));
+}
+
+#[test]
+fn rollback_in_keep_time_goes_back_to_the_previous_release_if_it_serves() {
+    let mut s = kept();
+    s.decisions = vec![decision(Action::Rollback, "ana")];
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().slot, live());
+    assert!(record.wanted.unwrap().rejected);
+    s.world.blue.serving = vec![0];
+    assert!(matches!(answer(&s), Ruling::Refused { .. }));
+}
+
+#[test]
+fn without_the_policies_only_rollback_and_pause_are_taken() {
+    for action in
+        [Action::Approve, Action::Reject, Action::Skip, Action::Retry, Action::Resume, Action::Retire]
+    {
+        let mut s = asking();
+        s.world.policies = false;
+        s.decisions = vec![decision(action, "ana")];
+        assert!(
+            matches!(answer(&s), Ruling::Refused { message } if message.contains("policies")),
+            "{action:?}"
+        );
+    }
+    for action in [Action::Rollback, Action::Pause] {
+        let mut s = asking();
+        s.world.policies = false;
+        s.decisions = vec![decision(action, "ana")];
+        committed(&s);
+    }
+}
+
+#[test]
+fn pause_and_resume() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.decisions = vec![decision(Action::Pause, "ana")];
+    let (record, _) = committed(&s);
+    assert_eq!(record.paused, Some(Pause::Decision { user: "ana".to_owned() }));
+    s.record = record;
+    s.decisions.clear();
+    assert_eq!(effects(&s), [], "the hold is over, and nothing moves");
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    assert_eq!(committed(&s).0.paused, None);
+}
+
+#[test]
+fn skip_passes_the_gates_of_the_step_that_it_names() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Skip, "ana")];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "full"));
+    s.decisions[0].step = Some("full".to_owned());
+    assert!(matches!(answer(&s), Ruling::Superseded { .. }));
+}
+
+#[test]
+fn retry_tries_a_rejected_revision_again() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.record.wanted = Some(teal_plan::record::Wanted {
+        hash: content(2),
+        revision: candidate().revision,
+        rejected: true,
+        attempts: 1,
+    });
+    s.decisions = vec![decision(Action::Retry, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    let (record, _) = committed(&s);
+    assert_eq!(record.candidate.unwrap().attempt, 2);
+}
+
+#[test]
+fn retire_ends_the_keep_time_now() {
+    let mut s = kept();
+    let mut d = decision(Action::Retire, "ana");
+    d.revision = Some(live().revision.to_string());
+    s.decisions = vec![d];
+    s.record = committed(&s).0;
+    assert_eq!(s.record.kept_until, Some(NOW));
+    s.decisions.clear();
+    assert_eq!(committed(&s).0.previous, None);
+}
+
+#[test]
+fn a_refused_decision_holds_up_nothing() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Retry, "eve"), decision(Action::Rollback, "ana")];
+    s.decisions[0].revision = None;
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { .. }));
+}

@@ -1,0 +1,165 @@
+//! Hold, checks, guards and people.
+
+use teal_plan::record::{Cause, Gate, Phase};
+use teal_plan::settings::{OnFailure, Until};
+use teal_plan::snapshot::{Form, Standing};
+use teal_plan::{Notice, Snapshot, Span, Time, Why};
+
+use crate::fixture::*;
+
+fn place(s: &Snapshot) -> (String, Option<Time>, Option<Gate>) {
+    match committed(s).0.phase {
+        Phase::Step(place) => (place.step, place.reached, place.gate),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unreached(mut s: Snapshot) -> Snapshot {
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.reached = None;
+    }
+    s
+}
+
+#[test]
+fn a_step_is_reached_only_after_its_weight_had_time_to_reach_the_proxies() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.world.routes.since = Time(NOW.0 - 1_999);
+    assert_eq!(effects(&s), []);
+    s.world.routes.since = Time(NOW.0 - 2_000);
+    assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
+    let (_, notices) = committed(&s);
+    assert!(matches!(notices[..], [Notice::StepReached { weight: 10, .. }]));
+}
+
+#[test]
+fn the_hold_is_waited_out_and_then_the_next_step_begins() {
+    let mut s = reached("canary", 10, Time(NOW.0 - 59_999));
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1)));
+    s.now = Time(NOW.0 + 1);
+    assert_eq!(place(&s), ("full".to_owned(), None, None));
+}
+
+#[test]
+fn the_last_step_leads_to_promotion() {
+    let s = reached("full", 100, LONG_AGO);
+    assert!(matches!(committed(&s).0.phase, Phase::Promoting { .. }));
+}
+
+#[test]
+fn checks_must_pass_and_their_absence_is_no_pass() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).measure, ["errors"]);
+    for pending in [Standing::Pending, Standing::Blind] {
+        s.checks = vec![standing("errors", pending)];
+        assert_eq!(effects(&s), [], "{pending:?}");
+    }
+    s.checks = vec![standing("errors", Standing::Pass)];
+    assert_eq!(place(&s).0, "full");
+}
+
+#[test]
+fn a_step_with_checks_is_never_passed_in_the_commit_that_reaches_it() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.settings.steps[0].hold = Span(0);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Pass)];
+    assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
+}
+
+#[test]
+fn a_failed_check_leads_back_or_holds() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Fail)];
+    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned() };
+    assert_eq!(committed(&s).0.phase, Phase::Returning { cause, since: NOW });
+    s.settings.on_failure = OnFailure::Hold;
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::HeldByCheck { blind: false, .. }));
+}
+
+#[test]
+fn a_blind_check_holds_unless_it_says_rollback() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Blind)];
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::HeldByCheck { blind: true, .. }));
+    s.settings.on_blind = vec![("errors".to_owned(), OnFailure::Rollback)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
+}
+
+#[test]
+fn a_guard_leads_back_also_while_people_are_waited_for_and_paused() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    s.settings.mode = teal_plan::settings::Mode::Paused;
+    s.settings.on_failure = OnFailure::Hold;
+    assert_eq!(checked(&s).measure, ["payments"]);
+    s.checks = vec![standing("payments", Standing::Fail)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Guard { .. }, .. }));
+}
+
+#[test]
+fn no_guard_watches_before_the_first_weight() {
+    let mut s = trying("canary", 10);
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Entered(0));
+    assert!(checked(&s).measure.is_empty());
+    s.checks = vec![standing("payments", Standing::Fail)];
+    assert!(!effects(&s).is_empty());
+}
+
+#[test]
+fn a_guard_until_retired_leads_back_after_promotion() {
+    let mut s = kept();
+    s.settings.guards = vec![guard("payments", Until::Retired), guard("errors", Until::Promoted)];
+    assert_eq!(checked(&s).measure, ["payments"]);
+    s.checks = vec![standing("payments", Standing::Fail)];
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().slot, live());
+    assert_eq!(record.candidate.unwrap().slot, candidate());
+}
+
+#[test]
+fn people_are_asked_once_the_other_gates_hold() {
+    let mut s = reached("canary", 10, Time(NOW.0 - 1_000));
+    s.settings.steps[0].approvals = Some(2);
+    assert_eq!(effects(&s), [], "not before the hold is over");
+    s.now = Time(NOW.0 + 60_000);
+    let gate = place(&s).2.expect("a question");
+    assert_eq!((gate.nonce.as_str(), gate.needed, gate.votes.len()), ("n1", 2, 0));
+}
+
+#[test]
+fn taking_the_approval_out_counts_from_the_next_revision() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.pinned = vec![("canary".to_owned(), 1)];
+    s.settings.steps[0].approvals = None;
+    assert!(place(&s).2.is_some());
+}
+
+#[test]
+fn too_few_endpoints_for_ten_seconds_lead_back() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.green.serving = vec![0];
+    s.world.green.short_since = Some(Time(NOW.0 - 9_999));
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1)));
+    s.now = Time(NOW.0 + 1);
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::TooFewEndpoints, .. }));
+}
+
+#[test]
+fn other_content_supersedes_and_lives_content_cancels() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.wanted = Some(content(3));
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Superseded, .. }));
+    s.settings.wanted = Some(content(1));
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Cancelled, .. }));
+}

@@ -1,0 +1,12 @@
+//! Tables: a snapshot in, the whole decision out. A row is named by its story.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a row that can't be read is a failed row")]
+
+mod decisions;
+mod fixture;
+mod gates;
+mod install;
+mod promotion;
+mod reaching;
+mod report;
+mod rest;
+mod returning;

@@ -1,0 +1,207 @@
+//! The order of writes that brings a candidate to a weight.
+
+use teal_plan::record::{Cause, Phase};
+use teal_plan::snapshot::{Foreign, Form, Objects, Stops};
+use teal_plan::{Color, Effect, Slot, Time, Why};
+
+use crate::fixture::*;
+
+fn apply() -> Effect {
+    Effect::ApplyRelease { slot: candidate(), active: false }
+}
+
+#[test]
+fn the_finalizer_stands_before_a_route_is_touched() {
+    let s = trying("canary", 10);
+    assert_eq!(effects(&s), [Effect::Finalizer(true), apply()]);
+}
+
+#[test]
+fn routes_name_the_candidate_at_zero_while_its_pods_start() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.recorded = false;
+    assert_eq!(effects(&s), [Effect::RecordRevision(candidate().revision), apply(), Effect::EnterRoutes]);
+}
+
+#[test]
+fn pods_that_are_not_available_are_waited_for_and_named() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Entered(0));
+    s.world.green = present(candidate());
+    s.world.green.available = false;
+    s.world.green.trouble = Some("image shop/web:2 can't be pulled".to_owned());
+    let plan = checked(&s);
+    assert_eq!(effects(&s), []);
+    assert!(
+        matches!(&plan.why[0], Why::Starting { trouble: Some(t), .. } if t.contains("pulled")),
+        "{plan:?}"
+    );
+    assert_eq!(plan.wake_at, Some(Time(DEADLINE.0 + 1)));
+}
+
+#[test]
+fn rule_2_the_candidate_role_is_turned_only_once_no_proxy_routes_to_it() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = present(candidate());
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 1_000);
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1_000)));
+    s.world.routes.since = Time(NOW.0 - 2_000);
+    assert_eq!(effects(&s), [Effect::PointCandidate(candidate())]);
+}
+
+#[test]
+fn the_weight_is_raised_once_the_role_selects_serving_pods() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = present(candidate());
+    s.world.routes = routes(Form::Entered(0));
+    s.world.candidate_service = points(candidate());
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+    s.world.candidate_service.settled = false;
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn too_few_endpoints_hold_back_a_raise() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    if let Phase::Step(place) = &mut s.record.phase {
+        (place.step, place.weight, place.reached) = ("full".to_owned(), 100, None);
+    }
+    s.world.green.serving = vec![2];
+    assert_eq!(effects(&s), []);
+    assert!(
+        checked(&s)
+            .why
+            .iter()
+            .any(|why| matches!(why, Why::TooFewEndpoints { needed, .. } if *needed == [3]))
+    );
+    s.world.green.serving = vec![3];
+    assert_eq!(effects(&s), [Effect::RaiseWeight(100)]);
+}
+
+#[test]
+fn a_paused_rollout_raises_nothing_and_an_obstacle_neither() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = present(candidate());
+    s.world.routes = routes(Form::Entered(0));
+    s.world.candidate_service = points(candidate());
+    let mut paused = s.clone();
+    paused.settings.mode = teal_plan::settings::Mode::Paused;
+    assert_eq!(effects(&paused), []);
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::Obstacle { .. }));
+}
+
+#[test]
+fn rule_8_what_is_left_in_the_slot_goes_before_it_is_used() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Entered(0));
+    s.world.green = present(slot(Color::Green, 9));
+    let vacate = Effect::Vacate { color: Color::Green, except: Some(candidate().revision) };
+    assert_eq!(effects(&s), std::slice::from_ref(&vacate));
+    s.world.green.objects = Objects::Leftover;
+    assert_eq!(effects(&s), [vacate]);
+}
+
+#[test]
+fn routes_that_an_owner_re_applied_go_through_zero_again() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Owner);
+    s.world.routes.foreign = Some(Foreign { manager: "helm".to_owned(), before: true, recent: 1 });
+    assert_eq!(effects(&s), [Effect::EnterRoutes]);
+    s.world.routes = routes(Form::Mixed { highest: 10, owner: true });
+    assert_eq!(effects(&s), [Effect::LowerWeight(0), Effect::EnterRoutes]);
+}
+
+#[test]
+fn a_weight_above_the_step_is_lowered_at_once() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(50));
+    assert_eq!(effects(&s), [Effect::LowerWeight(10)]);
+}
+
+#[test]
+fn a_role_that_selects_other_pods_loses_its_weight() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.candidate_service.points = None;
+    assert_eq!(effects(&s), [Effect::CutOff(candidate())]);
+}
+
+#[test]
+fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 1 });
+    let (record, _) = committed(&s);
+    assert!(record.paused.is_some());
+    s.record = record;
+    s.world.routes.epoch = s.record.epoch;
+    assert_eq!(effects(&s), [], "what the hand did is kept while paused");
+}
+
+#[test]
+fn the_fifth_correction_in_a_minute_sends_traffic_to_live() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes.foreign = Some(Foreign { manager: "argocd".to_owned(), before: true, recent: 5 });
+    let (record, _) = committed(&s);
+    let cause = Cause::ForeignWriter { manager: "argocd".to_owned() };
+    assert_eq!(record.phase, Phase::Returning { cause, since: NOW });
+    assert!(record.wanted.unwrap().rejected);
+}
+
+#[test]
+fn a_deadline_leads_back_or_holds_as_the_spec_says() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = present(candidate());
+    s.world.green.available = false;
+    s.world.routes = routes(Form::Entered(0));
+    s.now = Time(DEADLINE.0 + 1);
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Returning { cause: Cause::Deadline { .. }, .. }));
+    s.settings.on_failure = teal_plan::settings::OnFailure::Hold;
+    assert!(matches!(checked(&s).why[0], Why::HeldByDeadline { .. }));
+}
+
+#[test]
+fn without_a_mesh_weight_100_is_the_switch_of_the_live_role() {
+    let mut s = trying("full", 100);
+    s.settings.routed = false;
+    s.world.routes = routes(Form::Unrouted);
+    s.world.green = present(candidate());
+    assert_eq!(effects(&s), [Effect::PointCandidate(candidate())]);
+    s.world.candidate_service = points(candidate());
+    assert_eq!(effects(&s), [Effect::PointLive(candidate())]);
+    s.world.live_service = points(candidate());
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Step(place) if place.reached == Some(NOW)));
+}
+
+#[test]
+fn edited_steps_keep_their_place_by_name_else_by_weight() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].name = "first".to_owned();
+    let (record, _) = committed(&s);
+    assert!(
+        matches!(record.phase, Phase::Step(ref place) if place.step == "first" && place.reached.is_none())
+    );
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].weight = 20;
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Step(ref place) if place.step == "canary" && place.weight == 20));
+}
+
+#[test]
+fn live_that_is_edited_is_repaired_while_a_candidate_is_tried() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    assert_eq!(effects(&s), [Effect::ApplyRelease { slot: Slot { ..live() }, active: true }]);
+}

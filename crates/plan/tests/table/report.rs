@@ -1,0 +1,120 @@
+//! What people read: phase, message and conditions of each state.
+
+use teal_plan::record::{Cause, Gate, Outcome, Phase};
+use teal_plan::report::{Report, report};
+use teal_plan::settings::{Mode, Readiness};
+use teal_plan::snapshot::Stops;
+use teal_plan::{Snapshot, plan};
+
+use crate::fixture::*;
+
+fn of(s: &Snapshot) -> Report {
+    report(s, &plan(s))
+}
+
+fn condition(report: &Report, kind: &str) -> Option<(bool, String)> {
+    report.conditions.iter().find(|c| c.kind == kind).map(|c| (c.status, c.reason.clone()))
+}
+
+fn asking() -> Snapshot {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.pinned = vec![("canary".to_owned(), 1)];
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 1, votes: Vec::new() });
+    }
+    s
+}
+
+fn sent_back() -> Snapshot {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned() };
+    s.record.wanted = Some(teal_plan::record::Wanted {
+        hash: content(2),
+        revision: candidate().revision,
+        rejected: true,
+        attempts: 1,
+    });
+    s.record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause) };
+    s
+}
+
+/// One row per state of the table in the API's description: phase, Ready, Reconciling, Stalled, Promoted.
+#[test]
+fn each_state_is_what_kstatus_expects() {
+    let yes = |reason: &str| Some((true, reason.to_owned()));
+    let no = |reason: &str| Some((false, reason.to_owned()));
+    let mut hands_off = at_rest();
+    hands_off.settings.mode = Mode::HandsOff;
+    let mut on_complete = asking();
+    on_complete.settings.readiness = Readiness::OnComplete;
+    let rows = [
+        ("complete", at_rest(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
+        ("kept", kept(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
+        (
+            "starting",
+            trying("canary", 10),
+            "Preparing",
+            no("Progressing"),
+            yes("CandidateStarting"),
+            None,
+            no("UnderWay"),
+        ),
+        ("asked", asking(), "Waiting", yes("AwaitingDecision"), None, None, no("UnderWay")),
+        (
+            "asked, OnComplete",
+            on_complete,
+            "Waiting",
+            no("AwaitingDecision"),
+            yes("GatesRunning"),
+            None,
+            no("UnderWay"),
+        ),
+        ("promoting", promoting(), "Promoting", no("Progressing"), yes("Promoting"), None, no("UnderWay")),
+        ("sent back", sent_back(), "RolledBack", no("RolledBack"), None, yes("RolledBack"), no("RolledBack")),
+        ("hands off", hands_off, "HandsOff", no("HandsOff"), None, yes("HandsOff"), yes("Promoted")),
+    ];
+    for (name, s, phase, ready, reconciling, stalled, promoted) in rows {
+        let report = of(&s);
+        let seen = (
+            report.phase,
+            condition(&report, "Ready"),
+            condition(&report, "Reconciling"),
+            condition(&report, "Stalled"),
+            condition(&report, "Promoted"),
+        );
+        assert_eq!(seen, (phase, ready, reconciling, stalled, promoted), "{name}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.record.blocked_since = Some(NOW);
+    let early = of(&s);
+    assert_eq!(early.phase, "Blocked");
+    assert_eq!(condition(&early, "Reconciling"), Some((true, "WaitingForReference".to_owned())));
+    assert_eq!(condition(&early, "Accepted"), Some((false, "VirtualServiceNotFound".to_owned())));
+    s.now = DEADLINE;
+    let late = of(&s);
+    assert_eq!(condition(&late, "Stalled"), Some((true, "ReferenceMissing".to_owned())));
+    assert_eq!(condition(&late, "Reconciling"), None);
+}
+
+#[test]
+fn the_message_says_who_has_what_and_what_is_waited_for() {
+    let report = of(&asking());
+    assert!(report.message.starts_with("10 % of requests reach r2-02020202 (green)"), "{}", report.message);
+    assert!(report.message.contains("waits for approval (0 of 1)"), "{}", report.message);
+    assert_eq!(report.waiting_for.as_deref(), Some("approval (0/1)"));
+    assert_eq!(report.candidate_weight, 10);
+}
+
+#[test]
+fn a_rollback_says_why() {
+    let report = of(&sent_back());
+    assert!(report.message.contains("check errors failed (0.2, max 1%)"), "{}", report.message);
+    assert!(report.message.contains("Retry"), "{}", report.message);
+}

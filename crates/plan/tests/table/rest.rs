@@ -1,0 +1,167 @@
+//! At rest: nothing is written, drift is led home, old releases go, new ones start.
+
+use teal_plan::record::{Cause, Outcome, Phase, Wanted};
+use teal_plan::settings::Mode;
+use teal_plan::snapshot::{Form, Objects, Stops};
+use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Time, Why};
+
+use crate::fixture::*;
+
+#[test]
+fn nothing_changed_means_nothing_to_do_and_nothing_to_wake_for() {
+    let plan = checked(&at_rest());
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, None));
+    assert_eq!(plan.measure, Vec::<String>::new());
+}
+
+#[test]
+fn other_content_starts_in_the_other_color() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    let (record, notices) = committed(&s);
+    assert_eq!(record.candidate.unwrap().slot, candidate());
+    assert_eq!(record.baseline, [3]);
+    assert!(matches!(record.phase, Phase::Step(place) if place.step == "canary" && place.reached.is_none()));
+    assert!(matches!(notices[..], [Notice::Started { attempt: 1, .. }]));
+}
+
+#[test]
+fn something_in_the_way_is_said_once_and_then_waited_for() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    let (record, _) = committed(&s);
+    assert_eq!(record.blocked_since, Some(NOW));
+    s.record = record;
+    let plan = checked(&s);
+    assert_eq!(plan.decision, Decision::Rest);
+    assert_eq!(plan.wake_at, Some(DEADLINE), "it stalls after the progress deadline");
+    s.world.obstacles.clear();
+    assert!(matches!(committed(&s).0.phase, Phase::Step(_)));
+}
+
+#[test]
+fn a_new_revision_in_keep_time_gives_up_going_back_before_anything_is_deleted() {
+    let mut s = kept();
+    s.settings.wanted = Some(content(3));
+    let (record, _) = committed(&s);
+    assert_eq!((record.previous, &record.phase), (None, &s.record.phase));
+    s.record = record;
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+    s.world.blue = absent();
+    assert!(matches!(committed(&s).0.phase, Phase::Step(_)));
+}
+
+#[test]
+fn the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
+    let mut s = kept();
+    let plan = checked(&s);
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(Time(NOW.0 + 100_000))));
+    s.now = Time(NOW.0 + 100_000);
+    let (record, notices) = committed(&s);
+    assert!(matches!(notices[..], [Notice::Retired { .. }]));
+    s.record = record;
+    s.record.vacate_after = Some(Time(s.now.0 + 1));
+    assert_eq!(effects(&s), []);
+    s.now = Time(s.now.0 + 1);
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+}
+
+#[test]
+fn what_was_sent_back_is_not_tried_again_by_itself() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.record.wanted =
+        Some(Wanted { hash: content(2), revision: candidate().revision, rejected: true, attempts: 1 });
+    s.record.phase = Phase::Rest {
+        outcome: Outcome::RolledBack(Cause::Check { check: "errors".to_owned(), detail: String::new() }),
+    };
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::Rejected { .. }));
+    s.settings.wanted = Some(content(3));
+    assert!(matches!(committed(&s).0.phase, Phase::Step(_)), "other content is");
+}
+
+#[test]
+fn another_recipe_of_the_hash_sets_a_new_base_line_and_starts_nothing() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(ContentHash { version: 2, digest: [5; 32] });
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().hash, s.settings.wanted.unwrap());
+    assert_eq!(record.phase, s.record.phase);
+    s.record = record;
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn drift_of_roles_and_routes_is_led_home() {
+    let mut s = at_rest();
+    s.world.live_service.points = None;
+    s.world.routes = routes(Form::Entered(10));
+    assert_eq!(effects(&s), [Effect::PointLive(live()), Effect::LowerWeight(0)]);
+}
+
+#[test]
+fn rule_7_a_hand_that_turned_back_while_teal_was_down_is_kept() {
+    let mut s = kept();
+    s.world.live_service = points(live());
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().slot, live());
+    assert!(matches!(record.phase, Phase::Returning { cause: Cause::ForeignHand, .. }));
+}
+
+#[test]
+fn live_that_was_edited_or_deleted_is_repaired() {
+    let mut s = at_rest();
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    assert_eq!(effects(&s), [Effect::ApplyRelease { slot: live(), active: true }]);
+}
+
+#[test]
+fn the_color_that_rests_is_brought_to_rest_before_live_is_set_to_work() {
+    let mut s = kept();
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    assert_eq!(effects(&s), [Effect::ApplyRelease { slot: live(), active: false }]);
+}
+
+#[test]
+fn the_finalizer_goes_once_routes_are_their_owners() {
+    let mut s = at_rest();
+    s.world.finalizer = true;
+    assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+}
+
+#[test]
+fn hands_off_means_nothing_is_done() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.settings.mode = Mode::HandsOff;
+    assert_eq!(checked(&s).decision, Decision::Rest);
+}
+
+#[test]
+fn nothing_is_planned_on_caches_older_than_the_last_write() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.stale = true;
+    assert_eq!(checked(&s).decision, Decision::Rest);
+}
+
+#[test]
+fn deletion_at_rest_touches_nothing_that_serves() {
+    let mut s = kept();
+    s.deleting = true;
+    assert_eq!(effects(&s), []);
+    s.world.finalizer = true;
+    assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+}
+
+#[test]
+fn deletion_in_a_rollout_goes_back_first_and_yields_in_a_namespace_that_ends() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.deleting = true;
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Deleted, .. }));
+    s.world.abandoned = true;
+    assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+}

@@ -1,0 +1,91 @@
+//! Going back: everything at once, stamped, and only then over.
+
+use teal_plan::record::{Cause, Outcome, Phase};
+use teal_plan::snapshot::Form;
+use teal_plan::{Effect, Snapshot, Span, Time, Why};
+
+use crate::fixture::*;
+
+fn returning(cause: Cause) -> Snapshot {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.epoch = 8;
+    s.record.phase = Phase::Returning { cause, since: NOW };
+    s
+}
+
+fn failed() -> Cause {
+    Cause::Check { check: "errors".to_owned(), detail: String::new() }
+}
+
+fn home(s: &mut Snapshot) {
+    s.world.live_service.epoch = 8;
+    s.world.candidate_service = points(live());
+    s.world.candidate_service.epoch = 8;
+    s.world.routes = routes(Form::Owner);
+    s.world.routes.epoch = 8;
+}
+
+#[test]
+fn both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch() {
+    let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];
+    assert_eq!(effects(&returning(failed())), all);
+}
+
+#[test]
+fn what_is_home_already_is_stamped_all_the_same() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.routes.epoch = 7;
+    s.world.live_service.epoch = 7;
+    assert_eq!(effects(&s), [Effect::PointLive(live()), Effect::LowerWeight(0)]);
+}
+
+#[test]
+fn a_broken_route_does_not_keep_the_roles_from_going_back() {
+    let mut s = returning(failed());
+    s.world.routes = routes(Form::Broken);
+    assert_eq!(effects(&s), [Effect::PointLive(live()), Effect::PointCandidate(live())]);
+    s.world.live_service.epoch = 8;
+    s.world.candidate_service = points(live());
+    s.world.candidate_service.epoch = 8;
+    assert!(matches!(committed(&s).0.phase, Phase::Rest { outcome: Outcome::RolledBack(_) }));
+}
+
+#[test]
+fn traffic_is_never_sent_to_a_live_without_endpoints() {
+    let mut s = returning(failed());
+    s.world.live_service = points(candidate());
+    s.world.blue.serving = vec![0];
+    assert_eq!(effects(&s), []);
+    assert!(checked(&s).why.iter().any(|why| matches!(why, Why::ReturnBlocked { .. })));
+    s.world.blue.serving = vec![1];
+    assert!(effects(&s).contains(&Effect::PointLive(live())), "one endpoint is enough in an emergency");
+}
+
+#[test]
+fn it_is_over_only_when_proxies_had_time() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.live_service.since = Time(NOW.0 - 500);
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1_500)));
+}
+
+#[test]
+fn a_failed_candidate_is_kept_to_be_looked_at() {
+    let mut s = returning(failed());
+    home(&mut s);
+    let (record, _) = committed(&s);
+    assert_eq!(record.phase, Phase::Rest { outcome: Outcome::RolledBack(failed()) });
+    assert_eq!(record.candidate.unwrap().slot, candidate());
+    assert_eq!(record.kept_until, Some(NOW + Span::seconds(600)));
+}
+
+#[test]
+fn a_superseded_candidate_only_drains() {
+    let mut s = returning(Cause::Superseded);
+    home(&mut s);
+    let (record, _) = committed(&s);
+    assert_eq!((record.candidate, record.kept_until), (None, None));
+    assert_eq!(record.vacate_after, Some(NOW + Span::seconds(30)));
+}
