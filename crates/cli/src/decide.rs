@@ -1,0 +1,125 @@
+//! A decision of a person: bound to what is the case, shown, made, and followed until its outcome is known.
+
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+use teal_api::verbs::{self, Person};
+use teal_api::{Action, Decision, DecisionSpec, Rollout, names};
+
+use crate::arguments::Wish;
+use crate::connect::Cluster;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::outcome::{Outcome, outcome};
+use crate::render;
+use crate::standing::full_name;
+use crate::terminal::Terminal;
+use crate::wait::{Waited, wait};
+use crate::{find, whoami};
+
+/// Does what is wished.
+pub async fn decide(wish: &Wish, cluster: &Cluster, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
+    let (rollout, user) = futures::try_join!(find::rollout(cluster, &wish.name), whoami::user(cluster))?;
+    let decision = bind(wish, &rollout, user)?;
+    let about = render::subject(&rollout, &decision.spec);
+    announce(wish, &rollout, &about, terminal)?;
+    let name = create(&decision, &about, cluster, terminal).await?;
+    if wish.timeout.is_zero() {
+        writeln!(terminal.out, "Decision {name} is made.")?;
+        return Ok(Exit::Done);
+    }
+    let outcome = followed(&name, wish, cluster).await?;
+    writeln!(terminal.out, "{}", render::outcome(wish.action, &about, &outcome))?;
+    Ok(if outcome.taken { Exit::Done } else { Exit::NotTaken })
+}
+
+/// The Decision for what is the case, refused where something else was meant.
+pub fn bind(wish: &Wish, rollout: &Rollout, user: String) -> Result<Decision, CliError> {
+    let person = Person { user, group: None, reason: wish.reason.clone(), via: Some("cli".to_owned()) };
+    match verbs::decision(wish.action, rollout, &person) {
+        Ok(decision) if matches(wish, &decision.spec) => Ok(decision),
+        Ok(decision) => Err(stale(wish, rollout, &render::now_open(&decision.spec))),
+        Err(_) if says_what_is_meant(wish) => Err(stale(wish, rollout, &render::state(rollout))),
+        Err(source) => Err(CliError::NotNow {
+            source: Box::new(source),
+            namespace: rollout.namespace().unwrap_or_default(),
+            name: rollout.name_any(),
+        }),
+    }
+}
+
+fn matches(wish: &Wish, spec: &DecisionSpec) -> bool {
+    let same = |meant: &Option<String>, now: &Option<String>| meant.is_none() || meant == now;
+    same(&wish.revision, &spec.revision) && same(&wish.step, &spec.step) && same(&wish.nonce, &spec.nonce)
+}
+
+const fn says_what_is_meant(wish: &Wish) -> bool {
+    wish.revision.is_some() || wish.step.is_some() || wish.nonce.is_some()
+}
+
+fn stale(wish: &Wish, rollout: &Rollout, open: &str) -> CliError {
+    let parts = [("revision", &wish.revision), ("step", &wish.step), ("nonce", &wish.nonce)];
+    let meant = parts.iter().filter_map(|(word, value)| Some(format!("{word} {}", value.as_ref()?)));
+    CliError::Stale {
+        rollout: full_name(rollout),
+        meant: meant.collect::<Vec<String>>().join(", "),
+        open: open.to_owned(),
+    }
+}
+
+/// Shows what is about to be done, and asks where that is wanted and somebody is there.
+fn announce(
+    wish: &Wish,
+    rollout: &Rollout,
+    about: &str,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), CliError> {
+    if wish.action == Action::Approve {
+        let question = render::question(rollout, &terminal.clock(), terminal.paint);
+        writeln!(terminal.out, "{question}")?;
+    } else {
+        writeln!(terminal.out, "{} {about} …", render::doing(wish.action))?;
+    }
+    if wish.confirm && terminal.confirm(render::sure(wish.action))? == Some(false) {
+        return Err(CliError::Declined);
+    }
+    Ok(())
+}
+
+/// Creates it and gives its name. One that is there already is this person's own: names are made of question and person.
+async fn create(
+    decision: &Decision,
+    about: &str,
+    cluster: &Cluster,
+    terminal: &mut Terminal<'_>,
+) -> Result<String, CliError> {
+    let doing = format!("{} {about}", render::doing(decision.spec.action));
+    let params =
+        PostParams { field_manager: Some(names::manager::PERSON.to_owned()), ..PostParams::default() };
+    match cluster.answer(&doing, decisions(cluster).create(&params, decision)).await? {
+        Ok(made) => Ok(made.name_any()),
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+            let name = decision.name_any();
+            writeln!(
+                terminal.err,
+                "You have decided this already, as Decision {name}; this is what became of it."
+            )?;
+            Ok(name)
+        }
+        Err(error) => Err(CliError::of_request(doing, error)),
+    }
+}
+
+fn decisions(cluster: &Cluster) -> Api<Decision> {
+    Api::namespaced(cluster.client.clone(), &cluster.namespace)
+}
+
+async fn followed(name: &str, wish: &Wish, cluster: &Cluster) -> Result<Outcome, CliError> {
+    match wait(decisions(cluster), name, wish.timeout, |decision| Ok(outcome(decision))).await? {
+        Waited::Found(outcome) => Ok(outcome),
+        Waited::TimedOut => Err(CliError::Unanswered {
+            decision: name.to_owned(),
+            namespace: cluster.namespace.clone(),
+            after: wish.timeout,
+        }),
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong, in sentences that say what to do, and the exit code of each.
+
+use std::time::Duration;
+
+use teal_api::names;
+use teal_api::verbs::VerbError;
+
+use crate::exit::Exit;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// There is no usable kubeconfig.
+    #[error("no way to reach a cluster: {source}; give --kubeconfig or --context, or set KUBECONFIG")]
+    Config {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No client could be made of it.
+    #[error("the kubeconfig can't be used: {source}")]
+    Client {
+        /// What is wrong with it.
+        source: Box<kube::Error>,
+    },
+    /// The server gave no answer.
+    #[error("{doing}: the API server did not answer within {after:?}: see --request-timeout")]
+    Silent {
+        /// What was tried.
+        doing: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The server could not be asked, or said no in a way that has no words of its own here.
+    #[error("{doing}: {}", words(source))]
+    Request {
+        /// What was tried.
+        doing: String,
+        /// What came back.
+        source: Box<kube::Error>,
+    },
+    /// The server refuses this user.
+    #[error("{doing}: not allowed: {message}{remedy}")]
+    Forbidden {
+        /// What was tried.
+        doing: String,
+        /// What the server or a policy said.
+        message: String,
+        /// What to do, if it is known.
+        remedy: &'static str,
+    },
+    /// Teal is not installed.
+    #[error(
+        "this cluster has no {}: install Teal's chart, or look at another cluster with --context",
+        names::ROLLOUTS
+    )]
+    NotInstalled,
+    /// There is no such Rollout.
+    #[error("there is no Rollout {name} in namespace {namespace}; {hint}")]
+    NoRollout {
+        /// Namespace that was looked in.
+        namespace: String,
+        /// Name that was looked for.
+        name: String,
+        /// What there is.
+        hint: String,
+    },
+    /// The state doesn't allow the verb.
+    #[error("{source}. What happens next: kubectl teal explain {name} -n {namespace}")]
+    NotNow {
+        /// Why.
+        source: Box<VerbError>,
+        /// Namespace of the Rollout.
+        namespace: String,
+        /// Name of the Rollout.
+        name: String,
+    },
+    /// What was meant is not what is open now.
+    #[error("{rollout}: stale: you mean {meant}, but {open}")]
+    Stale {
+        /// Namespace and name.
+        rollout: String,
+        /// What the flags say.
+        meant: String,
+        /// What is the case now.
+        open: String,
+    },
+    /// The person said no to the question whether they mean it.
+    #[error("nothing was done")]
+    Declined,
+    /// The operator has not answered.
+    #[error(
+        "Decision {decision} is made, but the operator has not answered within {after:?}: see whether it runs, then \
+         look at kubectl get {} {decision} -n {namespace}",
+        names::DECISIONS
+    )]
+    Unanswered {
+        /// Its name.
+        decision: String,
+        /// Its namespace.
+        namespace: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The outcome is not known in time.
+    #[error("{rollout}: the outcome is not known within {after:?}: it {state}")]
+    NotInTime {
+        /// Namespace and name.
+        rollout: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// What it does.
+        state: String,
+    },
+    /// What was waited for was deleted.
+    #[error("{what} was deleted while it was waited for")]
+    Deleted {
+        /// Kind and name.
+        what: String,
+    },
+    /// The terminal can't be written to or read from.
+    #[error("the terminal can't be used: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::NotNow { .. } | Self::Stale { .. } | Self::Declined => Exit::NotTaken,
+            Self::Unanswered { .. } | Self::NotInTime { .. } => Exit::TimedOut,
+            Self::Config { .. }
+            | Self::Client { .. }
+            | Self::Silent { .. }
+            | Self::Request { .. }
+            | Self::Forbidden { .. }
+            | Self::NotInstalled
+            | Self::NoRollout { .. }
+            | Self::Deleted { .. }
+            | Self::Terminal(_) => Exit::Failed,
+        }
+    }
+
+    /// The error for an answer of the server to a request about Teal's kinds.
+    pub fn of_request(doing: impl Into<String>, source: kube::Error) -> Self {
+        let doing = doing.into();
+        match &source {
+            kube::Error::Api(status) if status.code == 404 && !names_an_object(status) => Self::NotInstalled,
+            kube::Error::Api(status) if denied(status) => Self::forbidden(doing, status),
+            _ => Self::Request { doing, source: Box::new(source) },
+        }
+    }
+
+    fn forbidden(doing: String, status: &kube::core::Status) -> Self {
+        const DENIED: &str = " denied request: ";
+        // What stands before is the name of the policy and of its binding, which is nothing to a person.
+        if let Some((_, message)) = status.message.split_once(DENIED) {
+            return Self::Forbidden { doing, message: message.to_owned(), remedy: "" };
+        }
+        let remedy = "; ask for a role with the right to it (create on decisions.teal.dev, and the verb of the \
+                      decision on rollouts/decision)";
+        Self::Forbidden { doing, message: status.message.clone(), remedy }
+    }
+}
+
+/// Whether a 404 is about an object that is missing, and not about a kind that is.
+fn names_an_object(status: &kube::core::Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
+}
+
+/// Policies without a reason of their own answer 422.
+fn denied(status: &kube::core::Status) -> bool {
+    status.code == 403 || (status.code == 422 && status.message.contains("ValidatingAdmissionPolicy"))
+}
+
+/// What the server said, else the error with the causes that it doesn't name itself.
+fn words(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return status.message.clone();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

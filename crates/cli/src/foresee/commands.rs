@@ -1,0 +1,115 @@
+//! What a person can do now, as commands to copy.
+
+use kube::ResourceExt;
+use teal_api::conditions::Phase;
+use teal_api::names::ROLLOUTS;
+use teal_api::rollout::Mode;
+use teal_api::verbs::{self, Person};
+use teal_api::{Action, DecisionSpec, Rollout, RolloutStatus};
+
+use crate::standing::phase;
+
+/// A command and what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// To be typed.
+    pub command: String,
+    /// What it does.
+    pub does: String,
+}
+
+/// All that can be done now. Answers carry the question's nonce, so a copied command can't answer another question.
+pub fn commands(rollout: &Rollout) -> Vec<Suggestion> {
+    let Some(status) = &rollout.status else { return Vec::new() };
+    let mut all: Vec<Suggestion> = ORDER
+        .into_iter()
+        .filter(|action| fits(*action, status, rollout))
+        .filter_map(|action| suggestion(action, rollout))
+        .collect();
+    all.extend(mode(rollout));
+    all
+}
+
+const ORDER: [Action; 8] = [
+    Action::Approve,
+    Action::Reject,
+    Action::Rollback,
+    Action::Retry,
+    Action::Skip,
+    Action::Resume,
+    Action::Pause,
+    Action::Retire,
+];
+
+/// Whether it makes sense where the rollout is. What it is about is left to the builder of decisions.
+fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
+    use Phase::{Checking, Complete, Preparing, Promoting, RolledBack, Shifting, Waiting};
+    let phase = phase(status);
+    let by_spec = matches!(rollout.spec.mode, Some(Mode::Paused | Mode::HandsOff));
+    let under_way = matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting));
+    let at_step = matches!(phase, Some(Checking | Waiting));
+    let held = phase == Some(Waiting) && status.gate.is_none();
+    match action {
+        Action::Approve | Action::Reject => status.gate.is_some(),
+        Action::Rollback => under_way || matches!(phase, Some(Phase::Paused | Complete)),
+        Action::Skip => at_step && status.step.as_ref().is_some_and(|step| step.reached_at.is_some()),
+        Action::Retry => phase == Some(RolledBack) || held,
+        Action::Resume => phase == Some(Phase::Paused) && !by_spec,
+        Action::Pause => under_way && !by_spec,
+        Action::Retire => matches!(phase, Some(Complete | RolledBack)),
+    }
+}
+
+fn suggestion(action: Action, rollout: &Rollout) -> Option<Suggestion> {
+    // The builder wants a reason where the person will have to give one.
+    let person = Person { reason: Some("…".into()), ..Person::default() };
+    let spec = verbs::decision(action, rollout, &person).ok()?.spec;
+    Some(Suggestion { command: command(action, rollout, &spec), does: does(action, &spec) })
+}
+
+fn command(action: Action, rollout: &Rollout, spec: &DecisionSpec) -> String {
+    let mut words = format!("kubectl teal {} {}{}", action.verb(), rollout.name_any(), namespace(rollout));
+    let nonce = spec.nonce.as_ref().map(|nonce| ("nonce", nonce));
+    let revision = spec.revision.as_ref().filter(|_| nonce.is_none()).map(|revision| ("revision", revision));
+    let step = spec.step.as_ref().filter(|_| nonce.is_none()).map(|step| ("step", step));
+    for (flag, value) in [revision, step, nonce].into_iter().flatten() {
+        words = format!("{words} --{flag} {value}");
+    }
+    if matches!(action, Action::Reject | Action::Skip) {
+        words.push_str(" --reason '…'");
+    }
+    words
+}
+
+fn namespace(rollout: &Rollout) -> String {
+    rollout.namespace().map_or_else(String::new, |namespace| format!(" -n {namespace}"))
+}
+
+fn does(action: Action, spec: &DecisionSpec) -> String {
+    let revision = spec.revision.as_deref().unwrap_or("it");
+    let step = spec.step.as_deref().unwrap_or("this");
+    match action {
+        Action::Approve => format!("{revision} goes on from step {step}"),
+        Action::Reject => format!("{revision} is sent back"),
+        Action::Rollback => format!("{revision} loses all traffic at once"),
+        Action::Retry => format!("{revision} is tried again"),
+        Action::Skip => format!("step {step} ends without its gates"),
+        Action::Resume => "things move forward again".to_owned(),
+        Action::Pause => "nothing moves forward".to_owned(),
+        Action::Retire => format!("{revision} is removed now"),
+    }
+}
+
+/// The way out of a mode that the spec sets.
+fn mode(rollout: &Rollout) -> Option<Suggestion> {
+    let mode = match rollout.spec.mode? {
+        Mode::Active => return None,
+        Mode::Paused => "Paused",
+        Mode::HandsOff => "HandsOff",
+    };
+    let target = format!("{ROLLOUTS} {}{}", rollout.name_any(), namespace(rollout));
+    Some(Suggestion {
+        command: format!(r#"kubectl patch {target} --type merge -p '{{"spec":{{"mode":"Active"}}}}'"#),
+        does: format!("spec.mode is {mode}: Teal is at work again (change it in Git, too)"),
+    })
+}

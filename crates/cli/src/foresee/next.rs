@@ -1,0 +1,264 @@
+//! What happens next, and when.
+
+use jiff::{SignedDuration, Timestamp};
+use teal_api::conditions::{Phase, Verdict};
+use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
+use teal_api::duration;
+use teal_api::rollout::{CheckStatus, Mode, OnFailure};
+use teal_api::{Rollout, RolloutStatus};
+
+use crate::render::Clock;
+use crate::standing::{is_late, phase};
+
+/// The things that are read together.
+struct View<'a> {
+    status: &'a RolloutStatus,
+    spec: &'a Filled,
+    clock: &'a Clock,
+}
+
+/// What happens next, a sentence each.
+pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
+    let mut lines = Vec::new();
+    if is_late(rollout) {
+        lines.push(
+            "The operator has not seen the newest spec yet; what follows is about the one before.".into(),
+        );
+    }
+    let Some(status) = &rollout.status else {
+        return vec!["The operator takes it up: see whether it runs and looks after this namespace.".into()];
+    };
+    match filled(&rollout.spec) {
+        Ok(spec) => lines.extend(of_phase(&View { status, spec: &spec, clock })),
+        Err(error) => lines.push(format!("Nothing before the spec is mended: {error}.")),
+    }
+    lines
+}
+
+fn of_phase(view: &View<'_>) -> Vec<String> {
+    match phase(view.status) {
+        Some(Phase::Installing) => with_deadline(
+            view,
+            "When its pods are ready it serves all requests at once: a first release has nothing to be compared with.",
+        ),
+        Some(Phase::Preparing) => reaching(view, "the pods are ready and"),
+        Some(Phase::Shifting) => reaching(view, "it is seen that"),
+        Some(Phase::Checking) => checking(view),
+        Some(Phase::Waiting) => waiting(view),
+        Some(Phase::Paused) => vec![
+            "Nothing moves forward until it is resumed; checks that guard it and going back still work."
+                .into(),
+        ],
+        Some(Phase::Promoting) => with_deadline(view, &format!("{} becomes live.", candidate(view))),
+        Some(Phase::Complete) => vec![resting(view)],
+        Some(Phase::RollingBack) => vec![format!(
+            "All requests go back to {}; the other color stays without traffic for {}, to be looked at.",
+            live(view),
+            duration::format(view.spec.keep_failed_ms)
+        )],
+        Some(Phase::RolledBack) => vec![
+            format!(
+                "The same content is not tried again by itself. Its objects are removed {} after going back.",
+                duration::format(view.spec.keep_failed_ms)
+            ),
+            "A change of spec.release starts a new rollout.".into(),
+        ],
+        Some(Phase::Blocked) => {
+            vec!["It goes on by itself when that is mended; traffic stays as it is.".into()]
+        }
+        Some(Phase::HandsOff) => vec!["Nothing is written before spec.mode is Active.".into()],
+        None => vec!["Work is in progress.".into()],
+    }
+}
+
+fn candidate(view: &View<'_>) -> String {
+    view.status.candidate.as_ref().map_or_else(
+        || "the candidate".into(),
+        |candidate| format!("{} ({})", candidate.revision, candidate.color),
+    )
+}
+
+fn live(view: &View<'_>) -> String {
+    view.status.live.as_ref().map_or_else(
+        || "the live color".into(),
+        |live| format!("{} ({})", live.revision, live.color.as_deref().unwrap_or("live")),
+    )
+}
+
+/// A sentence, and what happens if it doesn't come true in time.
+fn with_deadline(view: &View<'_>, sentence: &str) -> Vec<String> {
+    let mut lines = vec![sentence.to_owned()];
+    if let Some(deadline) = view.status.candidate.as_ref().and_then(|candidate| candidate.deadline) {
+        let then = match view.spec.on_failure {
+            OnFailure::Rollback => "it goes back",
+            OnFailure::Hold => "it holds and waits for a decision",
+        };
+        lines.push(format!("If that is not so by {}, {then}.", view.clock.at(deadline)));
+    }
+    lines
+}
+
+fn reaching(view: &View<'_>, first: &str) -> Vec<String> {
+    let Some((_, step)) = current(view) else { return with_deadline(view, "The first step is reached.") };
+    let gates = gates(view, step);
+    let then = if gates.is_empty() { "the step is over".to_owned() } else { format!("it runs: {gates}") };
+    with_deadline(
+        view,
+        &format!("When {first} {} % of requests reach it, step {} begins; {then}.", step.weight, step.name),
+    )
+}
+
+/// The step under way, and its place.
+fn current<'a>(view: &View<'a>) -> Option<(usize, &'a FilledStep)> {
+    let name = &view.status.step.as_ref()?.name;
+    view.spec.steps.iter().enumerate().find(|(_, step)| step.name == *name)
+}
+
+/// The gates of a step in a few words.
+fn gates(view: &View<'_>, step: &FilledStep) -> String {
+    let mut gates = Vec::new();
+    if step.hold_ms > 0 {
+        gates.push(format!("hold {}", duration::format(step.hold_ms)));
+    }
+    if !step.checks.is_empty() {
+        gates.push(format!("checks {}", step.checks.join(", ")));
+    }
+    if let Some(count) = needed(view, step) {
+        gates.push(format!("approval by {}", people(count)));
+    }
+    gates.join(", ")
+}
+
+/// How many persons must approve: what the open question says, since it was pinned when the rollout started.
+fn needed(view: &View<'_>, step: &FilledStep) -> Option<u32> {
+    let gate = view.status.gate.as_ref().filter(|gate| gate.step == step.name);
+    let pinned =
+        gate.map(|gate| gate.needs.iter().map(|need| need.count).sum::<u32>()).filter(|sum| *sum > 0);
+    pinned.or(step.approval.map(|approval| approval.count))
+}
+
+fn people(count: u32) -> String {
+    if count == 1 { "1 person".into() } else { format!("{count} people") }
+}
+
+fn checking(view: &View<'_>) -> Vec<String> {
+    let Some((place, step)) = current(view) else { return vec!["Its gates are judged.".into()] };
+    let mut lines = Vec::new();
+    if let Some(reached) = view.status.step.as_ref().and_then(|step| step.reached_at) {
+        lines.extend(hold(view, step, reached));
+        lines.extend(step.checks.iter().filter_map(|name| check(view, name, reached)));
+    }
+    if let Some(count) = needed(view, step) {
+        lines.push(format!("Then {} must approve.", people(count)));
+    }
+    lines.push(format!("Then {}.", after(view, place)));
+    lines
+}
+
+fn hold(view: &View<'_>, step: &FilledStep, reached: Timestamp) -> Option<String> {
+    let until = later(reached, step.hold_ms);
+    (step.hold_ms > 0 && until > view.clock.now)
+        .then(|| format!("The hold of {} ends at {}.", duration::format(step.hold_ms), view.clock.at(until)))
+}
+
+/// What a check still needs. One that passes needs nothing.
+fn check(view: &View<'_>, name: &str, reached: Timestamp) -> Option<String> {
+    let rule = view.spec.check(name)?;
+    let said = view.status.checks.iter().find(|check| check.name == name);
+    if said.is_some_and(|check| check.verdict == Verdict::Pass.as_str()) {
+        return None;
+    }
+    let earliest =
+        later(reached, rule.delay_ms + u64::from(rule.passes.saturating_sub(1)) * rule.interval_ms);
+    let when = if earliest > view.clock.now {
+        format!(", at {} at the earliest", view.clock.at(earliest))
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "Check {name} must pass {} times in a row ({}){when}{}.",
+        rule.passes,
+        rule.limit,
+        so_far(said, rule)
+    ))
+}
+
+fn so_far(said: Option<&CheckStatus>, rule: &FilledCheck) -> String {
+    let Some(said) = said else { return String::new() };
+    let value = said.value.as_deref().map_or_else(String::new, |value| format!(" with {value}"));
+    let limit = duration::format(rule.blind_limit_ms);
+    match Verdict::known(&said.verdict) {
+        Some(Verdict::Error) => {
+            let why = said.message.as_deref().unwrap_or("the question could not be asked");
+            format!("; no answer so far ({why}), for {limit} at most")
+        }
+        _ => format!("; {}{value} when last written", said.verdict),
+    }
+}
+
+fn later(from: Timestamp, millis: u64) -> Timestamp {
+    let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+    from.checked_add(SignedDuration::from_millis(millis)).unwrap_or(Timestamp::MAX)
+}
+
+fn waiting(view: &View<'_>) -> Vec<String> {
+    let (Some(gate), Some((place, _))) = (&view.status.gate, current(view)) else {
+        return vec!["Nothing by itself: a person decides how it goes on.".into()];
+    };
+    let missing: u32 = gate.needs.iter().map(|need| need.count.saturating_sub(need.have)).sum();
+    vec![
+        format!("When {} approved, {}.", more(missing), after(view, place)),
+        format!(
+            "One rejection sends all requests back to {}. Nobody is hurried: there is no time limit.",
+            live(view)
+        ),
+        guarded(view, place),
+    ]
+}
+
+fn more(missing: u32) -> String {
+    match missing {
+        0 => "that is".into(),
+        1 => "1 more person has".into(),
+        missing => format!("{missing} more people have"),
+    }
+}
+
+fn guarded(view: &View<'_>, place: usize) -> String {
+    let mut names: Vec<&str> = view.spec.guards.iter().map(|guard| guard.check.as_str()).collect();
+    let checks = view.spec.steps.get(place).map(|step| step.checks.as_slice()).unwrap_or_default();
+    names.extend(
+        checks.iter().map(String::as_str).filter(|name| !view.spec.guards.iter().any(|g| g.check == *name)),
+    );
+    if names.is_empty() {
+        return "No check watches it meanwhile; too few ready pods send it back.".into();
+    }
+    format!("Meanwhile {} and the number of ready pods are watched.", names.join(", "))
+}
+
+/// What follows on a step.
+fn after(view: &View<'_>, place: usize) -> String {
+    match view.spec.steps.get(place + 1) {
+        Some(step) => format!("step {} brings {} to {} %", step.name, candidate(view), step.weight),
+        None => format!(
+            "{} becomes live, and {} is kept for {}",
+            candidate(view),
+            live(view),
+            duration::format(view.spec.keep_previous_ms)
+        ),
+    }
+}
+
+fn resting(view: &View<'_>) -> String {
+    let Some(previous) = &view.status.previous else {
+        let paused = if view.spec.mode == Mode::Paused { " once spec.mode is Active" } else { "" };
+        return format!("Nothing. A change of spec.release starts a rollout{paused}.");
+    };
+    let name = format!("{} ({})", previous.revision, previous.color);
+    match previous.kept_until {
+        Some(until) => {
+            format!("{name} is removed at {}; until then going back takes one moment.", view.clock.at(until))
+        }
+        None => format!("{name} is removed after keep.previous; until then going back takes one moment."),
+    }
+}

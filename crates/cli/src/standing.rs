@@ -1,0 +1,116 @@
+//! Where a Rollout stands, in the few words that a script or a wait must tell apart.
+//!
+//! Conditions decide and the phase only refines: phases are an open list, and one that is not known means that work is
+//! in progress.
+
+use kube::ResourceExt;
+use teal_api::conditions::{ConditionType, Phase, Reason};
+use teal_api::{Rollout, RolloutStatus};
+
+use crate::exit::Exit;
+
+/// Where a Rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The operator has not seen this generation.
+    NotSeen,
+    /// The machine is at work.
+    UnderWay,
+    /// A person must say how it goes on.
+    Asked,
+    /// The release was taken back.
+    Back,
+    /// Nothing goes on before the spec or something around it changes.
+    Stalled,
+    /// The release has all traffic; the color before it is still kept.
+    Kept,
+    /// The release has all traffic and nothing is left to do.
+    Done,
+}
+
+impl Standing {
+    /// The exit code of `status` without `--wait`.
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::NotSeen | Self::UnderWay => Exit::UnderWay,
+            Self::Asked => Exit::Asked,
+            Self::Back | Self::Stalled => Exit::Back,
+            Self::Kept | Self::Done => Exit::Done,
+        }
+    }
+}
+
+/// What `status --wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Goal {
+    /// Until the release has all traffic, or will not get it.
+    Promoted,
+    /// Until a person is asked, or the end comes without that.
+    Decision,
+    /// Until the release has all traffic and the former color is removed, or it will not get it.
+    Done,
+}
+
+impl Goal {
+    /// How the wait ends, if it does.
+    pub const fn outcome(self, standing: Standing) -> Option<Exit> {
+        match (self, standing) {
+            (_, Standing::NotSeen | Standing::UnderWay) => None,
+            (_, Standing::Back | Standing::Stalled) => Some(Exit::Back),
+            (_, Standing::Done) => Some(Exit::Done),
+            (Self::Promoted | Self::Decision, Standing::Kept) => Some(Exit::Done),
+            (Self::Done, Standing::Kept) => None,
+            (Self::Decision, Standing::Asked) => Some(Exit::Asked),
+            (Self::Promoted | Self::Done, Standing::Asked) => None,
+        }
+    }
+}
+
+/// Where this Rollout stands.
+pub fn standing(rollout: &Rollout) -> Standing {
+    let Some(status) = seen(rollout) else { return Standing::NotSeen };
+    if is_true(status, ConditionType::Promoted) {
+        return if status.previous.is_some() { Standing::Kept } else { Standing::Done };
+    }
+    // Before Stalled: a check or deadline that holds is stalled for tools, but what it needs is a person's word.
+    let phase = phase(status);
+    if is_true(status, ConditionType::AwaitingDecision)
+        || matches!(phase, Some(Phase::Waiting | Phase::Paused))
+    {
+        return Standing::Asked;
+    }
+    let reason = status.condition(ConditionType::Promoted).map(|condition| condition.reason.as_str());
+    if phase == Some(Phase::RolledBack) || reason == Some(Reason::RolledBack.as_str()) {
+        return Standing::Back;
+    }
+    if is_true(status, ConditionType::Stalled) { Standing::Stalled } else { Standing::UnderWay }
+}
+
+/// The status, if it speaks of the newest generation.
+fn seen(rollout: &Rollout) -> Option<&RolloutStatus> {
+    rollout.status.as_ref().filter(|_| !is_late(rollout))
+}
+
+/// Whether the operator has yet to see the newest spec.
+pub fn is_late(rollout: &Rollout) -> bool {
+    let seen = rollout.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
+    seen < rollout.metadata.generation.unwrap_or_default()
+}
+
+/// The phase, if it is one that is known here.
+pub fn phase(status: &RolloutStatus) -> Option<Phase> {
+    Phase::known(status.phase.as_deref()?)
+}
+
+/// Whether the condition is there and True.
+pub fn is_true(status: &RolloutStatus, kind: ConditionType) -> bool {
+    status.condition(kind).is_some_and(|condition| condition.status == "True")
+}
+
+/// Namespace and name.
+pub fn full_name(rollout: &Rollout) -> String {
+    match rollout.namespace() {
+        Some(namespace) => format!("{namespace}/{}", rollout.name_any()),
+        None => rollout.name_any(),
+    }
+}

@@ -1,0 +1,342 @@
+//! Decisions, from the command line to what becomes of them.
+
+mod support;
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use clap::Parser;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use support::server::Server;
+use support::{
+    CANDIDATE, LIVE, NONCE, blocked, checking, complete, kept, now, object, paused, rolled_back, waiting,
+};
+use teal_cli::arguments::Arguments;
+use teal_cli::error::CliError;
+use teal_cli::exit::Exit;
+use teal_cli::render::Paint;
+use teal_cli::terminal::Terminal;
+
+/// What a run of the command line led to.
+struct Ran {
+    ended: Result<Exit, CliError>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn exit(&self) -> Exit {
+        self.ended.as_ref().map_or_else(CliError::exit, |exit| *exit)
+    }
+
+    fn error(&self) -> String {
+        self.ended.as_ref().expect_err("an error").to_string()
+    }
+}
+
+async fn run(server: &Server, line: &str) -> Ran {
+    run_with(server, line, None).await
+}
+
+async fn run_with(server: &Server, line: &str, answer: Option<&str>) -> Ran {
+    let words = std::iter::once("kubectl-teal").chain(line.split(' '));
+    let arguments = Arguments::try_parse_from(words).expect("a command line");
+    let mut typed = answer.unwrap_or_default().as_bytes();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+        person: answer.is_some().then_some(&mut typed as &mut dyn BufRead),
+        paint: Paint::Plain,
+        now,
+        zone: TimeZone::UTC,
+    };
+    let cluster = server.cluster();
+    let run = teal_cli::run(&arguments.command, &cluster, &mut terminal);
+    // No test waits for longer than its own --timeout; this only keeps a hang from being endless.
+    let ended = tokio::time::timeout(Duration::from_secs(30), run).await.expect("an end");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { ended, out: text(out), err: text(err) }
+}
+
+fn serving(status: &Value) -> Server {
+    Server::with(object(status))
+}
+
+#[tokio::test]
+async fn an_approval_is_bound_to_the_question_shown_and_followed_to_its_outcome() {
+    let server = serving(&waiting()).ruling("True", "Counted", "2 of 2 approvals: goes on");
+    let ran = run(&server, "approve web").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+    let spec = &server.decisions()[0]["spec"];
+    assert_eq!(
+        *spec,
+        json!({
+            "rollout": {"name": "web", "uid": "u-1"}, "action": "Approve", "revision": CANDIDATE, "step": "canary",
+            "nonce": NONCE, "decidedBy": {"user": "jo@example.com"}, "via": "cli", "evidence": "sha256:00",
+        })
+    );
+    assert!(ran.out.starts_with("shop/web asks: may r7-3f9c2a1b (green, image web 1.8.2)"), "{}", ran.out);
+    let sentence = "Approved: step canary of shop/web for r7-3f9c2a1b: 2 of 2 approvals: goes on.\n";
+    assert!(ran.out.ends_with(sentence), "{}", ran.out);
+    let watched = server.requests().iter().filter(|request| request.contains("watch=true")).count();
+    let listed = server.requests().iter().filter(|request| request.contains("decisions?&field")).count();
+    assert_eq!((listed, watched), (2, 1), "one list, one watch and no polling: {:?}", server.requests());
+}
+
+#[tokio::test]
+async fn an_approval_of_another_question_is_refused_before_anything_is_made() {
+    for flags in ["--nonce 00", "--revision r6-00000000", "--step full", "--step canary --nonce 00"] {
+        let server = serving(&waiting()).ruling("True", "Counted", "");
+        let ran = run(&server, &format!("approve web --yes {flags}")).await;
+        assert_eq!(ran.exit(), Exit::NotTaken, "{flags}");
+        let error = ran.error();
+        let open = format!("now it is revision {CANDIDATE}, step canary, nonce {NONCE}");
+        assert!(error.contains("stale") && error.contains(&open), "{error}");
+        assert!(server.decisions().is_empty(), "{flags}");
+    }
+}
+
+#[tokio::test]
+async fn an_approval_of_a_question_that_is_closed_is_stale() {
+    let server = serving(&checking());
+    let ran = run(&server, &format!("approve web --nonce {NONCE}")).await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    assert!(ran.error().contains("but it is Checking: 10 % of requests"), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn matching_flags_are_taken() {
+    let server = serving(&waiting()).ruling("True", "Counted", "");
+    let line = format!("approve web --revision {CANDIDATE} --step canary --nonce {NONCE}");
+    assert_eq!(run(&server, &line).await.exit(), Exit::Done);
+}
+
+#[tokio::test]
+async fn without_a_question_it_says_what_is_waited_for() {
+    let ran = run(&serving(&checking()), "approve web").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    let error = ran.error();
+    assert!(error.contains("asks nobody now") && error.contains("is held for its time"), "{error}");
+    assert!(error.contains("kubectl teal explain web -n shop"), "{error}");
+}
+
+#[tokio::test]
+async fn on_a_terminal_an_approval_asks_first() {
+    for (answer, decided) in [("y\n", 1), ("YES\n", 1), ("n\n", 0), ("\n", 0), ("", 0)] {
+        let server = serving(&waiting()).ruling("True", "Counted", "");
+        let ran = run_with(&server, "approve web", Some(answer)).await;
+        assert!(ran.err.contains("Approve? [y/N]"), "{}", ran.err);
+        assert_eq!(server.decisions().len(), decided, "{answer:?}");
+        assert_eq!(ran.exit(), if decided == 1 { Exit::Done } else { Exit::NotTaken }, "{answer:?}");
+    }
+    let server = serving(&waiting()).ruling("True", "Counted", "");
+    assert!(run_with(&server, "approve web --yes", Some("n\n")).await.err.is_empty());
+    assert_eq!(server.decisions().len(), 1);
+}
+
+#[tokio::test]
+async fn going_back_never_asks_and_prints_what_loses_traffic() {
+    for (status, revision) in [(waiting(), CANDIDATE), (kept(), CANDIDATE), (paused(), CANDIDATE)] {
+        let server = serving(&status).ruling("True", "Done", "");
+        let ran = run_with(&server, "rollback web --reason slow", Some("n\n")).await;
+        assert_eq!(ran.exit(), Exit::Done);
+        let spec = &server.decisions()[0]["spec"];
+        assert_eq!((&spec["revision"], &spec["reason"]), (&json!(revision), &json!("slow")));
+        assert!(spec.get("nonce").is_none() && spec.get("step").is_none(), "{spec}");
+        let expected =
+            format!("Rolling back {revision} of shop/web …\nRolled back: {revision} of shop/web.\n");
+        assert_eq!(ran.out, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_of_another_revision_is_stale() {
+    let server = serving(&kept());
+    let ran = run(&server, &format!("rollback web --revision {LIVE}")).await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    assert!(ran.error().contains(&format!("now it is revision {CANDIDATE}")), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn every_verb_makes_its_decision() {
+    for (line, status, action, past) in [
+        ("reject web --reason bad", waiting(), "Reject", "Rejected: step canary"),
+        ("pause web", checking(), "Pause", "Paused: shop/web"),
+        ("resume web", paused(), "Resume", "Resumed: shop/web"),
+        ("retry web", rolled_back(), "Retry", "Retried: r7-3f9c2a1b"),
+        ("retire web", kept(), "Retire", "Retired: r6-5b1d9e02"),
+        ("skip web --reason late", checking(), "Skip", "Skipped: step canary"),
+    ] {
+        let server = serving(&status).ruling("True", "Done", "");
+        let ran = run(&server, line).await;
+        assert_eq!(ran.exit(), Exit::Done, "{line}: {:?}", ran.ended);
+        assert_eq!(server.decisions()[0]["spec"]["action"], action);
+        assert!(ran.out.contains(past), "{}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_refuses_is_said_with_its_words() {
+    for reason in ["Refused", "Superseded", "Expired"] {
+        let server = serving(&waiting()).ruling("False", reason, "it answers another question.");
+        let ran = run(&server, "approve web").await;
+        assert_eq!(ran.exit(), Exit::NotTaken, "{reason}");
+        let sentence = format!(
+            "Not taken ({reason}): step canary of shop/web for {CANDIDATE}: it answers another question.\n"
+        );
+        assert!(ran.out.ends_with(&sentence), "{}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn an_operator_that_says_nothing_is_not_waited_for_without_end() {
+    let server = serving(&waiting());
+    let ran = run(&server, "approve web --timeout 50ms").await;
+    assert_eq!(ran.exit(), Exit::TimedOut);
+    assert!(ran.error().contains("kubectl get decisions.teal.dev web-approve-9f3c-"), "{}", ran.error());
+    let unwatched = run(&serving(&waiting()), "approve web --timeout 0s").await;
+    assert_eq!(unwatched.exit(), Exit::Done);
+    assert!(unwatched.out.contains("is made."), "{}", unwatched.out);
+}
+
+#[tokio::test]
+async fn deciding_twice_shows_what_became_of_the_first() {
+    let first = serving(&waiting()).ruling("True", "Counted", "");
+    run(&first, "approve web").await;
+    let server = serving(&waiting()).decided(first.decisions()[0].clone()).ruling("True", "Counted", "");
+    let ran = run(&server, "approve web").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+    assert!(ran.err.contains("You have decided this already, as Decision web-approve-9f3c-"), "{}", ran.err);
+    assert_eq!(server.decisions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_policy_that_says_no_is_quoted_without_its_names() {
+    let message = "decisions.teal.dev \"web-approve\" is forbidden: ValidatingAdmissionPolicy 'teal-decisions' with \
+                   binding 'teal-decisions' denied request: jo@example.com may not approve shop/web: ask for the \
+                   verb approve on rollouts/decision";
+    for (code, reason) in [(403, "Forbidden"), (422, "Invalid")] {
+        let server = serving(&waiting()).refuses(code, reason, message);
+        let ran = run(&server, "approve web").await;
+        assert_eq!(ran.exit(), Exit::Failed);
+        let expected = format!(
+            "Approving step canary of shop/web for {CANDIDATE}: not allowed: jo@example.com may not approve shop/web: \
+             ask for the verb approve on rollouts/decision"
+        );
+        assert_eq!(ran.error(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_role_is_answered_with_what_to_ask_for() {
+    let message =
+        "decisions.teal.dev is forbidden: User \"jo@example.com\" cannot create resource \"decisions\"";
+    let ran = run(&serving(&waiting()).refuses(403, "Forbidden", message), "approve web").await;
+    assert!(ran.error().contains(message) && ran.error().contains("ask for a role"), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn what_the_schema_refuses_is_said_in_its_words() {
+    let server = serving(&waiting()).refuses(422, "Invalid", "spec: a decision can't be changed");
+    let ran = run(&server, "approve web").await;
+    assert_eq!(ran.exit(), Exit::Failed);
+    assert!(ran.error().ends_with("spec: a decision can't be changed"), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn a_cluster_without_teal_is_named_as_such() {
+    for line in ["approve web", "get", "status web", "status web --wait", "explain web"] {
+        let ran = run(&Server::without_kinds(), line).await;
+        assert_eq!(ran.exit(), Exit::Failed, "{line}");
+        assert!(
+            ran.error().contains("has no rollouts.teal.dev: install Teal's chart"),
+            "{line}: {}",
+            ran.error()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_missing_rollout_is_answered_with_the_names_that_are_near() {
+    for line in ["approve wbe", "status wbe", "explain wbe", "get wbe"] {
+        let ran = run(&serving(&waiting()), line).await;
+        assert_eq!(ran.exit(), Exit::Failed, "{line}");
+        assert_eq!(ran.error(), "there is no Rollout wbe in namespace shop; did you mean web?");
+    }
+}
+
+#[tokio::test]
+async fn the_wait_for_promotion_ends_when_the_outcome_is_known() {
+    let later = |status: &Value| {
+        let mut web = object(status);
+        web["metadata"]["resourceVersion"] = json!("101");
+        web
+    };
+    let stalled = blocked(true);
+    let gone = json!({"deleted": true, "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
+        "metadata": {"name": "web", "namespace": "shop", "resourceVersion": "101"},
+        "spec": object(&Value::Null)["spec"]});
+    for (line, first, then, exit) in [
+        ("--wait", checking(), vec![later(&waiting()), later(&kept())], Exit::Done),
+        ("--wait=promoted", checking(), vec![later(&rolled_back())], Exit::Back),
+        ("--wait=promoted", checking(), vec![later(&stalled)], Exit::Back),
+        ("--wait=decision", checking(), vec![later(&waiting())], Exit::Asked),
+        ("--wait=decision", checking(), vec![later(&complete())], Exit::Done),
+        ("--wait=done", kept(), vec![later(&complete())], Exit::Done),
+        ("--wait=done --timeout 80ms", kept(), vec![], Exit::TimedOut),
+        ("--wait --timeout 80ms", checking(), vec![later(&waiting())], Exit::TimedOut),
+        ("--wait", checking(), vec![gone], Exit::Failed),
+        ("--wait", kept(), vec![], Exit::Done),
+    ] {
+        let server = serving(&first).later(then);
+        let ran = run(&server, &format!("status web {line}")).await;
+        assert_eq!(ran.exit(), exit, "{line}: {:?} {}", ran.ended, ran.out);
+    }
+}
+
+#[tokio::test]
+async fn a_wait_tells_each_change_once() {
+    let server = serving(&checking()).later(vec![object(&checking()), object(&waiting()), object(&kept())]);
+    let ran = run(&server, "status web --wait").await;
+    let told: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("12:00:00 ")).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(ran.out.contains("\nshop/web  Complete\n"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn status_says_where_it_stands_by_its_exit_code() {
+    let mut unseen = complete();
+    unseen["observedGeneration"] = json!(2);
+    for (status, exit) in [
+        (complete(), Exit::Done),
+        (kept(), Exit::Done),
+        (checking(), Exit::UnderWay),
+        (unseen, Exit::UnderWay),
+        (Value::Null, Exit::UnderWay),
+        (blocked(false), Exit::UnderWay),
+        (waiting(), Exit::Asked),
+        (paused(), Exit::Asked),
+        (support::held(), Exit::Asked),
+        (rolled_back(), Exit::Back),
+        (blocked(true), Exit::Back),
+    ] {
+        assert_eq!(run(&serving(&status), "status web").await.exit(), exit, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn lists_say_when_there_is_nothing() {
+    let ran = run(&Server::default(), "get").await;
+    assert_eq!((ran.exit(), ran.err.as_str()), (Exit::Done, "No Rollouts found in namespace shop.\n"));
+    let ran = run(&serving(&waiting()), "get -A -l team=shop").await;
+    assert!(ran.out.starts_with("NAMESPACE   NAME"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn selectors_and_namespaces_reach_the_server() {
+    let server = serving(&waiting());
+    run(&server, "get -A -l team=shop").await;
+    assert_eq!(server.requests(), ["GET /apis/teal.dev/v1alpha1/rollouts?&labelSelector=team%3Dshop"]);
+}

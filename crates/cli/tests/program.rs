@@ -1,0 +1,61 @@
+//! The program itself: what it does with command lines and without a cluster.
+
+use std::process::{Command, Output};
+
+fn teal(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kubectl-teal"))
+        .args(words)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .output()
+        .expect("the program")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn help_ends_well_and_speaks_of_kubectl_teal() {
+    let output = teal(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("Usage: kubectl teal [OPTIONS] <COMMAND>") && text.contains("Exit codes:"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "no colors in a pipe");
+}
+
+#[test]
+fn command_lines_that_make_no_sense_end_with_2() {
+    for words in [
+        &["reject", "web"][..],
+        &["skip", "web"],
+        &["reject", "web", "--reason", " "],
+        &["approve"],
+        &["approve", "deploy/web"],
+        &["pause", "web", "--nonce", "00"],
+        &["status", "web", "--wait=forever"],
+        &["status", "web", "--timeout", "10"],
+        &["get", "web", "-l", "a=b"],
+        &["fly"],
+    ] {
+        let output = teal(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn without_a_cluster_it_says_how_to_name_one() {
+    let output = teal(&["get"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("give --kubeconfig or --context"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_kubeconfig_that_is_missing_is_named() {
+    let output = teal(&["get", "--kubeconfig", "/nonexistent/config"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("/nonexistent/config"), "{}", stderr(&output));
+}

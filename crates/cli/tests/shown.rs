@@ -1,0 +1,113 @@
+//! What is shown for hand-made states, as goldens, and what the help says.
+
+mod support;
+
+use clap::CommandFactory;
+use serde_json::{Value, json};
+use support::{
+    blocked, checking, clock, complete, held, kept, object, paused, rolled_back, rollout, waiting,
+};
+use teal_cli::arguments::Arguments;
+use teal_cli::render::{self, Paint};
+
+fn states() -> Vec<(&'static str, Value)> {
+    vec![
+        ("not_seen", Value::Null),
+        ("complete", complete()),
+        ("checking", checking()),
+        ("waiting", waiting()),
+        ("held", held()),
+        ("paused", paused()),
+        ("kept", kept()),
+        ("rolled_back", rolled_back()),
+        ("blocked", blocked(false)),
+    ]
+}
+
+#[test]
+fn summaries() {
+    for (name, status) in states() {
+        let text = render::summary(&rollout(&status), &clock(), Paint::Plain);
+        insta::assert_snapshot!(format!("summary_{name}"), text);
+    }
+}
+
+#[test]
+fn explanations() {
+    for (name, status) in states() {
+        let text = render::explanation(&rollout(&status), &clock(), Paint::Plain);
+        insta::assert_snapshot!(format!("explain_{name}"), text);
+    }
+}
+
+#[test]
+fn lists() {
+    let rollouts: Vec<_> = states().iter().map(|(_, status)| rollout(status)).collect();
+    insta::assert_snapshot!("list", render::list(&rollouts, false, false, &clock(), Paint::Plain));
+    insta::assert_snapshot!("list_wide", render::list(&rollouts, true, true, &clock(), Paint::Plain));
+}
+
+#[test]
+fn the_question_of_an_approval() {
+    insta::assert_snapshot!("question", render::question(&rollout(&waiting()), &clock(), Paint::Plain));
+    let mut last = waiting();
+    last["step"]["name"] = json!("full");
+    last["traffic"]["candidateWeight"] = json!(100);
+    insta::assert_snapshot!("question_last", render::question(&rollout(&last), &clock(), Paint::Plain));
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_named_and_not_hidden() {
+    let mut web = object(&checking());
+    web["spec"]["keep"] = json!({"previous": "soon"});
+    let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+    assert!(text.contains("spec.keep.previous") && text.contains("1h30m"), "{text}");
+}
+
+#[test]
+fn an_unknown_phase_is_work_in_progress() {
+    let mut status = checking();
+    status["phase"] = json!("Teleporting");
+    let text = render::explanation(&rollout(&status), &clock(), Paint::Plain);
+    assert!(text.contains("Work is in progress"), "{text}");
+}
+
+#[test]
+fn a_spec_that_is_not_seen_yet_is_said_so() {
+    let mut web = object(&complete());
+    web["metadata"]["generation"] = json!(4);
+    let web = support::from(&web);
+    assert!(render::summary(&web, &clock(), Paint::Plain).contains("newest spec is not seen"));
+    assert!(render::explanation(&web, &clock(), Paint::Plain).contains("not seen the newest spec"));
+}
+
+#[test]
+fn colors_add_nothing_but_colors() {
+    for (name, status) in states() {
+        let web = rollout(&status);
+        for show in [render::summary, render::explanation] {
+            let (plain, colored) = (show(&web, &clock(), Paint::Plain), show(&web, &clock(), Paint::Colors));
+            assert!(!plain.contains('\u{1b}'), "{name}");
+            assert!(colored.contains('\u{1b}'), "{name}");
+            assert_eq!(without_colors(&colored), plain, "{name}");
+        }
+    }
+}
+
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+#[test]
+fn help() {
+    let mut command = Arguments::command();
+    command.build();
+    insta::assert_snapshot!("help", command.render_long_help());
+    let names: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    for name in names.iter().filter(|name| *name != "help") {
+        let verb = command.find_subcommand_mut(name).expect("a verb");
+        insta::assert_snapshot!(format!("help_{name}"), verb.render_long_help());
+    }
+}

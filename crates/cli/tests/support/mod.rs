@@ -1,0 +1,212 @@
+//! What the tests share: Rollouts written by hand, a moment, and a server.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(unreachable_pub, reason = "a module of tests has no outside")]
+
+pub mod server;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use teal_api::Rollout;
+use teal_cli::render::Clock;
+
+pub const LIVE: &str = "r6-5b1d9e02";
+pub const CANDIDATE: &str = "r7-3f9c2a1b";
+pub const NONCE: &str = "9f3c0000111122223333444455556666";
+
+/// The moment at which everything is shown.
+pub fn now() -> Timestamp {
+    "2026-03-02T12:00:00Z".parse().expect("a time")
+}
+
+pub fn clock() -> Clock {
+    Clock { now: now(), zone: TimeZone::UTC }
+}
+
+/// A Rollout with two steps, a check that guards too, and an approval.
+pub fn rollout(status: &Value) -> Rollout {
+    from(&object(status))
+}
+
+pub fn from(object: &Value) -> Rollout {
+    serde_json::from_value(object.clone()).expect("a Rollout")
+}
+
+pub fn object(status: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "teal.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {
+            "name": "web", "namespace": "shop", "uid": "u-1", "generation": 3, "resourceVersion": "70",
+            "creationTimestamp": "2026-02-20T12:00:00Z",
+        },
+        "spec": {
+            "release": {"manifests": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}}]},
+            "traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "web"}]},
+            "steps": [
+                {"name": "canary", "weight": 10, "hold": "10m", "approval": {"count": 2}},
+                {"name": "full", "weight": 100, "hold": "5m"},
+            ],
+            "checks": [{"name": "errors", "query": "errors", "threshold": {"max": "1%"}}],
+            "guards": [{"check": "errors"}],
+        },
+    });
+    if !status.is_null() {
+        object["status"] = status.clone();
+    }
+    object
+}
+
+/// A condition that has been as it is for half an hour.
+pub fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    json!({
+        "type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": 3,
+        "lastTransitionTime": "2026-03-02T11:30:00Z",
+    })
+}
+
+/// Live alone, all well.
+pub fn complete() -> Value {
+    json!({
+        "observedGeneration": 3,
+        "phase": "Complete",
+        "message": format!("{LIVE} (blue) serves all requests"),
+        "live": live(),
+        "traffic": {"candidateWeight": 0},
+        "conditions": [
+            condition("Ready", "True", "Promoted", "serves"),
+            condition("Accepted", "True", "Accepted", "spec and references hold"),
+            condition("Promoted", "True", "Promoted", "serves"),
+        ],
+    })
+}
+
+pub fn live() -> Value {
+    json!({"color": "blue", "revision": LIVE, "summary": "image web 1.8.1", "since": "2026-02-28T12:00:00Z"})
+}
+
+/// At 10 %, with hold and check running.
+pub fn checking() -> Value {
+    json!({
+        "observedGeneration": 3,
+        "phase": "Checking",
+        "message": format!("10 % of requests reach {CANDIDATE} (green); step canary is held for its time"),
+        "waitingFor": "hold",
+        "live": live(),
+        "candidate": {
+            "color": "green", "revision": CANDIDATE, "hash": "v1:00", "attempt": 1,
+            "since": "2026-03-02T11:50:00Z", "summary": "image web 1.8.2",
+        },
+        "step": {"name": "canary", "index": 1, "count": 2, "weight": 10, "reachedAt": "2026-03-02T11:57:00Z"},
+        "traffic": {"candidateWeight": 10, "observedAt": "2026-03-02T11:57:00Z"},
+        "checks": [{
+            "name": "errors", "verdict": "Inconclusive", "value": "0.0012", "limit": "max 1%", "samples": 2,
+            "since": "2026-03-02T11:57:30Z",
+        }],
+        "conditions": [
+            condition("Ready", "False", "Progressing", "at work"),
+            condition("Reconciling", "True", "GatesRunning", "at work"),
+            condition("Promoted", "False", "UnderWay", "at work"),
+        ],
+    })
+}
+
+/// At 10 %, all but the approval there.
+pub fn waiting() -> Value {
+    let mut status = checking();
+    status["phase"] = json!("Waiting");
+    status["message"] =
+        json!(format!("10 % of requests reach {CANDIDATE} (green); step canary waits for approval (1 of 2)"));
+    status["waitingFor"] = json!("approval (1/2)");
+    status["checks"][0]["verdict"] = json!("Pass");
+    status["checks"][0]["samples"] = json!(8);
+    status["gate"] = json!({
+        "step": "canary", "nonce": NONCE, "openedAt": "2026-03-02T11:40:00Z", "evidence": "sha256:00",
+        "needs": [{"count": 2, "have": 1}],
+        "votes": [{"decision": "web-approve-1", "user": "mina", "via": "web", "at": "2026-03-02T11:45:00Z"}],
+    });
+    status["conditions"] = json!([
+        condition("Ready", "True", "AwaitingDecision", "asks"),
+        condition("Promoted", "False", "UnderWay", "asks"),
+        condition("AwaitingDecision", "True", "GateOpen", "step canary asks"),
+        condition("PolicyGap", "True", "Found", "AuthorizationPolicy allow-web names Service web alone"),
+    ]);
+    status
+}
+
+/// Promoted, with blue kept.
+pub fn kept() -> Value {
+    let mut status = complete();
+    status["live"] = json!({"color": "green", "revision": CANDIDATE, "since": "2026-03-02T11:40:00Z"});
+    status["previous"] = json!({"color": "blue", "revision": LIVE, "keptUntil": "2026-03-02T12:40:00Z"});
+    status["message"] =
+        json!(format!("{CANDIDATE} (green) serves all requests; the other color is kept for its time"));
+    status
+}
+
+/// Sent back by its guard.
+pub fn rolled_back() -> Value {
+    let mut status = complete();
+    let message =
+        format!("{LIVE} (blue) serves all requests after going back: guard errors failed (0.2, max 1%)");
+    status["phase"] = json!("RolledBack");
+    status["message"] = json!(message);
+    status["candidate"] = json!({
+        "color": "green", "revision": CANDIDATE, "hash": "v1:00", "attempt": 1, "since": "2026-03-02T11:50:00Z",
+    });
+    status["rejected"] = json!([CANDIDATE]);
+    status["history"] = json!([{
+        "revision": CANDIDATE, "attempt": 1, "outcome": "RolledBack", "reason": "guard errors failed (0.2, max 1%)",
+        "finishedAt": "2026-03-02T11:58:00Z",
+    }]);
+    status["conditions"] = json!([
+        condition("Ready", "False", "RolledBack", &message),
+        condition("Stalled", "True", "RolledBack", &message),
+        condition("Promoted", "False", "RolledBack", &message),
+    ]);
+    status
+}
+
+/// Held after a deadline: nobody was asked, yet a person must act.
+pub fn held() -> Value {
+    let mut status = checking();
+    let message = "step full: spec.progressDeadline passed (pods): decide or mend the release";
+    status["phase"] = json!("Waiting");
+    status["waitingFor"] = json!("decision (deadline passed)");
+    status["message"] = json!(message);
+    status["conditions"] = json!([
+        condition("Ready", "False", "Blocked", message),
+        condition("Stalled", "True", "DeadlineExceeded", message),
+        condition("Promoted", "False", "UnderWay", message),
+    ]);
+    status
+}
+
+/// Its VirtualService is missing.
+pub fn blocked(stalled: bool) -> Value {
+    let message = "VirtualService shop/web does not exist: create it, or take it out of spec.traffic";
+    let mut status = complete();
+    status["phase"] = json!("Blocked");
+    status["waitingFor"] = json!("VirtualServiceNotFound");
+    status["message"] = json!(format!("{LIVE} (blue) serves all requests; {message}"));
+    status["conditions"] = json!([
+        condition("Accepted", "False", "VirtualServiceNotFound", message),
+        condition("Promoted", "False", "UnderWay", message),
+        if stalled {
+            condition("Stalled", "True", "ReferenceMissing", message)
+        } else {
+            condition("Reconciling", "True", "WaitingForReference", message)
+        },
+    ]);
+    status
+}
+
+/// Paused by a person at 10 %.
+pub fn paused() -> Value {
+    let mut status = checking();
+    status["phase"] = json!("Paused");
+    status["waitingFor"] = json!("resume");
+    status["message"] =
+        json!(format!("10 % of requests reach {CANDIDATE} (green); paused by mina: resume to go on"));
+    status
+}

@@ -1,0 +1,216 @@
+//! An API server as far as the command line needs one: objects, a scripted answer to creating, and watches that show
+//! what the test pushes. No network: it is the client's transport.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::channel::{Channel, Sender};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use teal_cli::connect::Cluster;
+
+type Answer = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What the server holds and does.
+#[derive(Clone, Default)]
+pub struct Server {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Rollouts in namespace shop.
+    rollouts: Vec<Value>,
+    /// Decisions that were created.
+    decisions: Vec<Value>,
+    /// What the operator says to a Decision once it is watched.
+    ruling: Option<Value>,
+    /// What later versions of the Rollout a watch shows.
+    later: Vec<Value>,
+    /// The code and message by which creating a Decision is refused.
+    refusal: Option<(u16, &'static str, String)>,
+    /// Whether the kinds of Teal exist.
+    without_kinds: bool,
+    /// Open watches.
+    watches: Vec<Sender<Bytes, Infallible>>,
+    /// Methods and paths, in order.
+    requests: Vec<String>,
+}
+
+impl Server {
+    pub fn with(rollout: Value) -> Self {
+        let server = Self::default();
+        server.change(|state| state.rollouts.push(rollout));
+        server
+    }
+
+    pub fn without_kinds() -> Self {
+        let server = Self::default();
+        server.change(|state| state.without_kinds = true);
+        server
+    }
+
+    /// The operator answers each Decision so.
+    pub fn ruling(self, status: &str, reason: &str, message: &str) -> Self {
+        let condition = super::condition("Applied", status, reason, message);
+        self.change(|state| state.ruling = Some(json!({"conditions": [condition]})));
+        self
+    }
+
+    /// Watches of the Rollout show these one after the other.
+    pub fn later(self, versions: Vec<Value>) -> Self {
+        self.change(|state| state.later = versions);
+        self
+    }
+
+    pub fn refuses(self, code: u16, reason: &'static str, message: &str) -> Self {
+        self.change(|state| state.refusal = Some((code, reason, message.to_owned())));
+        self
+    }
+
+    /// The person has decided before.
+    pub fn decided(self, decision: Value) -> Self {
+        self.change(|state| state.decisions.push(decision));
+        self
+    }
+
+    pub fn decisions(&self) -> Vec<Value> {
+        self.change(|state| state.decisions.clone())
+    }
+
+    pub fn requests(&self) -> Vec<String> {
+        self.change(|state| state.requests.clone())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().expect("a state"))
+    }
+
+    pub fn cluster(&self) -> Cluster {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let sent = body.collect().await.expect("a body").to_bytes();
+                let uri = parts.uri.to_string();
+                Ok::<_, Infallible>(server.change(|state| state.answer(parts.method.as_str(), &uri, &sent)))
+            }
+        });
+        Cluster {
+            client: Client::new(service, "shop"),
+            namespace: "shop".to_owned(),
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+impl State {
+    fn answer(&mut self, method: &str, uri: &str, sent: &Bytes) -> Response<Answer> {
+        self.requests.push(format!("{method} {uri}"));
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let path = path.trim_start_matches("http://localhost");
+        if path.ends_with("/selfsubjectreviews") {
+            let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
+                "status": {"userInfo": {"username": "jo@example.com", "groups": ["qa"]}}});
+            return whole(201, &review);
+        }
+        if self.without_kinds {
+            return Response::builder().status(404).body(full("404 page not found\n")).expect("a response");
+        }
+        match (method, path, query.contains("watch=true")) {
+            ("POST", _, _) => self.create(sent),
+            (_, path, true) if path.ends_with("/decisions") => {
+                let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling));
+                self.watch(ruled.unwrap_or_default())
+            }
+            (_, _, true) => {
+                let later = std::mem::take(&mut self.later);
+                self.watch(later)
+            }
+            (_, path, _) if path.ends_with("/decisions") => list("Decision", &self.decisions),
+            (_, path, _) if path.ends_with("/rollouts") => list("Rollout", &self.rollouts),
+            _ => self.one(path),
+        }
+    }
+
+    /// The Decisions, with what the operator said.
+    fn ruled(&self, ruling: &Value) -> Vec<Value> {
+        let with = |decision: &Value| {
+            let mut decision = decision.clone();
+            decision["status"] = ruling.clone();
+            decision
+        };
+        self.decisions.iter().map(with).collect()
+    }
+
+    fn create(&mut self, sent: &Bytes) -> Response<Answer> {
+        if let Some((code, reason, message)) = &self.refusal {
+            return refusal(*code, reason, message, "web");
+        }
+        let mut decision: Value = serde_json::from_slice(sent).expect("a Decision");
+        if decision["metadata"]["name"].is_null() {
+            let prefix =
+                decision["metadata"]["generateName"].as_str().expect("a name or its beginning").to_owned();
+            decision["metadata"]["name"] = json!(format!("{prefix}x1"));
+        }
+        decision["metadata"]["resourceVersion"] = json!("90");
+        if self.decisions.iter().any(|other| other["metadata"]["name"] == decision["metadata"]["name"]) {
+            return refusal(409, "AlreadyExists", "it already exists", "web");
+        }
+        self.decisions.push(decision.clone());
+        whole(201, &decision)
+    }
+
+    /// A watch that shows these versions and then stays open.
+    fn watch(&mut self, versions: Vec<Value>) -> Response<Answer> {
+        let (sender, channel) = Channel::<Bytes, Infallible>::new(64);
+        let mut sender = sender;
+        for object in versions {
+            let kind = if object["deleted"] == true { "DELETED" } else { "MODIFIED" };
+            let line = format!("{}\n", json!({"type": kind, "object": object}));
+            sender.try_send(http_body::Frame::data(Bytes::from(line))).expect("room");
+        }
+        self.watches.push(sender);
+        Response::new(channel.boxed_unsync())
+    }
+
+    fn one(&self, path: &str) -> Response<Answer> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match self.rollouts.iter().find(|rollout| rollout["metadata"]["name"] == name) {
+            Some(rollout) => whole(200, rollout),
+            None => refusal(404, "NotFound", &format!("rollouts.teal.dev {name:?} not found"), name),
+        }
+    }
+}
+
+fn list(kind: &str, items: &[Value]) -> Response<Answer> {
+    let list = json!({
+        "apiVersion": "teal.dev/v1alpha1", "kind": format!("{kind}List"), "metadata": {"resourceVersion": "100"},
+        "items": items,
+    });
+    whole(200, &list)
+}
+
+fn refusal(code: u16, reason: &str, message: &str, name: &str) -> Response<Answer> {
+    whole(
+        code,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+            "reason": reason, "details": {"name": name, "group": "teal.dev", "kind": "rollouts"}, "code": code}),
+    )
+}
+
+fn whole(code: u16, value: &Value) -> Response<Answer> {
+    let text = serde_json::to_vec(value).expect("JSON");
+    Response::builder().status(code).body(full(text)).expect("a response")
+}
+
+fn full(text: impl Into<Bytes>) -> Answer {
+    Full::new(text.into()).boxed_unsync()
+}
