@@ -1,1 +1,45 @@
-//! Watches, stores, observing and carrying out effects in a cluster.
+//! Watches, stores, observing, carrying out effects, the leader lease and Events.
+//!
+//! ```text
+//! API server ─watch→ stores ─observe→ Snapshot ─plan→ Plan ─→ either one status commit (compare-and-set)
+//!      ↑               ↑ answers to our own writes, verdicts of checks    or effects of the committed phase
+//!      └───────────────┴──────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | `stores` | one watch per kind, a cache each, and whom a change concerns |
+//! | `observe` | from caches to the planner's snapshot |
+//! | `rendering` | a release as it should stand, and whether it does |
+//! | `reconcile`, `queue` | one look: observe, plan, then commit or act; whose turn it is |
+//! | `execute` | effects, a file per group, each with its precondition |
+//! | `status`, `events` | what is said |
+//! | `checks` | asking metrics, outside of looks |
+//! | `lease` | who acts |
+//! | `access` | the one door to the API server: bounded and counted |
+
+mod access;
+mod checks;
+mod cluster;
+mod config;
+mod error;
+mod events;
+mod execute;
+mod json;
+mod kinds;
+mod lease;
+mod memory;
+mod metrics;
+mod observe;
+mod queue;
+mod reconcile;
+mod rendering;
+mod status;
+mod stores;
+
+pub use access::Requests;
+pub use cluster::{Cluster, Probe};
+pub use config::Config;
+pub use error::{Class, Error};
+pub use lease::LeaseConfig;
+pub use metrics::{Counter, Figures, LOOK_BUCKETS, Looks, RolloutFigures};

@@ -1,0 +1,216 @@
+//! Requests to the API server: each bounded in time, counted, and with its field manager named.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::{
+    DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::{ApiResource, Request};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// Requests by verb and kind, since the start.
+pub type Requests = BTreeMap<(&'static str, String), u64>;
+
+/// The one door to the API server.
+pub(crate) struct Access {
+    client: Client,
+    timeout: Duration,
+    requests: Mutex<Requests>,
+}
+
+/// Which object a request is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) resource: &'a ApiResource,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Target<'_> {
+    fn request(&self) -> Request {
+        use kube::Resource;
+        let namespace = (!self.namespace.is_empty()).then_some(self.namespace);
+        Request::new(DynamicObject::url_path(self.resource, namespace))
+    }
+}
+
+impl std::fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.resource.kind, self.namespace, self.name)
+    }
+}
+
+impl Access {
+    pub(crate) fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout, requests: Mutex::default() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The object, or nothing where there is none.
+    pub(crate) async fn get(&self, target: Target<'_>) -> Result<Option<Value>, Error> {
+        let request = target.request().get(target.name, &GetParams::default());
+        match self.send("get", target, request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        object: &Value,
+    ) -> Result<Value, Error> {
+        let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+        let request = target.request().create(&params, encoded(target, object)?);
+        self.send("create", target, request).await
+    }
+
+    /// Puts a whole object in the place of the version that it names.
+    pub(crate) async fn replace(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        object: &Value,
+    ) -> Result<Value, Error> {
+        let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+        let request = target.request().replace(target.name, &params, encoded(target, object)?);
+        self.send("replace", target, request).await
+    }
+
+    /// Server-side apply. Force: what a release says is Teal's to say; whose object it is was checked before.
+    pub(crate) async fn apply(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        object: &Value,
+    ) -> Result<Value, Error> {
+        let params = PatchParams::apply(manager).force().validation_strict();
+        let request = target.request().patch(target.name, &params, &Patch::Apply(object));
+        self.send("apply", target, request).await
+    }
+
+    pub(crate) async fn patch(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        patch: json_patch::Patch,
+    ) -> Result<Value, Error> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let request = target.request().patch(target.name, &params, &Patch::<Value>::Json(patch));
+        self.send("patch", target, request).await
+    }
+
+    /// Merge patch of the object, or of its status.
+    pub(crate) async fn merge(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        status: bool,
+        patch: &Value,
+    ) -> Result<Value, Error> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        let request = if status {
+            target.request().patch_subresource("status", target.name, &params, &patch)
+        } else {
+            target.request().patch(target.name, &params, &patch)
+        };
+        self.send(if status { "commit" } else { "merge" }, target, request).await
+    }
+
+    /// Deletes this very version of this very object. Gone already is as good.
+    pub(crate) async fn delete(&self, target: Target<'_>, uid: &str, version: &str) -> Result<(), Error> {
+        let preconditions =
+            Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let request = target.request().delete(target.name, &params);
+        match self.send("delete", target, request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The objects that a label selector matches.
+    pub(crate) async fn list(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<Vec<Value>, Error> {
+        let target = Target { resource, namespace, name: "" };
+        let request = target.request().list(&ListParams::default().labels(labels));
+        let mut list = self.send("list", target, request).await?;
+        Ok(list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
+    }
+
+    /// Any path, such as a list of what an API group has.
+    pub(crate) async fn path(&self, path: &str) -> Result<Option<Value>, Error> {
+        let resource = ApiResource {
+            kind: "path".into(),
+            ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
+        };
+        let target = Target { resource: &resource, namespace: "", name: path };
+        let request = Request::new(path).list(&ListParams::default());
+        match self.send("get", target, request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(
+        &self,
+        verb: &'static str,
+        target: Target<'_>,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        self.count(verb, &target.resource.kind);
+        let failed = |source: kube::Error| Error::Request {
+            verb,
+            kind: target.resource.kind.clone(),
+            name: format!("{}/{}", target.namespace, target.name),
+            source: Box::new(source),
+        };
+        let request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
+        let answer = self.bounded(self.client.request::<Value>(request)).await;
+        match answer {
+            Some(Ok(object)) => Ok(object),
+            Some(Err(source)) => Err(failed(source)),
+            None => Err(Error::Timeout {
+                verb,
+                kind: target.resource.kind.clone(),
+                name: format!("{}/{}", target.namespace, target.name),
+                after: self.timeout,
+            }),
+        }
+    }
+
+    async fn bounded<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.timeout, call).await.ok()
+    }
+
+    fn count(&self, verb: &'static str, kind: &str) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((verb, kind.to_owned())).or_default() += 1;
+    }
+}
+
+fn encoded(target: Target<'_>, object: &Value) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(object).map_err(|source| Error::Json { what: target.to_string(), source })
+}

@@ -1,0 +1,116 @@
+//! The states of one check: for the step under way, and for the whole attempt, as a guard.
+
+use teal_api::rollout::status::CheckStatus;
+use teal_judge::{CheckState, Sample, Standing, judge_sample};
+use teal_plan::Time;
+use teal_plan::snapshot::{CheckSeen, Standing as Planned};
+
+use super::ask::Ask;
+use crate::reconcile::now;
+use crate::status::timestamp;
+
+/// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
+pub(super) struct States {
+    attempt: String,
+    guard: CheckState,
+    step: Option<((String, Time), CheckState)>,
+    since: Time,
+    standing: Planned,
+}
+
+impl States {
+    pub(super) fn begin(ask: &Ask) -> Self {
+        let now = now();
+        Self {
+            attempt: ask.attempt.clone(),
+            guard: CheckState::begin(millis(now)),
+            step: ask.place.clone().map(begin_step),
+            since: now,
+            standing: Planned::Pending,
+        }
+    }
+
+    /// Begins anew what is for another place by now.
+    pub(super) fn follow(&mut self, ask: &Ask) {
+        if self.attempt != ask.attempt {
+            *self = Self::begin(ask);
+            return;
+        }
+        if self.step.as_ref().map(|(place, _)| place) != ask.place.as_ref() {
+            self.step = ask.place.clone().map(begin_step);
+            self.standing = self.now(ask);
+            self.since = now();
+        }
+    }
+
+    /// Takes a sample; whether the standing changed.
+    pub(super) fn fold(&mut self, ask: &Ask, sample: Sample, at: Time) -> bool {
+        let Some(check) = &ask.judged else { return false };
+        if let Some((_, state)) = &mut self.step {
+            state.fold(check, sample.clone());
+        }
+        self.guard.fold(check, sample);
+        let standing = self.now(ask);
+        let changed = standing != self.standing;
+        if changed {
+            self.standing = standing;
+            self.since = at;
+        }
+        changed
+    }
+
+    /// A failed guard stays failed through steps; else the step's own evidence counts, where the check is the step's.
+    fn now(&self, ask: &Ask) -> Planned {
+        let Some(check) = &ask.judged else { return Planned::Pending };
+        if self.guard.standing(check) == Standing::Fail {
+            return Planned::Fail;
+        }
+        match self.state().standing(check) {
+            Standing::Pending => Planned::Pending,
+            Standing::Pass => Planned::Pass,
+            Standing::Fail => Planned::Fail,
+            Standing::Blind(_) => Planned::Blind,
+        }
+    }
+
+    fn state(&self) -> &CheckState {
+        self.step.as_ref().map_or(&self.guard, |(_, state)| state)
+    }
+
+    /// For the planner. Numbers are told only with a verdict: each other sample would be another snapshot.
+    pub(super) fn seen(&self, ask: &Ask) -> CheckSeen {
+        let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
+        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default() }
+    }
+
+    /// For people.
+    pub(super) fn status(&self, name: &str, ask: &Ask) -> CheckStatus {
+        let state = self.state();
+        let check = ask.judged.as_ref();
+        let last = check.zip(state.last()).map(|(check, last)| judge_sample(check, &last.outcome));
+        let verdict = match (self.standing, last) {
+            (Planned::Pass, _) => "Pass",
+            (Planned::Fail, _) => "Fail",
+            (Planned::Blind, _) | (Planned::Pending, Some(teal_judge::Verdict::Error)) => "Error",
+            (Planned::Pending, _) => "Inconclusive",
+        };
+        CheckStatus {
+            name: name.to_owned(),
+            verdict: verdict.into(),
+            value: check.and_then(|check| state.value_text(check)),
+            limit: Some(ask.limit.clone()).filter(|limit| !limit.is_empty()),
+            samples: Some(state.samples()),
+            since: Some(timestamp(self.since)),
+            message: check.map(|check| state.sentence(check)),
+        }
+    }
+}
+
+fn begin_step(place: (String, Time)) -> ((String, Time), CheckState) {
+    let reached = millis(place.1);
+    (place, CheckState::begin(reached))
+}
+
+fn millis(time: Time) -> u64 {
+    u64::try_from(time.0).unwrap_or(0)
+}

@@ -1,0 +1,42 @@
+//! How the cluster room is told to work. Every timer takes its scale from here.
+
+use std::time::Duration;
+
+use teal_plan::Span;
+use teal_traffic::Mesh;
+
+/// Settings of one operator process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Only objects whose label `teal.dev/instance` equals this are looked after.
+    pub instance: String,
+    /// The only namespace that is looked at; all where absent.
+    pub namespace: Option<String>,
+    /// How long proxies may lag behind what the API server has.
+    pub propagation: Span,
+    /// How long a color stays after its last traffic.
+    pub drain: Span,
+    /// How long too few endpoints are borne before going back.
+    pub endpoint_grace: Span,
+    /// Bound on every single request.
+    pub request_timeout: Duration,
+    /// Rollouts that are worked on at the same time.
+    pub concurrency: u16,
+    /// Names of the mesh.
+    pub mesh: Mesh,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            instance: String::new(),
+            namespace: None,
+            propagation: Span::seconds(2),
+            drain: Span::seconds(30),
+            endpoint_grace: Span::seconds(10),
+            request_timeout: Duration::from_secs(5),
+            concurrency: 16,
+            mesh: Mesh::default(),
+        }
+    }
+}

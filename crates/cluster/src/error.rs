@@ -1,0 +1,188 @@
+//! What can go wrong when the cluster is spoken to.
+
+use std::time::Duration;
+
+/// A failed operation. `class` decides what follows; the text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused, or could not be reached.
+    #[error("{verb} {kind} {name} failed: {source}")]
+    Request {
+        /// What was tried.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: String,
+        /// Namespace and name of the object.
+        name: String,
+        /// What the client says.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// No answer within the bound. Whether the write was carried out is not known.
+    #[error("{verb} {kind} {name} had no answer within {after:?}")]
+    Timeout {
+        /// What was tried.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: String,
+        /// Namespace and name of the object.
+        name: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// An object carries a higher epoch than this process knows: it looks at an old record.
+    #[error("{object} carries epoch {found}, above {own}: a newer writer is at work")]
+    Outdated {
+        /// The object.
+        object: String,
+        /// Its epoch.
+        found: u64,
+        /// Ours.
+        own: u64,
+    },
+    /// An object changed between reading and writing.
+    #[error("{object} is not as it was read: {detail}")]
+    Changed {
+        /// The object.
+        object: String,
+        /// What differs.
+        detail: String,
+    },
+    /// A name that is wanted belongs to somebody else.
+    #[error(
+        "{object} exists and is not this Rollout's (written by {manager}): rename one of the two or remove it"
+    )]
+    NameTaken {
+        /// The object.
+        object: String,
+        /// Its field manager.
+        manager: String,
+    },
+    /// Routes can't be edited as they are.
+    #[error(transparent)]
+    Traffic(#[from] teal_traffic::Refusal),
+    /// A release can't be rendered.
+    #[error("{0}")]
+    Release(teal_release::Refusal),
+    /// A kept content can't be read or written.
+    #[error("{what}: {source}")]
+    Kept {
+        /// Which.
+        what: String,
+        /// The reason.
+        #[source]
+        source: teal_release::KeepError,
+    },
+    /// A revision's content is neither in the spec nor kept.
+    #[error("the content of revision {revision} is not kept: spec.release must hold it")]
+    ContentLost {
+        /// The revision.
+        revision: String,
+    },
+    /// Too few endpoints by a fresh look, so the weight stays.
+    #[error("{service} has {serving} serving endpoints by a fresh look and needs {needed}")]
+    TooFewEndpoints {
+        /// The Service.
+        service: String,
+        /// What was seen.
+        serving: u32,
+        /// What is needed.
+        needed: u32,
+    },
+    /// A value could not be written as JSON or read from it.
+    #[error("{what} can't be read or written as JSON: {source}")]
+    Json {
+        /// What.
+        what: String,
+        /// The library's reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A plan would break an invariant; it was not carried out.
+    #[error("a plan was refused: {invariant}: {detail}")]
+    Refused {
+        /// The invariant.
+        invariant: &'static str,
+        /// What it would do.
+        detail: String,
+    },
+}
+
+/// What follows from an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Class {
+    /// Look again, then decide anew.
+    Conflict,
+    /// It may work later.
+    Transient,
+    /// The account may not do it.
+    Denied,
+    /// The object is refused as it is.
+    Invalid,
+    /// A fault of this program.
+    Bug,
+}
+
+impl Class {
+    /// For metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Transient => "transient",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl Error {
+    /// What follows from it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Request { source, verb, .. } => class_of(source, verb),
+            Self::Timeout { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
+            Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
+            Self::NameTaken { .. } | Self::Traffic(_) | Self::Release(_) | Self::ContentLost { .. } => {
+                Class::Invalid
+            }
+            Self::Kept { .. } => Class::Invalid,
+            Self::Json { .. } | Self::Refused { .. } => Class::Bug,
+        }
+    }
+
+    /// Whether the API server says that the object isn't there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.is_not_found()))
+    }
+
+    /// Whether the API server says that one of that name is there.
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.is_already_exists()))
+    }
+
+    /// The sentence of the API server, without the client's own words around it.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Request { source, kind, name, .. } => match &**source {
+                kube::Error::Api(status) => format!("{kind} {name}: {}", status.message),
+                other => format!("{kind} {name}: {other}"),
+            },
+            other => other.to_string(),
+        }
+    }
+}
+
+fn class_of(error: &kube::Error, verb: &str) -> Class {
+    let kube::Error::Api(status) = error else { return Class::Transient };
+    match status.code {
+        // A failed `test` of a JSON patch comes as 422 without causes; what a schema refuses names its fields.
+        422 if verb == "patch" && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
+            Class::Conflict
+        }
+        404 | 409 | 410 => Class::Conflict,
+        401 | 403 => Class::Denied,
+        400 | 405 | 413 | 415 | 422 => Class::Invalid,
+        _ => Class::Transient,
+    }
+}

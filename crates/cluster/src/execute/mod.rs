@@ -1,0 +1,235 @@
+//! Carrying out effects. Nothing is decided here: an effect that finds the world other than the plan saw it fails, and
+//! the next look decides anew.
+
+mod answer;
+mod finalizer;
+mod fresh;
+mod policies;
+mod release;
+pub(crate) mod revision;
+mod roles;
+mod routes;
+mod vacate;
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use teal_api::Rollout;
+use teal_api::defaults::Filled;
+use teal_api::names::annotation;
+use teal_plan::{Effect, Record, Slot, Time};
+use teal_traffic::{RoleService, Stamp};
+
+use crate::access::{Access, Target};
+use crate::config::Config;
+use crate::error::Error;
+use crate::json;
+use crate::kinds::Known;
+use crate::observe::Names;
+use crate::rendering::Rendering;
+use crate::stores::{ObjectId, Stores};
+
+/// What effects are carried out with.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) access: Arc<Access>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) config: Arc<Config>,
+}
+
+/// For whom effects are carried out.
+pub(crate) struct Order<'a> {
+    pub(crate) rollout: &'a Rollout,
+    pub(crate) names: &'a Names,
+    pub(crate) record: &'a Record,
+    pub(crate) filled: &'a Filled,
+    pub(crate) services: &'a [RoleService],
+    pub(crate) blue: Option<Arc<Rendering>>,
+    pub(crate) green: Option<Arc<Rendering>>,
+    pub(crate) now: Time,
+}
+
+/// What came of an effect.
+pub(crate) struct Done {
+    /// What it was, for messages and metrics.
+    pub(crate) effect: &'static str,
+    /// Whether anything was written.
+    pub(crate) result: Result<bool, Error>,
+    /// A write without an answer, which must be looked up before anything else.
+    pub(crate) unsure: Option<(Known, ObjectId)>,
+}
+
+/// Carries out all of them at the same time: effects of one plan are independent of each other.
+pub(crate) async fn execute(tools: &Tools, order: &Order<'_>, effects: &[Effect]) -> Vec<Done> {
+    join_all(effects.iter().map(|effect| one(tools, order, effect))).await
+}
+
+async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
+    let result = match effect {
+        Effect::Finalizer(set) => finalizer::set(tools, order, *set).await,
+        Effect::RecordRevision(revision) => revision::record(tools, order, *revision).await,
+        Effect::ApplyRelease { slot, .. } => release::apply(tools, order, *slot).await,
+        Effect::PointLive(slot) => roles::point(tools, order, roles::Role::Live, *slot).await,
+        Effect::PointCandidate(slot) => roles::point(tools, order, roles::Role::Candidate, *slot).await,
+        Effect::EnterRoutes => routes::enter(tools, order).await,
+        Effect::RaiseWeight(weight) => routes::raise(tools, order, *weight).await,
+        Effect::LowerWeight(weight) => routes::lower(tools, order, *weight).await,
+        Effect::CutOff(slot) => routes::cut_off(tools, order, *slot).await,
+        Effect::LeaveRoutes => routes::leave(tools, order).await,
+        Effect::Vacate { color, except } => vacate::clear(tools, order, *color, *except).await,
+        Effect::Answer { decision, ruling } => answer::write(tools, order, decision, ruling).await,
+    };
+    let unsure = match &result {
+        Err(Error::Timeout { kind, name, .. }) => unsure(kind, name),
+        _ => None,
+    };
+    Done { effect: word(effect), result, unsure }
+}
+
+fn unsure(kind: &str, name: &str) -> Option<(Known, ObjectId)> {
+    let (namespace, name) = name.split_once('/')?;
+    Some((crate::kinds::by_kind(kind)?, ObjectId::new(namespace, name)))
+}
+
+/// A word for an effect.
+pub(crate) const fn word(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Finalizer(_) => "Finalizer",
+        Effect::RecordRevision(_) => "RecordRevision",
+        Effect::ApplyRelease { .. } => "ApplyRelease",
+        Effect::PointLive(_) => "PointLive",
+        Effect::PointCandidate(_) => "PointCandidate",
+        Effect::EnterRoutes => "EnterRoutes",
+        Effect::RaiseWeight(_) => "RaiseWeight",
+        Effect::LowerWeight(_) => "LowerWeight",
+        Effect::CutOff(_) => "CutOff",
+        Effect::LeaveRoutes => "LeaveRoutes",
+        Effect::Vacate { .. } => "Vacate",
+        Effect::Answer { .. } => "Answer",
+    }
+}
+
+impl Order<'_> {
+    /// What should stand in a slot.
+    fn rendering(&self, slot: Slot) -> Result<&Arc<Rendering>, Error> {
+        let rendering = match slot.color {
+            teal_plan::Color::Blue => self.blue.as_ref(),
+            teal_plan::Color::Green => self.green.as_ref(),
+        };
+        rendering.ok_or_else(|| Error::ContentLost { revision: slot.revision.to_string() })
+    }
+
+    fn epoch_key(&self) -> String {
+        annotation::epoch(&self.names.uid)
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            rollout: self.names.uid.clone(),
+            epoch: i64::try_from(self.record.epoch).unwrap_or(i64::MAX),
+            manager: teal_api::names::manager::TRAFFIC.to_owned(),
+        }
+    }
+
+    /// Refuses to write over a newer writer.
+    fn check_epoch(&self, object: impl std::fmt::Display, found: u64) -> Result<(), Error> {
+        if found > self.record.epoch {
+            return Err(Error::Outdated { object: object.to_string(), found, own: self.record.epoch });
+        }
+        Ok(())
+    }
+}
+
+impl Tools {
+    /// Sends a JSON patch and takes the answer into the cache.
+    async fn patch(
+        &self,
+        kind: Known,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        patch: json_patch::Patch,
+    ) -> Result<Value, Error> {
+        let resource = self.stores.resource(kind);
+        let target = Target { resource: &resource, namespace, name };
+        let answer = self.access.patch(target, manager, patch).await?;
+        self.stores.offer(kind, &answer);
+        Ok(answer)
+    }
+
+    /// Reads anew and takes the answer into the cache.
+    async fn fresh(&self, kind: Known, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+        let resource = self.stores.resource(kind);
+        let target = Target { resource: &resource, namespace, name };
+        let answer = self.access.get(target).await?;
+        if let Some(object) = &answer {
+            self.stores.offer(kind, object);
+        }
+        Ok(answer)
+    }
+
+    /// Looks up what became of a write that had no answer.
+    pub(crate) async fn settle(&self, kind: Known, id: &ObjectId) -> Result<(), Error> {
+        let resource = self.stores.resource(kind);
+        let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
+        if let Some(object) = self.access.get(target).await? {
+            if kind == crate::kinds::ROLLOUT {
+                self.stores.offer_rollout(object, &self.config.instance);
+            } else {
+                self.stores.offer(kind, &object);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first error that isn't a mere conflict, else the first one; all were tried.
+fn worst(results: Vec<Result<bool, Error>>) -> Result<bool, Error> {
+    let mut changed = false;
+    let mut failed: Option<Error> = None;
+    for result in results {
+        match result {
+            Ok(wrote) => changed |= wrote,
+            Err(error) if failed.as_ref().is_none_or(|e| e.class() == crate::error::Class::Conflict) => {
+                failed = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+    failed.map_or(Ok(changed), Err)
+}
+
+/// A patch that puts the epoch on an object and changes nothing else.
+fn stamp_patch(object: &Value, key: &str, epoch: u64) -> json_patch::Patch {
+    let path = format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"));
+    let has_notes = object.pointer("/metadata/annotations").is_some();
+    let operations = if has_notes {
+        json!([
+            {"op": "test", "path": "/metadata/uid", "value": json::text(object, "/metadata/uid")},
+            {"op": "add", "path": path, "value": epoch.to_string()},
+        ])
+    } else {
+        // Making the map would wipe out one that another writer makes at the same time.
+        json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": json::text(object, "/metadata/resourceVersion")},
+            {"op": "add", "path": "/metadata/annotations", "value": {key: epoch.to_string()}},
+        ])
+    };
+    serde_json::from_value(operations).unwrap_or_default()
+}
+
+/// A fresh look at the endpoints behind the candidate's role: before weight is raised no cache is trusted.
+async fn roles_fresh(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<(), Error> {
+    let Some(candidate) = order.record.candidate else { return Ok(()) };
+    for (index, service) in order.services.iter().enumerate() {
+        let serving = fresh::serving(tools, order, service, candidate.slot).await?;
+        let full = u64::from(order.record.baseline.get(index).copied().unwrap_or(1));
+        let needed = (full * u64::from(weight)).div_ceil(100).max(1);
+        if u64::from(serving) < needed {
+            let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+            return Err(Error::TooFewEndpoints { service: service.candidate.clone(), serving, needed });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Applying the objects of a release.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use teal_api::names::{label, manager};
+use teal_plan::{Phase, Slot};
+
+use super::{Order, Tools};
+use crate::access::Target;
+use crate::error::Error;
+use crate::json;
+use crate::kinds;
+use crate::observe::epoch_on;
+use crate::rendering::{Piece, Rendering};
+use crate::stores::ObjectView;
+
+/// Applies what is not as it should be, configuration before workloads.
+pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
+    let rendering = Arc::clone(order.rendering(slot)?);
+    let mut changed = false;
+    let starts = matches!(order.record.phase, Phase::Installing { .. } | Phase::Step(_));
+    let comes =
+        starts && order.record.candidate.or(order.record.live).is_some_and(|release| release.slot == slot);
+    for piece in rendering.jobs.iter().filter(|_| comes) {
+        changed |= run_once(tools, order, piece).await?;
+    }
+    for piece in &rendering.pieces {
+        changed |= apply_piece(tools, order, &rendering, piece).await?;
+    }
+    Ok(changed)
+}
+
+/// A Job runs once per revision: what is there, running or done, is left alone.
+async fn run_once(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<bool, Error> {
+    if view(tools, order, piece).is_some() {
+        return Ok(false);
+    }
+    apply_piece_over(tools, order, piece, piece.object.clone(), None).await
+}
+
+async fn apply_piece(
+    tools: &Tools,
+    order: &Order<'_>,
+    rendering: &Rendering,
+    piece: &Piece,
+) -> Result<bool, Error> {
+    let view = view(tools, order, piece);
+    if piece.is_in_sync(view.as_deref(), &order.names.uid) {
+        return Ok(false);
+    }
+    if view.as_ref().is_some_and(|view| view.deleting) {
+        // It goes first; its absence will be seen.
+        return Ok(false);
+    }
+    let sized = sized(rendering, piece, view.as_deref());
+    apply_piece_over(tools, order, piece, sized, view.as_deref()).await
+}
+
+fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Option<Arc<ObjectView>> {
+    tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name)
+}
+
+async fn apply_piece_over(
+    tools: &Tools,
+    order: &Order<'_>,
+    piece: &Piece,
+    mut object: Value,
+    view: Option<&ObjectView>,
+) -> Result<bool, Error> {
+    let resource = piece.kind.at(version_of(&object));
+    let target = Target { resource: &resource, namespace: &order.names.namespace, name: &piece.name };
+    match view {
+        Some(view) => {
+            order.check_epoch(target, view.epoch)?;
+            // The same name may be another object by now.
+            object["metadata"]["uid"] = json!(view.uid);
+        }
+        None => check_free(tools, order, target).await?,
+    }
+    object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
+    let answer = tools.access.apply(target, manager::RELEASE, &object).await?;
+    tools.stores.offer(piece.kind, &answer);
+    Ok(true)
+}
+
+fn version_of(object: &Value) -> &str {
+    let version = json::text(object, "/apiVersion");
+    version.split_once('/').map_or(version, |(_, version)| version)
+}
+
+/// Applying would merge into whatever has the name; so whose it is, is asked before.
+async fn check_free(tools: &Tools, order: &Order<'_>, target: Target<'_>) -> Result<(), Error> {
+    let Some(there) = tools.access.get(target).await? else { return Ok(()) };
+    let owner = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
+    if owner == Some(&json!(order.names.name)) {
+        return order.check_epoch(target, epoch_on(&there, &order.names.uid));
+    }
+    let entries = there.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let newest = entries.into_iter().flatten().max_by_key(|entry| json::text(entry, "/time").to_owned());
+    let manager = newest.map_or("another writer", |entry| json::text(entry, "/manager")).to_owned();
+    Err(Error::NameTaken { object: target.to_string(), manager })
+}
+
+/// Sizes have writers of their own: what is there keeps its size, unless its owner wrote another one or it wakes.
+fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>) -> Value {
+    let mut object = piece.object.clone();
+    if piece.kind != kinds::DEPLOYMENT && piece.kind != kinds::STATEFUL_SET {
+        return object;
+    }
+    let written = object.pointer("/spec/replicas").and_then(Value::as_u64);
+    if written == Some(0) {
+        return object;
+    }
+    let workload =
+        rendering.workloads.iter().find(|w| w.key.kind == piece.kind.kind && w.colored_name == piece.name);
+    let start = u64::from(workload.map_or(1, |workload| workload.start_replicas));
+    let size = size(written, start, &piece.content, view);
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        match size {
+            Some(size) => spec.insert("replicas".into(), json!(size)),
+            None => spec.remove("replicas"),
+        };
+    }
+    object
+}
+
+/// None leaves the size to whoever wrote it last.
+fn size(written: Option<u64>, start: u64, content: &str, view: Option<&ObjectView>) -> Option<u64> {
+    let Some(view) = view else { return Some(written.unwrap_or(start)) };
+    let now = view.state.as_ref().map_or(0, |state| u64::from(state.replicas));
+    let of_owner = |content: &str| content.rsplit_once('.').map(|(_, size)| size.to_owned());
+    let before = view.content.as_deref().and_then(of_owner);
+    if now == 0 {
+        Some(written.unwrap_or(start).max(1))
+    } else if written.is_some() && before != of_owner(content) {
+        written
+    } else if owns_size(view) {
+        Some(now)
+    } else {
+        None
+    }
+}
+
+fn owns_size(view: &ObjectView) -> bool {
+    let owned = view.owned.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    owned.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use teal_api::names::label;
+
+    use super::*;
+    use crate::stores::WorkloadState;
+
+    fn there(replicas: u32, content: &str, owned: bool) -> ObjectView {
+        let metadata: kube::core::ObjectMeta =
+            serde_json::from_value(json!({"name": "web-blue", "labels": {label::ROLLOUT: "web"}})).unwrap();
+        let mut view = ObjectView::of(kinds::DEPLOYMENT, &metadata).unwrap();
+        view.content = Some(content.to_owned());
+        view.state = Some(WorkloadState { replicas, ..WorkloadState::default() });
+        view.owned = Some(if owned { r#"{"f:spec":{"f:replicas":{}}}"# } else { r#"{"f:spec":{}}"# }.into());
+        view
+    }
+
+    #[test]
+    fn sizes_are_left_to_their_writers() {
+        let written = Some(3);
+        for (what, content, view, size) in [
+            ("new", "a.3", None, Some(3)),
+            ("scaled by another hand", "b.3", Some(there(7, "a.3", false)), None),
+            ("sized by Teal as live was", "b.3", Some(there(7, "a.3", true)), Some(7)),
+            ("resized in the spec", "b.5", Some(there(7, "a.3", false)), written),
+            ("wakes", "b.3", Some(there(0, "a.3", true)), Some(3)),
+        ] {
+            assert_eq!(super::size(written, 3, content, view.as_ref()), size, "{what}");
+        }
+        assert_eq!(super::size(None, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
+        assert_eq!(super::size(None, 4, "b.-", Some(&there(9, "a.-", false))), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Keeping the content of revisions, from which live is repaired and gone back to.
+
+use serde_json::{Value, json};
+use teal_api::names::{annotation, label, limit, manager};
+use teal_plan::Revision;
+use teal_release::Kept;
+
+use super::{Order, Tools};
+use crate::access::Target;
+use crate::error::Error;
+use crate::json;
+use crate::kinds;
+
+fn name(order: &Order<'_>, revision: Revision) -> String {
+    format!("{}-{revision}", order.names.name)
+}
+
+pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision) -> Result<bool, Error> {
+    let hash = teal_release::hash(order.rollout.spec.release.raw());
+    if hash.revision(revision.counter) != revision {
+        // The spec has moved on before its content was kept: the next look gives way to the newer one.
+        return Err(Error::ContentLost { revision: revision.to_string() });
+    }
+    let kept = Kept {
+        hash,
+        services: order.filled.services.clone(),
+        release: order.rollout.spec.release.raw().clone(),
+    };
+    let what = || format!("revision {revision}");
+    let data = teal_release::store(&kept).map_err(|error| Error::Kept { what: what(), source: error })?;
+    let name = name(order, revision);
+    let object = object(order, revision, &name, &hash.to_string(), data);
+    let resource = kinds::CONTROLLER_REVISION.resource();
+    let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
+    let answer = match tools.access.create(target, manager::REVISIONS, &object).await {
+        Ok(answer) => answer,
+        Err(error) if error.is_already_exists() => adopt(tools, order, target, &hash.to_string()).await?,
+        Err(error) => return Err(error),
+    };
+    tools.stores.offer(kinds::CONTROLLER_REVISION, &answer);
+    prune(tools, order).await;
+    Ok(true)
+}
+
+fn object(order: &Order<'_>, revision: Revision, name: &str, hash: &str, data: Value) -> Value {
+    let mut labels = json!({
+        label::ROLLOUT: order.names.name,
+        label::ROLLOUT_UID: order.names.uid,
+        label::REVISION: revision.to_string(),
+        label::MANAGED_BY: label::MANAGED_BY_TEAL,
+    });
+    if let Some(instance) = order.rollout.metadata.labels.as_ref().and_then(|all| all.get(label::INSTANCE)) {
+        labels[label::INSTANCE] = json!(instance);
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": name,
+            "namespace": order.names.namespace,
+            "labels": labels,
+            "annotations": {annotation::HASH: hash, order.epoch_key(): order.record.epoch.to_string()},
+        },
+        "revision": revision.counter,
+        "data": data,
+    })
+}
+
+/// One of that name is there already: of this content, by an earlier try or by a Rollout of the same name before.
+async fn adopt(tools: &Tools, order: &Order<'_>, target: Target<'_>, hash: &str) -> Result<Value, Error> {
+    let there = tools.access.get(target).await?;
+    let fits = there.as_ref().is_some_and(|object| {
+        json::annotation(object, annotation::HASH) == Some(hash)
+            && object.pointer("/metadata/labels").and_then(|all| all.get(label::ROLLOUT))
+                == Some(&json!(order.names.name))
+    });
+    if !fits {
+        return Err(Error::NameTaken { object: target.to_string(), manager: "another writer".into() });
+    }
+    let patch = json!({"metadata": {"labels": {label::ROLLOUT_UID: order.names.uid}}});
+    tools.access.merge(target, manager::REVISIONS, false, &patch).await
+}
+
+/// The oldest ones go, but for those that the record speaks of. Nothing depends on it, so failing is no failure.
+async fn prune(tools: &Tools, order: &Order<'_>) {
+    let record = order.record;
+    let needed: Vec<Revision> =
+        [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect();
+    let mut kept = tools.stores.revisions.group(&order.names.namespace, &order.names.name);
+    kept.retain(|view| view.rollout_uid == order.names.uid);
+    kept.sort_by_key(|view| std::cmp::Reverse(view.revision.map(|revision| revision.counter)));
+    let surplus = kept.iter().skip(limit::KEPT_REVISIONS);
+    for view in surplus.filter(|view| view.revision.is_none_or(|revision| !needed.contains(&revision))) {
+        let resource = kinds::CONTROLLER_REVISION.resource();
+        let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
+        match tools.access.delete(target, &view.uid, &view.version.to_string()).await {
+            Ok(()) => tools.stores.revisions.forget(&view.id),
+            Err(error) => tracing::debug!(%error, "an old revision stays"),
+        }
+    }
+}
+
+/// Reads the kept content of a revision.
+pub(crate) async fn read(
+    tools: &Tools,
+    namespace: &str,
+    rollout: &str,
+    revision: Revision,
+) -> Result<Option<Kept>, Error> {
+    let resource = kinds::CONTROLLER_REVISION.resource();
+    let name = format!("{rollout}-{revision}");
+    let target = Target { resource: &resource, namespace, name: &name };
+    let Some(object) = tools.access.get(target).await? else { return Ok(None) };
+    let data = object.get("data").cloned().unwrap_or_default();
+    let kept = teal_release::from_store(&data);
+    kept.map(Some)
+        .map_err(|source| Error::Kept { what: format!("ControllerRevision {namespace}/{name}"), source })
+}

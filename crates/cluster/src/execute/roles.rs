@@ -1,0 +1,247 @@
+//! Role Services: made from the release's own, and turned to a slot.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use json_patch::{AddOperation, PatchOperation};
+use serde_json::{Value, json};
+use teal_api::names::{label, manager, role};
+use teal_plan::{Phase, Slot};
+use teal_traffic::{Direction, RoleService};
+
+use super::{Order, Tools, stamp_patch, worst};
+use crate::access::Target;
+use crate::error::{Class, Error};
+use crate::json;
+use crate::kinds;
+use crate::observe::{epoch_on, points_of};
+
+/// Which of the two Services.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Live,
+    Candidate,
+}
+
+impl Role {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Live => role::LIVE,
+            Self::Candidate => role::CANDIDATE,
+        }
+    }
+
+    const fn name(self, service: &RoleService) -> &String {
+        match self {
+            Self::Live => &service.name,
+            Self::Candidate => &service.candidate,
+        }
+    }
+}
+
+/// Turns the role's Services of all traffic Services, in parallel and past errors.
+pub(super) async fn point(tools: &Tools, order: &Order<'_>, role: Role, slot: Slot) -> Result<bool, Error> {
+    let rendering = order.rendering(slot)?;
+    let each = order.services.iter().zip(&rendering.role_services);
+    worst(join_all(each.map(|(service, wanted)| one(tools, order, role, slot, service, wanted))).await)
+}
+
+async fn one(
+    tools: &Tools,
+    order: &Order<'_>,
+    role: Role,
+    slot: Slot,
+    service: &RoleService,
+    wanted: &teal_release::RoleService,
+) -> Result<bool, Error> {
+    let name = role.name(service);
+    let Some(view) = tools.stores.services.get(&order.names.namespace, name) else {
+        return create(tools, order, role, service, wanted).await;
+    };
+    match turn(tools, order, role, slot, &view.value, wanted).await {
+        // Going back must not lose a race: once more on what is there now.
+        Err(error) if error.class() == Class::Conflict && is_back(order, slot) => {
+            let fresh = tools.fresh(kinds::SERVICE, &order.names.namespace, name).await?;
+            match fresh {
+                Some(object) => turn(tools, order, role, slot, &object, wanted).await,
+                None => Err(error),
+            }
+        }
+        other => other,
+    }
+}
+
+/// Towards what the record calls live, at any time: the way back, which holds whatever was done to the Service.
+fn is_back(order: &Order<'_>, slot: Slot) -> bool {
+    let live = order.record.live.is_some_and(|live| live.slot == slot);
+    live && !matches!(order.record.phase, Phase::Installing { .. })
+}
+
+async fn turn(
+    tools: &Tools,
+    order: &Order<'_>,
+    role: Role,
+    slot: Slot,
+    there: &Value,
+    wanted: &teal_release::RoleService,
+) -> Result<bool, Error> {
+    let id = json::id(there).map(|id| format!("Service {id}")).unwrap_or_default();
+    if !is_ours(there, &order.names.name) {
+        return Err(Error::NameTaken { object: id, manager: "another writer".into() });
+    }
+    let back = is_back(order, slot);
+    let epoch = epoch_on(there, &order.names.uid);
+    if !back {
+        order.check_epoch(&id, epoch)?;
+    }
+    let direction = if back { Direction::Back } else { Direction::Forward };
+    let patch = teal_traffic::repoint(there, &wanted.selector, direction, &order.stamp())?;
+    let patch = match patch {
+        Some(mut patch) => {
+            patch.0.extend(beside(order, role, there, wanted));
+            patch
+        }
+        None if epoch < order.record.epoch => stamp_patch(there, &order.epoch_key(), order.record.epoch),
+        None => return Ok(false),
+    };
+    let name = json::text(there, "/metadata/name").to_owned();
+    tools.patch(kinds::SERVICE, &order.names.namespace, &name, manager::ROLES, patch).await?;
+    Ok(true)
+}
+
+fn is_ours(there: &Value, rollout: &str) -> bool {
+    let named = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
+    named == Some(&json!(rollout)) || points_of(there, rollout).is_some()
+}
+
+/// What goes along with a turn: Teal's labels, by which slices and the Service itself are found again, and the ports of
+/// the revision, of which `observe` made sure that none is gone or renumbered.
+fn beside(
+    order: &Order<'_>,
+    role: Role,
+    there: &Value,
+    wanted: &teal_release::RoleService,
+) -> Vec<PatchOperation> {
+    let mut operations = Vec::new();
+    let labels = there.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    let mut all = labels.clone();
+    for (key, value) in own_labels(order, role) {
+        all[key] = json!(value);
+    }
+    if all != labels {
+        operations.push(add("/metadata/labels", all));
+    }
+    let ports = there.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    let merged = merged_ports(&ports, &wanted.ports);
+    if merged != ports {
+        operations.push(add("/spec/ports", json!(merged)));
+    }
+    operations
+}
+
+/// The wanted ports; what the server gave to those that were there stays.
+fn merged_ports(there: &[Value], wanted: &[Value]) -> Vec<Value> {
+    let protocol = |port: &Value| json::text(port, "/protocol").to_owned();
+    let protocol =
+        |port: &Value| Some(protocol(port)).filter(|p| !p.is_empty()).unwrap_or_else(|| "TCP".into());
+    let merge = |port: &Value| {
+        let same = there.iter().find(|old| old["port"] == port["port"] && protocol(old) == protocol(port));
+        let mut merged = same.cloned().unwrap_or_else(|| json!({}));
+        if let (Some(fields), Some(new)) = (merged.as_object_mut(), port.as_object()) {
+            fields.extend(new.clone());
+            if !new.contains_key("targetPort") && same.is_some() {
+                fields.insert("targetPort".into(), port["port"].clone());
+            }
+        }
+        merged
+    };
+    wanted.iter().map(merge).collect()
+}
+
+fn add(path: &str, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: path.parse().unwrap_or_default(), value })
+}
+
+/// Labels of a role Service. EndpointSlices inherit them.
+fn own_labels(order: &Order<'_>, role: Role) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (label::ROLLOUT.to_owned(), order.names.name.clone()),
+        (label::ROLLOUT_UID.to_owned(), order.names.uid.clone()),
+        (label::ROLE.to_owned(), role.word().to_owned()),
+    ]);
+    let instance = order.rollout.metadata.labels.as_ref().and_then(|all| all.get(label::INSTANCE));
+    if let Some(instance) = instance {
+        labels.insert(label::INSTANCE.to_owned(), instance.clone());
+    }
+    labels
+}
+
+async fn create(
+    tools: &Tools,
+    order: &Order<'_>,
+    role: Role,
+    service: &RoleService,
+    wanted: &teal_release::RoleService,
+) -> Result<bool, Error> {
+    let mut object = match role {
+        Role::Live => live(order, wanted),
+        Role::Candidate => candidate(tools, order, service, wanted)?,
+    };
+    if !object["metadata"]["annotations"].is_object() {
+        object["metadata"]["annotations"] = json!({});
+    }
+    object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
+    let resource = kinds::SERVICE.resource();
+    let target = Target { resource: &resource, namespace: &order.names.namespace, name: role.name(service) };
+    let answer = tools.access.create(target, manager::ROLES, &object).await?;
+    tools.stores.offer(kinds::SERVICE, &answer);
+    Ok(true)
+}
+
+fn live(order: &Order<'_>, wanted: &teal_release::RoleService) -> Value {
+    let mut object = wanted.template.to_value();
+    object["spec"]["selector"] = json!(wanted.selector);
+    if !object["metadata"]["labels"].is_object() {
+        object["metadata"]["labels"] = json!({});
+    }
+    for (key, value) in own_labels(order, Role::Live) {
+        object["metadata"]["labels"][key] = json!(value);
+    }
+    object
+}
+
+/// As the live one is in the cluster, where it is, with the ports of the revision it will select.
+fn candidate(
+    tools: &Tools,
+    order: &Order<'_>,
+    service: &RoleService,
+    wanted: &teal_release::RoleService,
+) -> Result<Value, Error> {
+    let there = tools.stores.services.get(&order.names.namespace, &service.name);
+    let mut model = there.map_or_else(|| wanted.template.to_value(), |view| view.value.clone());
+    model["spec"]["ports"] = json!(wanted.ports);
+    let labels = own_labels(order, Role::Candidate);
+    Ok(teal_traffic::candidate_service(&model, service, &wanted.selector, &labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_keep_what_the_server_gave_them() {
+        let there =
+            [json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080, "nodePort": 30001})];
+        let wanted =
+            [json!({"name": "http", "port": 80, "targetPort": 9090}), json!({"name": "admin", "port": 81})];
+        assert_eq!(
+            merged_ports(&there, &wanted),
+            [
+                json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 9090, "nodePort": 30001}),
+                json!({"name": "admin", "port": 81}),
+            ]
+        );
+        let same = [json!({"name": "http", "port": 80, "targetPort": 8080})];
+        assert_eq!(merged_ports(&there, &same), there, "nothing is written where nothing differs");
+    }
+}

@@ -1,0 +1,262 @@
+//! The leader lease: who acts, so that two don't do the same work. Safety never rests on it: every write has a
+//! precondition of its own.
+//!
+//! As client-go does, the holder's clock is never read: a lease has lapsed when *this* process has seen no renewal for
+//! its whole duration.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use teal_api::names::manager;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Access, Target};
+use crate::error::Error;
+use crate::json;
+
+/// How the lease is used.
+#[derive(Clone, Debug)]
+pub struct LeaseConfig {
+    /// Where it lies.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Who this process is.
+    pub identity: String,
+    /// How long it holds without renewal.
+    pub duration: Duration,
+    /// Time between renewals.
+    pub renew: Duration,
+}
+
+/// A lease as it was read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Observed {
+    holder: String,
+    version: String,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Move {
+    /// Take it: nobody has it, or it has lapsed.
+    Acquire,
+    /// It is ours: keep it.
+    Renew,
+    /// Another one has it.
+    Wait,
+    /// It was ours and could not be renewed in time: stop acting.
+    Yield,
+}
+
+/// Decides by what was seen and since when by this process's own clock.
+fn decide(
+    observed: Option<&Observed>,
+    identity: &str,
+    unchanged_for: Duration,
+    duration: Duration,
+    leads: bool,
+) -> Move {
+    match observed {
+        None => Move::Acquire,
+        Some(lease) if lease.holder == identity => {
+            if leads && unchanged_for >= duration {
+                Move::Yield
+            } else {
+                Move::Renew
+            }
+        }
+        Some(lease) if lease.holder.is_empty() || unchanged_for >= duration => Move::Acquire,
+        Some(_) if leads => Move::Yield,
+        Some(_) => Move::Wait,
+    }
+}
+
+/// Whether this process leads.
+#[derive(Clone)]
+pub(crate) struct Leadership(watch::Receiver<bool>);
+
+impl Leadership {
+    /// For a process that is alone by configuration.
+    pub(crate) fn always() -> Self {
+        let (keep, leads) = watch::channel(true);
+        // The value stays readable without its sender.
+        drop(keep);
+        Self(leads)
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when it changes.
+    pub(crate) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The loop that holds the lease.
+pub(crate) struct Holder {
+    access: Arc<Access>,
+    config: LeaseConfig,
+    leads: watch::Sender<bool>,
+    seen: Option<Observed>,
+    since: Instant,
+}
+
+impl Holder {
+    pub(crate) fn new(access: Arc<Access>, config: LeaseConfig) -> (Self, Leadership) {
+        let (leads, reader) = watch::channel(false);
+        (Self { access, config, leads, seen: None, since: Instant::now() }, Leadership(reader))
+    }
+
+    /// Holds or waits until told to stop, then lets go so that the next one need not wait.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            if let Err(error) = self.turn().await {
+                tracing::debug!(%error, "the lease could not be read or written");
+                self.yield_when_late();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.config.renew) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        self.vacate().await;
+    }
+
+    async fn turn(&mut self) -> Result<(), Error> {
+        let there = self.read().await?;
+        let observed = there.as_ref().map(|lease| Observed {
+            holder: json::text(lease, "/spec/holderIdentity").to_owned(),
+            version: json::text(lease, "/metadata/resourceVersion").to_owned(),
+        });
+        if observed != self.seen {
+            self.seen = observed;
+            self.since = Instant::now();
+        }
+        let leads = *self.leads.borrow();
+        let next = decide(
+            self.seen.as_ref(),
+            &self.config.identity,
+            self.since.elapsed(),
+            self.config.duration,
+            leads,
+        );
+        match next {
+            Move::Acquire | Move::Renew => self.hold(there).await?,
+            Move::Wait => {}
+            Move::Yield => self.set(false),
+        }
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Option<Value>, Error> {
+        let resource = resource();
+        self.access.get(self.target(&resource)).await
+    }
+
+    fn target<'a>(&'a self, resource: &'a kube::core::ApiResource) -> Target<'a> {
+        Target { resource, namespace: &self.config.namespace, name: &self.config.name }
+    }
+
+    /// Writes ourselves in, on the very version that was read: of two who try, one fails.
+    async fn hold(&mut self, there: Option<Value>) -> Result<(), Error> {
+        let now = jiff::Timestamp::now();
+        let now = format!("{now:.6}");
+        let resource = resource();
+        let mut lease = there.unwrap_or_else(|| {
+            json!({
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {"name": self.config.name, "namespace": self.config.namespace},
+                "spec": {},
+            })
+        });
+        let is_new = lease.pointer("/metadata/uid").is_none();
+        if json::text(&lease, "/spec/holderIdentity") != self.config.identity {
+            let transitions = lease.pointer("/spec/leaseTransitions").and_then(Value::as_i64).unwrap_or(0);
+            lease["spec"]["acquireTime"] = json!(now);
+            lease["spec"]["leaseTransitions"] = json!(transitions + i64::from(!is_new));
+        }
+        lease["spec"]["holderIdentity"] = json!(self.config.identity);
+        lease["spec"]["leaseDurationSeconds"] = json!(self.config.duration.as_secs().max(1));
+        lease["spec"]["renewTime"] = json!(now);
+        let target = self.target(&resource);
+        let answer = if is_new {
+            self.access.create(target, manager::LEASE, &lease).await?
+        } else {
+            self.access.replace(target, manager::LEASE, &lease).await?
+        };
+        self.seen = Some(Observed {
+            holder: self.config.identity.clone(),
+            version: json::text(&answer, "/metadata/resourceVersion").to_owned(),
+        });
+        self.since = Instant::now();
+        self.set(true);
+        Ok(())
+    }
+
+    /// Without an answer for the whole duration somebody else may lead by now.
+    fn yield_when_late(&self) {
+        if *self.leads.borrow() && self.since.elapsed() >= self.config.duration {
+            self.set(false);
+        }
+    }
+
+    fn set(&self, leads: bool) {
+        let changed = self.leads.send_if_modified(|now| std::mem::replace(now, leads) != leads);
+        if changed {
+            tracing::info!(leads, lease = %self.config.name, identity = %self.config.identity, "leadership");
+        }
+    }
+
+    async fn vacate(&mut self) {
+        if !*self.leads.borrow() {
+            return;
+        }
+        self.set(false);
+        let Ok(Some(mut lease)) = self.read().await else { return };
+        if json::text(&lease, "/spec/holderIdentity") != self.config.identity {
+            return;
+        }
+        lease["spec"]["holderIdentity"] = json!("");
+        lease["spec"]["leaseDurationSeconds"] = json!(1);
+        let resource = resource();
+        if let Err(error) = self.access.replace(self.target(&resource), manager::LEASE, &lease).await {
+            tracing::debug!(%error, "the lease could not be let go");
+        }
+    }
+}
+
+fn resource() -> kube::core::ApiResource {
+    kube::core::ApiResource::erase::<k8s_openapi::api::coordination::v1::Lease>(&())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves() {
+        let lease = |holder: &str| Some(Observed { holder: holder.into(), version: "7".into() });
+        let seconds = Duration::from_secs;
+        for (what, observed, unchanged, leads, expected) in [
+            ("there is none", None, 0, false, Move::Acquire),
+            ("it is let go", lease(""), 0, false, Move::Acquire),
+            ("another holds it", lease("b"), 3, false, Move::Wait),
+            ("another's has lapsed", lease("b"), 15, false, Move::Acquire),
+            ("it is ours", lease("a"), 3, true, Move::Renew),
+            ("ours from before a restart", lease("a"), 20, false, Move::Renew),
+            ("another took it", lease("b"), 0, true, Move::Yield),
+            ("ours was not renewed in time", lease("a"), 15, true, Move::Yield),
+        ] {
+            let found = decide(observed.as_ref(), "a", seconds(unchanged), seconds(15), leads);
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+}

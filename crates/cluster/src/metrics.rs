@@ -1,0 +1,165 @@
+//! Figures about the work, for the operator's `/metrics`. Kept here as plain numbers; how they are shown is not known here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use teal_plan::{Phase, Time};
+
+use crate::observe::Seen;
+use crate::stores::{ObjectId, RolloutView};
+
+/// A number that only grows.
+#[derive(Clone, Default, Debug)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where one Rollout is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolloutFigures {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The name of the planner's phase.
+    pub phase: &'static str,
+    /// The step under way.
+    pub step: Option<String>,
+    /// Percent of requests that the candidate gets, as observed.
+    pub weight: u8,
+    /// Since when a person is asked, in milliseconds since 1970.
+    pub asked_since_ms: Option<i64>,
+    /// What each check says.
+    pub verdicts: Vec<(String, &'static str)>,
+}
+
+/// Upper bounds of the buckets of looks, in seconds.
+pub const LOOK_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
+/// How long looks took.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    /// Looks per bucket, the last one for all above.
+    pub buckets: [u64; LOOK_BUCKETS.len() + 1],
+    /// Seconds of all.
+    pub seconds: f64,
+}
+
+/// All figures at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Rollouts that were looked at.
+    pub rollouts: Vec<RolloutFigures>,
+    /// Rollouts that can't be read.
+    pub unreadable: u64,
+    /// Requests by verb and kind.
+    pub requests: BTreeMap<(&'static str, String), u64>,
+    /// How long looks took, without what followed from them.
+    pub looks: Looks,
+    /// Events that were told.
+    pub events: u64,
+    /// Failed looks by class.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// Whether this process leads.
+    pub leads: bool,
+}
+
+#[derive(Default)]
+struct State {
+    rollouts: HashMap<ObjectId, RolloutFigures>,
+    unreadable: HashMap<ObjectId, ()>,
+    looks: Looks,
+    failures: BTreeMap<&'static str, u64>,
+}
+
+/// Gathers figures.
+#[derive(Default)]
+pub(crate) struct Watching(Mutex<State>);
+
+impl Watching {
+    pub(crate) fn looked(&self, view: &RolloutView, seen: &Seen, took: Duration) {
+        let figures = figures(view, seen);
+        let mut state = self.lock();
+        state.unreadable.remove(&view.id);
+        state.rollouts.insert(view.id.clone(), figures);
+        let seconds = took.as_secs_f64();
+        let bucket = LOOK_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LOOK_BUCKETS.len());
+        if let Some(count) = state.looks.buckets.get_mut(bucket) {
+            *count += 1;
+        }
+        state.looks.seconds += seconds;
+    }
+
+    pub(crate) fn unreadable(&self, id: &ObjectId) {
+        self.lock().unreadable.insert(id.clone(), ());
+    }
+
+    pub(crate) fn failed(&self, class: &'static str) {
+        *self.lock().failures.entry(class).or_default() += 1;
+    }
+
+    pub(crate) fn forget(&self, id: &ObjectId) {
+        let mut state = self.lock();
+        state.rollouts.remove(id);
+        state.unreadable.remove(id);
+    }
+
+    pub(crate) fn read(&self) -> Figures {
+        let state = self.lock();
+        let mut rollouts: Vec<RolloutFigures> = state.rollouts.values().cloned().collect();
+        rollouts.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        Figures {
+            rollouts,
+            unreadable: u64::try_from(state.unreadable.len()).unwrap_or(u64::MAX),
+            looks: state.looks.clone(),
+            failures: state.failures.clone(),
+            ..Figures::default()
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn figures(view: &RolloutView, seen: &Seen) -> RolloutFigures {
+    let record = &seen.snapshot.record;
+    let (phase, step, asked) = match &record.phase {
+        Phase::New => ("New", None, None),
+        Phase::Installing { .. } => ("Installing", None, None),
+        Phase::Rest { .. } => ("Rest", None, None),
+        Phase::Step(place) => ("Step", Some(place.step.clone()), place.gate.as_ref().map(|gate| gate.opened)),
+        Phase::Promoting { .. } => ("Promoting", None, None),
+        Phase::Returning { .. } => ("Returning", None, None),
+    };
+    let verdicts = seen.snapshot.checks.iter().map(|(name, check)| (name.clone(), word(check.standing)));
+    RolloutFigures {
+        namespace: view.id.namespace.clone(),
+        name: view.id.name.clone(),
+        phase,
+        step,
+        weight: seen.snapshot.world.routes.form.highest(),
+        asked_since_ms: asked.map(|Time(at)| at),
+        verdicts: verdicts.collect(),
+    }
+}
+
+const fn word(standing: teal_plan::snapshot::Standing) -> &'static str {
+    match standing {
+        teal_plan::snapshot::Standing::Pending => "Pending",
+        teal_plan::snapshot::Standing::Pass => "Pass",
+        teal_plan::snapshot::Standing::Fail => "Fail",
+        teal_plan::snapshot::Standing::Blind => "Blind",
+    }
+}

@@ -1,0 +1,205 @@
+//! What stands in a color and how much of it serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use teal_api::names::label;
+use teal_plan::snapshot::{ColorSeen, Objects};
+use teal_plan::{Color, Phase, Slot};
+use teal_release::{Fate, ObjectKey};
+
+use super::{Facts, Renderings, Sizes};
+use crate::memory::Memory;
+use crate::rendering::Rendering;
+use crate::stores::ObjectView;
+
+pub(super) fn see(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    color: Color,
+    weight: u8,
+    memory: &mut Memory,
+) -> ColorSeen {
+    let asked = facts.asked(color).map(|release| release.slot).or_else(|| pointed(facts, color));
+    let rendering = renderings.color(color).map(AsRef::as_ref);
+    let serving = asked.map_or_else(|| vec![0; facts.services.len()], |slot| serving(facts, rendering, slot));
+    let available = rendering.is_some_and(|rendering| available(facts, rendering));
+    let short = is_short(facts, color, weight, &serving);
+    let fact = match color {
+        Color::Blue => "blue short",
+        Color::Green => "green short",
+    };
+    ColorSeen {
+        objects: objects(facts, rendering, color, asked),
+        serving,
+        available,
+        trouble: asked.and_then(|slot| trouble(facts, rendering, slot)),
+        short_since: memory.sightings.since_true(fact, short, facts.now),
+    }
+}
+
+/// With a lost record: the slot that the live role selects.
+fn pointed(facts: &Facts<'_>, color: Color) -> Option<Slot> {
+    let service = facts.services.first()?;
+    let view = facts.stores.services.get(&facts.names.namespace, &service.name)?;
+    super::points_of(&view.value, &facts.names.name).filter(|slot| slot.color == color)
+}
+
+fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked: Option<Slot>) -> Objects {
+    let mut there = false;
+    let objects = facts.objects.iter().filter(|view| view.color == Some(color));
+    for view in objects {
+        if view.slot() != asked || view.deleting {
+            return Objects::Leftover;
+        }
+        there = true;
+    }
+    // Pods of Jobs that ended do no more work.
+    for pod in facts.pods.iter().filter(|pod| pod.color == Some(color) && !pod.ended) {
+        if pod.slot() != asked {
+            return Objects::Leftover;
+        }
+        there = true;
+    }
+    match asked {
+        Some(slot) if there => Objects::Present { slot, in_sync: in_sync(facts, rendering, slot) },
+        Some(_) | None => Objects::Absent,
+    }
+}
+
+/// Where the content is lost nothing can be compared, and nothing could be repaired.
+fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool {
+    let Some(rendering) = rendering else { return true };
+    let with_shared = answers_for_shared(facts, slot);
+    let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
+    pieces.into_iter().all(|piece| {
+        let view =
+            facts.stores.object(piece.kind.group, piece.kind.kind, &facts.names.namespace, &piece.name);
+        piece.is_in_sync(view.as_deref(), &facts.names.uid)
+            || (piece.kind.kind == "Service" && service_in_sync(facts, piece))
+    })
+}
+
+/// Inner Services lie in the cache of all Services.
+fn service_in_sync(facts: &Facts<'_>, piece: &crate::rendering::Piece) -> bool {
+    let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
+    view.is_some_and(|view| {
+        let content = crate::json::annotation(&view.value, teal_release::names::annotation::CONTENT);
+        let selector = |value: &serde_json::Value| value.pointer("/spec/selector").cloned();
+        content == Some(&piece.content)
+            && view.label(label::ROLLOUT_UID) == Some(&facts.names.uid)
+            && selector(&view.value) == selector(&piece.object)
+    })
+}
+
+/// Shared objects have one form: that of what is being tried, or of live at rest. Going back doesn't undo them.
+pub(crate) fn answers_for_shared(facts: &Facts<'_>, slot: Slot) -> bool {
+    match &facts.record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => {
+            facts.record.candidate.is_some_and(|candidate| candidate.slot == slot)
+        }
+        Phase::Rest { .. } | Phase::Installing { .. } => {
+            facts.record.live.is_some_and(|live| live.slot == slot && live.hash == facts.hash)
+        }
+        Phase::New | Phase::Returning { .. } => false,
+    }
+}
+
+/// Per traffic Service: from EndpointSlices where a role selects the slot, else by readiness, since without a selector
+/// there is no slice.
+fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
+    let namespace = &facts.names.namespace;
+    let services = facts.services.iter().enumerate();
+    services
+        .map(|(index, service)| {
+            let mut pods: BTreeSet<&str> = BTreeSet::new();
+            let mut selected = false;
+            for name in [&service.name, &service.candidate] {
+                let Some(view) = facts.stores.services.get(namespace, name) else { continue };
+                if super::points_of(&view.value, &facts.names.name) == Some(slot) {
+                    selected = true;
+                }
+            }
+            let slices: Vec<_> = [&service.name, &service.candidate]
+                .iter()
+                .flat_map(|name| facts.stores.slices.group(namespace, name))
+                .collect();
+            for endpoint in
+                slices.iter().flat_map(|slice| &slice.endpoints).filter(|endpoint| endpoint.serves)
+            {
+                let pod = facts.pods.iter().find(|pod| pod.uid == endpoint.pod);
+                if let Some(pod) = pod.filter(|pod| pod.slot() == Some(slot) && !pod.terminating) {
+                    pods.insert(&pod.uid);
+                }
+            }
+            let count = if selected { pods.len() } else { ready(facts, rendering, slot, index) };
+            u32::try_from(count).unwrap_or(u32::MAX)
+        })
+        .collect()
+}
+
+/// Ready pods of the slot that the Service will select by its owner's selector.
+fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: usize) -> usize {
+    let service = rendering.and_then(|rendering| rendering.role_services.get(index));
+    let Some(service) = service else { return 0 };
+    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && !pod.terminating);
+    pods.filter(|pod| pod.matches(service.original_selector.iter())).count()
+}
+
+/// Every workload that should run does so with all its replicas.
+fn available(facts: &Facts<'_>, rendering: &Rendering) -> bool {
+    let own = rendering.workloads.iter().filter(|workload| workload.fate != Fate::Shared);
+    own.into_iter().all(|workload| {
+        let view = workload_view(facts, &workload.key.kind, &workload.colored_name);
+        let state = view.as_ref().and_then(|view| view.state.clone());
+        state.is_some_and(|state| state.is_complete() && (workload.start_replicas == 0 || state.replicas > 0))
+    })
+}
+
+fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<std::sync::Arc<ObjectView>> {
+    facts.stores.object("apps", kind, &facts.names.namespace, name)
+}
+
+fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {
+    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
+    let of_pod =
+        pods.filter_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?))).next();
+    of_pod.or_else(|| {
+        rendering?.workloads.iter().find_map(|workload| {
+            let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
+            let failure = view.state.as_ref()?.failure.clone()?;
+            Some(format!("{} {}: {failure}", workload.key.kind, workload.colored_name))
+        })
+    })
+}
+
+/// Fewer endpoints than the share of this color needs: ceil(share × live's endpoints at the start), at least one.
+fn is_short(facts: &Facts<'_>, color: Color, weight: u8, serving: &[u32]) -> bool {
+    let record = &facts.record;
+    let is_candidate = record.candidate.is_some_and(|candidate| candidate.slot.color == color);
+    let share = match (is_candidate, &record.phase) {
+        (true, Phase::Promoting { .. }) => 100,
+        (true, _) => u64::from(weight),
+        (false, _) => 100 - u64::from(weight.min(100)),
+    };
+    if share == 0 {
+        return false;
+    }
+    serving.iter().enumerate().any(|(index, have)| {
+        let full = u64::from(record.baseline.get(index).copied().unwrap_or(1));
+        u64::from(*have) < (full * share).div_ceil(100).max(1)
+    })
+}
+
+/// The present sizes of live's workloads by uncolored key: a candidate starts with them.
+pub(super) fn sizes_of_live(facts: &Facts<'_>) -> Sizes {
+    let Some(live) = facts.record.live.map(|live| live.slot) else { return BTreeMap::new() };
+    let suffix = format!("-{}", live.color);
+    let workloads = facts.objects.iter().filter(|view| view.slot() == Some(live));
+    workloads
+        .filter_map(|view| {
+            let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
+            let name = view.id.name.strip_suffix(&suffix)?;
+            Some((ObjectKey::new(view.kind.group, view.kind.kind, name), state.replicas))
+        })
+        .collect()
+}

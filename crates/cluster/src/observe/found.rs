@@ -1,0 +1,63 @@
+//! What serves although nothing is recorded of it: after a first apply, a restore without status, or a new Rollout of a
+//! name that had one before.
+
+use serde_json::Value;
+use teal_plan::snapshot::{Found, Obstacle, Stops};
+use teal_plan::{ContentHash, Phase, Slot};
+
+use super::{Facts, obstacle};
+use crate::stores::JsonView;
+
+pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
+    let services = facts.services.iter().map(|service| &service.name);
+    let views: Vec<_> =
+        services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name)).collect();
+    if let Some(foreign) = views.iter().find(|view| is_foreign(facts, view)) {
+        if matches!(facts.record.phase, Phase::New) {
+            obstacles.insert(0, taken(foreign, &facts.names.name));
+        }
+        return Found::Foreign;
+    }
+    let slots: Vec<Option<Slot>> =
+        views.iter().map(|view| super::points_of(&view.value, &facts.names.name)).collect();
+    let first = slots.iter().flatten().next();
+    match first {
+        // The first Service that says something says it for all: the others are pointed there.
+        Some(slot) if is_there(facts, *slot) => Found::Release { slot: *slot, hash: hash_of(facts, *slot) },
+        Some(_) | None => Found::Nothing,
+    }
+}
+
+/// Neither labelled as this Rollout's nor pointed at one of its slots, and it selects something.
+fn is_foreign(facts: &Facts<'_>, view: &JsonView) -> bool {
+    let selects = view.value.pointer("/spec/selector").and_then(Value::as_object);
+    let selects = selects.is_some_and(|selector| !selector.is_empty());
+    view.rollout() != Some(facts.names.name.as_str())
+        && super::points_of(&view.value, &facts.names.name).is_none()
+        && selects
+}
+
+fn taken(view: &JsonView, rollout: &str) -> Obstacle {
+    use crate::stores::View;
+    let id = view.id();
+    let owner = crate::stores::strangers(&view.value, "selector");
+    let owner = owner.first().map_or("another writer", |(name, _)| *name);
+    let message = format!(
+        "Service {id} exists, is written by {owner} and is not this Rollout's; taking over its selector would move its \
+         callers: delete it, or consent by the label {}={} on it",
+        teal_api::names::label::ROLLOUT,
+        rollout
+    );
+    obstacle("NameTaken", message, Stops::Everything)
+}
+
+fn is_there(facts: &Facts<'_>, slot: Slot) -> bool {
+    facts.objects.iter().any(|view| view.slot() == Some(slot))
+        || facts.pods.iter().any(|pod| pod.slot() == Some(slot))
+}
+
+/// As its objects say; where they don't, a hash of no known recipe, which sets a new base line and starts nothing.
+fn hash_of(facts: &Facts<'_>, slot: Slot) -> ContentHash {
+    let said = facts.objects.iter().filter(|view| view.slot() == Some(slot)).find_map(|view| view.hash);
+    said.unwrap_or(ContentHash { version: 0, digest: [0; 32] })
+}

@@ -1,0 +1,339 @@
+//! From what the caches hold to what the planner looks at. Pure but for the memory of since when things have been so:
+//! the same caches, memory and time give the same snapshot.
+
+mod colors;
+mod decisions;
+mod found;
+mod obstacles;
+mod roles;
+mod routes;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use teal_api::Rollout;
+use teal_api::defaults::{Filled, SpecError};
+use teal_plan::record::Release;
+use teal_plan::snapshot::{CheckSeen, Objects, Obstacle, Snapshot, Stops, World};
+use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
+use teal_release::ObjectKey;
+use teal_traffic::RoleService;
+
+use crate::config::Config;
+use crate::kinds;
+use crate::memory::Memory;
+use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
+use crate::stores::{ObjectView, PodView, Pokes, Stores};
+
+pub(crate) use roles::{epoch_on, points_of};
+pub(crate) use routes::{RouteSeen, selectors};
+
+/// Everything that a look is made from.
+pub(crate) struct Scene<'a> {
+    pub(crate) stores: &'a Stores,
+    pub(crate) pokes: &'a Pokes,
+    pub(crate) config: &'a Config,
+    pub(crate) rollout: &'a Rollout,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) checks: Vec<(String, CheckSeen)>,
+    pub(crate) now: Time,
+    pub(crate) nonce: String,
+}
+
+/// What was seen, and what else was found on the way.
+pub(crate) struct Seen {
+    pub(crate) snapshot: Snapshot,
+    /// The spec with its defaults; nothing where it can't be used.
+    pub(crate) filled: Option<Filled>,
+    /// What each role Service is.
+    pub(crate) services: Vec<RoleService>,
+    pub(crate) routes: Vec<RouteSeen>,
+    pub(crate) names: Names,
+    /// What should stand in the two colors.
+    pub(crate) blue: Option<Arc<Rendering>>,
+    pub(crate) green: Option<Arc<Rendering>>,
+}
+
+/// Who the Rollout is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) generation: i64,
+}
+
+impl Names {
+    pub(crate) fn of(rollout: &Rollout) -> Self {
+        let metadata = &rollout.metadata;
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+        }
+    }
+}
+
+/// What is gathered once and read by every part of a look.
+pub(crate) struct Facts<'a> {
+    stores: &'a Stores,
+    config: &'a Config,
+    rollout: &'a Rollout,
+    names: Names,
+    filled: Result<Filled, SpecError>,
+    services: Vec<RoleService>,
+    record: Record,
+    /// The hash of `spec.release`.
+    hash: ContentHash,
+    objects: Vec<Arc<ObjectView>>,
+    pods: Vec<Arc<PodView>>,
+    now: Time,
+}
+
+/// Looks.
+pub(crate) fn observe(scene: Scene<'_>) -> Seen {
+    let Scene { stores, pokes, config, rollout, memory, checks, now, nonce } = scene;
+    let facts = Facts::gather(stores, config, rollout, now);
+    let renderings = Renderings::of(&facts, memory);
+    let routes = routes::see(&facts, memory);
+    let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
+    obstacles.extend(memory.obstacles(now));
+    obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
+    let wanted = usable.then_some(facts.hash);
+    let weight = routes.seen.form.highest().max(facts.record.intended_weight());
+    let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
+    let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
+    let found = found::see(&facts, &mut obstacles);
+    let world = World {
+        stale: !memory.unsure.is_empty(),
+        abandoned: settings::abandoned(&facts),
+        finalizer: settings::has_finalizer(rollout),
+        policies: stores.policies.load(std::sync::atomic::Ordering::Relaxed),
+        blue,
+        green,
+        live_service: roles::see(&facts, roles::Role::Live, memory),
+        candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
+        routes: routes.seen.clone(),
+        recorded: recorded(&facts),
+        obstacles,
+        found,
+        highest_epoch: highest_epoch(&facts, &routes),
+        highest_counter: highest_counter(&facts),
+    };
+    let settings = settings::read(&facts, wanted);
+    let decisions = decisions::see(&facts);
+    let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
+    memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
+    let Facts { record, filled, services, names, .. } = facts;
+    let deleting = rollout.metadata.deletion_timestamp.is_some();
+    let snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
+    let Renderings { blue, green, .. } = renderings;
+    Seen { snapshot, filled: filled.ok(), services, routes: routes.each, names, blue, green }
+}
+
+fn objects_in_sync(world: &World) -> bool {
+    [&world.blue, &world.green]
+        .iter()
+        .all(|color| matches!(color.objects, Objects::Absent | Objects::Present { in_sync: true, .. }))
+}
+
+impl<'a> Facts<'a> {
+    fn gather(stores: &'a Stores, config: &'a Config, rollout: &'a Rollout, now: Time) -> Self {
+        let names = Names::of(rollout);
+        let filled = teal_api::defaults::filled(&rollout.spec);
+        let traffic = &rollout.spec.traffic.services;
+        let services =
+            traffic.iter().map(|service| RoleService::new(&names.namespace, &service.name)).collect();
+        Self {
+            stores,
+            config,
+            rollout,
+            filled,
+            services,
+            record: settings::record(rollout),
+            hash: teal_release::hash(rollout.spec.release.raw()),
+            objects: stores.objects_of(&names.namespace, &names.name),
+            pods: stores.pods.group(&names.namespace, &names.name),
+            now,
+            names,
+        }
+    }
+
+    /// The release that the record has in a color.
+    fn asked(&self, color: Color) -> Option<Release> {
+        let record = &self.record;
+        [record.live, record.candidate, record.previous].into_iter().flatten().find(|r| r.slot.color == color)
+    }
+
+    fn revisions(&self) -> Vec<Revision> {
+        let record = &self.record;
+        [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect()
+    }
+
+    fn is_live(&self, slot: Slot) -> bool {
+        self.record.live.is_some_and(|live| live.slot == slot)
+    }
+}
+
+/// The renderings that a look needs.
+pub(crate) struct Renderings {
+    blue: Option<Arc<Rendering>>,
+    green: Option<Arc<Rendering>>,
+    /// What is wrong with `spec.release`.
+    pub(crate) refusals: Vec<teal_release::Refusal>,
+    /// What is worth a warning about it.
+    pub(crate) findings: Vec<teal_release::Finding>,
+}
+
+impl Renderings {
+    fn of(facts: &Facts<'_>, memory: &mut Memory) -> Self {
+        let mut this = Self { blue: None, green: None, refusals: Vec::new(), findings: Vec::new() };
+        for color in [Color::Blue, Color::Green] {
+            let Some(release) = facts.asked(color) else { continue };
+            let rendered = slot_rendering(facts, memory, &release);
+            match color {
+                Color::Blue => this.blue = rendered,
+                Color::Green => this.green = rendered,
+            }
+        }
+        match wanted_rendering(facts, memory) {
+            Ok(rendering) => this.findings.clone_from(&rendering.findings),
+            Err(refusals) => this.refusals = refusals,
+        }
+        this
+    }
+
+    /// What should stand in a color.
+    pub(crate) fn color(&self, color: Color) -> Option<&Arc<Rendering>> {
+        match color {
+            Color::Blue => self.blue.as_ref(),
+            Color::Green => self.green.as_ref(),
+        }
+    }
+}
+
+/// Renders the spec for the slot that it has or would have, to see whether it can be.
+fn wanted_rendering(
+    facts: &Facts<'_>,
+    memory: &mut Memory,
+) -> Result<Arc<Rendering>, Vec<teal_release::Refusal>> {
+    let key = key(facts, trial_slot(&facts.hash), facts.hash, false);
+    if let Some(known) = remembered(&memory.renderings, &key) {
+        return Ok(known);
+    }
+    let manifests = manifests_of(facts.rollout.spec.release.raw());
+    let rendering = Arc::new(render(&manifests, &whom(facts, &key))?);
+    remember(memory, key, &rendering);
+    Ok(rendering)
+}
+
+fn slot_rendering(facts: &Facts<'_>, memory: &mut Memory, release: &Release) -> Option<Arc<Rendering>> {
+    let key = key(facts, release.slot, release.hash, facts.is_live(release.slot));
+    if let Some(known) = remembered(&memory.renderings, &key) {
+        return Some(known);
+    }
+    let manifests = manifests_for(facts.rollout, facts.hash, release, facts.is_live(release.slot), memory)?;
+    let rendering = Arc::new(render(&manifests, &whom(facts, &key)).ok()?);
+    remember(memory, key, &rendering);
+    Some(rendering)
+}
+
+fn remember(memory: &mut Memory, key: RenderKey, rendering: &Arc<Rendering>) {
+    memory.renderings.retain(|(known, _)| known.generation == key.generation && known.slot != key.slot);
+    memory.renderings.push((key, Arc::clone(rendering)));
+}
+
+fn whom<'a>(facts: &'a Facts<'_>, key: &'a RenderKey) -> For<'a> {
+    For {
+        rollout: &facts.names.name,
+        namespace: &facts.names.namespace,
+        instance: &facts.config.instance,
+        services: facts.filled.as_ref().map_or(&[], |filled| filled.services.as_slice()),
+        key,
+    }
+}
+
+fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool) -> RenderKey {
+    RenderKey {
+        generation: facts.names.generation,
+        uid: facts.names.uid.clone(),
+        slot,
+        hash,
+        active,
+        sizes: if active { BTreeMap::new() } else { colors::sizes_of_live(facts) },
+        hold: if holds_sizes(&facts.record) { facts.record.baseline.clone() } else { Vec::new() },
+    }
+}
+
+/// From the start of a rollout until the other color is let go.
+fn holds_sizes(record: &Record) -> bool {
+    match &record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
+        Phase::Rest { .. } => record.previous.is_some(),
+        Phase::New | Phase::Installing { .. } => false,
+    }
+}
+
+pub(crate) fn manifests_of(release: &serde_json::Value) -> Vec<serde_json::Value> {
+    release.get("manifests").and_then(serde_json::Value::as_array).cloned().unwrap_or_default()
+}
+
+/// The manifests of a release: the spec's where they are its content, else those that were kept; live has the spec's
+/// in-place parts at once.
+pub(crate) fn manifests_for(
+    rollout: &Rollout,
+    hash: ContentHash,
+    release: &Release,
+    is_live: bool,
+    memory: &Memory,
+) -> Option<Vec<serde_json::Value>> {
+    let spec = manifests_of(rollout.spec.release.raw());
+    if release.hash == hash {
+        return Some(spec);
+    }
+    let kept = memory.contents.get(&release.slot.revision)?;
+    Some(if is_live {
+        teal_release::with_in_place_of(kept.manifests(), &spec)
+    } else {
+        kept.manifests().to_vec()
+    })
+}
+
+fn recorded(facts: &Facts<'_>) -> bool {
+    let Some(release) = facts.record.candidate.or(facts.record.live) else { return false };
+    let views = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
+    views
+        .iter()
+        .any(|view| view.revision == Some(release.slot.revision) && view.rollout_uid == facts.names.uid)
+}
+
+fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {
+    let own = facts.objects.iter().filter(|view| view.rollout_uid == facts.names.uid).map(|view| view.epoch);
+    let services = facts.services.iter().flat_map(|s| [&s.name, &s.candidate]);
+    let services = services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
+    let services = services.map(|view| roles::epoch_on(&view.value, &facts.names.uid));
+    own.chain(services).chain(routes.each.iter().map(|route| route.epoch)).max().unwrap_or(0)
+}
+
+fn highest_counter(facts: &Facts<'_>) -> u32 {
+    let objects = facts.objects.iter().filter_map(|view| view.revision);
+    let pods = facts.pods.iter().filter_map(|pod| pod.revision);
+    let kept = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
+    let kept = kept.iter().filter_map(|view| view.revision);
+    objects.chain(pods).chain(kept).map(|revision| revision.counter).max().unwrap_or(0)
+}
+
+/// An obstacle from its parts.
+pub(crate) fn obstacle(reason: &str, message: impl Into<String>, stops: Stops) -> Obstacle {
+    Obstacle { reason: reason.to_owned(), message: message.into(), stops }
+}
+
+/// Workloads by uncolored key.
+pub(crate) type Sizes = BTreeMap<ObjectKey, u32>;
+
+/// Whether routes can be managed at all.
+pub(crate) fn mesh_is_there(stores: &Stores) -> bool {
+    stores.served(kinds::VIRTUAL_SERVICE).is_some()
+}

@@ -1,0 +1,209 @@
+//! What the managed routes say, over all VirtualServices.
+
+use std::sync::Arc;
+
+use teal_api::defaults::FilledVirtualService;
+use teal_api::names::manager;
+use teal_plan::Phase;
+use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
+use teal_traffic::{RouteSelector, Saved, Scope, read};
+
+use super::{Facts, obstacle, roles};
+use crate::memory::Memory;
+use crate::stores::{JsonView, View, strangers};
+
+/// The routes, and what each VirtualService says of them.
+pub(crate) struct Routes {
+    pub(super) seen: RoutesSeen,
+    pub(super) each: Vec<RouteSeen>,
+    pub(super) obstacles: Vec<Obstacle>,
+}
+
+/// One managed route, for the status, and the epoch of its object.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteSeen {
+    pub(crate) object: String,
+    pub(crate) route: Option<String>,
+    pub(crate) weight: u8,
+    pub(super) epoch: u64,
+}
+
+/// The routes that a VirtualService's entry names.
+pub(crate) fn selectors(entry: &FilledVirtualService) -> Option<Vec<RouteSelector>> {
+    entry.routes.as_ref().map(|names| names.iter().map(RouteSelector::named).collect())
+}
+
+#[derive(Default)]
+struct Forms {
+    owner: bool,
+    entered: Vec<u8>,
+    broken: bool,
+}
+
+pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
+    let mut routes = Routes {
+        seen: RoutesSeen { form: Form::Unrouted, since: facts.now, epoch: 0, foreign: None },
+        each: Vec::new(),
+        obstacles: Vec::new(),
+    };
+    let Some(filled) = facts.filled.as_ref().ok().filter(|filled| filled.has_mesh()) else {
+        routes.seen.since = memory.sightings.since("routes", &Form::Unrouted, facts.now);
+        return routes;
+    };
+    let mut forms = Forms::default();
+    let mut views = Vec::new();
+    for entry in &filled.virtual_services {
+        match facts.stores.virtual_services.get(&facts.names.namespace, &entry.name) {
+            Some(view) => {
+                one(facts, entry, &view, &mut forms, &mut routes);
+                views.push(view);
+            }
+            None => {
+                forms.broken = true;
+                routes.obstacles.push(missing(facts, &entry.name));
+            }
+        }
+    }
+    let form = forms.together();
+    let epochs = views.iter().map(|view| roles::epoch_on(&view.value, &facts.names.uid));
+    routes.seen.epoch = epochs.min().unwrap_or(0);
+    // Anew with every change of the specs, even to what they said before: between two looks they may have said
+    // something else.
+    let generations: Vec<i64> = views.iter().map(|view| generation(view)).collect();
+    routes.seen.since = memory.sightings.since("routes", &(form, generations), facts.now);
+    routes.seen.foreign = foreign(facts, &views, form, memory);
+    routes.seen.form = form;
+    routes
+}
+
+fn one(
+    facts: &Facts<'_>,
+    entry: &FilledVirtualService,
+    view: &Arc<JsonView>,
+    forms: &mut Forms,
+    routes: &mut Routes,
+) {
+    let named = selectors(entry);
+    let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
+    match read(&view.value, &scope) {
+        Ok(set) => {
+            let epoch = roles::epoch_on(&view.value, &facts.names.uid);
+            for route in &set.routes {
+                let weight = forms.take(route.form());
+                let (object, route) = (entry.name.clone(), route.name.clone());
+                routes.each.push(RouteSeen { object, route, weight, epoch });
+            }
+        }
+        Err(refusal) => {
+            forms.broken = true;
+            routes.obstacles.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+        }
+    }
+}
+
+fn generation(view: &JsonView) -> i64 {
+    view.value.pointer("/metadata/generation").and_then(serde_json::Value::as_i64).unwrap_or_default()
+}
+
+fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
+    let namespace = &facts.names.namespace;
+    if super::mesh_is_there(facts.stores) {
+        let message = format!(
+            "VirtualService {namespace}/{name}, named in spec.traffic.virtualServices, doesn't exist: create it or \
+             correct the name"
+        );
+        return obstacle("VirtualServiceNotFound", message, Stops::Rollout);
+    }
+    let message = format!(
+        "spec.traffic.virtualServices names {namespace}/{name}, but Istio's kinds are not installed: install Istio, or \
+         leave virtualServices out for plain blue-green"
+    );
+    obstacle("MeshNotInstalled", message, Stops::Rollout)
+}
+
+impl Forms {
+    fn take(&mut self, form: teal_traffic::Form) -> u8 {
+        match form {
+            teal_traffic::Form::Owner => {
+                self.owner = true;
+                0
+            }
+            teal_traffic::Form::Entered { candidate_weight } => {
+                self.entered.push(candidate_weight);
+                candidate_weight
+            }
+        }
+    }
+
+    /// One form for all. Where some can't be read, the others must still be led home.
+    fn together(&self) -> Form {
+        let highest = self.entered.iter().copied().max();
+        let lowest = self.entered.iter().copied().min();
+        match (highest, self.owner, self.broken) {
+            (None, _, true) => Form::Broken,
+            (None, _, false) => Form::Owner,
+            (Some(weight), false, false) if lowest == Some(weight) => Form::Entered(weight),
+            (Some(highest), owner, broken) => Form::Mixed { highest, owner: owner || broken },
+        }
+    }
+}
+
+/// Another writer wrote the routes last: one that isn't Teal owns them although Teal had entered, and they are not as
+/// committed.
+fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut Memory) -> Option<Foreign> {
+    let intended = match &facts.record.phase {
+        Phase::Step(place) => Some(place.weight),
+        Phase::Promoting { .. } | Phase::Returning { .. } => None,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } => return None,
+    };
+    if intended.is_some_and(|weight| form == Form::Entered(weight)) {
+        return None;
+    }
+    let mut last: Option<Foreign> = None;
+    for view in views {
+        let Some(saved) = Saved::of(&view.value, &facts.names.uid) else { continue };
+        let ours = owners_include_us(view);
+        let Some((name, _)) = strangers(&view.value, "http").first().copied().filter(|_| !ours) else {
+            continue;
+        };
+        memory.overwritten.note(&view.id().name, view.version(), facts.now);
+        let before = saved.writers.is_empty() || saved.writers.iter().any(|writer| writer == name);
+        last = Some(Foreign { manager: name.to_owned(), before, recent: 0 });
+    }
+    let recent = memory.overwritten.recent(facts.now);
+    last.map(|foreign| Foreign { recent, ..foreign })
+}
+
+fn owners_include_us(view: &JsonView) -> bool {
+    let entries = view.value.pointer("/metadata/managedFields").and_then(serde_json::Value::as_array);
+    entries.into_iter().flatten().any(|entry| {
+        crate::json::text(entry, "/manager") == manager::TRAFFIC
+            && entry.pointer("/fieldsV1/f:spec/f:http").is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_have_one_form_together() {
+        let entered = |candidate_weight| teal_traffic::Form::Entered { candidate_weight };
+        let owner = teal_traffic::Form::Owner;
+        for (each, broken, form) in [
+            (vec![], false, Form::Owner),
+            (vec![owner, owner], false, Form::Owner),
+            (vec![entered(10), entered(10)], false, Form::Entered(10)),
+            (vec![entered(10), entered(0)], false, Form::Mixed { highest: 10, owner: false }),
+            (vec![entered(10), owner], false, Form::Mixed { highest: 10, owner: true }),
+            (vec![owner], true, Form::Broken),
+            (vec![entered(10)], true, Form::Mixed { highest: 10, owner: true }),
+        ] {
+            let mut forms = Forms { broken, ..Forms::default() };
+            for one in &each {
+                forms.take(*one);
+            }
+            assert_eq!(forms.together(), form, "{each:?} {broken}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The spec and the record, as the planner needs them.
+
+use teal_api::Rollout;
+use teal_api::defaults::Filled;
+use teal_api::names::finalizer;
+use teal_api::rollout as api;
+use teal_plan::settings::{Guard, Mode, OnDelete, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::{ContentHash, Record, Span};
+
+use super::Facts;
+
+/// What was committed. What can't be read is lost, and the planner makes it anew from what serves.
+pub(super) fn record(rollout: &Rollout) -> Record {
+    let commit = rollout.status.as_ref().and_then(|status| status.commit.clone());
+    commit.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+pub(super) fn has_finalizer(rollout: &Rollout) -> bool {
+    rollout.metadata.finalizers.iter().flatten().any(|name| name == finalizer::TRAFFIC)
+}
+
+/// Deletion must not be held up where nothing can be restored any more: the mesh's kinds are gone.
+pub(super) fn abandoned(facts: &Facts<'_>) -> bool {
+    let routed = facts.filled.as_ref().is_ok_and(Filled::has_mesh);
+    routed && !super::mesh_is_there(facts.stores)
+}
+
+/// What is asked for.
+pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>) -> Settings {
+    let config = facts.config;
+    let empty = Settings {
+        generation: facts.names.generation,
+        wanted,
+        mode: mode(facts.rollout.spec.mode.unwrap_or_default()),
+        steps: Vec::new(),
+        guards: Vec::new(),
+        on_failure: OnFailure::Rollback,
+        on_blind: Vec::new(),
+        on_delete: OnDelete::KeepLive,
+        readiness: Readiness::OnWaiting,
+        progress_deadline: millis(teal_api::defaults::PROGRESS_DEADLINE_MS),
+        keep_previous: millis(teal_api::defaults::KEEP_PREVIOUS_MS),
+        keep_failed: millis(teal_api::defaults::KEEP_FAILED_MS),
+        routed: facts.rollout.spec.traffic.virtual_services.is_some(),
+        propagation: config.propagation,
+        drain: config.drain,
+        endpoint_grace: config.endpoint_grace,
+    };
+    match &facts.filled {
+        Ok(filled) => from(filled, empty),
+        Err(_) => empty,
+    }
+}
+
+fn from(filled: &Filled, base: Settings) -> Settings {
+    Settings {
+        mode: mode(filled.mode),
+        steps: filled.steps.iter().map(step).collect(),
+        guards: filled.guards.iter().map(guard).collect(),
+        on_failure: on_failure(filled.on_failure),
+        on_blind: filled.checks.iter().map(|check| (check.name.clone(), on_blind(check.on_blind))).collect(),
+        on_delete: match filled.on_delete {
+            api::OnDelete::KeepLive => OnDelete::KeepLive,
+            api::OnDelete::DeleteAll => OnDelete::DeleteAll,
+        },
+        readiness: match filled.readiness {
+            api::Readiness::OnComplete => Readiness::OnComplete,
+            api::Readiness::OnWaiting => Readiness::OnWaiting,
+            api::Readiness::OnServing => Readiness::OnServing,
+        },
+        progress_deadline: millis(filled.progress_deadline_ms),
+        keep_previous: millis(filled.keep_previous_ms),
+        keep_failed: millis(filled.keep_failed_ms),
+        routed: filled.has_mesh(),
+        ..base
+    }
+}
+
+fn step(step: &teal_api::defaults::FilledStep) -> Step {
+    Step {
+        name: step.name.clone(),
+        weight: u8::try_from(step.weight).unwrap_or(100),
+        hold: millis(step.hold_ms),
+        checks: step.checks.clone(),
+        approvals: step.approval.map(|approval| approval.count),
+    }
+}
+
+fn guard(guard: &teal_api::defaults::FilledGuard) -> Guard {
+    let until = match guard.until {
+        api::GuardUntil::Promoted => Until::Promoted,
+        api::GuardUntil::Retired => Until::Retired,
+    };
+    Guard { check: guard.check.clone(), until }
+}
+
+const fn mode(mode: api::Mode) -> Mode {
+    match mode {
+        api::Mode::Active => Mode::Active,
+        api::Mode::Paused => Mode::Paused,
+        api::Mode::HandsOff => Mode::HandsOff,
+    }
+}
+
+const fn on_failure(then: api::OnFailure) -> OnFailure {
+    match then {
+        api::OnFailure::Rollback => OnFailure::Rollback,
+        api::OnFailure::Hold => OnFailure::Hold,
+    }
+}
+
+const fn on_blind(then: api::OnBlind) -> OnFailure {
+    match then {
+        api::OnBlind::Rollback => OnFailure::Rollback,
+        api::OnBlind::Hold => OnFailure::Hold,
+    }
+}
+
+fn millis(millis: u64) -> Span {
+    Span(i64::try_from(millis).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,372 @@
+//! One look at one Rollout: observe, plan, then either commit or act.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use teal_api::names::manager;
+use teal_api::{Rollout, RolloutStatus};
+use teal_plan::snapshot::{Obstacle, Stops};
+use teal_plan::{Commit, Decision, Effect, Phase, Plan, Time, lint, plan, report};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::access::Target;
+use crate::checks::Checks;
+use crate::error::{Class, Error};
+use crate::events::Events;
+use crate::execute::{Done, Order, Tools, execute, revision};
+use crate::kinds;
+use crate::lease::Leadership;
+use crate::memory::Memory;
+use crate::metrics::Watching;
+use crate::observe::{Scene, Seen, observe};
+use crate::status::{self, Parts};
+use crate::stores::{ObjectId, Pokes, RolloutView};
+
+/// Everything that looks share.
+pub(crate) struct Reconciler {
+    pub(crate) tools: Tools,
+    pub(crate) pokes: Pokes,
+    pub(crate) checks: Arc<Checks>,
+    pub(crate) events: Events,
+    pub(crate) leadership: Leadership,
+    pub(crate) watching: Arc<Watching>,
+    pub(crate) memories: Mutex<HashMap<ObjectId, (String, Arc<AsyncMutex<Memory>>)>>,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// When something changes.
+    Change,
+    /// After this time, if nothing changes before.
+    After(Duration),
+}
+
+/// The present in milliseconds. The only clock of this room.
+pub(crate) fn now() -> Time {
+    Time(jiff::Timestamp::now().as_millisecond())
+}
+
+impl Reconciler {
+    /// Looks at one Rollout. Only the leader acts; the others keep warm caches.
+    pub(crate) async fn reconcile(&self, id: &ObjectId) -> Result<Next, Error> {
+        let Some(view) = self.tools.stores.rollouts.get(&id.namespace, &id.name) else {
+            self.forget(id);
+            return Ok(Next::Change);
+        };
+        if !self.leadership.is_leader() {
+            return Ok(Next::Change);
+        }
+        let Ok(rollout) = &view.rollout else {
+            self.watching.unreadable(id);
+            return Ok(Next::Change);
+        };
+        let memory = self.memory(id, &view.uid);
+        let mut memory = memory.lock().await;
+        let result = self.look(&view, rollout, &mut memory).await;
+        memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
+        if let Err(error) = &result
+            && error.class() != Class::Conflict
+        {
+            tracing::warn!(rollout = %id, %error, class = error.class().as_str(), "a look failed");
+        }
+        match result {
+            Err(error) => Ok(Next::After(pause(memory.failures, error.class()))),
+            next => next,
+        }
+    }
+
+    async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
+        self.prepare(view, rollout, memory).await?;
+        let started = std::time::Instant::now();
+        let now = now();
+        let seen = observe(Scene {
+            stores: &self.tools.stores,
+            pokes: &self.pokes,
+            config: &self.tools.config,
+            rollout,
+            memory,
+            checks: self.checks.standing(&view.uid),
+            now,
+            nonce: nonce(),
+        });
+        let plan = plan(&seen.snapshot);
+        if let Some(violation) = lint::lint(&seen.snapshot, &plan).into_iter().next() {
+            return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
+        }
+        self.checks.ask(&view.id, rollout, &seen, &plan.measure);
+        self.watching.looked(view, &seen, started.elapsed());
+        let report = report::report(&seen.snapshot, &plan);
+        match &plan.decision {
+            Decision::Commit(commit) => self.commit(view, rollout, &seen, &report, commit, memory).await,
+            Decision::Act(effects) => {
+                let effects = effects.clone();
+                self.act(view, rollout, &seen, &plan, &report, &effects, memory).await
+            }
+            Decision::Rest => {
+                self.say(rollout, &seen, &report).await?;
+                Ok(until(plan.wake_at, now))
+            }
+        }
+    }
+
+    /// Reads what a look needs and no cache has: writes without an answer, and contents of revisions.
+    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
+        while let Some((kind, id)) = memory.unsure.last().cloned() {
+            self.tools.settle(kind, &id).await?;
+            memory.unsure.pop();
+        }
+        let hash = teal_release::hash(rollout.spec.release.raw());
+        let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
+        let record: teal_plan::Record =
+            record.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        for release in [record.live, record.candidate, record.previous].into_iter().flatten() {
+            let revision = release.slot.revision;
+            if release.hash == hash || memory.contents.contains_key(&revision) {
+                continue;
+            }
+            let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
+            match kept {
+                Ok(Some(kept)) => {
+                    memory.contents.insert(revision, Arc::new(kept));
+                }
+                Ok(None) => tracing::debug!(%revision, "its content is not kept"),
+                Err(error @ Error::Kept { .. }) => tracing::warn!(%error, "a kept revision can't be used"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        seen: &Seen,
+        report: &report::Report,
+        commit: &Commit,
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let old = rollout.status.as_ref();
+        let status = self.render(rollout, seen, report, &commit.record)?;
+        tracing::info!(
+            rollout = %view.id,
+            epoch = commit.record.epoch,
+            phase = report.phase,
+            message = report.message,
+            "committed"
+        );
+        let result = self.write(rollout, old, &status).await;
+        if let Err(Error::Timeout { .. }) = &result {
+            memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
+        }
+        result?;
+        for notice in &commit.notices {
+            self.events.tell(rollout, notice);
+        }
+        Ok(Next::After(Duration::ZERO))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one look")]
+    async fn act(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        seen: &Seen,
+        plan: &Plan,
+        report: &report::Report,
+        effects: &[Effect],
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let Some(filled) = &seen.filled else {
+            // Without a usable spec only the finalizer and answers could be written, and both can wait for it.
+            return Ok(until(plan.wake_at, seen.snapshot.now));
+        };
+        let order = Order {
+            rollout,
+            names: &seen.names,
+            record: &seen.snapshot.record,
+            filled,
+            services: &seen.services,
+            blue: seen.blue.clone(),
+            green: seen.green.clone(),
+            now: seen.snapshot.now,
+        };
+        let done = execute(&self.tools, &order, effects).await;
+        let changed = done.iter().any(|done| matches!(done.result, Ok(true)));
+        let failed = remember(memory, done, seen.snapshot.now);
+        self.say(rollout, seen, report)
+            .await
+            .inspect_err(|error| tracing::debug!(%error, rollout = %view.id, "status"))?;
+        match failed {
+            Some(error) => Err(error),
+            None if changed => Ok(Next::After(Duration::ZERO)),
+            None => Ok(sooner(until(plan.wake_at, seen.snapshot.now), Duration::from_secs(1))),
+        }
+    }
+
+    /// Writes a status that says something else although nothing was decided.
+    async fn say(&self, rollout: &Rollout, seen: &Seen, report: &report::Report) -> Result<(), Error> {
+        let new = self.render(rollout, seen, report, &seen.snapshot.record)?;
+        let old = rollout.status.as_ref();
+        let under_way = matches!(
+            seen.snapshot.record.phase,
+            Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. }
+        );
+        if !status::says_more(old, &new, under_way) {
+            return Ok(());
+        }
+        self.write(rollout, old, &new).await
+    }
+
+    fn render(
+        &self,
+        rollout: &Rollout,
+        seen: &Seen,
+        report: &report::Report,
+        record: &teal_plan::Record,
+    ) -> Result<RolloutStatus, Error> {
+        status::render(&Parts {
+            snapshot: &seen.snapshot,
+            record,
+            report,
+            routes: &seen.routes,
+            namespace: &seen.names.namespace,
+            checks: self.checks.statuses(&seen.names.uid),
+            old: rollout.status.as_ref(),
+        })
+    }
+
+    /// Compare-and-set: the patch names the version that was read, so of two writers one learns that it is late.
+    async fn write(
+        &self,
+        rollout: &Rollout,
+        old: Option<&RolloutStatus>,
+        new: &RolloutStatus,
+    ) -> Result<(), Error> {
+        let metadata = &rollout.metadata;
+        let patch = status::patch(old, new, metadata.resource_version.as_deref())?;
+        let resource = kinds::ROLLOUT.resource();
+        let target = Target {
+            resource: &resource,
+            namespace: metadata.namespace.as_deref().unwrap_or_default(),
+            name: metadata.name.as_deref().unwrap_or_default(),
+        };
+        let answer = self.tools.access.merge(target, manager::STATUS, true, &patch).await?;
+        self.tools.stores.offer_rollout(answer, &self.tools.config.instance);
+        Ok(())
+    }
+
+    fn memory(&self, id: &ObjectId, uid: &str) -> Arc<AsyncMutex<Memory>> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = memories.entry(id.clone()).or_default();
+        // A Rollout of the same name made anew inherits nothing.
+        if entry.0 != uid {
+            *entry = (uid.to_owned(), Arc::default());
+        }
+        Arc::clone(&entry.1)
+    }
+
+    fn forget(&self, id: &ObjectId) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((uid, _)) = memories.remove(id) {
+            self.checks.forget(&uid);
+            self.watching.forget(id);
+        }
+    }
+}
+
+/// Takes note of what writes met; the first failure that wants another try.
+fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
+    let mut failed = None;
+    for Done { effect, result, unsure } in done {
+        memory.unsure.extend(unsure);
+        match result {
+            Ok(_) => {
+                memory.met.remove(effect);
+            }
+            Err(error) => {
+                if let Some(obstacle) = met(&error) {
+                    memory.met.insert(effect, (obstacle, now));
+                }
+                if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+    failed
+}
+
+/// What a refusal means for the Rollout: it is said, and stops the way forward until it is gone.
+fn met(error: &Error) -> Option<Obstacle> {
+    let said = error.said();
+    let (reason, remedy, stops) = match error {
+        Error::NameTaken { .. } => ("NameTaken", "", Stops::Everything),
+        Error::Traffic(refusal) => {
+            return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
+        }
+        _ if said.contains("exceeded quota") => {
+            ("NoRoom", ": raise the quota or free some of it", Stops::Nothing)
+        }
+        _ => match error.class() {
+            Class::Denied => ("NotPermitted", ": grant it to the operator's account", Stops::Nothing),
+            Class::Invalid => ("ReleaseInvalid", ": correct spec.release", Stops::Nothing),
+            Class::Conflict | Class::Transient | Class::Bug => return None,
+        },
+    };
+    Some(Obstacle { reason: reason.into(), message: format!("{said}{remedy}"), stops })
+}
+
+/// How long to wait after failures in a row. A conflict means that the cache is a moment behind.
+fn pause(failures: u32, class: Class) -> Duration {
+    let (first, most) = match class {
+        Class::Conflict => (Duration::from_millis(20), Duration::from_secs(5)),
+        Class::Transient => (Duration::from_millis(250), Duration::from_secs(15)),
+        Class::Denied | Class::Invalid | Class::Bug => (Duration::from_secs(2), Duration::from_secs(30)),
+    };
+    first.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(most)
+}
+
+fn until(wake_at: Option<Time>, now: Time) -> Next {
+    wake_at.map_or(Next::Change, |at| {
+        let millis = u64::try_from((at - now).0.max(1)).unwrap_or(1);
+        Next::After(Duration::from_millis(millis))
+    })
+}
+
+fn sooner(next: Next, limit: Duration) -> Next {
+    match next {
+        Next::After(after) => Next::After(after.min(limit)),
+        Next::Change => Next::After(limit),
+    }
+}
+
+/// 128 random bits.
+fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        assert_eq!(pause(1, Class::Conflict), Duration::from_millis(20));
+        assert_eq!(pause(2, Class::Transient), Duration::from_millis(500));
+        assert_eq!(pause(40, Class::Transient), Duration::from_secs(15));
+        assert!(
+            pause(3, Class::Invalid) >= Duration::from_secs(6),
+            "at most ten requests a minute while bad"
+        );
+    }
+
+    #[test]
+    fn a_wake_in_the_past_is_now() {
+        assert_eq!(until(Some(Time(5)), Time(9)), Next::After(Duration::from_millis(1)));
+        assert_eq!(until(None, Time(9)), Next::Change);
+        assert_eq!(sooner(Next::Change, Duration::from_secs(1)), Next::After(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,278 @@
+//! A release as it should stand in the cluster: every object in its final form, with a mark of what it was made from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use teal_plan::{Color, ContentHash, Slot};
+use teal_release::names::annotation;
+use teal_release::{Context, Finding, Object, ObjectKey, Refusal, RoleService, Workload};
+
+use crate::kinds::{self, Known};
+use crate::stores::ObjectView;
+
+/// Everything that a rendering depends on besides the manifests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RenderKey {
+    pub(crate) generation: i64,
+    pub(crate) uid: String,
+    pub(crate) slot: Slot,
+    pub(crate) hash: ContentHash,
+    pub(crate) active: bool,
+    pub(crate) sizes: BTreeMap<ObjectKey, u32>,
+    /// The least size that autoscalers may go to, per traffic Service.
+    pub(crate) hold: Vec<u32>,
+}
+
+/// One object to be applied.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) kind: Known,
+    pub(crate) name: String,
+    /// One object for both colors.
+    pub(crate) shared: bool,
+    /// As it is applied, but for the epoch.
+    pub(crate) object: Value,
+    /// The mark of its content: a digest, and the replicas that its owner wrote.
+    pub(crate) content: String,
+}
+
+/// A release in a slot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rendering {
+    /// In the order of applying.
+    pub(crate) pieces: Vec<Piece>,
+    /// Run once per revision before the workloads.
+    pub(crate) jobs: Vec<Piece>,
+    pub(crate) role_services: Vec<RoleService>,
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// For whom it is rendered.
+pub(crate) struct For<'a> {
+    pub(crate) rollout: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) instance: &'a str,
+    pub(crate) services: &'a [String],
+    pub(crate) key: &'a RenderKey,
+}
+
+/// Renders manifests for a slot.
+pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, Vec<Refusal>> {
+    let key = whom.key;
+    let context = Context {
+        rollout: whom.rollout.to_owned(),
+        uid: key.uid.clone(),
+        namespace: whom.namespace.to_owned(),
+        instance: whom.instance.to_owned(),
+        services: whom.services.to_vec(),
+        slot: key.slot,
+        hash: key.hash,
+        live: key.active,
+        replicas: key.sizes.clone(),
+    };
+    let rendered = teal_release::render(manifests, &context)?;
+    let written = written_replicas(&rendered.workloads);
+    let in_place = rendered.in_place.iter().map(|object| held(object, &rendered.workloads, whom));
+    let in_place: Vec<Object> = in_place.collect();
+    let standing = rendered.own.iter().chain(&rendered.live_only).chain(&in_place);
+    let shared = rendered.shared.iter().map(|object| (object, true));
+    let all = shared.chain(standing.map(|object| (object, false)));
+    let pieces = all.filter_map(|(object, shared)| piece(object, shared, &written)).collect();
+    let before = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::Before);
+    let jobs = before.filter_map(|job| piece(&job.object, false, &written)).collect();
+    Ok(Rendering {
+        pieces,
+        jobs,
+        role_services: in_order(rendered.role_services, whom.services),
+        workloads: rendered.workloads,
+        findings: rendered.findings,
+    })
+}
+
+/// The planner counts endpoints in the order of the spec.
+fn in_order(role_services: Vec<RoleService>, services: &[String]) -> Vec<RoleService> {
+    let find = |name: &String| role_services.iter().find(|service| service.name == *name).cloned();
+    services.iter().filter_map(find).collect()
+}
+
+fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
+    let text = |count: Option<u32>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    workloads
+        .iter()
+        .map(|w| (format!("{}/{}", w.key.kind, w.colored_name), text(w.written_replicas)))
+        .collect()
+}
+
+/// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start.
+fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
+    let target = teal_release::sized_by(object);
+    let workload = workloads.iter().find(|w| {
+        target.as_ref().is_some_and(|target| target.kind == w.key.kind && target.name == w.colored_name)
+    });
+    let least = workload.and_then(|workload| {
+        let places = whom.services.iter().zip(&whom.key.hold);
+        places.filter(|(name, _)| workload.traffic_services.contains(name)).map(|(_, least)| *least).max()
+    });
+    match least {
+        Some(least) => teal_release::hold_min_replicas(object, least).object,
+        None => object.clone(),
+    }
+}
+
+fn piece(object: &Object, shared: bool, written: &BTreeMap<String, String>) -> Option<Piece> {
+    let key = object.key();
+    let kind = kinds::find(&key.group, &key.kind)?;
+    let mut value = object.to_value();
+    let replicas = written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
+    let content = format!("{}.{replicas}", digest(&value));
+    if let Some(notes) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        notes.insert(annotation::CONTENT.to_owned(), json!(content));
+    }
+    Some(Piece { kind, name: key.name, shared, object: value, content })
+}
+
+/// Of the object without its size, which has writers of its own, unless it is held at 0.
+fn digest(object: &Value) -> String {
+    let mut object = object.clone();
+    let asleep = object.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0);
+    if object.pointer("/spec/template").is_some()
+        && !asleep
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.remove("replicas");
+    }
+    let digest = Sha256::digest(object.to_string());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Piece {
+    /// Whether the cluster has it as it should be: written from this content for this Rollout, and no field taken
+    /// away by another hand since.
+    pub(crate) fn is_in_sync(&self, view: Option<&ObjectView>, uid: &str) -> bool {
+        let Some(view) = view else { return false };
+        view.content.as_deref() == Some(&self.content)
+            && view.rollout_uid == uid
+            && !view.deleting
+            && self.is_owned(view)
+    }
+
+    /// The API server takes a field from Teal's set of fields as soon as another writer gives it another value. So
+    /// drift shows in metadata alone, also after a restart, and without comparing values that the server defaulted.
+    fn is_owned(&self, view: &ObjectView) -> bool {
+        let Some(owned) = view.owned.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
+        else {
+            return false;
+        };
+        let mut wanted = self.object.clone();
+        for field in ["apiVersion", "kind", "status"] {
+            wanted.as_object_mut().map(|fields| fields.remove(field));
+        }
+        if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
+            for field in ["name", "namespace"] {
+                metadata.remove(field);
+            }
+        }
+        if let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut) {
+            // Sizes have writers of their own.
+            spec.remove("replicas");
+        }
+        owns(&owned, &wanted)
+    }
+}
+
+/// Whether a set of fields in the API server's notation has every field of a value.
+fn owns(fields: &Value, wanted: &Value) -> bool {
+    let Some(fields) = fields.as_object() else { return false };
+    // A leaf of the set is owned with all that is below it.
+    if fields.keys().all(|key| key == ".") {
+        return true;
+    }
+    match wanted {
+        Value::Object(map) => map.iter().all(|(name, value)| match fields.get(&format!("f:{name}")) {
+            Some(below) => owns(below, value),
+            None => value.is_null() || is_empty(value),
+        }),
+        Value::Array(items) => {
+            let keyed = fields.iter().filter(|(key, _)| key.starts_with("k:") || key.starts_with("v:"));
+            let keyed: Vec<(&String, &Value)> = keyed.collect();
+            items.iter().all(|item| keyed.iter().any(|(key, below)| is_item(key, item) && owns(below, item)))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Whether a list's key in the set means this item. A key that the item leaves out was defaulted by the server.
+fn is_item(key: &str, item: &Value) -> bool {
+    if let Some(text) = key.strip_prefix("v:") {
+        return serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item);
+    }
+    let Some(keys) = key.strip_prefix("k:").and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+        return false;
+    };
+    keys.as_object().is_some_and(|keys| {
+        keys.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
+    })
+}
+
+impl Rendering {
+    /// The pieces of the color itself.
+    pub(crate) fn colored(&self) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter().filter(|piece| !piece.shared)
+    }
+}
+
+/// A rendering made before, if nothing that it depends on changed.
+pub(crate) fn remembered(
+    renderings: &[(RenderKey, Arc<Rendering>)],
+    key: &RenderKey,
+) -> Option<Arc<Rendering>> {
+    renderings.iter().find(|(known, _)| known == key).map(|(_, rendering)| Arc::clone(rendering))
+}
+
+/// A slot that stands for none in particular: for finding out whether a release can be rendered at all.
+pub(crate) fn trial_slot(hash: &ContentHash) -> Slot {
+    Slot { color: Color::Blue, revision: hash.revision(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_another_hand_took_is_missed() {
+        let wanted = json!({"spec": {"replicas": 3, "template": {"spec": {"containers": [
+            {"name": "app", "image": "web:1", "ports": [{"containerPort": 80}]},
+        ]}}}, "metadata": {"labels": {"app": "web"}}});
+        let all = json!({
+            "f:metadata": {"f:labels": {"f:app": {}}},
+            "f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {
+                ".": {}, "f:name": {}, "f:image": {},
+                "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}},
+            }}}}},
+        });
+        assert!(owns(&all, &wanted));
+        for path in [
+            "/f:spec/f:replicas",
+            "/f:metadata/f:labels/f:app",
+            "/f:spec/f:template/f:spec/f:containers/k:{\"name\":\"app\"}/f:image",
+        ] {
+            let mut less = all.clone();
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            less.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+            less.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert("f:other".into(), json!({}));
+            assert!(!owns(&less, &wanted), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_atomic_part_is_owned_as_a_whole() {
+        assert!(owns(&json!({"f:spec": {"f:selector": {}}}), &json!({"spec": {"selector": {"app": "web"}}})));
+    }
+}

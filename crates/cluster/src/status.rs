@@ -1,0 +1,289 @@
+//! The status as it is written: the planner's record, and what people and programs read.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as At};
+use serde_json::Value;
+use teal_api::rollout::status::{
+    ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
+    RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
+};
+use teal_plan::record::{Attempt, Outcome, Release};
+use teal_plan::report::{Report, StepReport, cause};
+use teal_plan::{Phase, Record, Snapshot, Time};
+
+use crate::error::Error;
+use crate::observe::RouteSeen;
+
+/// An instant as the API writes it. What no calendar holds is the epoch.
+pub(crate) fn timestamp(time: Time) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(time.0).unwrap_or_default()
+}
+
+/// Everything that a status is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) record: &'a Record,
+    pub(crate) report: &'a Report,
+    pub(crate) routes: &'a [RouteSeen],
+    pub(crate) namespace: &'a str,
+    pub(crate) checks: Vec<CheckStatus>,
+    pub(crate) old: Option<&'a RolloutStatus>,
+}
+
+/// The whole status.
+pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
+    let Parts { snapshot, record, report, .. } = parts;
+    let commit =
+        serde_json::to_value(record).map_err(|source| Error::Json { what: "the record".into(), source })?;
+    let known = !matches!(record.phase, Phase::New);
+    Ok(RolloutStatus {
+        observed_generation: Some(snapshot.settings.generation),
+        phase: Some(report.phase.to_owned()),
+        message: Some(report.message.clone()).filter(|message| !message.is_empty()),
+        waiting_for: report
+            .waiting_for
+            .as_deref()
+            .map(|text| teal_api::names::shortened(text, teal_api::names::limit::WAITING_FOR)),
+        live: record.live.as_ref().map(live),
+        candidate: record.candidate.as_ref().map(|release| candidate(release, record)),
+        previous: record.previous.as_ref().map(|release| PreviousStatus {
+            color: release.slot.color.to_string(),
+            revision: release.slot.revision.to_string(),
+            kept_until: record.kept_until.map(timestamp),
+        }),
+        step: report.step.as_ref().map(step),
+        traffic: known.then(|| traffic(parts)),
+        gate: gate(record),
+        checks: parts.checks.clone(),
+        rejected: record.rejected.iter().map(ToString::to_string).collect(),
+        history: record.history.iter().map(history).collect(),
+        commit: known.then_some(commit),
+        conditions: conditions(parts),
+    })
+}
+
+fn live(release: &Release) -> LiveStatus {
+    LiveStatus {
+        color: Some(release.slot.color.to_string()),
+        revision: release.slot.revision.to_string(),
+        hash: Some(release.hash.to_string()),
+        since: Some(timestamp(release.since)),
+        summary: None,
+    }
+}
+
+fn candidate(release: &Release, record: &Record) -> CandidateStatus {
+    let deadline = match &record.phase {
+        Phase::Step(place) if place.reached.is_none() => Some(place.deadline),
+        Phase::Promoting { deadline } => Some(*deadline),
+        Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Step(_)
+        | Phase::Returning { .. } => None,
+    };
+    CandidateStatus {
+        color: release.slot.color.to_string(),
+        revision: release.slot.revision.to_string(),
+        hash: release.hash.to_string(),
+        attempt: release.attempt,
+        since: Some(timestamp(release.since)),
+        deadline: deadline.map(timestamp),
+        summary: None,
+    }
+}
+
+fn step(report: &StepReport) -> StepStatus {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    StepStatus {
+        name: report.name.clone(),
+        index: number(report.index),
+        count: number(report.count),
+        weight: u32::from(report.weight),
+        reached_at: report.reached.map(timestamp),
+    }
+}
+
+fn traffic(parts: &Parts<'_>) -> TrafficStatus {
+    let route = |seen: &RouteSeen| RouteStatus {
+        kind: "VirtualService".into(),
+        namespace: parts.namespace.to_owned(),
+        name: seen.object.clone(),
+        route: seen.route.clone(),
+        candidate_weight: u32::from(seen.weight),
+    };
+    let mut traffic = TrafficStatus {
+        candidate_weight: u32::from(parts.report.candidate_weight),
+        observed_at: None,
+        routes: parts.routes.iter().map(route).collect(),
+    };
+    let old = parts.old.and_then(|status| status.traffic.as_ref());
+    let same = old.filter(|old| TrafficStatus { observed_at: None, ..(*old).clone() } == traffic);
+    traffic.observed_at =
+        same.and_then(|old| old.observed_at).or_else(|| Some(timestamp(parts.snapshot.now)));
+    traffic
+}
+
+fn gate(record: &Record) -> Option<GateStatus> {
+    let Phase::Step(place) = &record.phase else { return None };
+    let gate = place.gate.as_ref()?;
+    let have = u32::try_from(gate.votes.len()).unwrap_or(u32::MAX);
+    Some(GateStatus {
+        step: place.step.clone(),
+        nonce: gate.nonce.clone(),
+        opened_at: Some(timestamp(gate.opened)),
+        evidence: None,
+        needs: vec![ApprovalNeed { count: gate.needed, have }],
+        votes: gate
+            .votes
+            .iter()
+            .map(|vote| Vote {
+                decision: vote.decision.clone(),
+                user: vote.user.clone(),
+                group: None,
+                via: Some(vote.via.clone()).filter(|via| !via.is_empty()),
+                at: Some(timestamp(vote.at)),
+            })
+            .collect(),
+    })
+}
+
+fn history(attempt: &Attempt) -> HistoryEntry {
+    let (outcome, reason) = match &attempt.outcome {
+        Outcome::Promoted | Outcome::Rebuilt => ("Promoted", None),
+        Outcome::RolledBack(why) => ("RolledBack", Some(cause(why))),
+        Outcome::Cancelled => ("Cancelled", None),
+        Outcome::Superseded => ("Superseded", None),
+    };
+    HistoryEntry {
+        revision: attempt.revision.to_string(),
+        attempt: attempt.attempt,
+        outcome: outcome.into(),
+        reason,
+        started_at: Some(timestamp(attempt.started)),
+        finished_at: Some(timestamp(attempt.finished)),
+        machine_seconds: None,
+        human_seconds: None,
+        decisions: attempt.decisions.clone(),
+    }
+}
+
+/// The time of a condition is when its status last changed.
+fn conditions(parts: &Parts<'_>) -> Vec<Condition> {
+    let old = parts.old.map_or(&[][..], |status| status.conditions.as_slice());
+    let now = At(timestamp(parts.snapshot.now));
+    let condition = |wanted: &teal_plan::report::Condition| {
+        let status = if wanted.status { "True" } else { "False" };
+        let before = old.iter().find(|old| old.type_ == wanted.kind && old.status == status);
+        Condition {
+            type_: wanted.kind.to_owned(),
+            status: status.to_owned(),
+            reason: wanted.reason.clone(),
+            message: wanted.message.clone(),
+            observed_generation: Some(parts.snapshot.settings.generation),
+            last_transition_time: before.map_or_else(|| now.clone(), |old| old.last_transition_time.clone()),
+        }
+    };
+    parts.report.conditions.iter().map(condition).collect()
+}
+
+/// Whether a status says something else than the one that is there, so that it must be written although nothing was
+/// decided. While the machine goes through the motions of a step its words change with each of them; a write for each
+/// would wake every watcher and say nothing that people act on.
+pub(crate) fn says_more(old: Option<&RolloutStatus>, new: &RolloutStatus, under_way: bool) -> bool {
+    let Some(old) = old else { return true };
+    if old.observed_generation != new.observed_generation || people(old) != people(new) {
+        return true;
+    }
+    let words = |status: &RolloutStatus| {
+        let weight = status.traffic.as_ref().map(|traffic| traffic.candidate_weight);
+        (status.phase.clone(), status.message.clone(), status.waiting_for.clone(), weight)
+    };
+    !under_way && words(old) != words(new)
+}
+
+/// What people and programs act on: conditions by status and reason, but for those that follow the motions.
+fn people(status: &RolloutStatus) -> Vec<(&str, &str, &str)> {
+    const MOTIONS: [&str; 3] = ["Reconciling", "TrafficInSync", "Promoted"];
+    let mut all: Vec<(&str, &str, &str)> = status
+        .conditions
+        .iter()
+        .filter(|condition| !MOTIONS.contains(&condition.type_.as_str()))
+        .map(|condition| {
+            let said = if condition.status == "True" && condition.type_ == "Stalled"
+                || condition.type_ == "Accepted"
+            {
+                condition.message.as_str()
+            } else {
+                condition.reason.as_str()
+            };
+            (condition.type_.as_str(), condition.status.as_str(), said)
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+/// The patch that turns one status into the other, bound to the version that was read.
+pub(crate) fn patch(
+    old: Option<&RolloutStatus>,
+    new: &RolloutStatus,
+    version: Option<&str>,
+) -> Result<Value, Error> {
+    let json = |status: &RolloutStatus| {
+        serde_json::to_value(status).map_err(|source| Error::Json { what: "the status".into(), source })
+    };
+    let old = old.map(json).transpose()?.unwrap_or_else(|| serde_json::json!({}));
+    let status = crate::json::merge_patch(&old, &json(new)?);
+    Ok(serde_json::json!({"metadata": {"resourceVersion": version}, "status": status}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Condition {
+        Condition {
+            type_: kind.into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: message.into(),
+            observed_generation: Some(1),
+            last_transition_time: At(timestamp(Time(0))),
+        }
+    }
+
+    fn status(conditions: Vec<Condition>, message: &str) -> RolloutStatus {
+        RolloutStatus { conditions, message: Some(message.into()), ..RolloutStatus::default() }
+    }
+
+    #[test]
+    fn motions_are_not_written_but_alarms_are() {
+        let ready = || condition("Ready", "False", "Progressing", "a");
+        let old = status(vec![ready(), condition("Reconciling", "True", "CandidateStarting", "a")], "a");
+        let moved = status(vec![ready(), condition("Reconciling", "True", "ShiftingTraffic", "b")], "b");
+        assert!(!says_more(Some(&old), &moved, true));
+        assert!(says_more(Some(&old), &moved, false), "at rest every word counts");
+        let stalled = status(vec![ready(), condition("Stalled", "True", "DeadlineExceeded", "c")], "c");
+        assert!(says_more(Some(&old), &stalled, true));
+        let other = status(vec![condition("Accepted", "False", "RouteNotFound", "route x")], "a");
+        let named = status(vec![condition("Accepted", "False", "RouteNotFound", "route y")], "a");
+        assert!(says_more(Some(&other), &named, true), "another object or field is news");
+        assert!(says_more(None, &old, true));
+    }
+
+    #[test]
+    fn what_is_gone_is_taken_out() {
+        let old = RolloutStatus {
+            phase: Some("Waiting".into()),
+            waiting_for: Some("x".into()),
+            ..RolloutStatus::default()
+        };
+        let new = RolloutStatus { phase: Some("Checking".into()), ..RolloutStatus::default() };
+        let patch = patch(Some(&old), &new, Some("7")).unwrap();
+        assert_eq!(
+            patch,
+            serde_json::json!({"metadata": {"resourceVersion": "7"},
+                "status": {"phase": "Checking", "waitingFor": null}})
+        );
+    }
+}

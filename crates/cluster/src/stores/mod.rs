@@ -1,0 +1,134 @@
+//! What is known of the cluster: one watch per kind for the whole process, and a cache each.
+//!
+//! Pods are watched by metadata and conditions only, and only those of Rollouts: their uid says to which revision an
+//! address of an EndpointSlice belongs, and before a Service selects a candidate nothing else counts its ready pods.
+
+mod cache;
+mod objects;
+mod pokes;
+mod shapes;
+mod views;
+mod watch;
+
+use std::sync::Arc;
+
+use kube::core::ApiResource;
+use serde_json::Value;
+
+pub(crate) use cache::{Cache, ObjectId, View};
+pub(crate) use objects::{DecisionView, JsonView, RolloutView, strangers};
+pub(crate) use pokes::{Poke, Pokes, What};
+pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, read_epoch};
+pub(crate) use watch::Watches;
+
+use crate::kinds::{self, Known};
+
+/// All caches.
+#[derive(Default)]
+pub(crate) struct Stores {
+    pub(crate) rollouts: Cache<RolloutView>,
+    pub(crate) decisions: Cache<DecisionView>,
+    pub(crate) services: Cache<JsonView>,
+    pub(crate) slices: Cache<SliceView>,
+    pub(crate) pods: Cache<PodView>,
+    pub(crate) virtual_services: Cache<JsonView>,
+    pub(crate) destination_rules: Cache<JsonView>,
+    pub(crate) revisions: Cache<ObjectView>,
+    pub(crate) objects: Vec<(Known, Cache<ObjectView>)>,
+    /// Kinds that only some clusters have: which are there, at which version.
+    pub(crate) optional: std::sync::RwLock<std::collections::BTreeMap<&'static str, String>>,
+    /// Whether the admission policies are installed.
+    pub(crate) policies: std::sync::atomic::AtomicBool,
+}
+
+impl Stores {
+    pub(crate) fn new() -> Self {
+        let workloads = [kinds::DEPLOYMENT, kinds::STATEFUL_SET];
+        let objects = kinds::RELEASE.iter().copied().chain(workloads);
+        Self { objects: objects.map(|kind| (kind, Cache::default())).collect(), ..Self::default() }
+    }
+
+    /// Every object with this Rollout's label, of every kind of a release but Services.
+    pub(crate) fn objects_of(&self, namespace: &str, rollout: &str) -> Vec<Arc<ObjectView>> {
+        self.objects.iter().flat_map(|(_, cache)| cache.group(namespace, rollout)).collect()
+    }
+
+    /// The cached object of a release.
+    pub(crate) fn object(
+        &self,
+        group: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<ObjectView>> {
+        let (_, cache) = self.objects.iter().find(|(known, _)| known.group == group && known.kind == kind)?;
+        cache.get(namespace, name)
+    }
+
+    /// The version at which an optional kind is served, if it is there.
+    pub(crate) fn served(&self, kind: Known) -> Option<String> {
+        let optional = self.optional.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        optional.get(kind.plural).cloned()
+    }
+
+    /// For requests: the kind at the version at which it is served.
+    pub(crate) fn resource(&self, kind: Known) -> ApiResource {
+        match self.served(kind) {
+            Some(version) => kind.at(&version),
+            None => kind.resource(),
+        }
+    }
+
+    /// Whether routes can exist.
+    pub(crate) fn has_mesh(&self) -> bool {
+        self.served(kinds::VIRTUAL_SERVICE).is_some()
+    }
+
+    /// Whether every first list is complete: planning on less would take what isn't listed yet for gone.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.rollouts.is_ready()
+            && self.decisions.is_ready()
+            && self.services.is_ready()
+            && self.slices.is_ready()
+            && self.pods.is_ready()
+            && self.virtual_services.is_ready()
+            && self.destination_rules.is_ready()
+            && self.revisions.is_ready()
+            && self.objects.iter().all(|(_, cache)| cache.is_ready())
+    }
+
+    /// Takes the answer to a write of our own, or a fresh read, into its cache.
+    pub(crate) fn offer(&self, kind: Known, object: &Value) {
+        if kind == kinds::SERVICE {
+            offer(&self.services, JsonView::of(object.clone(), "v1", "Service"));
+        } else if kind == kinds::VIRTUAL_SERVICE {
+            offer(&self.virtual_services, JsonView::of(object.clone(), &kind.api_version(), kind.kind));
+        } else if kind == kinds::DESTINATION_RULE {
+            offer(&self.destination_rules, JsonView::of(object.clone(), &kind.api_version(), kind.kind));
+        } else if kind == kinds::DECISION {
+            offer(&self.decisions, DecisionView::of(object.clone()));
+        } else if kind == kinds::CONTROLLER_REVISION {
+            offer(&self.revisions, watch::read_metadata(kind, object));
+        } else if let Some((_, cache)) = self.objects.iter().find(|(known, _)| *known == kind) {
+            offer(cache, watch::read_object(kind, object));
+        }
+    }
+
+    /// The same for a Rollout.
+    pub(crate) fn offer_rollout(&self, object: Value, instance: &str) {
+        offer(&self.rollouts, RolloutView::of(object, instance));
+    }
+}
+
+fn offer<V: View>(cache: &Cache<V>, view: Option<V>) {
+    if let Some(view) = view {
+        cache.offer(view);
+    }
+}
+
+/// EndpointSlices from a fresh list.
+pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
+    list.into_iter()
+        .filter_map(|object| serde_json::from_value::<shapes::Slice>(object).ok()?.view())
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! Objects as they are read from the wire: only the fields that are looked at, so that templates and specs of pods are
+//! never kept, not even for a moment.
+
+use std::borrow::Cow;
+
+use kube::Resource;
+use kube::core::{ApiResource, ObjectMeta};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, id_of, version_of};
+use crate::kinds::Known;
+use teal_api::names::label;
+
+/// An object of which metadata, spec, status and endpoints are read as far as the types go. Not flattened: that would
+/// keep everything for a moment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(bound(
+    deserialize = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>, Endpoints: Default + Deserialize<'de>"
+))]
+pub(crate) struct Shape<Spec, Status, Endpoints> {
+    #[serde(default)]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+    #[serde(default)]
+    endpoints: Endpoints,
+}
+
+/// A Deployment or `StatefulSet`.
+pub(crate) type Workload = Shape<WorkloadSpec, WorkloadStatus, IgnoredAny>;
+/// A pod.
+pub(crate) type Pod = Shape<IgnoredAny, PodStatus, IgnoredAny>;
+/// An `EndpointSlice`.
+pub(crate) type Slice = Shape<IgnoredAny, IgnoredAny, Option<Vec<SliceEndpoint>>>;
+
+impl<Spec, Status, Endpoints> Resource for Shape<Spec, Status, Endpoints> {
+    type DynamicType = ApiResource;
+    type Scope = kube::core::DynamicResourceScope;
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.api_version.as_str().into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// Of a Deployment or `StatefulSet`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct WorkloadSpec {
+    replicas: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct WorkloadStatus {
+    observed_generation: i64,
+    updated_replicas: u32,
+    available_replicas: u32,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    message: String,
+}
+
+impl Workload {
+    pub(crate) fn view(self, kind: Known) -> Option<ObjectView> {
+        let view = ObjectView::of(kind, &self.metadata)?;
+        let (spec, status) = (self.spec, self.status);
+        let failure =
+            status.conditions.into_iter().find(|c| c.kind == "ReplicaFailure" && c.status == "True");
+        let state = WorkloadState {
+            replicas: spec.replicas.unwrap_or(1),
+            observed: status.observed_generation >= self.metadata.generation.unwrap_or(0),
+            updated: status.updated_replicas,
+            available: status.available_replicas,
+            failure: failure.map(|condition| condition.message),
+        };
+        Some(ObjectView { state: Some(state), ..view })
+    }
+}
+
+/// Of a pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PodStatus {
+    phase: String,
+    conditions: Vec<Condition>,
+    init_container_statuses: Vec<ContainerStatus>,
+    container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    name: String,
+    state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerState {
+    waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Waiting {
+    reason: String,
+    message: String,
+}
+
+/// Reasons that don't mend themselves in the usual course of starting.
+const TROUBLES: [&str; 8] = [
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+impl Pod {
+    pub(crate) fn view(self) -> Option<PodView> {
+        let labels = self.metadata.labels.clone()?;
+        let status = self.status;
+        Some(PodView {
+            id: id_of(&self.metadata),
+            uid: self.metadata.uid.clone().unwrap_or_default(),
+            version: version_of(&self.metadata),
+            rollout: labels.get(label::ROLLOUT)?.clone(),
+            color: labels.get(label::COLOR).and_then(|text| text.parse().ok()),
+            revision: labels.get(label::REVISION).and_then(|text| text.parse().ok()),
+            labels: labels.into_iter().collect(),
+            ready: status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
+            terminating: self.metadata.deletion_timestamp.is_some(),
+            ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
+            trouble: status.trouble(),
+        })
+    }
+}
+
+impl PodStatus {
+    fn trouble(&self) -> Option<String> {
+        let waiting = self
+            .init_container_statuses
+            .iter()
+            .chain(&self.container_statuses)
+            .filter_map(|container| Some((container, container.state.waiting.as_ref()?)));
+        let (container, waiting) =
+            waiting.into_iter().find(|(_, waiting)| TROUBLES.contains(&waiting.reason.as_str()))?;
+        let Waiting { reason, message } = waiting;
+        let said = if message.is_empty() { String::new() } else { format!(" ({message})") };
+        Some(format!("container {} is in {reason}{said}", container.name))
+    }
+}
+
+/// Of an `EndpointSlice`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct SliceEndpoint {
+    conditions: EndpointConditions,
+    target_ref: Option<TargetRef>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct EndpointConditions {
+    ready: Option<bool>,
+    serving: Option<bool>,
+    terminating: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct TargetRef {
+    uid: String,
+}
+
+impl Slice {
+    pub(crate) fn view(self) -> Option<SliceView> {
+        let labels = self.metadata.labels.as_ref()?;
+        let endpoints = self.endpoints.unwrap_or_default();
+        Some(SliceView {
+            id: id_of(&self.metadata),
+            uid: self.metadata.uid.clone().unwrap_or_default(),
+            version: version_of(&self.metadata),
+            service: labels.get("kubernetes.io/service-name")?.clone(),
+            rollout: labels.get(label::ROLLOUT).cloned().unwrap_or_default(),
+            endpoints: endpoints.into_iter().map(SliceEndpoint::read).collect(),
+        })
+    }
+}
+
+impl SliceEndpoint {
+    fn read(self) -> Endpoint {
+        let EndpointConditions { ready, serving, terminating } = self.conditions;
+        // Where `serving` is left out, `ready` stands for it.
+        let serves = serving.or(ready).unwrap_or(true) && !terminating.unwrap_or(false);
+        Endpoint { pod: self.target_ref.map(|target| target.uid).unwrap_or_default(), serves }
+    }
+}

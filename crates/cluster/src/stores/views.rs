@@ -1,0 +1,221 @@
+//! What is kept of objects that belong to Rollouts: metadata, and of workloads and pods how they are.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::core::ObjectMeta;
+use teal_api::names::{annotation, label, manager};
+use teal_plan::{Color, ContentHash, Revision, Slot};
+
+use super::cache::{ObjectId, View};
+use crate::kinds::Known;
+
+/// An object of a release, or a kept revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ObjectView {
+    pub(crate) kind: Known,
+    pub(crate) id: ObjectId,
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) rollout: String,
+    pub(crate) rollout_uid: String,
+    pub(crate) color: Option<Color>,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) hash: Option<ContentHash>,
+    /// What Teal wrote last, as a digest.
+    pub(crate) content: Option<String>,
+    pub(crate) epoch: u64,
+    pub(crate) deleting: bool,
+    /// The fields that Teal's manager for releases owns, as the API server notes them: who else writes one of them
+    /// takes it away here, so drift shows without comparing values.
+    pub(crate) owned: Option<Box<str>>,
+    /// How a workload is.
+    pub(crate) state: Option<WorkloadState>,
+}
+
+/// How a workload is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WorkloadState {
+    pub(crate) replicas: u32,
+    pub(crate) observed: bool,
+    pub(crate) updated: u32,
+    pub(crate) available: u32,
+    /// Why pods can't be made, such as a quota.
+    pub(crate) failure: Option<String>,
+}
+
+impl WorkloadState {
+    /// All replicas are there, of the newest template, and available.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.observed && self.updated >= self.replicas && self.available >= self.replicas
+    }
+}
+
+impl ObjectView {
+    /// From metadata; nothing where it is none of ours.
+    pub(crate) fn of(kind: Known, metadata: &ObjectMeta) -> Option<Self> {
+        let labels = metadata.labels.as_ref()?;
+        let rollout_uid = labels.get(label::ROLLOUT_UID).cloned().unwrap_or_default();
+        Some(Self {
+            kind,
+            id: id_of(metadata),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            version: version_of(metadata),
+            rollout: labels.get(label::ROLLOUT)?.clone(),
+            color: labels.get(label::COLOR).and_then(|text| text.parse().ok()),
+            revision: labels.get(label::REVISION).and_then(|text| text.parse().ok()),
+            hash: note(metadata, annotation::HASH).and_then(|text| text.parse().ok()),
+            content: note(metadata, teal_release::names::annotation::CONTENT).map(str::to_owned),
+            epoch: epoch_of(metadata, &rollout_uid),
+            rollout_uid,
+            deleting: metadata.deletion_timestamp.is_some(),
+            owned: owned(metadata.managed_fields.as_deref().unwrap_or_default()),
+            state: None,
+        })
+    }
+
+    /// The slot it is in, for objects of a color.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        Some(Slot { color: self.color?, revision: self.revision? })
+    }
+}
+
+impl View for ObjectView {
+    fn id(&self) -> ObjectId {
+        self.id.clone()
+    }
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+    fn group(&self) -> &str {
+        &self.rollout
+    }
+    fn same(&self, other: &Self) -> bool {
+        *self == Self { version: self.version, ..other.clone() }
+    }
+}
+
+/// A pod of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PodView {
+    pub(crate) id: ObjectId,
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) rollout: String,
+    pub(crate) color: Option<Color>,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) ready: bool,
+    pub(crate) terminating: bool,
+    /// It has ended by itself: a pod of a Job.
+    pub(crate) ended: bool,
+    /// Why it doesn't start, in the kubelet's words.
+    pub(crate) trouble: Option<String>,
+}
+
+impl PodView {
+    /// The slot it belongs to.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        Some(Slot { color: self.color?, revision: self.revision? })
+    }
+
+    /// Whether it has all of these labels.
+    pub(crate) fn matches<'a>(&self, mut selector: impl Iterator<Item = (&'a String, &'a String)>) -> bool {
+        selector.all(|(key, value)| self.labels.iter().any(|(name, found)| name == key && found == value))
+    }
+}
+
+impl View for PodView {
+    fn id(&self) -> ObjectId {
+        self.id.clone()
+    }
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+    fn group(&self) -> &str {
+        &self.rollout
+    }
+    fn same(&self, other: &Self) -> bool {
+        *self == Self { version: self.version, ..other.clone() }
+    }
+}
+
+/// A slice of the endpoints of a role Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SliceView {
+    pub(crate) id: ObjectId,
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    /// The Service it belongs to.
+    pub(crate) service: String,
+    /// The Rollout whose label it inherited.
+    pub(crate) rollout: String,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Uid of its pod; empty where it is none.
+    pub(crate) pod: String,
+    /// Takes requests and isn't going away. Never `ready`: a Service that publishes pods that aren't makes it always true.
+    pub(crate) serves: bool,
+}
+
+impl View for SliceView {
+    fn id(&self) -> ObjectId {
+        self.id.clone()
+    }
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+    fn group(&self) -> &str {
+        &self.service
+    }
+    fn same(&self, other: &Self) -> bool {
+        *self == Self { version: self.version, ..other.clone() }
+    }
+}
+
+pub(crate) fn id_of(metadata: &ObjectMeta) -> ObjectId {
+    ObjectId {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+/// One object's versions are ordered as numbers; what can't be read is older than anything.
+pub(crate) fn version_of(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn note<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+fn epoch_of(metadata: &ObjectMeta, rollout_uid: &str) -> u64 {
+    note(metadata, &annotation::epoch(rollout_uid)).map_or(0, read_epoch)
+}
+
+/// Missing, malformed and forged read as 0, so that none of them locks Teal out.
+pub(crate) fn read_epoch(text: &str) -> u64 {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = u64::try_from(teal_traffic::EPOCH_LIMIT).unwrap_or(u64::MAX);
+    text.parse().ok().filter(|epoch| digits && *epoch <= limit).unwrap_or(0)
+}
+
+fn owned(entries: &[ManagedFieldsEntry]) -> Option<Box<str>> {
+    let ours = entries.iter().find(|entry| {
+        entry.manager.as_deref() == Some(manager::RELEASE)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.is_none()
+    })?;
+    Some(ours.fields_v1.as_ref()?.0.to_string().into_boxed_str())
+}
