@@ -23,9 +23,6 @@ pub const IMAGES: [Image; 2] = [
     Image { package: "teal-example-app", binary: "shop", name: "teal.dev/shop" },
 ];
 
-/// Code that is static needs no library in the image. This target is the one built for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
 /// Where the archives go.
 #[derive(Debug, clap::Args)]
 pub struct Choice {
@@ -54,7 +51,7 @@ pub fn all(workspace: &Workspace, choice: &Choice) -> Result<(), Error> {
     build(&images)?;
     let mut cargo = command::cargo(&["run", "--quiet", "--package", "xtask"]);
     cargo.args(["--features", "image", "--bin", "xtask-image", "--"]);
-    cargo.arg(workspace.target().join(TARGET).join("release"));
+    cargo.arg(workspace.target().join(command::TARGET).join("release"));
     cargo.arg(choice.output.clone().unwrap_or_else(|| workspace.target().join("images")));
     cargo.args(&choice.only);
     command::succeed(&mut cargo)
@@ -76,9 +73,7 @@ fn present(workspace: &Workspace, images: &[Image]) -> Result<(), Error> {
 }
 
 fn build(images: &[Image]) -> Result<(), Error> {
-    let mut cargo = command::cargo(&["build", "--release", "--target", TARGET]);
-    // Naming a target keeps these flags from build scripts and macros, which can't be static.
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    let mut cargo = command::optimised("build");
     for image in images {
         cargo.args(["--package", image.package, "--bin", image.binary]);
     }

@@ -17,6 +17,6 @@ pub fn run(workspace: &Workspace, program: &str, arguments: &[OsString]) -> Resu
             remedy: format!("{PACKAGE} has no binary `{program}` in this checkout; see CHANGELOG.md"),
         });
     }
-    let mut cargo = command::cargo(&["run", "--release", "--package", PACKAGE, "--bin", program, "--"]);
-    command::succeed(cargo.args(arguments))
+    let mut cargo = command::optimised("run");
+    command::succeed(cargo.args(["--package", PACKAGE, "--bin", program, "--"]).args(arguments))
 }

@@ -285,7 +285,14 @@ fn rollback_available(view: &View<'_>) -> Condition {
 
 /// Findings that stop nothing but must be known, each as a condition of its own.
 fn said(view: &View<'_>) -> Vec<Condition> {
-    const KNOWN: [&str; 4] = ["SelectorOverlap", "UnmanagedRoutes", "PolicyGap", "RunsInBothColors"];
+    const KNOWN: [&str; 6] = [
+        "SelectorOverlap",
+        "UnmanagedRoutes",
+        "PolicyGap",
+        "WorksInBothColors",
+        "JudgedByTimeOnly",
+        "LiveRepaired",
+    ];
     let found = |kind: &&str| view.s.world.obstacles.iter().find(|o| o.reason == **kind);
     KNOWN
         .iter()

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::deny;
-use crate::command::cargo;
+use crate::command::{cargo, optimised};
 use crate::stories::PACKAGE as STORIES;
 use crate::workspace::Workspace;
 
-/// The package of the explorer: a search too wide for an unoptimised build.
+/// The package of the explorer.
 const EXPLORER: &str = "teal-sim";
 
 /// Programs behind features, so that lints and tests reach them too.
@@ -92,7 +92,8 @@ fn explorer(workspace: &Workspace) -> Work {
     if !workspace.has_test_files(EXPLORER) {
         return Work::NotChecked(format!("{EXPLORER} explores nothing yet"));
     }
-    just(cargo(&["test", "--release", "--package", EXPLORER, "--", "--show-output"]))
+    // The workspace's profiles optimise this package and the planner also for tests.
+    just(cargo(&["test", "--package", EXPLORER, "--", "--show-output"]))
 }
 
 fn stories(workspace: &Workspace) -> Work {
@@ -100,10 +101,8 @@ fn stories(workspace: &Workspace) -> Work {
         return Work::NotChecked(format!("{STORIES} has no stories yet"));
     }
     // One bed at a time: stories measure, and two cores are all they may count on.
-    let arguments =
-        ["test", "--release", "--package", STORIES, "--test", "*", "--no-fail-fast", "--", "--show-output"];
-    let mut command = cargo(&arguments);
-    command.arg("--test-threads=1");
+    let mut command = optimised("test");
+    command.args(["--package", STORIES, "--test", "*", "--no-fail-fast"]);
     just(command)
 }
 
