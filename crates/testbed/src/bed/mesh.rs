@@ -126,6 +126,7 @@ fn bootstrap() -> Value {
                 "SERVICE_ACCOUNT": "default",
             },
         },
+        "stats_config": {"use_all_default_tags": false, "stats_tags": stats_tags()},
         "admin": {"address": {"socket_address": {"address": NODE_ADDRESS, "port_value": ADMIN_PORT}}},
         "dynamic_resources": {
             "ads_config": source("xds")["api_config_source"],
@@ -150,6 +151,21 @@ fn bootstrap() -> Value {
             },
         }]},
     })
+}
+
+/// Which parts of a counter's name become labels. Under Envoy's usual names, for example
+/// `envoy_cluster_upstream_rq_xx{envoy_cluster_name="outbound|80||web.shop.svc.cluster.local",
+/// envoy_response_code_class="2"}`; but its usual rules would cut a cluster's name at the first dot.
+fn stats_tags() -> Value {
+    let tag = |name: &str, regex: &str| json!({"tag_name": format!("envoy.{name}"), "regex": regex});
+    json!([
+        // istiod ends the names of clusters by a semicolon for this purpose.
+        tag("cluster_name", r"^cluster\.((.+?);\.)"),
+        tag("response_code", r"_rq(_(\d{3}))$"),
+        tag("response_code_class", r"_rq_((\d))xx$"),
+        tag("http_conn_manager_prefix", r"^http\.((.+?);?\.)"),
+        tag("listener_address", r"^listener\.((\d+\.\d+\.\d+\.\d+_\d+);?\.)"),
+    ])
 }
 
 /// The gateway is no pod, so its Service has no selector and says itself where it is.

@@ -193,7 +193,9 @@ async fn gateway(bed: &Bed) -> Result<()> {
 async fn metrics(bed: &Bed) -> Result<()> {
     let queries = [
         format!(r#"sum(hello_requests_total{{namespace="{NAMESPACE}",app="web",teal_dev_color="green"}}) > 0"#),
-        r#"sum(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"outbound.*web-candidate.*"}) > 0"#.to_owned(),
+        format!(
+            r#"sum(envoy_cluster_upstream_rq_xx{{envoy_cluster_name="outbound|80||web-candidate.{NAMESPACE}.svc.cluster.local",envoy_response_code_class="2"}}) > 0"#
+        ),
     ];
     let base = bed.cluster().prometheus.clone().unwrap_or_default();
     for query in queries {
