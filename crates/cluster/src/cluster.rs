@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kube::Client;
-use teal_measure::Measurer;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::checks::Checks;
+use crate::checks::{Measuring, Poker};
 use crate::config::Config;
 use crate::events::Events;
 use crate::execute::Tools;
@@ -45,7 +44,7 @@ impl Cluster {
     pub fn start(
         client: Client,
         config: Config,
-        measurer: Arc<Measurer>,
+        measuring: impl FnOnce(Poker) -> Arc<dyn Measuring>,
         lease: Option<LeaseConfig>,
         stop: &CancellationToken,
     ) -> Self {
@@ -63,8 +62,7 @@ impl Cluster {
             instance: config.instance.clone(),
         });
         spawn_until(&mut tasks, stop, watches.run());
-        let checks = Arc::new(Checks::new(measurer, pokes.clone()));
-        tasks.spawn(Arc::clone(&checks).run(stop.clone()));
+        let checks = measuring(Poker(pokes.clone()));
         let written = Counter::default();
         let (events, tell) = Events::start(client, &identity, written.clone());
         spawn_until(&mut tasks, stop, tell);

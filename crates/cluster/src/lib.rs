@@ -14,7 +14,7 @@
 //! | `reconcile`, `queue` | one look: observe, plan, then commit or act; whose turn it is |
 //! | `execute` | effects, a file per group, each with its precondition |
 //! | `status`, `events` | what is said |
-//! | `checks` | asking metrics, outside of looks |
+//! | `checks` | what is asked of metrics; who asks comes from outside |
 //! | `lease` | who acts |
 //! | `access` | the one door to the API server: bounded and counted |
 
@@ -38,6 +38,7 @@ mod status;
 mod stores;
 
 pub use access::Requests;
+pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};
 pub use cluster::{Cluster, Probe};
 pub use config::Config;
 pub use error::{Class, Error};

@@ -28,12 +28,8 @@ pub(crate) struct Memory {
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
     pub(crate) unsure: Vec<(Known, ObjectId)>,
-    /// Deletions that were asked for, by uid.
-    pub(crate) deleted: HashMap<String, Time>,
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
-    /// A fresh look that found too few endpoints although the cache has enough: raises wait until then.
-    pub(crate) reported: Option<u64>,
 }
 
 /// How long what a write met counts without being met again.

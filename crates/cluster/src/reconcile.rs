@@ -11,7 +11,7 @@ use teal_plan::{Commit, Decision, Effect, Phase, Plan, Time, lint, plan, report}
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::access::Target;
-use crate::checks::Checks;
+use crate::checks::{Measurer, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
 use crate::execute::{Done, Order, Tools, execute, revision};
@@ -27,7 +27,7 @@ use crate::stores::{ObjectId, Pokes, RolloutView};
 pub(crate) struct Reconciler {
     pub(crate) tools: Tools,
     pub(crate) pokes: Pokes,
-    pub(crate) checks: Arc<Checks>,
+    pub(crate) checks: Measurer,
     pub(crate) events: Events,
     pub(crate) leadership: Leadership,
     pub(crate) watching: Arc<Watching>,
@@ -95,7 +95,7 @@ impl Reconciler {
         if let Some(violation) = lint::lint(&seen.snapshot, &plan).into_iter().next() {
             return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
         }
-        self.checks.ask(&view.id, rollout, &seen, &plan.measure);
+        self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
         let report = report::report(&seen.snapshot, &plan);
         match &plan.decision {

@@ -6,8 +6,6 @@ use teal_plan::Time;
 use teal_plan::snapshot::{CheckSeen, Standing as Planned};
 
 use super::ask::Ask;
-use crate::reconcile::now;
-use crate::status::timestamp;
 
 /// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
 pub(super) struct States {
@@ -100,7 +98,7 @@ impl States {
             value: check.and_then(|check| state.value_text(check)),
             limit: Some(ask.limit.clone()).filter(|limit| !limit.is_empty()),
             samples: Some(state.samples()),
-            since: Some(timestamp(self.since)),
+            since: Some(jiff::Timestamp::from_millisecond(self.since.0).unwrap_or_default()),
             message: check.map(|check| state.sentence(check)),
         }
     }
@@ -113,4 +111,9 @@ fn begin_step(place: (String, Time)) -> ((String, Time), CheckState) {
 
 fn millis(time: Time) -> u64 {
     u64::try_from(time.0).unwrap_or(0)
+}
+
+/// The present.
+pub(super) fn now() -> Time {
+    Time(jiff::Timestamp::now().as_millisecond())
 }

@@ -8,20 +8,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use teal_api::Rollout;
 use teal_api::rollout::status::CheckStatus;
+use teal_cluster::{Measuring, Poker, Questions};
 use teal_judge::{Outcome, Problem, ProblemKind, Sample};
 use teal_measure::{Answer, Measurer, Request, next_aligned};
 use teal_plan::snapshot::CheckSeen;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::Seen;
-use crate::reconcile::now;
-use crate::stores::{ObjectId, Pokes};
-
-use ask::{Ask, asks};
-use standing::States;
+use ask::Ask;
+use standing::{States, now};
 
 /// One check of one Rollout.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -32,7 +28,8 @@ struct Key {
 
 /// What is asked for one Rollout.
 struct Asked {
-    id: ObjectId,
+    namespace: String,
+    name: String,
     asks: BTreeMap<String, Ask>,
     /// States by check; each knows the place that it is for.
     states: BTreeMap<String, States>,
@@ -41,66 +38,14 @@ struct Asked {
 /// The questions of all Rollouts.
 pub(crate) struct Checks {
     measurer: Arc<Measurer>,
-    pokes: Pokes,
+    poker: Poker,
     asked: Mutex<HashMap<String, Asked>>,
     changed: Notify,
 }
 
 impl Checks {
-    pub(crate) fn new(measurer: Arc<Measurer>, pokes: Pokes) -> Self {
-        Self { measurer, pokes, asked: Mutex::default(), changed: Notify::new() }
-    }
-
-    /// Takes note of what a plan wants measured; what it no longer wants is forgotten.
-    pub(crate) fn ask(&self, id: &ObjectId, rollout: &Rollout, seen: &Seen, names: &[String]) {
-        let uid = &seen.names.uid;
-        let mut all = self.lock();
-        if names.is_empty() {
-            all.remove(uid);
-            return;
-        }
-        let asks = asks(rollout, seen, names);
-        let entry = all.entry(uid.clone()).or_insert_with(|| Asked {
-            id: id.clone(),
-            asks: BTreeMap::new(),
-            states: BTreeMap::new(),
-        });
-        if entry.asks == asks {
-            return;
-        }
-        entry.states.retain(|name, _| asks.contains_key(name));
-        for (name, ask) in &asks {
-            match entry.states.get_mut(name) {
-                Some(states) => states.follow(ask),
-                None => {
-                    entry.states.insert(name.clone(), States::begin(ask));
-                }
-            }
-        }
-        entry.asks = asks;
-        drop(all);
-        self.changed.notify_one();
-    }
-
-    /// Forgets a Rollout that is gone.
-    pub(crate) fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
-    /// What is known of the checks of a Rollout.
-    pub(crate) fn standing(&self, uid: &str) -> Vec<(String, CheckSeen)> {
-        let all = self.lock();
-        let Some(asked) = all.get(uid) else { return Vec::new() };
-        let seen = |(name, ask): (&String, &Ask)| Some((name.clone(), asked.states.get(name)?.seen(ask)));
-        asked.asks.iter().filter_map(seen).collect()
-    }
-
-    /// The same for people.
-    pub(crate) fn statuses(&self, uid: &str) -> Vec<CheckStatus> {
-        let all = self.lock();
-        let Some(asked) = all.get(uid) else { return Vec::new() };
-        let status = |(name, ask): (&String, &Ask)| Some(asked.states.get(name)?.status(name, ask));
-        asked.asks.iter().filter_map(status).collect()
+    pub(crate) fn new(measurer: Arc<Measurer>, poker: Poker) -> Self {
+        Self { measurer, poker, asked: Mutex::default(), changed: Notify::new() }
     }
 
     /// Asks until told to stop. Checks of one interval ask at the same instants, so that those who ask the same share
@@ -157,7 +102,7 @@ impl Checks {
                 match &ask.query {
                     Ok(query) => requests.push(Request {
                         key,
-                        tenant: asked.id.namespace.clone(),
+                        tenant: asked.namespace.clone(),
                         source: ask.source.clone(),
                         query: query.clone(),
                         at_ms: at,
@@ -178,12 +123,67 @@ impl Checks {
             return;
         };
         if states.fold(ask, answer.sample, now()) {
-            self.pokes.one(&asked.id.namespace, &asked.id.name);
+            self.poker.poke(&asked.namespace, &asked.name);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Measuring for Checks {
+    fn ask(&self, questions: Questions) {
+        let mut all = self.lock();
+        if questions.checks.is_empty() {
+            all.remove(&questions.uid);
+            return;
+        }
+        let asks: BTreeMap<String, Ask> = questions
+            .checks
+            .iter()
+            .map(|question| (question.check.name.clone(), Ask::of(question, &questions)))
+            .collect();
+        let Questions { uid, namespace, name, .. } = questions;
+        let entry = all.entry(uid).or_insert_with(|| Asked {
+            namespace,
+            name,
+            asks: BTreeMap::new(),
+            states: BTreeMap::new(),
+        });
+        if entry.asks == asks {
+            return;
+        }
+        entry.states.retain(|name, _| asks.contains_key(name));
+        for (name, ask) in &asks {
+            match entry.states.get_mut(name) {
+                Some(states) => states.follow(ask),
+                None => {
+                    entry.states.insert(name.clone(), States::begin(ask));
+                }
+            }
+        }
+        entry.asks = asks;
+        drop(all);
+        self.changed.notify_one();
+    }
+
+    fn standing(&self, uid: &str) -> Vec<(String, CheckSeen)> {
+        let all = self.lock();
+        let Some(asked) = all.get(uid) else { return Vec::new() };
+        let seen = |(name, ask): (&String, &Ask)| Some((name.clone(), asked.states.get(name)?.seen(ask)));
+        asked.asks.iter().filter_map(seen).collect()
+    }
+
+    fn statuses(&self, uid: &str) -> Vec<CheckStatus> {
+        let all = self.lock();
+        let Some(asked) = all.get(uid) else { return Vec::new() };
+        let status = |(name, ask): (&String, &Ask)| Some(asked.states.get(name)?.status(name, ask));
+        asked.asks.iter().filter_map(status).collect()
+    }
+
+    fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
     }
 }
 

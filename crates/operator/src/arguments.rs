@@ -1,0 +1,117 @@
+//! What the operator is told at its start, by flags or environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Teal: blue-green releases with canary stages.
+#[derive(Parser, Debug)]
+#[command(name = "teal", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Looks after the Rollouts of a cluster.
+    Operator(Box<Operator>),
+}
+
+/// Settings of the operator. Every timer has its scale here.
+#[derive(Args, Debug)]
+pub(crate) struct Operator {
+    /// Only objects whose label teal.dev/instance has this value are looked after.
+    #[arg(long, env = "TEAL_INSTANCE", default_value = "")]
+    pub(crate) instance: String,
+
+    /// The only namespace to look after. Default: all.
+    #[arg(long, env = "TEAL_NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "TEAL_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub(crate) metrics_address: SocketAddr,
+
+    /// Address of the API server, in place of the one in the kubeconfig or the pod's environment.
+    #[arg(long, env = "TEAL_SERVER")]
+    pub(crate) server: Option<String>,
+
+    /// File that names the metrics sources (YAML).
+    #[arg(long, env = "TEAL_SOURCES")]
+    pub(crate) sources: Option<PathBuf>,
+
+    /// How long proxies may lag behind the API server. No weight follows another sooner.
+    #[arg(long, env = "TEAL_PROPAGATION", default_value = "2s", value_parser = duration)]
+    pub(crate) propagation: Duration,
+
+    /// How long a color stays untouched after its last traffic.
+    #[arg(long, env = "TEAL_DRAIN", default_value = "30s", value_parser = duration)]
+    pub(crate) drain: Duration,
+
+    /// How long too few endpoints are borne before going back.
+    #[arg(long, env = "TEAL_ENDPOINT_GRACE", default_value = "10s", value_parser = duration)]
+    pub(crate) endpoint_grace: Duration,
+
+    /// Bound on every request to the API server.
+    #[arg(long, env = "TEAL_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub(crate) request_timeout: Duration,
+
+    /// Rollouts that are worked on at the same time.
+    #[arg(long, env = "TEAL_CONCURRENCY", default_value_t = 16)]
+    pub(crate) concurrency: u16,
+
+    /// Namespace of the leader lease. Without it this process acts alone.
+    #[arg(long, env = "TEAL_LEASE_NAMESPACE")]
+    pub(crate) lease_namespace: Option<String>,
+
+    /// Name of the leader lease.
+    #[arg(long, env = "TEAL_LEASE_NAME", default_value = "teal")]
+    pub(crate) lease_name: String,
+
+    /// Who this process is in the lease. Default: the name of the pod, or a random one.
+    #[arg(long, env = "POD_NAME")]
+    pub(crate) identity: Option<String>,
+
+    /// How long the lease holds without renewal.
+    #[arg(long, env = "TEAL_LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    pub(crate) lease_duration: Duration,
+
+    /// Time between renewals of the lease.
+    #[arg(long, env = "TEAL_LEASE_RENEW", default_value = "5s", value_parser = duration)]
+    pub(crate) lease_renew: Duration,
+
+    /// The cluster's DNS domain, as the mesh has it.
+    #[arg(long, env = "TEAL_CLUSTER_DOMAIN", default_value = "cluster.local")]
+    pub(crate) cluster_domain: String,
+
+    /// Namespace whose rules hold for the whole mesh.
+    #[arg(long, env = "TEAL_MESH_ROOT_NAMESPACE", default_value = "istio-system")]
+    pub(crate) mesh_root_namespace: String,
+
+    /// What is logged: error, warn, info, debug, or a filter such as info,teal_cluster=debug.
+    #[arg(long, env = "TEAL_LOG", default_value = "info")]
+    pub(crate) log: String,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration like 2s or 500ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_sound_and_have_their_defaults() {
+        Arguments::command().debug_assert();
+        let Command::Operator(operator) = Arguments::parse_from(["teal", "operator"]).command;
+        assert_eq!(operator.propagation, Duration::from_secs(2));
+        assert_eq!(operator.drain, Duration::from_secs(30));
+        assert!(Arguments::try_parse_from(["teal", "operator", "--drain", "soon"]).is_err());
+    }
+}

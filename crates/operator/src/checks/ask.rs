@@ -1,0 +1,71 @@
+//! One question, ready to be asked.
+
+use teal_api::rollout::{NoData, OnBlind};
+use teal_cluster::{Question, Questions};
+use teal_judge::{Check, Limit, Threshold};
+use teal_measure::{Variables, render_query};
+use teal_plan::Time;
+
+/// One question and how its answers are judged.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Ask {
+    pub(super) judged: Option<Check>,
+    /// With its placeholders filled, or why that can't be.
+    pub(super) query: Result<String, String>,
+    pub(super) source: String,
+    pub(super) interval_ms: u64,
+    pub(super) limit: String,
+    pub(super) attempt: String,
+    pub(super) place: Option<(String, Time)>,
+}
+
+impl Ask {
+    pub(super) fn of(question: &Question, questions: &Questions) -> Self {
+        let check = &question.check;
+        Self {
+            judged: judged(question),
+            query: render_query(&check.query, &variables(questions)).map_err(|error| error.to_string()),
+            source: check.source.clone(),
+            interval_ms: check.interval_ms,
+            limit: check.limit.clone(),
+            attempt: question.attempt.clone(),
+            place: question.place.clone(),
+        }
+    }
+}
+
+fn variables(questions: &Questions) -> Variables {
+    let subject = &questions.subject;
+    Variables {
+        color: subject.color.clone(),
+        revision: subject.revision.clone(),
+        role: Some(subject.role.clone()),
+        service: subject.service.clone(),
+        namespace: Some(questions.namespace.clone()),
+        rollout: Some(questions.name.clone()),
+        live_color: subject.other_color.clone(),
+        candidate_service: subject.candidate_service.clone(),
+    }
+}
+
+fn judged(question: &Question) -> Option<Check> {
+    let check = &question.check;
+    let read = |limit: Option<&String>| limit.and_then(|text| text.parse::<Limit>().ok());
+    let threshold = Threshold::new(read(question.min.as_ref()), read(question.max.as_ref())).ok()?;
+    Some(Check {
+        threshold,
+        delay_ms: check.delay_ms,
+        passes: check.passes,
+        failures: check.failures,
+        no_data: match check.no_data {
+            NoData::Wait => teal_judge::NoData::Wait,
+            NoData::Zero => teal_judge::NoData::Zero,
+            NoData::Fail => teal_judge::NoData::Fail,
+        },
+        blind_limit_ms: check.blind_limit_ms,
+        on_blind: match check.on_blind {
+            OnBlind::Hold => teal_judge::OnBlind::Hold,
+            OnBlind::Rollback => teal_judge::OnBlind::Rollback,
+        },
+    })
+}

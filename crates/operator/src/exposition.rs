@@ -1,0 +1,161 @@
+//! Figures as Prometheus reads them.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+use teal_cluster::{Figures, LOOK_BUCKETS};
+
+/// Everything in one text.
+pub(crate) fn text(figures: &Figures) -> String {
+    let mut registry = Registry::with_prefix("teal");
+    registry.register_collector(Box::new(Shown(figures.clone())));
+    let mut text = String::new();
+    if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
+        tracing::error!("metrics can't be written");
+    }
+    text
+}
+
+#[derive(Debug)]
+struct Shown(Figures);
+
+/// A number with labels.
+struct Sample(Vec<(&'static str, String)>, f64);
+
+impl Collector for Shown {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Self(figures) = self;
+        for (name, help, kind, samples) in self.families() {
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for Sample(labels, value) in samples {
+                let mut labelled = family.encode_family(&labels)?;
+                match kind {
+                    MetricType::Counter => labelled.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+                    _ => labelled.encode_gauge(&value)?,
+                }
+            }
+        }
+        let looks = encoder.encode_descriptor(
+            "look_duration",
+            "Time from caches to a plan",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        LookHistogram(figures).encode(looks)
+    }
+}
+
+type Family = (&'static str, &'static str, MetricType, Vec<Sample>);
+
+impl Shown {
+    fn families(&self) -> Vec<Family> {
+        let figures = &self.0;
+        let mut families = vec![
+            ("leader", "Whether this process acts", MetricType::Gauge, vec![Sample(vec![], f64::from(u8::from(figures.leads)))]),
+            ("rollouts_unreadable", "Rollouts whose spec can't be read", MetricType::Gauge, vec![Sample(vec![], number(figures.unreadable))]),
+            ("events", "Events that were told", MetricType::Counter, vec![Sample(vec![], number(figures.events))]),
+        ];
+        let requests = figures.requests.iter().map(|((verb, kind), count)| {
+            Sample(vec![("verb", (*verb).to_owned()), ("kind", kind.clone())], number(*count))
+        });
+        families.push(("api_requests", "Requests to the API server but for watches", MetricType::Counter, requests.collect()));
+        let failures = figures.failures.iter().map(|(class, count)| Sample(vec![("class", (*class).to_owned())], number(*count)));
+        families.push(("failed_looks", "Looks that ended with an error", MetricType::Counter, failures.collect()));
+        families.extend(self.rollouts());
+        families
+    }
+
+    fn rollouts(&self) -> Vec<Family> {
+        let named = |figures: &teal_cluster::RolloutFigures| {
+            vec![("namespace", figures.namespace.clone()), ("rollout", figures.name.clone())]
+        };
+        let (mut phases, mut steps, mut weights, mut asked, mut verdicts) = (vec![], vec![], vec![], vec![], vec![]);
+        for rollout in &self.0.rollouts {
+            let with = |key: &'static str, value: &str| {
+                let mut labels = named(rollout);
+                labels.push((key, value.to_owned()));
+                labels
+            };
+            phases.push(Sample(with("phase", rollout.phase), 1.0));
+            weights.push(Sample(named(rollout), f64::from(rollout.weight)));
+            if let Some(step) = &rollout.step {
+                steps.push(Sample(with("step", step), 1.0));
+            }
+            if let Some(since) = rollout.asked_since_ms {
+                asked.push(Sample(named(rollout), seconds_since(since)));
+            }
+            for (check, verdict) in &rollout.verdicts {
+                let mut labels = with("check", check);
+                labels.push(("verdict", (*verdict).to_owned()));
+                verdicts.push(Sample(labels, 1.0));
+            }
+        }
+        vec![
+            ("rollout_phase", "The phase that a Rollout is in", MetricType::Gauge, phases),
+            ("rollout_step", "The step that a Rollout is at", MetricType::Gauge, steps),
+            ("rollout_candidate_weight", "Percent of requests that the candidate gets", MetricType::Gauge, weights),
+            ("rollout_gate_wait_seconds", "How long people have been asked", MetricType::Gauge, asked),
+            ("rollout_check_verdict", "What a check says", MetricType::Gauge, verdicts),
+        ]
+    }
+}
+
+fn number(count: u64) -> f64 {
+    // Counts beyond what a double holds exactly are not reached.
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn seconds_since(at_ms: i64) -> f64 {
+    let now = jiff::Timestamp::now().as_millisecond();
+    number(u64::try_from((now - at_ms) / 1000).unwrap_or(0))
+}
+
+struct LookHistogram<'a>(&'a Figures);
+
+impl LookHistogram<'_> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let looks = &self.0.looks;
+        let bounds = LOOK_BUCKETS.into_iter().chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(looks.buckets).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        encoder.encode_histogram::<NoLabelSet>(looks.seconds, count, &buckets, None)
+    }
+}
+
+#[allow(dead_code, unused_imports, reason = "the trait must be in scope for encoders")]
+use EncodeMetric as _;
+
+#[cfg(test)]
+mod tests {
+    use teal_cluster::RolloutFigures;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_shown() {
+        let mut figures = Figures { leads: true, ..Figures::default() };
+        figures.requests.insert(("patch", "Service".into()), 3);
+        figures.looks.buckets[2] = 5;
+        figures.rollouts.push(RolloutFigures {
+            namespace: "shop".into(),
+            name: "web".into(),
+            phase: "Step",
+            step: Some("canary".into()),
+            weight: 10,
+            asked_since_ms: Some(0),
+            verdicts: vec![("errors".into(), "Pass")],
+        });
+        let text = text(&figures);
+        for line in [
+            "teal_leader 1",
+            "teal_api_requests_total{verb=\"patch\",kind=\"Service\"} 3",
+            "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Step\"} 1",
+            "teal_rollout_candidate_weight{namespace=\"shop\",rollout=\"web\"} 10",
+            "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1",
+            "teal_look_duration_seconds_count 5",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}

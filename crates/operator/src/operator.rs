@@ -1,0 +1,124 @@
+//! Putting the operator together, and taking it down in order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use teal_cluster::{Cluster, Config, LeaseConfig};
+use teal_measure::{Bounds, Measurer, SourceConfig, Sources};
+use teal_plan::Span;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::Operator;
+use crate::checks::Checks;
+use crate::error::Error;
+use crate::serve::serve;
+
+/// Runs until the process is told to end.
+pub(crate) fn run(settings: Operator) -> Result<(), Error> {
+    log(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| Error::Listen { address: settings.metrics_address, source })?;
+    runtime.block_on(operate(settings))
+}
+
+fn log(filter: &str) -> Result<(), Error> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|source| Error::Log { filter: filter.to_owned(), source })?;
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true).with_span_list(false).init();
+    Ok(())
+}
+
+async fn operate(settings: Operator) -> Result<(), Error> {
+    let client = client(settings.server.as_deref()).await?;
+    let measurer = Arc::new(Measurer::new(sources(settings.sources.as_deref())?, Bounds::default()));
+    let stop = CancellationToken::new();
+    let mut measuring = tokio::task::JoinSet::new();
+    let lease = lease(&settings);
+    let cluster = Cluster::start(
+        client,
+        config(&settings),
+        |poker| {
+            let checks = Arc::new(Checks::new(measurer, poker));
+            measuring.spawn(Arc::clone(&checks).run(stop.clone()));
+            checks
+        },
+        lease,
+        &stop,
+    );
+    let server = serve(settings.metrics_address, cluster.probe(), stop.clone()).await?;
+    let server = tokio::spawn(server);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), instance = settings.instance, "started");
+    told_to_end().await;
+    tracing::info!("ends");
+    stop.cancel();
+    cluster.ended().await;
+    while measuring.join_next().await.is_some() {}
+    drop(server.await);
+    Ok(())
+}
+
+async fn client(server: Option<&str>) -> Result<kube::Client, Error> {
+    let mut config = kube::Config::infer().await.map_err(|source| Error::Kubernetes(Box::new(source)))?;
+    if let Some(server) = server {
+        config.cluster_url = server.parse().map_err(|_| Error::Server { server: server.to_owned() })?;
+    }
+    // One call must not go on by itself for minutes: the next look decides what to try again.
+    config.default_retry = false;
+    kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))
+}
+
+fn sources(path: Option<&Path>) -> Result<Sources, Error> {
+    let Some(path) = path else { return Ok(Sources::default()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::SourcesUnreadable { path: path.to_owned(), source })?;
+    let configs: Option<BTreeMap<String, SourceConfig>> =
+        serde_yaml::from_str(&text).map_err(|source| Error::SourcesInvalid { path: path.to_owned(), source })?;
+    Ok(Sources::new(&configs.unwrap_or_default())?)
+}
+
+fn config(settings: &Operator) -> Config {
+    let span = |duration: std::time::Duration| Span(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
+    let mut config = Config {
+        instance: settings.instance.clone(),
+        namespace: settings.namespace.clone(),
+        propagation: span(settings.propagation),
+        drain: span(settings.drain),
+        endpoint_grace: span(settings.endpoint_grace),
+        request_timeout: settings.request_timeout,
+        concurrency: settings.concurrency,
+        ..Config::default()
+    };
+    config.mesh.cluster_domain.clone_from(&settings.cluster_domain);
+    config.mesh.root_namespace.clone_from(&settings.mesh_root_namespace);
+    config
+}
+
+fn lease(settings: &Operator) -> Option<LeaseConfig> {
+    let namespace = settings.lease_namespace.clone()?;
+    let by_time = || format!("teal-{}-{}", std::process::id(), jiff::Timestamp::now().as_microsecond());
+    Some(LeaseConfig {
+        namespace,
+        name: settings.lease_name.clone(),
+        identity: settings.identity.clone().unwrap_or_else(by_time),
+        duration: settings.lease_duration,
+        renew: settings.lease_renew,
+    })
+}
+
+/// SIGTERM from the kubelet, or Ctrl-C.
+async fn told_to_end() {
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM can't be heard");
+            return tokio::signal::ctrl_c().await.unwrap_or_default();
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
