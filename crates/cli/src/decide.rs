@@ -114,12 +114,25 @@ fn decisions(cluster: &Cluster) -> Api<Decision> {
 }
 
 async fn followed(name: &str, wish: &Wish, cluster: &Cluster) -> Result<Outcome, CliError> {
-    match wait(decisions(cluster), name, wish.timeout, |decision| Ok(outcome(decision))).await? {
+    let waited = wait(decisions(cluster), name, wish.timeout, |decision| Ok(outcome(decision))).await;
+    match waited.map_err(|error| unseen(name, error))? {
         Waited::Found(outcome) => Ok(outcome),
         Waited::TimedOut => Err(CliError::Unanswered {
             decision: name.to_owned(),
             namespace: cluster.namespace.clone(),
             after: wish.timeout,
         }),
+    }
+}
+
+/// That it is made must not get lost where its outcome can't be read.
+fn unseen(name: &str, error: CliError) -> CliError {
+    match error {
+        CliError::Forbidden { message, remedy, .. } => CliError::Forbidden {
+            doing: format!("Decision {name} is made, but its outcome can't be seen"),
+            message,
+            remedy,
+        },
+        other => other,
     }
 }

@@ -156,8 +156,11 @@ impl CliError {
         if let Some((_, message)) = status.message.split_once(DENIED) {
             return Self::Forbidden { doing, message: message.to_owned(), remedy: "" };
         }
-        let remedy = "; ask for a role with the right to it (create on decisions.teal.dev, and the verb of the \
-                      decision on rollouts/decision)";
+        let remedy = if status.message.contains("cannot create") {
+            "; ask for a role with create on decisions.teal.dev and the decision's verb on rollouts/decision"
+        } else {
+            "; ask for a role that may do so"
+        };
         Self::Forbidden { doing, message: status.message.clone(), remedy }
     }
 }

@@ -1,68 +1,13 @@
 //! Decisions, from the command line to what becomes of them.
+#![allow(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 mod support;
 
-use std::io::BufRead;
-use std::time::Duration;
-
-use clap::Parser;
-use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::json;
+use support::run::{run, run_with, serving};
 use support::server::Server;
-use support::{
-    CANDIDATE, LIVE, NONCE, blocked, checking, complete, kept, now, object, paused, rolled_back, waiting,
-};
-use teal_cli::arguments::Arguments;
-use teal_cli::error::CliError;
+use support::{CANDIDATE, LIVE, NONCE, checking, kept, paused, rolled_back, waiting};
 use teal_cli::exit::Exit;
-use teal_cli::render::Paint;
-use teal_cli::terminal::Terminal;
-
-/// What a run of the command line led to.
-struct Ran {
-    ended: Result<Exit, CliError>,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn exit(&self) -> Exit {
-        self.ended.as_ref().map_or_else(CliError::exit, |exit| *exit)
-    }
-
-    fn error(&self) -> String {
-        self.ended.as_ref().expect_err("an error").to_string()
-    }
-}
-
-async fn run(server: &Server, line: &str) -> Ran {
-    run_with(server, line, None).await
-}
-
-async fn run_with(server: &Server, line: &str, answer: Option<&str>) -> Ran {
-    let words = std::iter::once("kubectl-teal").chain(line.split(' '));
-    let arguments = Arguments::try_parse_from(words).expect("a command line");
-    let mut typed = answer.unwrap_or_default().as_bytes();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal = Terminal {
-        out: &mut out,
-        err: &mut err,
-        person: answer.is_some().then_some(&mut typed as &mut dyn BufRead),
-        paint: Paint::Plain,
-        now,
-        zone: TimeZone::UTC,
-    };
-    let cluster = server.cluster();
-    let run = teal_cli::run(&arguments.command, &cluster, &mut terminal);
-    // No test waits for longer than its own --timeout; this only keeps a hang from being endless.
-    let ended = tokio::time::timeout(Duration::from_secs(30), run).await.expect("an end");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Ran { ended, out: text(out), err: text(err) }
-}
-
-fn serving(status: &Value) -> Server {
-    Server::with(object(status))
-}
 
 #[tokio::test]
 async fn an_approval_is_bound_to_the_question_shown_and_followed_to_its_outcome() {
@@ -268,75 +213,12 @@ async fn a_missing_rollout_is_answered_with_the_names_that_are_near() {
 }
 
 #[tokio::test]
-async fn the_wait_for_promotion_ends_when_the_outcome_is_known() {
-    let later = |status: &Value| {
-        let mut web = object(status);
-        web["metadata"]["resourceVersion"] = json!("101");
-        web
-    };
-    let stalled = blocked(true);
-    let gone = json!({"deleted": true, "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
-        "metadata": {"name": "web", "namespace": "shop", "resourceVersion": "101"},
-        "spec": object(&Value::Null)["spec"]});
-    for (line, first, then, exit) in [
-        ("--wait", checking(), vec![later(&waiting()), later(&kept())], Exit::Done),
-        ("--wait=promoted", checking(), vec![later(&rolled_back())], Exit::Back),
-        ("--wait=promoted", checking(), vec![later(&stalled)], Exit::Back),
-        ("--wait=decision", checking(), vec![later(&waiting())], Exit::Asked),
-        ("--wait=decision", checking(), vec![later(&complete())], Exit::Done),
-        ("--wait=done", kept(), vec![later(&complete())], Exit::Done),
-        ("--wait=done --timeout 80ms", kept(), vec![], Exit::TimedOut),
-        ("--wait --timeout 80ms", checking(), vec![later(&waiting())], Exit::TimedOut),
-        ("--wait", checking(), vec![gone], Exit::Failed),
-        ("--wait", kept(), vec![], Exit::Done),
-    ] {
-        let server = serving(&first).later(then);
-        let ran = run(&server, &format!("status web {line}")).await;
-        assert_eq!(ran.exit(), exit, "{line}: {:?} {}", ran.ended, ran.out);
-    }
-}
-
-#[tokio::test]
-async fn a_wait_tells_each_change_once() {
-    let server = serving(&checking()).later(vec![object(&checking()), object(&waiting()), object(&kept())]);
-    let ran = run(&server, "status web --wait").await;
-    let told: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("12:00:00 ")).collect();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(ran.out.contains("\nshop/web  Complete\n"), "{}", ran.out);
-}
-
-#[tokio::test]
-async fn status_says_where_it_stands_by_its_exit_code() {
-    let mut unseen = complete();
-    unseen["observedGeneration"] = json!(2);
-    for (status, exit) in [
-        (complete(), Exit::Done),
-        (kept(), Exit::Done),
-        (checking(), Exit::UnderWay),
-        (unseen, Exit::UnderWay),
-        (Value::Null, Exit::UnderWay),
-        (blocked(false), Exit::UnderWay),
-        (waiting(), Exit::Asked),
-        (paused(), Exit::Asked),
-        (support::held(), Exit::Asked),
-        (rolled_back(), Exit::Back),
-        (blocked(true), Exit::Back),
-    ] {
-        assert_eq!(run(&serving(&status), "status web").await.exit(), exit, "{status}");
-    }
-}
-
-#[tokio::test]
-async fn lists_say_when_there_is_nothing() {
-    let ran = run(&Server::default(), "get").await;
-    assert_eq!((ran.exit(), ran.err.as_str()), (Exit::Done, "No Rollouts found in namespace shop.\n"));
-    let ran = run(&serving(&waiting()), "get -A -l team=shop").await;
-    assert!(ran.out.starts_with("NAMESPACE   NAME"), "{}", ran.out);
-}
-
-#[tokio::test]
-async fn selectors_and_namespaces_reach_the_server() {
-    let server = serving(&waiting());
-    run(&server, "get -A -l team=shop").await;
-    assert_eq!(server.requests(), ["GET /apis/teal.dev/v1alpha1/rollouts?&labelSelector=team%3Dshop"]);
+async fn who_may_decide_but_not_look_is_told_that_it_is_made() {
+    let ran = run(&serving(&waiting()).hides_decisions(), "approve web").await;
+    assert_eq!(ran.exit(), Exit::Failed);
+    let error = ran.error();
+    assert!(
+        error.starts_with("Decision web-approve-9f3c-") && error.contains("is made, but its outcome"),
+        "{error}"
+    );
 }

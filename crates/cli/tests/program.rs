@@ -1,4 +1,5 @@
 //! The program itself: what it does with command lines and without a cluster.
+#![allow(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 use std::process::{Command, Output};
 

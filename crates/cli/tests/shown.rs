@@ -1,4 +1,5 @@
 //! What is shown for hand-made states, as goldens, and what the help says.
+#![allow(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 mod support;
 

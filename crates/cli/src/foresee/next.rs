@@ -208,10 +208,7 @@ fn waiting(view: &View<'_>) -> Vec<String> {
     let missing: u32 = gate.needs.iter().map(|need| need.count.saturating_sub(need.have)).sum();
     vec![
         format!("When {} approved, {}.", more(missing), after(view, place)),
-        format!(
-            "One rejection sends all requests back to {}. Nobody is hurried: there is no time limit.",
-            live(view)
-        ),
+        format!("One rejection sends all requests back to {}. There is no time limit.", live(view)),
         guarded(view, place),
     ]
 }

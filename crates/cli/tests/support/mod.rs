@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "a module of tests has no outside")]
 
+pub mod run;
 pub mod server;
 
 use jiff::Timestamp;

@@ -37,6 +37,8 @@ struct State {
     refusal: Option<(u16, &'static str, String)>,
     /// Whether the kinds of Teal exist.
     without_kinds: bool,
+    /// Whether Decisions may be made but not looked at.
+    hides_decisions: bool,
     /// Open watches.
     watches: Vec<Sender<Bytes, Infallible>>,
     /// Methods and paths, in order.
@@ -71,6 +73,12 @@ impl Server {
 
     pub fn refuses(self, code: u16, reason: &'static str, message: &str) -> Self {
         self.change(|state| state.refusal = Some((code, reason, message.to_owned())));
+        self
+    }
+
+    /// Decisions may be made but not looked at.
+    pub fn hides_decisions(self) -> Self {
+        self.change(|state| state.hides_decisions = true);
         self
     }
 
@@ -126,6 +134,9 @@ impl State {
         }
         match (method, path, query.contains("watch=true")) {
             ("POST", _, _) => self.create(sent),
+            (_, path, _) if path.ends_with("/decisions") && self.hides_decisions => {
+                refusal(403, "Forbidden", "decisions.teal.dev is forbidden: User cannot list resource", "")
+            }
             (_, path, true) if path.ends_with("/decisions") => {
                 let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling));
                 self.watch(ruled.unwrap_or_default())
