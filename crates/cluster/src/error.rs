@@ -181,6 +181,8 @@ fn class_of(error: &kube::Error, verb: &str) -> Class {
             Class::Conflict
         }
         404 | 409 | 410 => Class::Conflict,
+        // The epoch policy's refusal: somebody with a newer record wrote meanwhile.
+        403 if status.message.contains("stale writer") => Class::Conflict,
         401 | 403 => Class::Denied,
         400 | 405 | 413 | 415 | 422 => Class::Invalid,
         _ => Class::Transient,

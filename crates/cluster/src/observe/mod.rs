@@ -110,7 +110,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         stale: !memory.unsure.is_empty(),
         abandoned: settings::abandoned(&facts),
         finalizer: settings::has_finalizer(rollout),
-        policies: stores.policies.load(std::sync::atomic::Ordering::Relaxed),
+        policies: stores.admission.proves_decisions(),
         blue,
         green,
         live_service: roles::see(&facts, roles::Role::Live, memory),

@@ -39,7 +39,7 @@ fn refused(refusal: &Refusal) -> Obstacle {
 
 fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
     matches!(finding.kind, FindingKind::RunsInBothColors)
-        .then(|| obstacle("RunsInBothColors", finding.message.clone(), Stops::Nothing))
+        .then(|| obstacle("WorksInBothColors", finding.message.clone(), Stops::Nothing))
 }
 
 /// Of two Rollouts that name one Service the older keeps it.

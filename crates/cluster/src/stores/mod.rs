@@ -3,6 +3,7 @@
 //! Pods are watched by metadata and conditions only, and only those of Rollouts: their uid says to which revision an
 //! address of an EndpointSlice belongs, and before a Service selects a candidate nothing else counts its ready pods.
 
+mod admission;
 mod cache;
 mod objects;
 mod pokes;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use kube::core::ApiResource;
 use serde_json::Value;
 
+pub(crate) use admission::Admission;
 pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
@@ -37,8 +39,8 @@ pub(crate) struct Stores {
     pub(crate) objects: Vec<(Known, Cache<ObjectView>)>,
     /// Kinds that only some clusters have: which are there, at which version.
     pub(crate) optional: std::sync::RwLock<std::collections::BTreeMap<&'static str, String>>,
-    /// Whether the admission policies are installed.
-    pub(crate) policies: std::sync::atomic::AtomicBool,
+    /// Whether the admission policy that proves who decides is in force.
+    pub(crate) admission: Admission,
 }
 
 impl Stores {
@@ -94,6 +96,7 @@ impl Stores {
             && self.virtual_services.is_ready()
             && self.destination_rules.is_ready()
             && self.revisions.is_ready()
+            && self.admission.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
     }
 

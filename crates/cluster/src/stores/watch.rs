@@ -51,7 +51,12 @@ impl Watches {
             tasks.spawn(run);
         }
         tasks.spawn(Arc::clone(&self).follow_optional());
+        tasks.spawn(Arc::clone(&self).admission());
         while tasks.join_next().await.is_some() {}
+    }
+
+    async fn admission(self: Arc<Self>) {
+        self.stores.admission.follow(self.access.client(), &self.pokes).await;
     }
 
     fn always(self: &Arc<Self>) -> Vec<futures::future::BoxFuture<'static, ()>> {
