@@ -180,7 +180,8 @@ fn words(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }
-    let mut text = error.to_string();
+    let unreachable = matches!(error, kube::Error::Service(_) | kube::Error::HyperError(_));
+    let mut text = if unreachable { "the API server can't be reached".to_owned() } else { error.to_string() };
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         let more = inner.to_string();

@@ -60,3 +60,24 @@ fn a_kubeconfig_that_is_missing_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("/nonexistent/config"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_server_that_is_not_there_is_said_so() {
+    // Nothing listens where a listener has just been closed.
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let file = std::env::temp_dir().join(format!("kubectl-teal-{}.yaml", std::process::id()));
+    let text = format!(
+        "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+         users: [{{name: u, user: {{}}}}], clusters: [{{name: c, cluster: {{server: \"http://127.0.0.1:{port}\"}}}}]}}"
+    );
+    std::fs::write(&file, text).expect("a file");
+    let output = teal(&["status", "web", "--kubeconfig", &file.to_string_lossy()]);
+    std::fs::remove_file(&file).expect("removed");
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(
+        error.starts_with("error: reading Rollout default/web: the API server can't be reached: "),
+        "{error}"
+    );
+}
