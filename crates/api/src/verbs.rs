@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
-use crate::conditions::Phase;
+use crate::conditions::{ConditionType, Phase};
 use crate::decision::{Action, DecidedBy, Decision, DecisionSpec, RolloutReference};
 use crate::names::label;
 use crate::rollout::{CandidateStatus, Rollout, RolloutStatus};
@@ -162,7 +162,7 @@ fn subject(action: Action, rollout: &Rollout) -> Result<Subject, VerbError> {
             rollout: full_name(rollout),
             state: state(status),
         }),
-        Action::Retry => of(rejected(status), || VerbError::NothingToRetry {
+        Action::Retry => of(retried(status), || VerbError::NothingToRetry {
             rollout: full_name(rollout),
             state: state(status),
         }),
@@ -218,10 +218,19 @@ fn taken_back(status: &RolloutStatus) -> Option<String> {
     running.map(|candidate| candidate.revision.clone()).or(promoted)
 }
 
-/// The revision that was rejected last.
-fn rejected(status: &RolloutStatus) -> Option<String> {
-    let inspected = status.candidate.as_ref().filter(|candidate| is_rejected(status, candidate));
-    inspected.map(|candidate| candidate.revision.clone()).or_else(|| status.rejected.first().cloned())
+/// The revision that a retry tries again: a candidate that was sent back or is held by a failed check or a deadline, else the
+/// one that was rejected last.
+fn retried(status: &RolloutStatus) -> Option<String> {
+    let stopped = |candidate: &&CandidateStatus| is_rejected(status, candidate) || is_held(status);
+    let candidate = status.candidate.as_ref().filter(stopped);
+    candidate.map(|candidate| candidate.revision.clone()).or_else(|| status.rejected.first().cloned())
+}
+
+/// Under way, and a person must act although nobody was asked.
+fn is_held(status: &RolloutStatus) -> bool {
+    let stalled =
+        status.condition(ConditionType::Stalled).is_some_and(|condition| condition.status == "True");
+    stalled && status.step.is_some() && status.gate.is_none()
 }
 
 /// The revision of the color that no longer serves: the former live one, or a candidate that stays to be looked at.

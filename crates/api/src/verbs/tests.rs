@@ -49,6 +49,18 @@ fn rolled_back() -> RolloutStatus {
     }
 }
 
+/// A check failed, and the spec says to hold.
+fn held() -> RolloutStatus {
+    let condition = serde_json::json!({
+        "type": "Stalled", "status": "True", "reason": "DeadlineExceeded", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    RolloutStatus {
+        gate: None,
+        conditions: vec![serde_json::from_value(condition).expect("a condition")],
+        ..asking()
+    }
+}
+
 fn ann() -> Person {
     Person { user: "ann".to_owned(), reason: Some("seen".to_owned()), ..Person::default() }
 }
@@ -104,6 +116,7 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Rollback, kept_after_promotion(), "r7-3f9c2a1b"),
         (Action::Skip, asking(), "r7-3f9c2a1b"),
         (Action::Retry, rolled_back(), "r7-3f9c2a1b"),
+        (Action::Retry, held(), "r7-3f9c2a1b"),
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
     ];
