@@ -2,7 +2,6 @@
 //! several times to wake the earliest wins.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt, stream};
@@ -13,7 +12,6 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{applier, watcher};
 use teal_api::Rollout;
 
-use crate::error::{Class, Error};
 use crate::reconcile::{Next, Reconciler};
 use crate::stores::{ObjectId, Poke, Stores};
 
@@ -38,7 +36,7 @@ pub(crate) async fn run(reconciler: Arc<Reconciler>, pokes: mpsc::UnboundedRecei
     drive(reconciler, names, queue, concurrency).await;
 }
 
-/// Pokes never fail.
+/// Neither pokes nor looks fail for the queue.
 #[derive(Debug, thiserror::Error)]
 #[error("never")]
 struct Never;
@@ -56,15 +54,11 @@ async fn drive(
                 name.metadata.namespace.as_deref().unwrap_or_default(),
                 name.metadata.name.as_deref().unwrap_or_default(),
             );
-            reconciler.reconcile(&id).await.map(action)
+            Ok::<_, Never>(action(reconciler.reconcile(&id).await))
         })
     };
-    let failed = |_: Arc<Name>, error: &Error, reconciler: Arc<Reconciler>| {
-        reconciler.watching.failed(error.class().as_str());
-        let after =
-            if error.class() == Class::Conflict { Duration::from_millis(50) } else { Duration::from_secs(5) };
-        Action::requeue(after)
-    };
+    // Looks never fail for the queue: how long to wait after a failure is the look's own answer.
+    let failed = |_: Arc<Name>, _: &Never, _: Arc<Reconciler>| Action::await_change();
     applier(look, failed, reconciler, names, queue, config)
         .for_each(async |result| match result {
             Ok(_) | Err(QueueError::ReconcilerFailed(..)) => {}

@@ -9,6 +9,7 @@ use teal_api::{Rollout, RolloutStatus};
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Time, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
+use tracing::Instrument;
 
 use crate::access::Target;
 use crate::checks::{Measurer, questions};
@@ -50,31 +51,40 @@ pub(crate) fn now() -> Time {
 
 impl Reconciler {
     /// Looks at one Rollout. Only the leader acts; the others keep warm caches.
-    pub(crate) async fn reconcile(&self, id: &ObjectId) -> Result<Next, Error> {
+    pub(crate) async fn reconcile(&self, id: &ObjectId) -> Next {
         let Some(view) = self.tools.stores.rollouts.get(&id.namespace, &id.name) else {
             self.forget(id);
-            return Ok(Next::Change);
+            return Next::Change;
         };
         if !self.leadership.is_leader() {
-            return Ok(Next::Change);
+            return Next::Change;
         }
         let Ok(rollout) = &view.rollout else {
             self.watching.unreadable(id);
-            return Ok(Next::Change);
+            return Next::Change;
         };
         let memory = self.memory(id, &view.uid);
         let mut memory = memory.lock().await;
-        let result = self.look(&view, rollout, &mut memory).await;
+        let span = tracing::info_span!(
+            "look",
+            rollout = %id,
+            revision = tracing::field::Empty,
+            epoch = tracing::field::Empty
+        );
+        let result = self.look(&view, rollout, &mut memory).instrument(span).await;
         memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
-        if let Err(error) = &result
-            && error.class() != Class::Conflict
-        {
-            tracing::warn!(rollout = %id, %error, class = error.class().as_str(), "a look failed");
+        if let Err(error) = &result {
+            let class = error.class();
+            self.watching.failed(class.as_str());
+            // A conflict is how two writers notice each other, and nothing to tell anyone about.
+            if class == Class::Conflict {
+                tracing::debug!(rollout = %id, %error, "looks again");
+            } else {
+                tracing::warn!(rollout = %id, %error, class = class.as_str(), "a look failed");
+            }
+            return Next::After(pause(memory.failures, class));
         }
-        match result {
-            Err(error) => Ok(Next::After(pause(memory.failures, error.class()))),
-            next => next,
-        }
+        result.unwrap_or(Next::Change)
     }
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
@@ -91,6 +101,11 @@ impl Reconciler {
             now,
             nonce: nonce(),
         });
+        let span = tracing::Span::current();
+        span.record("epoch", seen.snapshot.record.epoch);
+        if let Some(release) = seen.snapshot.record.candidate.or(seen.snapshot.record.live) {
+            span.record("revision", tracing::field::display(release.slot.revision));
+        }
         let plan = plan(&seen.snapshot);
         if let Some(violation) = lint::lint(&seen.snapshot, &plan).into_iter().next() {
             return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
@@ -151,7 +166,6 @@ impl Reconciler {
         let old = rollout.status.as_ref();
         let status = self.render(rollout, seen, report, &commit.record)?;
         tracing::info!(
-            rollout = %view.id,
             epoch = commit.record.epoch,
             phase = report.phase,
             message = report.message,

@@ -71,8 +71,11 @@ impl Admission {
                 }
                 Err(error) => {
                     tracing::warn!(kind = kind.kind, %error, "can't be watched");
-                    // What may not be read proves nothing, and must not keep everything else from starting.
-                    change(listed, |_| {});
+                    // What may not be read proves nothing, and must not keep everything else from starting. A server
+                    // that is merely away says nothing: a Decision must not be refused because of it.
+                    if is_refused(&error) {
+                        change(listed, |_| {});
+                    }
                 }
             }
             if before != self.proves_decisions() {
@@ -80,6 +83,13 @@ impl Admission {
             }
         }
     }
+}
+
+fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
 }
 
 fn in_force(policies: &BTreeMap<String, Value>, bindings: &BTreeMap<String, Value>) -> bool {

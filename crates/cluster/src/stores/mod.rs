@@ -11,7 +11,8 @@ mod shapes;
 mod views;
 mod watch;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::ApiResource;
 use serde_json::Value;
@@ -20,7 +21,9 @@ pub(crate) use admission::Admission;
 pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
-pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, read_epoch};
+pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
+#[cfg(test)]
+pub(crate) use views::WorkloadState;
 pub(crate) use watch::Watches;
 
 use crate::kinds::{self, Known};
@@ -38,7 +41,7 @@ pub(crate) struct Stores {
     pub(crate) revisions: Cache<ObjectView>,
     pub(crate) objects: Vec<(Known, Cache<ObjectView>)>,
     /// Kinds that only some clusters have: which are there, at which version.
-    pub(crate) optional: std::sync::RwLock<std::collections::BTreeMap<&'static str, String>>,
+    optional: RwLock<BTreeMap<&'static str, String>>,
     /// Whether the admission policy that proves who decides is in force.
     pub(crate) admission: Admission,
 }
@@ -69,7 +72,7 @@ impl Stores {
 
     /// The version at which an optional kind is served, if it is there.
     pub(crate) fn served(&self, kind: Known) -> Option<String> {
-        let optional = self.optional.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let optional = self.optional.read().unwrap_or_else(PoisonError::into_inner);
         optional.get(kind.plural).cloned()
     }
 
