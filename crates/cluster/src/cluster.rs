@@ -48,7 +48,7 @@ impl Cluster {
         lease: Option<LeaseConfig>,
         stop: &CancellationToken,
     ) -> Self {
-        let access = Arc::new(Access::new(client.clone(), config.request_timeout));
+        let access = Arc::new(Access::new(client, config.request_timeout));
         let stores = Arc::new(Stores::new());
         let (pokes, looks) = Pokes::new();
         let mut tasks = JoinSet::new();
@@ -64,7 +64,7 @@ impl Cluster {
         spawn_until(&mut tasks, stop, watches.run());
         let checks = measuring(Poker(pokes.clone()));
         let written = Counter::default();
-        let (events, tell) = Events::start(client, &identity, written.clone());
+        let (events, tell) = Events::start(Arc::clone(&access), identity, written.clone());
         spawn_until(&mut tasks, stop, tell);
         let watching = Arc::<Watching>::default();
         let concurrency = config.concurrency;

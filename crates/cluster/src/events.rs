@@ -1,56 +1,107 @@
 //! Events: told once per transition, after it is durable, and never waited for.
+//!
+//! Their names follow from the Rollout and the epoch of the transition, so that telling one again, after a crash or by
+//! another process, changes nothing. They are not aggregated: each transition is news.
 
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
+use std::sync::Arc;
+
+use k8s_openapi::api::events::v1::Event as Kind;
+use kube::core::ApiResource;
+use serde_json::{Value, json};
 use teal_api::Rollout;
-use teal_plan::{Notice, report};
+use teal_api::names::{API_VERSION, limit, shortened};
+use teal_plan::{Notice, Time, report};
 use tokio::sync::mpsc;
 
+use crate::access::{Access, Target};
 use crate::metrics::Counter;
+use crate::status::timestamp;
 
 /// Where Events are told.
 #[derive(Clone)]
 pub(crate) struct Events {
-    out: mpsc::Sender<(k8s_openapi::api::core::v1::ObjectReference, Event)>,
+    out: mpsc::Sender<Value>,
+    identity: String,
 }
 
 /// Events that wait to be written. More than this are dropped: they are news, not records.
 const WAITING: usize = 1024;
 
 impl Events {
-    /// The writer runs until the last teller is gone.
+    /// The teller, and the writer, which runs until the last teller is gone.
     pub(crate) fn start(
-        client: Client,
-        identity: &str,
+        access: Arc<Access>,
+        identity: String,
         written: Counter,
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let (out, mut waiting) = mpsc::channel(WAITING);
-        let reporter =
-            Reporter { controller: "teal.dev/operator".into(), instance: Some(identity.to_owned()) };
-        let recorder = Recorder::new(client, reporter);
         let run = async move {
-            while let Some((about, event)) = waiting.recv().await {
-                written.add();
-                if let Err(error) = recorder.publish(&event, &about).await {
-                    tracing::debug!(%error, "an Event could not be written");
+            let resource = ApiResource::erase::<Kind>(&());
+            while let Some(event) = waiting.recv().await {
+                let text = |pointer: &str| crate::json::text(&event, pointer).to_owned();
+                let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+                let target = Target { resource: &resource, namespace: &namespace, name: &name };
+                match access.create(target, "teal/events", &event).await {
+                    Ok(_) => written.add(),
+                    Err(error) => tracing::debug!(%error, "an Event was not written"),
                 }
             }
         };
-        (Self { out }, run)
+        (Self { out, identity }, run)
     }
 
-    pub(crate) fn tell(&self, rollout: &Rollout, notice: &Notice) {
-        let (reason, note) = report::notice(notice);
-        let type_ = if report::warns(notice) { EventType::Warning } else { EventType::Normal };
-        let event = Event {
-            type_,
-            reason: reason.into(),
-            note: Some(teal_api::names::shortened(&note, 1000)),
-            action: reason.into(),
-            secondary: None,
-        };
-        if self.out.try_send((rollout.object_ref(&()), event)).is_err() {
-            tracing::debug!(reason, "an Event was dropped");
+    /// Tells the notice with this place among those of one transition.
+    pub(crate) fn tell(&self, rollout: &Rollout, epoch: u64, index: usize, notice: &Notice, now: Time) {
+        let event = event(rollout, &self.identity, epoch, index, notice, now);
+        if self.out.try_send(event).is_err() {
+            tracing::debug!("an Event was dropped");
         }
+    }
+}
+
+fn event(rollout: &Rollout, identity: &str, epoch: u64, index: usize, notice: &Notice, now: Time) -> Value {
+    let metadata = &rollout.metadata;
+    let uid = metadata.uid.clone().unwrap_or_default();
+    let name = metadata.name.clone().unwrap_or_default();
+    let mark: String = uid.chars().take(8).collect();
+    let (reason, note) = report::notice(notice);
+    json!({
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": format!("{name}.{mark}-{epoch}-{index}"), "namespace": metadata.namespace},
+        "eventTime": format!("{:.6}", timestamp(now)),
+        "reportingController": "teal.dev/operator",
+        "reportingInstance": identity,
+        "action": reason,
+        "reason": reason,
+        "type": if report::warns(notice) { "Warning" } else { "Normal" },
+        "note": shortened(&note, limit::STATUS_MESSAGE - 24),
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": "Rollout",
+            "namespace": metadata.namespace,
+            "name": name,
+            "uid": uid,
+            "resourceVersion": metadata.resource_version,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telling_again_has_the_same_name() {
+        let rollout: Rollout = serde_json::from_value(json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "751c6a30-b344"},
+            "spec": {"release": {"manifests": []}, "traffic": {"services": []}},
+        }))
+        .unwrap();
+        let notice = Notice::Resumed;
+        let told = |now| event(&rollout, "a", 7, 0, &notice, Time(now));
+        assert_eq!(told(1)["metadata"], told(2)["metadata"]);
+        assert_eq!(told(1)["metadata"]["name"], "web.751c6a30-7-0");
+        assert_eq!(told(1)["eventTime"], "1970-01-01T00:00:00.001000Z");
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
     pub(crate) unsure: Vec<(Known, ObjectId)>,
+    /// When a status was last written without a transition.
+    pub(crate) said: Option<Time>,
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
 use teal_plan::snapshot::{Obstacle, Stops};
-use teal_plan::{Commit, Decision, Effect, Phase, Plan, Time, lint, plan, report};
+use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
@@ -43,6 +43,11 @@ pub(crate) enum Next {
     /// After this time, if nothing changes before.
     After(Duration),
 }
+
+/// How long a status must differ before it is written without a transition.
+const PATIENCE: Span = Span::seconds(1);
+/// The same after one that was written a short time ago: what flaps is told now and then.
+const SELDOM: Span = Span::seconds(15);
 
 /// The present in milliseconds. The only clock of this room.
 pub(crate) fn now() -> Time {
@@ -120,8 +125,8 @@ impl Reconciler {
                 self.act(view, rollout, &seen, &plan, &report, &effects, memory).await
             }
             Decision::Rest => {
-                self.say(rollout, &seen, &report).await?;
-                Ok(until(plan.wake_at, now))
+                let said = self.say(rollout, &seen, &plan, &report, memory).await?;
+                Ok(earlier(until(plan.wake_at, now), said))
             }
         }
     }
@@ -176,8 +181,8 @@ impl Reconciler {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
         result?;
-        for notice in &commit.notices {
-            self.events.tell(rollout, notice);
+        for (index, notice) in commit.notices.iter().enumerate() {
+            self.events.tell(rollout, commit.record.epoch, index, notice, seen.snapshot.now);
         }
         Ok(Next::After(Duration::ZERO))
     }
@@ -210,28 +215,45 @@ impl Reconciler {
         let done = execute(&self.tools, &order, effects).await;
         let changed = done.iter().any(|done| matches!(done.result, Ok(true)));
         let failed = remember(memory, done, seen.snapshot.now);
-        self.say(rollout, seen, report)
-            .await
-            .inspect_err(|error| tracing::debug!(%error, rollout = %view.id, "status"))?;
-        match failed {
-            Some(error) => Err(error),
-            None if changed => Ok(Next::After(Duration::ZERO)),
-            None => Ok(sooner(until(plan.wake_at, seen.snapshot.now), Duration::from_secs(1))),
+        if changed {
+            // What was written is in the caches already, so the next look goes on from it.
+            return failed.map_or(Ok(Next::After(Duration::ZERO)), Err);
         }
+        let said = self.say(rollout, seen, plan, report, memory).await;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let next = earlier(until(plan.wake_at, seen.snapshot.now), said?);
+        Ok(earlier(next, Next::After(Duration::from_secs(1))))
     }
 
-    /// Writes a status that says something else although nothing was decided.
-    async fn say(&self, rollout: &Rollout, seen: &Seen, report: &report::Report) -> Result<(), Error> {
+    /// Writes a status that says something else although nothing was decided, if it stays so for a moment: most such
+    /// differences are followed by a transition, which says them too.
+    async fn say(
+        &self,
+        rollout: &Rollout,
+        seen: &Seen,
+        plan: &Plan,
+        report: &report::Report,
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let now = seen.snapshot.now;
         let new = self.render(rollout, seen, report, &seen.snapshot.record)?;
         let old = rollout.status.as_ref();
-        let under_way = matches!(
-            seen.snapshot.record.phase,
-            Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. }
-        );
-        if !status::says_more(old, &new, under_way) {
-            return Ok(());
+        let differs = status::says_more(old, &new, in_motion(&seen.snapshot.record.phase, plan));
+        let Some(since) = memory.sightings.since_true("status differs", differs, now) else {
+            return Ok(Next::Change);
+        };
+        let unseen = old.and_then(|status| status.observed_generation) != new.observed_generation;
+        let patience = if memory.said.is_some_and(|at| now - at < SELDOM) { SELDOM } else { PATIENCE };
+        let at =
+            if unseen && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
+        if now < at {
+            return Ok(until(Some(at), now));
         }
-        self.write(rollout, old, &new).await
+        self.write(rollout, old, &new).await?;
+        memory.said = Some(now);
+        Ok(Next::Change)
     }
 
     fn render(
@@ -350,10 +372,19 @@ fn until(wake_at: Option<Time>, now: Time) -> Next {
     })
 }
 
-fn sooner(next: Next, limit: Duration) -> Next {
-    match next {
-        Next::After(after) => Next::After(after.min(limit)),
-        Next::Change => Next::After(limit),
+fn earlier(one: Next, other: Next) -> Next {
+    match (one, other) {
+        (Next::After(one), Next::After(other)) => Next::After(one.min(other)),
+        (Next::After(after), Next::Change) | (Next::Change, Next::After(after)) => Next::After(after),
+        (Next::Change, Next::Change) => Next::Change,
+    }
+}
+
+/// While the machine goes through motions, its words change with each of them.
+fn in_motion(phase: &Phase, plan: &Plan) -> bool {
+    match phase {
+        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
+        Phase::New | Phase::Rest { .. } => plan.why.iter().any(|why| matches!(why, Why::Clearing(_))),
     }
 }
 
@@ -381,6 +412,8 @@ mod tests {
     fn a_wake_in_the_past_is_now() {
         assert_eq!(until(Some(Time(5)), Time(9)), Next::After(Duration::from_millis(1)));
         assert_eq!(until(None, Time(9)), Next::Change);
-        assert_eq!(sooner(Next::Change, Duration::from_secs(1)), Next::After(Duration::from_secs(1)));
+        let second = Duration::from_secs(1);
+        assert_eq!(earlier(Next::Change, Next::After(second)), Next::After(second));
+        assert_eq!(earlier(Next::After(second), Next::After(second * 2)), Next::After(second));
     }
 }

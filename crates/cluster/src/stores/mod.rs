@@ -21,9 +21,9 @@ pub(crate) use admission::Admission;
 pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
-pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
 #[cfg(test)]
 pub(crate) use views::WorkloadState;
+pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
 pub(crate) use watch::Watches;
 
 use crate::kinds::{self, Known};

@@ -1,0 +1,305 @@
+//! A namespace of its own on a real API server, with Teal looking after it and somebody who makes pods ready.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+mod kubelet;
+mod objects;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests, Unmeasured};
+use teal_plan::Span;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Bench {
+    client: Client,
+    pub namespace: String,
+    probe: Probe,
+    stop: CancellationToken,
+    cluster: Option<Cluster>,
+    kubelet: tokio::task::JoinHandle<()>,
+}
+
+impl Bench {
+    /// Nothing, loudly, where no API server is given.
+    pub async fn start(name: &str) -> Option<Self> {
+        let Ok(path) = std::env::var("TEAL_TEST_KUBECONFIG") else {
+            println!(
+                "NOT RUN: set TEAL_TEST_KUBECONFIG to the kubeconfig of an API server with its controllers"
+            );
+            return None;
+        };
+        let kubeconfig = Kubeconfig::read_from(path).expect("TEAL_TEST_KUBECONFIG can be read");
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a usable kubeconfig");
+        let client = Client::try_from(config).expect("a client");
+        let namespace = format!("{name}-{:08x}", rand::random::<u32>());
+        let namespaces = api(&client, None, "", "v1", "Namespace", "namespaces");
+        let object =
+            object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+        namespaces.create(&PostParams::default(), &object).await.expect("a namespace");
+        objects::prepare(&client).await;
+        let stop = CancellationToken::new();
+        let kubelet = tokio::spawn(kubelet::run(client.clone(), namespace.clone()));
+        let (cluster, probe) = teal(&client, &namespace, &stop);
+        Some(Self { client, namespace, probe, stop, cluster: Some(cluster), kubelet })
+    }
+
+    /// Stops Teal and takes the namespace away.
+    pub async fn end(mut self) {
+        self.pause_teal().await;
+        let rollouts = self.api("rollouts");
+        let _ = rollouts
+            .patch("web", &PatchParams::default(), &Patch::Merge(json!({"metadata": {"finalizers": []}})))
+            .await;
+        let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
+        let _ = namespaces.delete(&self.namespace, &DeleteParams::background()).await;
+        self.kubelet.abort();
+    }
+
+    /// Stops Teal.
+    pub async fn pause_teal(&mut self) {
+        self.stop.cancel();
+        if let Some(cluster) = self.cluster.take() {
+            cluster.ended().await;
+        }
+    }
+
+    /// Starts another one.
+    pub fn resume_teal(&mut self) {
+        self.stop = CancellationToken::new();
+        let (cluster, probe) = teal(&self.client, &self.namespace, &self.stop);
+        (self.cluster, self.probe) = (Some(cluster), probe);
+    }
+
+    pub fn api(&self, plural: &str) -> Api<DynamicObject> {
+        let (group, version, kind) = match plural {
+            "rollouts" => ("teal.dev", "v1alpha1", "Rollout"),
+            "decisions" => ("teal.dev", "v1alpha1", "Decision"),
+            "deployments" => ("apps", "v1", "Deployment"),
+            "virtualservices" => ("networking.istio.io", "v1", "VirtualService"),
+            "services" => ("", "v1", "Service"),
+            "pods" => ("", "v1", "Pod"),
+            other => panic!("{other}"),
+        };
+        api(&self.client, Some(&self.namespace), group, version, kind, plural)
+    }
+
+    /// Applies with a forced server-side apply, as the given hand.
+    pub async fn apply_as(&self, hand: &str, plural: &str, value: &Value) {
+        let name = value["metadata"]["name"].as_str().expect("a name");
+        let params = PatchParams::apply(hand).force();
+        self.api(plural).patch(name, &params, &Patch::Apply(value)).await.expect("applied");
+    }
+
+    pub async fn apply(&self, rollout: &Value) {
+        self.apply_as("user", "rollouts", rollout).await;
+    }
+
+    /// The VirtualService as its owner writes it: always the whole of it, by a plain update.
+    pub async fn apply_route(&self) {
+        let value = objects::virtual_service();
+        let routes = self.api("virtualservices");
+        match routes.get_opt("web").await.expect("an answer") {
+            None => {
+                let params = PostParams { field_manager: Some("owner".into()), ..PostParams::default() };
+                routes.create(&params, &object(value)).await.expect("created");
+            }
+            Some(_) => {
+                let patch = json!({"spec": value["spec"]});
+                let params = PatchParams { field_manager: Some("owner".into()), ..PatchParams::default() };
+                routes.patch("web", &params, &Patch::Merge(patch)).await.expect("patched");
+            }
+        }
+    }
+
+    pub fn rollout(&self, version: &str) -> Value {
+        objects::rollout(version)
+    }
+
+    pub async fn value(&self, plural: &str, name: &str) -> Value {
+        let found = self.api(plural).get_opt(name).await.expect("an answer");
+        found.map_or(Value::Null, |object| serde_json::to_value(object).expect("JSON"))
+    }
+
+    pub async fn exists(&self, plural: &str, name: &str) -> Option<bool> {
+        Some(self.api(plural).get_opt(name).await.ok()?.is_some())
+    }
+
+    pub async fn status(&self, pointer: &str) -> String {
+        let rollout = self.value("rollouts", "web").await;
+        let found = rollout.pointer(&format!("/status{pointer}"));
+        found.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    pub async fn finalizers(&self) -> usize {
+        let rollout = self.value("rollouts", "web").await;
+        rollout.pointer("/metadata/finalizers").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Waits for a phase that is of the present generation.
+    pub async fn phase(&self, phase: &str) {
+        self.until(phase, async || {
+            let rollout = self.value("rollouts", "web").await;
+            let seen =
+                rollout.pointer("/status/observedGeneration") == rollout.pointer("/metadata/generation");
+            seen && rollout.pointer("/status/phase") == Some(&json!(phase))
+        })
+        .await;
+    }
+
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds().await {
+            if begun.elapsed() > PATIENCE {
+                let rollout = self.value("rollouts", "web").await;
+                panic!("waited too long for: {what}\n{:#}", rollout["status"]);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until no request was made for two seconds.
+    pub async fn quiet(&self) {
+        let mut last = self.requests();
+        let mut since = Instant::now();
+        self.until("silence", async || {
+            if self.requests() != last {
+                (last, since) = (self.requests(), Instant::now());
+            }
+            since.elapsed() > Duration::from_secs(2)
+        })
+        .await;
+    }
+
+    /// The revision that a Service selects.
+    pub async fn selected(&self, service: &str) -> String {
+        let service = self.value("services", service).await;
+        let revision = service.pointer("/spec/selector/teal.dev~1revision");
+        revision.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    pub async fn route_spec(&self) -> Value {
+        self.value("virtualservices", "web").await["spec"].clone()
+    }
+
+    /// Hosts and weights of the route.
+    pub async fn weights(&self) -> Vec<(String, i64)> {
+        let spec = self.route_spec().await;
+        let route = spec.pointer("/http/0/route").and_then(Value::as_array).cloned().unwrap_or_default();
+        let sole = route.len() == 1;
+        route
+            .iter()
+            .map(|entry| {
+                let host = entry.pointer("/destination/host").and_then(Value::as_str).unwrap_or_default();
+                (host.to_owned(), entry["weight"].as_i64().unwrap_or(if sole { 100 } else { 0 }))
+            })
+            .collect()
+    }
+
+    pub async fn decide(&self, action: &str) {
+        let rollout = self.value("rollouts", "web").await;
+        let status = &rollout["status"];
+        let revision = status.pointer("/candidate/revision").or_else(|| status.pointer("/live/revision"));
+        let mut spec = json!({
+            "rollout": {"name": "web"}, "action": action, "revision": revision,
+            "decidedBy": {"user": "admin"}, "reason": "a test says so",
+        });
+        if let Some(gate) = status.get("gate") {
+            spec["step"] = gate["step"].clone();
+            spec["nonce"] = gate["nonce"].clone();
+        }
+        let decision = json!({"apiVersion": "teal.dev/v1alpha1", "kind": "Decision",
+            "metadata": {"generateName": "web-"}, "spec": spec});
+        self.api("decisions").create(&PostParams::default(), &object(decision)).await.expect("decided");
+    }
+
+    pub async fn lose_status(&self) {
+        let patch = Patch::Merge(json!({"status": null}));
+        self.api("rollouts").patch_status("web", &PatchParams::default(), &patch).await.expect("lost");
+    }
+
+    pub async fn set_image(&self, deployment: &str, image: &str) {
+        let patch =
+            json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]);
+        let patch: json_patch::Patch = serde_json::from_value(patch).expect("a patch");
+        let params = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
+        self.api("deployments").patch(deployment, &params, &Patch::Json::<()>(patch)).await.expect("edited");
+    }
+
+    pub async fn image(&self, deployment: &str) -> String {
+        let deployment = self.value("deployments", deployment).await;
+        let image = deployment.pointer("/spec/template/spec/containers/0/image");
+        image.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    pub async fn delete(&self, plural: &str, name: &str) {
+        self.api(plural).delete(name, &DeleteParams::background()).await.expect("deleted");
+    }
+
+    pub fn requests(&self) -> Requests {
+        self.probe.figures().requests
+    }
+
+    /// What was asked since then, by verb and kind.
+    pub fn difference(&self, before: &Requests) -> Vec<(&'static str, String, u64)> {
+        let now = self.requests();
+        now.iter()
+            .map(|(key, count)| (key.0, key.1.clone(), count - before.get(key).copied().unwrap_or(0)))
+            .filter(|(.., count)| *count > 0)
+            .collect()
+    }
+
+    /// Writes, without those of the release's objects and Events, and reads since then.
+    pub fn since(&self, before: &Requests) -> (u64, u64) {
+        let (mut writes, mut reads) = (0, 0);
+        for (verb, kind, count) in self.difference(before) {
+            match verb {
+                "get" | "list" => reads += count,
+                _ if kind == "Deployment" || kind == "Event" => {}
+                _ => writes += count,
+            }
+        }
+        (writes, reads)
+    }
+}
+
+fn teal(client: &Client, namespace: &str, stop: &CancellationToken) -> (Cluster, Probe) {
+    let config = TealConfig {
+        namespace: Some(namespace.to_owned()),
+        propagation: Span(500),
+        drain: Span::seconds(1),
+        ..TealConfig::default()
+    };
+    let cluster = Cluster::start(client.clone(), config, |_| Arc::new(Unmeasured), None, stop);
+    let probe = cluster.probe();
+    (cluster, probe)
+}
+
+pub fn api(
+    client: &Client,
+    namespace: Option<&str>,
+    group: &str,
+    version: &str,
+    kind: &str,
+    plural: &str,
+) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+pub fn object(value: Value) -> DynamicObject {
+    serde_json::from_value(value).expect("an object")
+}

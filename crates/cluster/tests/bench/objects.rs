@@ -1,0 +1,89 @@
+//! The objects of the tests.
+
+use kube::Client;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::{api, object};
+
+pub fn virtual_service() -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "web"},
+        "spec": {
+            "hosts": ["web.example"],
+            "http": [{"name": "primary", "route": [{"destination": {"host": "web", "port": {"number": 80}}}]}],
+        },
+    })
+}
+
+/// The simple case with one approval at 10 %.
+pub fn rollout(version: &str) -> Value {
+    json!({
+        "apiVersion": "teal.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "web"},
+        "spec": {
+            "release": {"manifests": [
+                {
+                    "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+                    "spec": {
+                        "replicas": 3,
+                        "selector": {"matchLabels": {"app": "web"}},
+                        "template": {
+                            "metadata": {"labels": {"app": "web"}},
+                            "spec": {"containers": [{
+                                "name": "web", "image": format!("shop/web:{version}"),
+                                "ports": [{"containerPort": 8080}],
+                            }]},
+                        },
+                    },
+                },
+                {
+                    "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+                    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+                },
+            ]},
+            "traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "web"}]},
+            "steps": [
+                {"name": "canary", "weight": 10, "approval": {"count": 1}},
+                {"name": "full", "weight": 100},
+            ],
+            "keep": {"previous": "2s"},
+        },
+    })
+}
+
+/// A stand-in for the chart's policy, which must be in force for approvals to be taken.
+pub async fn prepare(client: &Client) {
+    let group = "admissionregistration.k8s.io";
+    let policies = api(client, None, group, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies");
+    let bindings = api(
+        client,
+        None,
+        group,
+        "v1",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+    );
+    let labels = json!({"teal.dev/policy": "decisions"});
+    let policy = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "teal-test-decisions", "labels": labels},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": ["teal.dev"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["decisions"],
+            }]},
+            "validations": [{"expression": "object.spec.decidedBy.user == request.userInfo.username"}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "teal-test-decisions", "labels": labels},
+        "spec": {"policyName": "teal-test-decisions", "validationActions": ["Deny"]},
+    });
+    // Another test may have made them.
+    let _ = policies.create(&PostParams::default(), &object(policy)).await;
+    let _ = bindings.create(&PostParams::default(), &object(binding)).await;
+}

@@ -1,0 +1,150 @@
+//! The life of a Rollout against a real API server with its controllers. Pods are made ready by hand, so no node is
+//! needed.
+//!
+//! Needs `TEAL_TEST_KUBECONFIG`, an account that may do everything, and the definitions of Teal and Istio installed.
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::Bench;
+
+/// Object writes of one update beside the release's own objects (the Deployment) and Events, which have budgets of
+/// their own.
+const WRITES: u64 = 18;
+const READS: u64 = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired() {
+    let Some(bench) = Bench::start("life").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    let blue = bench.status("/live/revision").await;
+    assert_eq!(bench.status("/live/color").await, "blue");
+    assert_eq!(bench.selected("web").await, blue);
+    assert_eq!(
+        bench.selected("web-candidate").await,
+        blue,
+        "the candidate's role is at live where there is none"
+    );
+    let owner = bench.route_spec().await;
+
+    let before = bench.requests();
+    bench.apply(&bench.rollout("2")).await;
+    bench.phase("Waiting").await;
+    let green = bench.status("/candidate/revision").await;
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    assert_eq!(bench.selected("web").await, blue);
+    assert_eq!(bench.selected("web-candidate").await, green);
+    bench.decide("Approve").await;
+    bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+    assert_eq!(bench.selected("web").await, green);
+    assert_eq!(bench.route_spec().await, owner, "the routes are their owner's again");
+    bench.until("retired", async || bench.exists("deployments", "web-blue").await == Some(false)).await;
+    bench.quiet().await;
+    assert_eq!(bench.finalizers().await, 0, "nothing holds up a deletion at rest");
+    let (writes, reads) = bench.since(&before);
+    println!("one update took {writes} object writes and {reads} reads");
+    assert!(writes <= WRITES, "{writes} writes: {:?}", bench.difference(&before));
+    assert!(reads <= READS, "{reads} reads: {:?}", bench.difference(&before));
+
+    let rest = bench.requests();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(bench.difference(&rest), [], "nothing is asked at rest");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_at_ten_percent_leads_home() {
+    let Some(bench) = Bench::start("rollback").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    let owner = bench.route_spec().await;
+    let blue = bench.status("/live/revision").await;
+    bench.apply(&bench.rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.status("/live/revision").await, blue);
+    assert_eq!(bench.selected("web").await, blue);
+    assert_eq!(bench.selected("web-candidate").await, blue);
+    assert_eq!(bench.route_spec().await, owner);
+    assert_eq!(bench.exists("deployments", "web-green").await, Some(true), "it is kept to be looked at");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_who_applies_the_routes_again_is_corrected() {
+    let Some(bench) = Bench::start("owner").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&bench.rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.apply_route().await;
+    assert_eq!(bench.weights().await, [("web".into(), 100)], "an owner's reset sends all to live");
+    bench
+        .until("corrected", async || {
+            bench.weights().await == [("web".into(), 90), ("web-candidate".into(), 10)]
+        })
+        .await;
+    assert_eq!(bench.status("/phase").await, "Waiting");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_status_is_made_anew_from_what_serves() {
+    let Some(bench) = Bench::start("lost").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    let owner = bench.route_spec().await;
+    let blue = bench.status("/live/revision").await;
+    bench.apply(&bench.rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.lose_status().await;
+    bench.until("rebuilt", async || bench.status("/live/revision").await == blue).await;
+    // What was being tried is tried again, from the start.
+    bench.phase("Waiting").await;
+    assert_eq!(bench.selected("web").await, blue);
+    bench.decide("Reject").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.route_spec().await, owner);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edited_and_deleted_live_objects_are_repaired() {
+    let Some(bench) = Bench::start("repair").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.set_image("web-blue", "other/image:9").await;
+    bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
+    bench.delete("deployments", "web-blue").await;
+    bench.until("made anew", async || bench.image("web-blue").await == "shop/web:1").await;
+    bench.delete("services", "web-candidate").await;
+    bench.until("made anew", async || bench.exists("services", "web-candidate").await == Some(true)).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
+    let Some(bench) = Bench::start("delete").await else { return };
+    bench.apply_route().await;
+    bench.apply(&bench.rollout("1")).await;
+    bench.phase("Complete").await;
+    let owner = bench.route_spec().await;
+    let blue = bench.status("/live/revision").await;
+    bench.apply(&bench.rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.delete("rollouts", "web").await;
+    bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    assert_eq!(bench.route_spec().await, owner);
+    assert_eq!(bench.selected("web").await, blue);
+    assert_eq!(bench.exists("deployments", "web-blue").await, Some(true));
+    assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
+    bench.end().await;
+}
