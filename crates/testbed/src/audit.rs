@@ -134,7 +134,8 @@ mod tests {
     use std::io::Write;
 
     const PATCH: &str = r#"{"kind":"Event","verb":"patch","userAgent":"teal/0.1 (linux)","requestURI":"/x?a=b","user":{"username":"system:serviceaccount:teal:teal"},"objectRef":{"resource":"rollouts","namespace":"shop","name":"web","apiGroup":"teal.dev","subresource":"status"},"responseStatus":{"code":200}}"#;
-    const VERSION: &str = r#"{"verb":"get","userAgent":"kubectl/v1.36.3","requestURI":"/version?timeout=5s","user":{}}"#;
+    const VERSION: &str =
+        r#"{"verb":"get","userAgent":"kubectl/v1.36.3","requestURI":"/version?timeout=5s","user":{}}"#;
 
     #[test]
     fn requests_are_counted_by_agent_verb_and_resource() {

@@ -69,7 +69,8 @@ impl Cluster {
     /// A bare client without credentials. Unlike the other it logs no error for each
     /// answer that a starting server gives.
     pub(crate) async fn quiet_http(&self) -> Result<QuietHttp> {
-        let connector = self.config().await?.rustls_https_connector().map_err(|error| self.unusable(error))?;
+        let connector =
+            self.config().await?.rustls_https_connector().map_err(|error| self.unusable(error))?;
         Ok(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector))
     }
 
@@ -109,7 +110,8 @@ impl Cluster {
     /// Applies objects that do not depend on each other, several at a time.
     pub async fn apply_all(&self, objects: &[Value]) -> Result<()> {
         let client = self.client().await?;
-        let applied = futures::stream::iter(objects).map(|object| apply(&client, object)).buffer_unordered(PARALLEL);
+        let applied =
+            futures::stream::iter(objects).map(|object| apply(&client, object)).buffer_unordered(PARALLEL);
         applied.try_for_each(async |_| Ok(())).await
     }
 }

@@ -106,7 +106,17 @@ fn start_namespaces(run: &Path, relays: &str) -> Result<Child> {
     // setpriv ends unshare when we die, unshare ends its child, and that child is
     // process 1, whose end is the end of everything inside.
     Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "unshare", "--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"])
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--net",
+            "--pid",
+            "--mount",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ])
         .arg(program)
         .args(arguments())
         .env(ROLE, "init")

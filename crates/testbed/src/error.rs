@@ -57,7 +57,9 @@ pub enum Error {
     #[error("a bed makes namespaces, mounts and cgroups, so it needs root: run the same command with sudo")]
     NotRoot,
     /// `Bed::start` was called outside the namespaces.
-    #[error("no bed can be started here: call teal_testbed::enter() first thing in main, before any thread is started")]
+    #[error(
+        "no bed can be started here: call teal_testbed::enter() first thing in main, before any thread is started"
+    )]
     NotInside,
     /// The namespaces could not be made or entered.
     #[error("{action}: {source}")]

@@ -32,7 +32,9 @@ pub fn running() -> Vec<(String, u32)> {
 /// The program outside has the watcher and unshare as children; process 1 is unshare's.
 fn init_of(name: &str) -> Option<u32> {
     let outside = name.strip_prefix(PREFIX)?.parse().ok()?;
-    let is_unshare = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "unshare");
+    let is_unshare = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "unshare")
+    };
     let unshare = children(outside).into_iter().find(is_unshare)?;
     children(unshare).first().copied()
 }

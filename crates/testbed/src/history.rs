@@ -158,7 +158,9 @@ fn absorb(line: &[u8], newest: u64, versions: &mut Vec<Version>) -> Result<bool>
     };
     if result.canceled {
         let compacted = result.compact_revision.unwrap_or_default();
-        return Err(wrong(format!("etcd ended the watch; compacted up to {compacted:?}: start the bed with history")));
+        return Err(wrong(format!(
+            "etcd ended the watch; compacted up to {compacted:?}: start the bed with history"
+        )));
     }
     let mut complete = false;
     for event in result.events {
@@ -247,7 +249,10 @@ mod tests {
         ]);
         assert!(!absorb(&line, 6, &mut versions).unwrap());
         let pod = key("", "pods", "shop", "web");
-        assert_eq!(versions[0], Version { revision: 4, key: pod.clone(), value: Some(json!({"kind": "Pod"})) });
+        assert_eq!(
+            versions[0],
+            Version { revision: 4, key: pod.clone(), value: Some(json!({"kind": "Pod"})) }
+        );
         assert_eq!(versions[1], Version { revision: 5, key: pod, value: None });
     }
 
@@ -265,7 +270,12 @@ mod tests {
     #[test]
     fn records_that_are_not_json_are_left_out() {
         let mut versions = Vec::new();
-        absorb(&answer(&[event("PUT", "/registry/ranges/serviceips/x", "k8s\0protobuf", 3)]), 9, &mut versions).unwrap();
+        absorb(
+            &answer(&[event("PUT", "/registry/ranges/serviceips/x", "k8s\0protobuf", 3)]),
+            9,
+            &mut versions,
+        )
+        .unwrap();
         assert!(versions.is_empty());
     }
 

@@ -82,14 +82,13 @@ impl Blob {
 }
 
 fn digest(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }
 
 /// Writes an image as an archive that container runtimes import.
 pub fn write_archive(image: &Image, path: &Path) -> Result<()> {
-    let layers: Vec<Blob> = image.layers.iter().map(|files| layer(files).map(Blob::new)).collect::<Result<_>>()?;
+    let layers: Vec<Blob> =
+        image.layers.iter().map(|files| layer(files).map(Blob::new)).collect::<Result<_>>()?;
     let config = Blob::of_json(&configuration(image, &layers));
     let descriptions: Vec<Value> = layers.iter().map(|layer| layer.describe(LAYER)).collect();
     let manifest = Blob::of_json(&json!({
@@ -119,7 +118,8 @@ pub fn write_archive(image: &Image, path: &Path) -> Result<()> {
 }
 
 fn configuration(image: &Image, layers: &[Blob]) -> Value {
-    let environment: Vec<String> = image.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let environment: Vec<String> =
+        image.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     // Layers are not compressed, so a layer's digest is also that of its content.
     let contents: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     json!({
@@ -179,7 +179,12 @@ fn folders_of(path: &str) -> Vec<String> {
 }
 
 /// Owner root and the epoch as time, so that equal files give equal bytes.
-fn append(archive: &mut tar::Builder<impl Write>, name: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
+fn append(
+    archive: &mut tar::Builder<impl Write>,
+    name: &str,
+    mode: u32,
+    content: &[u8],
+) -> std::io::Result<()> {
     let mut header = header(mode, tar::EntryType::Regular);
     header.set_size(content.len() as u64);
     archive.append_data(&mut header, name, content)
@@ -215,7 +220,8 @@ pub struct Layout {
 pub fn check_layout(path: &Path) -> Result<Layout> {
     let archive = Archive::read(path)?;
     let layout = archive.document("oci-layout")?;
-    archive.expect(layout["imageLayoutVersion"] == "1.0.0", "oci-layout: imageLayoutVersion must be 1.0.0")?;
+    archive
+        .expect(layout["imageLayoutVersion"] == "1.0.0", "oci-layout: imageLayoutVersion must be 1.0.0")?;
     let index = archive.document("index.json")?;
     archive.expect(index["mediaType"] == INDEX, format!("index.json: mediaType must be {INDEX}"))?;
     let entries = index["manifests"].as_array().filter(|list| !list.is_empty());
@@ -223,7 +229,8 @@ pub fn check_layout(path: &Path) -> Result<Layout> {
     let mut found = Layout { names: Vec::new(), blobs: 0 };
     for entry in entries {
         let name = entry["annotations"]["io.containerd.image.name"].as_str().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| archive.wrong("index.json: annotation io.containerd.image.name is missing"))?;
+        let name =
+            name.ok_or_else(|| archive.wrong("index.json: annotation io.containerd.image.name is missing"))?;
         found.names.push(name.to_owned());
         found.blobs += archive.check_image(entry)?;
     }
@@ -254,14 +261,18 @@ impl Archive {
         self.expect(manifest["schemaVersion"] == 2, "manifest: schemaVersion must be 2")?;
         self.expect(manifest["mediaType"] == MANIFEST, format!("manifest: mediaType must be {MANIFEST}"))?;
         let config = self.json(self.blob(&manifest["config"], &[CONFIG])?, "configuration")?;
-        let layers = manifest["layers"].as_array().ok_or_else(|| self.wrong("manifest: layers must be a list"))?;
+        let layers =
+            manifest["layers"].as_array().ok_or_else(|| self.wrong("manifest: layers must be a list"))?;
         let contents = config["rootfs"]["diff_ids"].as_array().map(Vec::as_slice).unwrap_or_default();
         let (said, there) = (contents.len(), layers.len());
         self.expect(said == there, format!("configuration: {said} diff_ids for {there} layers"))?;
         for (layer, content) in layers.iter().zip(contents) {
             let blob = self.blob(layer, &[LAYER, LAYER_GZIP])?;
             let actual = digest(&self.unpacked(layer, blob)?);
-            self.expect(*content == actual, format!("configuration: diff_id {content}, but the layer is {actual}"))?;
+            self.expect(
+                *content == actual,
+                format!("configuration: diff_id {content}, but the layer is {actual}"),
+            )?;
         }
         Ok(2 + layers.len())
     }
@@ -271,7 +282,9 @@ impl Archive {
             return Ok(blob.to_owned());
         }
         let mut content = Vec::new();
-        flate2::read::GzDecoder::new(blob).read_to_end(&mut content).at("uncompress a layer of", &self.path)?;
+        flate2::read::GzDecoder::new(blob)
+            .read_to_end(&mut content)
+            .at("uncompress a layer of", &self.path)?;
         Ok(content)
     }
 
@@ -279,11 +292,17 @@ impl Archive {
     fn blob(&self, description: &Value, types: &[&str]) -> Result<&[u8]> {
         let digest_said = description["digest"].as_str().unwrap_or_default();
         let kind = description["mediaType"].as_str().unwrap_or_default();
-        self.expect(types.contains(&kind), format!("{digest_said}: mediaType {kind:?} must be {}", types.join(" or ")))?;
+        self.expect(
+            types.contains(&kind),
+            format!("{digest_said}: mediaType {kind:?} must be {}", types.join(" or ")),
+        )?;
         let content = self.files.get(&blob_path(digest_said));
         let content = content.ok_or_else(|| self.wrong(format!("blob {digest_said:?} is missing")))?;
         let size = content.len() as u64;
-        self.expect(description["size"] == size, format!("{digest_said}: size is {size}, not {}", description["size"]))?;
+        self.expect(
+            description["size"] == size,
+            format!("{digest_said}: size is {size}, not {}", description["size"]),
+        )?;
         let actual = digest(content);
         self.expect(actual == digest_said, format!("{digest_said}: the content's digest is {actual}"))?;
         Ok(content)

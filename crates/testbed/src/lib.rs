@@ -27,6 +27,9 @@
 //! gateway, Prometheus). From outside there are `teal-bed exec` and, where entered with
 //! [`Enter::reachable_from_outside`], ports on the machine's loopback address.
 //!
+//! Files of a bed lie in `$TMPDIR/teal-bed-<process number>` and go with it; with
+//! `TEAL_BED_KEEP_FILES=1` they stay, to look at logs after a failure.
+//!
 //! The parts are built from package registries once, into a cache: see [`parts`].
 
 pub mod audit;

@@ -130,7 +130,9 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Parts { names } => parts(&names)?,
         Verb::Up(options) => up(&options)?,
-        Verb::Exec { bed, command } => return teal_testbed::exec(bed.as_deref(), &command).map(ExitCode::from),
+        Verb::Exec { bed, command } => {
+            return teal_testbed::exec(bed.as_deref(), &command).map(ExitCode::from);
+        }
         Verb::Check => check::check()?,
         Verb::CheckInside => check::inside()?,
     }
@@ -138,7 +140,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
 }
 
 fn parts(names: &[String]) -> Result<()> {
-    let names: Vec<&str> = if names.is_empty() { ALL_PARTS.to_vec() } else { names.iter().map(String::as_str).collect() };
+    let names: Vec<&str> =
+        if names.is_empty() { ALL_PARTS.to_vec() } else { names.iter().map(String::as_str).collect() };
     let parts = Parts::provide(&names, &mut Terminal)?;
     parts.folders().values().for_each(|folder| print(&folder.display().to_string()));
     Ok(())
@@ -151,7 +154,9 @@ fn up(options: &Up) -> Result<()> {
         let bed = Bed::start(config).await?;
         introduce(&bed);
         if !options.once {
-            tokio::signal::ctrl_c().await.map_err(|source| Error::Enter { action: "wait for Ctrl-C", source })?;
+            tokio::signal::ctrl_c()
+                .await
+                .map_err(|source| Error::Enter { action: "wait for Ctrl-C", source })?;
         }
         bed.stop().await
     })

@@ -40,7 +40,10 @@ pub(crate) fn tmpfs(folder: &str) -> Result<()> {
 /// Programs inside resolve the cluster's names, as pods do.
 fn names() -> Result<()> {
     let ours = "/run/resolv.conf";
-    write(ours, &format!("nameserver {DNS_SERVICE}\nsearch svc.cluster.local cluster.local\noptions ndots:2\n"))?;
+    write(
+        ours,
+        &format!("nameserver {DNS_SERVICE}\nsearch svc.cluster.local cluster.local\noptions ndots:2\n"),
+    )?;
     let target = fs::canonicalize("/etc/resolv.conf").unwrap_or_else(|_| "/etc/resolv.conf".into());
     if target.exists() {
         run(Command::new("mount").args(["--bind", ours]).arg(target))?;

@@ -20,7 +20,9 @@ pub async fn until<T>(
         let left = deadline.saturating_duration_since(Instant::now());
         match tokio::time::timeout(left, attempt()).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(reason)) => last = reason,
+            // An attempt that fails at once never meets the timeout, so the time is looked at here too.
+            Ok(Err(reason)) if Instant::now() < deadline => last = reason,
+            Ok(Err(last)) => return Err(Error::Timeout { what: what.into(), within, last }),
             Err(_) => return Err(Error::Timeout { what: what.into(), within, last }),
         }
         tokio::time::sleep(INTERVAL).await;
@@ -39,7 +41,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempt_that_hangs_ends_in_time() {
-        let error = until::<()>("an answer", Duration::from_millis(50), async || std::future::pending().await).await;
+        let error =
+            until::<()>("an answer", Duration::from_millis(50), async || std::future::pending().await).await;
         assert!(matches!(error, Err(Error::Timeout { .. })));
     }
 

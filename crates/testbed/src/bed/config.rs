@@ -74,7 +74,17 @@ impl Default for Config {
 
 /// Every part some bed can need.
 pub const ALL_PARTS: [&str; 11] = [
-    "etcd", "images", "istio-crds", "envoy", "prometheus", "kubernetes", "containerd", "helm", "istiod", "coredns", "kwok",
+    "etcd",
+    "images",
+    "istio-crds",
+    "envoy",
+    "prometheus",
+    "kubernetes",
+    "containerd",
+    "helm",
+    "istiod",
+    "coredns",
+    "kwok",
 ];
 
 impl Config {

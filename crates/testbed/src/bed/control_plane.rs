@@ -1,14 +1,12 @@
 //! etcd, the API server, the controller manager and the scheduler.
 
-use std::time::Duration;
-
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use serde_json::json;
 use tokio::process::Command;
 
 use super::keys::API_PORT;
-use super::{Bed, Profile};
+use super::{Bed, PATIENCE, Profile};
 use crate::error::{At, Result};
 use crate::namespaces::NODE_ADDRESS;
 
@@ -25,11 +23,12 @@ impl Bed {
         let http = self.cluster().quiet_http().await?;
         let url = format!("https://{NODE_ADDRESS}:{API_PORT}/readyz");
         let ready = async || {
-            let request = http::Request::get(&url).body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+            let request =
+                http::Request::get(&url).body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
             let answer = http.request(request).await.map_err(|error| error.to_string())?;
             if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
         };
-        self.processes.until("kube-apiserver", Duration::from_secs(60), ready).await?;
+        self.processes.until("kube-apiserver", PATIENCE, ready).await?;
         self.note("kube-apiserver");
         Ok(())
     }
@@ -108,7 +107,10 @@ impl Bed {
             .arg(format!("--root-ca-file={}", self.keys.path("ca.crt").display()))
             .arg(format!("--service-account-private-key-file={}", self.keys.path("account.key").display()))
             .arg(format!("--cluster-cidr={PODS}"))
-            .args(["--controllers=*,-nodeipam,-cloud-node-lifecycle", "--use-service-account-credentials=false"])
+            .args([
+                "--controllers=*,-nodeipam,-cloud-node-lifecycle",
+                "--use-service-account-credentials=false",
+            ])
             .args(["--leader-elect=false", "--bind-address=127.0.0.1", "--allocate-node-cidrs=false"])
             // The default of 20 requests a second would be the bottleneck of every measurement.
             .args(["--kube-api-qps=1000", "--kube-api-burst=2000"]);

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use serde_json::{Value, json};
 
@@ -65,8 +66,15 @@ impl Keys {
         self.write("ca.crt", &certificate.pem())?;
         let issuer = Issuer::new(authority, authority_key);
         let names = [
-            NODE_ADDRESS, "10.96.0.1", "127.0.0.1", "localhost", "bed", "kubernetes", "kubernetes.default",
-            "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+            NODE_ADDRESS,
+            "10.96.0.1",
+            "127.0.0.1",
+            "localhost",
+            "bed",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
         ];
         let server = CertificateParams::new(names.map(str::to_owned).to_vec())?;
         self.issue("server", server, ExtendedKeyUsagePurpose::ServerAuth, &issuer)?;
@@ -94,7 +102,7 @@ impl Keys {
         let address = format!("https://{NODE_ADDRESS}:{API_PORT}");
         for user in USERS {
             let token = if user == "admin" { self.admin_token.clone() } else { random_token()? };
-            lines.push_str(&format!("{token},{user},{user},\"system:masters\"\n"));
+            lines.extend([token.as_str(), ",", user, ",", user, ",\"system:masters\"\n"]);
             let config = kubeconfig(&self.path("ca.crt"), &address, user, &token)?;
             self.write(&format!("{user}.kubeconfig"), &config.to_string())?;
         }
@@ -127,7 +135,7 @@ fn random_token() -> Result<String> {
     let source = "/dev/urandom";
     let mut file = std::fs::File::open(source).at("open", source)?;
     file.read_exact(&mut bytes).at("read", source)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 #[cfg(test)]

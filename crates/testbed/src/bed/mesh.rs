@@ -37,7 +37,9 @@ impl Bed {
                 let list = client.list_api_group_resources(version).await;
                 list.map(drop).map_err(|error| error.to_string())
             };
-            self.processes.until(&format!("Istio's kinds {version}"), Duration::from_secs(30), served).await?;
+            self.processes
+                .until(&format!("Istio's kinds {version}"), Duration::from_secs(30), served)
+                .await?;
         }
         self.note("istio kinds");
         Ok(())
@@ -45,7 +47,9 @@ impl Bed {
 
     /// Starts istiod and the gateway, and waits until the gateway has its configuration.
     pub(super) async fn start_mesh(&self) -> Result<()> {
-        self.cluster().apply_all(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})]).await?;
+        self.cluster()
+            .apply_all(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})])
+            .await?;
         self.start_istiod()?;
         let objects = gateway_objects();
         let objects = self.cluster().apply_all(&objects);
@@ -57,7 +61,8 @@ impl Bed {
 
     fn start_istiod(&self) -> Result<()> {
         // Automatic mutual TLS would make clusters wait for certificates nobody gives.
-        let mesh = self.write("mesh.json", &json!({"enableAutoMtls": false, "accessLogFile": ""}).to_string())?;
+        let mesh =
+            self.write("mesh.json", &json!({"enableAutoMtls": false, "accessLogFile": ""}).to_string())?;
         let mut istiod = self.command("istiod", "istiod")?;
         istiod
             .envs([

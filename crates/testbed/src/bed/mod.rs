@@ -14,8 +14,8 @@ use std::process::Command as StdCommand;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kube::api::{Api, ListParams};
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use kube::api::{Api, ListParams};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
@@ -32,7 +32,7 @@ use keys::{API_PORT, Keys};
 use process::Processes;
 
 /// How long a part may take to get ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running cluster. It ends when dropped; [`Bed::stop`] does the same and says how it went.
 #[derive(Debug)]
@@ -297,7 +297,8 @@ impl Drop for Bed {
 
 fn takes_pods(node: &Node) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let ready = conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "True");
+    let ready =
+        conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "True");
     let tainted = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten()).count() > 0;
     ready && !tainted
 }
@@ -307,7 +308,8 @@ fn clean(name: &str, folder: &Path) -> Result<()> {
     cgroup::remove(name, Duration::from_secs(10));
     let mounts = std::fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts")?;
     let ours = |point: &&str| Path::new(point).starts_with(folder) || point.starts_with("/run/netns/");
-    let mut points: Vec<&str> = mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(ours).collect();
+    let mut points: Vec<&str> =
+        mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(ours).collect();
     // Inner ones were mounted later.
     points.reverse();
     for point in points {

@@ -33,7 +33,8 @@ impl Bed {
     }
 
     fn prometheus_config(&self) -> Value {
-        let mut jobs = vec![json!({"job_name": "pods", "file_sd_configs": [{"files": [self.targets_file()]}]})];
+        let mut jobs =
+            vec![json!({"job_name": "pods", "file_sd_configs": [{"files": [self.targets_file()]}]})];
         if self.config.istio == Istio::Mesh {
             let target = mesh::admin().replace("http://", "");
             jobs.push(json!({

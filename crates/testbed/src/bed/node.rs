@@ -171,7 +171,8 @@ fn network() -> Value {
 }
 
 fn containerd_config(root: &Path, socket: &Path, network: &str) -> Result<String> {
-    let runc = find_program("runc").ok_or_else(|| Error::Missing { programs: "runc".into(), packages: "runc".into() })?;
+    let runc = find_program("runc")
+        .ok_or_else(|| Error::Missing { programs: "runc".into(), packages: "runc".into() })?;
     let runtime = json!({
         "restrict_oom_score_adj": true,
         "containerd": {

@@ -109,7 +109,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let processes = Processes::new(folder.path().to_owned()).unwrap();
         processes.start("broken", Command::new("sh").args(["-c", "echo no such luck; exit 3"])).unwrap();
-        let error = processes.until::<()>("anything", Duration::from_secs(20), async || Err("no".into())).await;
+        let error =
+            processes.until::<()>("anything", Duration::from_secs(20), async || Err("no".into())).await;
         let text = error.unwrap_err().to_string();
         assert!(text.contains("broken") && text.contains("no such luck") && text.contains('3'), "{text}");
     }

@@ -66,7 +66,8 @@ fn target(pod: &Pod) -> Option<Value> {
     annotation("scrape").filter(|value| *value == "true")?;
     let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Running"))?;
     let address = format!("{}:{}", status.pod_ip.as_ref()?, annotation("port")?);
-    let mut labels = BTreeMap::from([("namespace", pod.namespace().unwrap_or_default()), ("pod", pod.name_any())]);
+    let mut labels =
+        BTreeMap::from([("namespace", pod.namespace().unwrap_or_default()), ("pod", pod.name_any())]);
     if let Some(path) = annotation("path") {
         labels.insert("__metrics_path__", path.clone());
     }
@@ -101,7 +102,10 @@ mod tests {
     #[test]
     fn a_running_pod_that_asks_for_it_is_read_with_its_labels() {
         let labels = json!({"namespace": "shop", "pod": "web-1", "app": "web", "teal_dev_color": "blue", "__metrics_path__": "/m"});
-        assert_eq!(target(&pod("Running")).unwrap(), json!({"targets": ["10.244.0.7:8080"], "labels": labels}));
+        assert_eq!(
+            target(&pod("Running")).unwrap(),
+            json!({"targets": ["10.244.0.7:8080"], "labels": labels})
+        );
     }
 
     #[test]

@@ -11,13 +11,17 @@ use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
 use crate::{print, runtime, say};
 use remains::Traces;
 
+/// Asks the inner half to start two beds, one after the other.
+const TWICE: &str = "TEAL_BED_CHECK_TWICE";
+
 /// The line that the inner half prints when all of its checks have passed.
 const PASSED: &str = "all checks inside passed";
 
 /// Starts the inner half, kills the program outside, and looks for remains.
 pub(crate) fn check() -> Result<()> {
-    for (signal, how) in [("KILL", "kill -9 of the program"), ("INT", "an interrupt"), ("TERM", "a termination")] {
-        let mut bed = start()?;
+    let ends = [("KILL", "kill -9 of the program"), ("INT", "an interrupt"), ("TERM", "a termination")];
+    for (index, (signal, how)) in ends.into_iter().enumerate() {
+        let mut bed = start(index == 0)?;
         let traces = Traces::of(bed.id())?;
         stop(&mut bed, signal)?;
         traces.assert_gone(how)?;
@@ -27,16 +31,28 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-fn start() -> Result<Child> {
+fn start(twice: bool) -> Result<Child> {
     let program = std::env::current_exe().map_err(failed("find this program"))?;
-    let child = Command::new(program).arg("check-inside").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut child = child.map_err(failed("start the inner half"))?;
-    let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(|line| line.ok());
+    let mut command = Command::new(program);
+    command.arg("check-inside").stdin(Stdio::null()).stdout(Stdio::piped());
+    if twice {
+        command.env(TWICE, "1");
+    }
+    let mut child = command.spawn().map_err(failed("start the inner half"))?;
+    let lines = child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines())
+        .map_while(std::io::Result::ok);
     if lines.inspect(|line| say(line)).any(|line| line == PASSED) {
         return Ok(child);
     }
     let status = child.wait().map_err(failed("wait for the inner half"))?;
-    Err(Error::Invalid { what: "check".into(), why: format!("the inner half ended before all passed ({status})") })
+    Err(Error::Invalid {
+        what: "check".into(),
+        why: format!("the inner half ended before all passed ({status})"),
+    })
 }
 
 fn stop(child: &mut Child, signal: &str) -> Result<()> {
@@ -50,8 +66,17 @@ pub(crate) fn inside() -> Result<()> {
     let config = Config { audit: true, history: true, ..Config::default() };
     enter_with(&Enter { parts: config.parts(), reachable_from_outside: true })?;
     runtime()?.block_on(async {
+        if std::env::var_os(TWICE).is_some() {
+            // A bed that was stopped must leave the namespaces as it found them.
+            let first = Bed::start(config.clone()).await?;
+            smoke::run(&first).await?;
+            first.stop().await?;
+            say("ok  the first bed is stopped");
+        }
         let bed = Bed::start(config).await?;
-        bed.timings().iter().for_each(|(part, after)| say(&format!("{:>7.3} s  {part}", after.as_secs_f64())));
+        bed.timings()
+            .iter()
+            .for_each(|(part, after)| say(&format!("{:>7.3} s  {part}", after.as_secs_f64())));
         smoke::run(&bed).await?;
         print(PASSED);
         tokio::signal::ctrl_c().await.map_err(failed("wait for the end"))?;

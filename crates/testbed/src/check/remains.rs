@@ -30,7 +30,11 @@ impl Traces {
         let expected = ["process", "control group", "folder", "listening port"];
         let missing: Vec<&str> =
             expected.into_iter().filter(|kind| !now.iter().any(|trace| trace.starts_with(kind))).collect();
-        if missing.is_empty() { Ok(traces) } else { Err(wrong(format!("while it runs, these were not found: {missing:?}"))) }
+        if missing.is_empty() {
+            Ok(traces)
+        } else {
+            Err(wrong(format!("while it runs, these were not found: {missing:?}")))
+        }
     }
 
     /// Waits until all traces are gone, or says which are left.
@@ -51,11 +55,14 @@ impl Traces {
     fn present(&self) -> Vec<String> {
         let mut found = self.processes();
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        found.extend(mounts.lines().filter(|line| line.contains(&self.name)).map(|line| format!("mount {line}")));
+        found.extend(
+            mounts.lines().filter(|line| line.contains(&self.name)).map(|line| format!("mount {line}")),
+        );
         found.extend(self.control_groups());
         let folder = std::env::temp_dir().join(&self.name);
         found.extend(folder.exists().then(|| format!("folder {}", folder.display())));
-        let open = self.ports.iter().filter(|port| std::net::TcpStream::connect(("127.0.0.1", **port)).is_ok());
+        let open =
+            self.ports.iter().filter(|port| std::net::TcpStream::connect(("127.0.0.1", **port)).is_ok());
         found.extend(open.map(|port| format!("listening port {port}")));
         found
     }
@@ -64,11 +71,16 @@ impl Traces {
     fn processes(&self) -> Vec<String> {
         let marker = format!("TEAL_BED_RUN={}", std::env::temp_dir().join(&self.name).display());
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-        entries.filter(|process| self.is_ours(process, &marker)).map(|process| format!("process {}", process.display())).collect()
+        entries
+            .filter(|process| self.is_ours(process, &marker))
+            .map(|process| format!("process {}", process.display()))
+            .collect()
     }
 
     fn is_ours(&self, process: &Path, marker: &str) -> bool {
-        let mut links = ["pid", "net", "mnt"].into_iter().filter_map(|kind| process.join("ns").join(kind).read_link().ok());
+        let mut links = ["pid", "net", "mnt"]
+            .into_iter()
+            .filter_map(|kind| process.join("ns").join(kind).read_link().ok());
         links.any(|link| self.namespaces.contains(&link)) || {
             let environment = std::fs::read(process.join("environ")).unwrap_or_default();
             environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
@@ -79,7 +91,10 @@ impl Traces {
         let root = Path::new("/sys/fs/cgroup");
         let tops = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
         let folders = tops.chain([root.to_owned()]).map(|top| top.join(&self.name));
-        folders.filter(|folder| folder.exists()).map(|folder| format!("control group {}", folder.display())).collect()
+        folders
+            .filter(|folder| folder.exists())
+            .map(|folder| format!("control group {}", folder.display()))
+            .collect()
     }
 }
 

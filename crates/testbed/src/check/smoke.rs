@@ -11,7 +11,7 @@ use crate::say;
 const IMAGE: &str = "teal.dev/bed/hello:1";
 const NAMESPACE: &str = "shop";
 const REQUESTS: usize = 300;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs all checks, and says each that passed.
 pub(super) async fn run(bed: &Bed) -> Result<()> {
@@ -38,7 +38,8 @@ async fn deploy(bed: &Bed) -> Result<()> {
     bed.import_image(&archive).await?;
     let cluster = bed.cluster();
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}});
     cluster.apply(&namespace).await?;
     let mut objects = vec![gateway_object(), virtual_service()];
     for (role, color) in [("web", "blue"), ("web-candidate", "green")] {
@@ -124,7 +125,8 @@ fn virtual_service() -> Value {
 }
 
 async fn service(bed: &Bed) -> Result<()> {
-    let address = output(bed, &["get", "service", "web", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"]).await?;
+    let address =
+        output(bed, &["get", "service", "web", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"]).await?;
     let base = format!("http://{address}");
     let text = until("an answer through the ClusterIP", PATIENCE, async || get(&base).await).await?;
     expect(text.trim() == "blue", format!("the Service answered {text:?}"))?;
@@ -139,7 +141,8 @@ async fn service(bed: &Bed) -> Result<()> {
 async fn kubectl(bed: &Bed) -> Result<()> {
     let logs = output(bed, &["logs", "deployment/web-green", "-n", NAMESPACE]).await?;
     expect(logs.contains("started as green"), format!("the log is {logs:?}"))?;
-    let said = output(bed, &["exec", "deployment/web-green", "-n", NAMESPACE, "--", "/hello", "name"]).await?;
+    let said =
+        output(bed, &["exec", "deployment/web-green", "-n", NAMESPACE, "--", "/hello", "name"]).await?;
     expect(said.trim() == "green", format!("exec printed {said:?}"))?;
     let user = format!("system:serviceaccount:{NAMESPACE}:default");
     let refused = output(bed, &["get", "secrets", "-n", NAMESPACE, "--as", &user]).await;
@@ -186,13 +189,17 @@ async fn gateway(bed: &Bed) -> Result<()> {
     // Five standard deviations around 10 %.
     expect((4..=56).contains(&green), format!("{green} of {REQUESTS} requests went to 10 %"))?;
     passed(&format!("the gateway splits: {green} of {REQUESTS} requests at weight 10"));
-    let Some(outside) = bed.address_outside("gateway") else { return Err(wrong("the gateway has no address outside")) };
+    let Some(outside) = bed.address_outside("gateway") else {
+        return Err(wrong("the gateway has no address outside"));
+    };
     expect(outside.starts_with("127.0.0.1:"), format!("the address outside is {outside}"))
 }
 
 async fn metrics(bed: &Bed) -> Result<()> {
     let queries = [
-        format!(r#"sum(hello_requests_total{{namespace="{NAMESPACE}",app="web",teal_dev_color="green"}}) > 0"#),
+        format!(
+            r#"sum(hello_requests_total{{namespace="{NAMESPACE}",app="web",teal_dev_color="green"}}) > 0"#
+        ),
         format!(
             r#"sum(envoy_cluster_upstream_rq_xx{{envoy_cluster_name="outbound|80||web-candidate.{NAMESPACE}.svc.cluster.local",envoy_response_code_class="2"}}) > 0"#
         ),
@@ -202,7 +209,8 @@ async fn metrics(bed: &Bed) -> Result<()> {
         let url = format!("{base}/api/v1/query");
         let asked = async || {
             let answer = reqwest::Client::new().get(&url).query(&[("query", &query)]).send().await;
-            let answer: Value = answer.map_err(text)?.json().await.map_err(text)?;
+            let answer: Value =
+                answer.map_err(|error| error.to_string())?.json().await.map_err(|error| error.to_string())?;
             let series = answer["data"]["result"].as_array().map_or(0, Vec::len);
             if series == 1 { Ok(()) } else { Err(answer.to_string()) }
         };
@@ -216,14 +224,22 @@ async fn records(bed: &Bed) -> Result<()> {
     let log = cluster.audit_log.clone().unwrap_or_default();
     let (requests, _) = audit::read(&log, 0)?;
     let counts = audit::count(&requests);
-    let by_kubectl: u64 = counts.iter().filter(|(key, _)| key.user_agent == "kubectl").map(|(_, count)| count).sum();
+    let by_kubectl: u64 =
+        counts.iter().filter(|(key, _)| key.user_agent == "kubectl").map(|(_, count)| count).sum();
     expect(by_kubectl > 0, "the audit log has no request of kubectl")?;
     let versions = history::read(cluster.etcd.as_deref().unwrap_or_default()).await?;
-    let weights = versions.iter().filter(|version| version.key.resource == "virtualservices" && version.key.name == "web");
-    let weights: Vec<&Value> =
-        weights.filter_map(|version| version.value.as_ref()?.pointer("/spec/http/0/route/1/weight")).collect();
-    expect(weights == [&json!(10)], format!("the history of the VirtualService has the weights {weights:?}"))?;
-    let pods = versions.iter().filter(|version| version.key.resource == "pods" && version.value.is_some()).count();
+    let weights = versions
+        .iter()
+        .filter(|version| version.key.resource == "virtualservices" && version.key.name == "web");
+    let weights: Vec<&Value> = weights
+        .filter_map(|version| version.value.as_ref()?.pointer("/spec/http/0/route/1/weight"))
+        .collect();
+    expect(
+        weights == [&json!(10)],
+        format!("the history of the VirtualService has the weights {weights:?}"),
+    )?;
+    let pods =
+        versions.iter().filter(|version| version.key.resource == "pods" && version.value.is_some()).count();
     expect(pods >= 2, format!("the history has {pods} versions of pods"))?;
     let ordered = versions.windows(2).all(|pair| pair[0].revision <= pair[1].revision);
     expect(ordered, "the history is not in order")
@@ -231,7 +247,11 @@ async fn records(bed: &Bed) -> Result<()> {
 
 fn file(bed: &Bed, name: &str, object: &Value) -> Result<String> {
     let path = bed.folder().join(format!("{name}.json"));
-    std::fs::write(&path, object.to_string()).map_err(|source| Error::File { action: "write", path: path.clone(), source })?;
+    std::fs::write(&path, object.to_string()).map_err(|source| Error::File {
+        action: "write",
+        path: path.clone(),
+        source,
+    })?;
     Ok(path.display().to_string())
 }
 
@@ -250,11 +270,12 @@ async fn output(bed: &Bed, arguments: &[&str]) -> Result<String> {
 
 async fn get(url: &str) -> std::result::Result<String, String> {
     let answer = reqwest::Client::new().get(url).timeout(Duration::from_secs(2)).send().await;
-    answer.and_then(reqwest::Response::error_for_status).map_err(text)?.text().await.map_err(text)
-}
-
-fn text(error: reqwest::Error) -> String {
-    error.to_string()
+    answer
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| error.to_string())?
+        .text()
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn expect(holds: bool, why: impl Into<String>) -> Result<()> {

@@ -52,7 +52,8 @@ fn wheel(source: &WheelSource, version: &str, into: &Path) -> Result<()> {
     let scratch = tempfile::tempdir().at("make", "a temporary folder")?;
     let hashes: Vec<String> = source.sha256.iter().map(|digest| format!("--hash=sha256:{digest}")).collect();
     let wanted = scratch.path().join("requirements.txt");
-    fs::write(&wanted, format!("{}=={version} {}\n", source.package, hashes.join(" "))).at("write", &wanted)?;
+    fs::write(&wanted, format!("{}=={version} {}\n", source.package, hashes.join(" ")))
+        .at("write", &wanted)?;
     run(Command::new("pip")
         .args(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest"])
         .arg(scratch.path())
@@ -102,21 +103,27 @@ fn only_file(folder: &Path, kind: &str) -> Result<std::path::PathBuf> {
     let entries = fs::read_dir(folder).at("list", folder)?;
     let mut files = entries.flatten().map(|entry| entry.path());
     let found = files.find(|path| path.extension().is_some_and(|extension| extension == kind));
-    found.ok_or_else(|| invalid(folder.display().to_string(), format!("no .{kind} file was downloaded into it")))
+    found.ok_or_else(|| {
+        invalid(folder.display().to_string(), format!("no .{kind} file was downloaded into it"))
+    })
 }
 
 /// Runs a program to its end and gives what it printed.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let program = format!("{command:?}");
-    let output = command
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|source| Error::Spawn { program: command.get_program().to_string_lossy().into_owned(), source })?;
+    let output = command.stdin(std::process::Stdio::null()).output().map_err(|source| Error::Spawn {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = [output.stdout, output.stderr].concat();
-    Err(Error::Program { program, status: output.status.to_string(), output: tail(&String::from_utf8_lossy(&text)) })
+    Err(Error::Program {
+        program,
+        status: output.status.to_string(),
+        output: tail(&String::from_utf8_lossy(&text)),
+    })
 }
 
 /// The last lines of a text, which is where programs say why they failed.

@@ -16,7 +16,9 @@ use std::process::Command;
 
 pub(crate) use build::{run, tail};
 pub use progress::{Progress, Silent, Terminal};
-pub use recipe::{DebianSource, GoSource, ModuleFile, Needed, PackageFile, Recipe, Recipes, Source, WheelSource};
+pub use recipe::{
+    DebianSource, GoSource, ModuleFile, Needed, PackageFile, Recipe, Recipes, Source, WheelSource,
+};
 
 use crate::error::{At, Error, Result, invalid};
 
@@ -59,7 +61,10 @@ impl Parts {
         for name in names {
             let folder = parts.join(recipes.key(recipes.get(name)?)?);
             if !folder.is_dir() {
-                return Err(invalid(format!("part {name}"), "is not in the cache: name it when entering the bed"));
+                return Err(invalid(
+                    format!("part {name}"),
+                    "is not in the cache: name it when entering the bed",
+                ));
             }
             folders.insert((*name).to_owned(), folder);
         }
@@ -69,7 +74,8 @@ impl Parts {
     /// A file of a part.
     pub fn file(&self, part: &str, name: &str) -> Result<PathBuf> {
         let folder = self.folders.get(part);
-        let folder = folder.ok_or_else(|| invalid(format!("part {part}"), "was not asked for at the start"))?;
+        let folder =
+            folder.ok_or_else(|| invalid(format!("part {part}"), "was not asked for at the start"))?;
         Ok(folder.join(name))
     }
 
@@ -119,7 +125,13 @@ fn provide_one(
     Ok(finished)
 }
 
-fn make(recipes: &Recipes, recipe: &Recipe, folder: &Path, what: &str, progress: &mut dyn Progress) -> Result<()> {
+fn make(
+    recipes: &Recipes,
+    recipe: &Recipe,
+    folder: &Path,
+    what: &str,
+    progress: &mut dyn Progress,
+) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).at("remove", folder)?;
     }
@@ -129,7 +141,8 @@ fn make(recipes: &Recipes, recipe: &Recipe, folder: &Path, what: &str, progress:
 
 /// Installs the Debian packages that parts use, or names them if that takes rights we lack.
 fn install_missing(wanted: &[&Recipe]) -> Result<()> {
-    let missing: Vec<&Needed> = wanted.iter().flat_map(|part| &part.uses).filter(|one| !is_there(&one.program)).collect();
+    let missing: Vec<&Needed> =
+        wanted.iter().flat_map(|part| &part.uses).filter(|one| !is_there(&one.program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -140,7 +153,9 @@ fn install_missing(wanted: &[&Recipe]) -> Result<()> {
         return Err(lacking);
     }
     let install = ["-y", "-qq", "--no-install-recommends", "install"];
-    let attempt = || run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(install).args(&packages));
+    let attempt = || {
+        run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(install).args(&packages))
+    };
     if attempt().is_err() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         attempt()?;
@@ -170,7 +185,8 @@ mod tests {
         fs::create_dir(&module).unwrap();
         fs::write(module.join("go.mod"), "module example.org/one\n\ngo 1.26\n").unwrap();
         fs::write(module.join("main.go"), "package main\n\nfunc main() { println(\"hello\") }\n").unwrap();
-        let entry = "[[part]]\nname='one'\nversion='1'\nsource='go'\nmodule='one'\npackages=['.']\nlinks=['uno']\n";
+        let entry =
+            "[[part]]\nname='one'\nversion='1'\nsource='go'\nmodule='one'\npackages=['.']\nlinks=['uno']\n";
         fs::write(folder.join("parts.toml"), entry).unwrap();
         Recipes::read(folder).unwrap()
     }
@@ -201,7 +217,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let recipes = recipes(folder.path());
         fs::write(folder.path().join("one/main.go"), "package main\n\nfunc main() { wrong }\n").unwrap();
-        let error = Parts::provide_from(&recipes, &folder.path().join("cache"), &["one"], &mut Silent).unwrap_err();
+        let error =
+            Parts::provide_from(&recipes, &folder.path().join("cache"), &["one"], &mut Silent).unwrap_err();
         assert!(error.to_string().contains("undefined: wrong"), "{error}");
         let key = recipes.key(recipes.get("one").unwrap()).unwrap();
         assert!(!folder.path().join("cache/parts").join(key).exists());

@@ -61,7 +61,8 @@ pub(super) fn while_working<T: Send>(
             }
         }
     });
-    let result = result.unwrap_or_else(|| Err(crate::error::invalid(what, "the build ended without a result")));
+    let result =
+        result.unwrap_or_else(|| Err(crate::error::invalid(what, "the build ended without a result")));
     let outcome = if result.is_ok() { "done" } else { "FAILED" };
     progress.step(&format!("{what} {outcome} after {:.1} s", begun.elapsed().as_secs_f64()));
     result

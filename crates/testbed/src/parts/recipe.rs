@@ -161,7 +161,7 @@ impl Recipes {
             }
         }
         let digest = hash.finalize();
-        let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let short = hex::encode(&digest[..6]);
         Ok(format!("{}-{}-{short}", recipe.name, recipe.version))
     }
 }
