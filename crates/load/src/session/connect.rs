@@ -88,8 +88,9 @@ pub(crate) async fn grpc(route: &Route) -> Result<Pipe, LoadError> {
 
 async fn open_grpc(route: &Route) -> Result<Pipe, String> {
     let origin: Uri = format!("http://{}", route.host).parse().map_err(text)?;
-    let endpoint = Endpoint::from_shared(format!("http://{}", route.gateway)).map_err(text)?;
-    let mut client = Grpc::with_origin(endpoint.connect().await.map_err(text)?, origin);
+    // The channel puts its own origin over that of a client, so it is the one to be told the host.
+    let endpoint = Endpoint::from_shared(format!("http://{}", route.gateway)).map_err(text)?.origin(origin);
+    let mut client = Grpc::new(endpoint.connect().await.map_err(text)?);
     client.ready().await.map_err(text)?;
     let (outbox, notes) = mpsc::channel::<Note>(4);
     let codec = ProstCodec::<Note, Note>::default();
