@@ -1,1 +1,16 @@
-//! End-to-end stories on a real cluster.
+//! Everything that needs a cluster: the demo, the end-to-end stories, and what they stand on.
+//!
+//! - [`world`]: a bed or somebody's cluster, Teal installed by its chart, the application of `examples/shop`.
+//! - [`observe`]: objects, answers and counters, watched from outside.
+//! - [`demo`]: `cargo xtask demo`.
+//! - [`history`]: every version of every object, held against the invariants.
+//! - [`stories`]: what `cargo xtask test` runs on a cluster.
+
+pub mod demo;
+pub mod error;
+pub mod history;
+pub mod observe;
+pub mod stories;
+pub mod world;
+
+pub use error::{Error, Result};

@@ -1,0 +1,62 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+
+/// Ships two versions of a small application through a real cluster: a good one, which you approve, and a bad one, which
+/// its metrics send back.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "cargo xtask demo", version)]
+pub struct Arguments {
+    /// Approve without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Print one JSON object per line: every weight change, verdict and decision, and last a summary
+    #[arg(long)]
+    pub json: bool,
+    /// Leave the cluster up when all is done, and print how to reach it
+    #[arg(long)]
+    pub keep: bool,
+    /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop
+    #[arg(long, requires = "gateway")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10
+    #[arg(long, requires = "kubeconfig")]
+    pub gateway: Option<String>,
+    /// Address of that cluster's Prometheus, as its pods reach it
+    #[arg(long, requires = "kubeconfig")]
+    pub prometheus: Option<String>,
+    /// Requests a second from all clients together
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
+    pub rate: u32,
+}
+
+impl Arguments {
+    /// Whether somebody is there to be asked.
+    pub fn check(&self) -> Result<()> {
+        if self.yes || std::io::stdin().is_terminal() {
+            return Ok(());
+        }
+        Err(Error::Unmet("an approval is asked on the terminal, but there is none: add --yes".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cluster_of_ones_own_needs_its_gateway() {
+        assert!(Arguments::try_parse_from(["demo", "--kubeconfig", "k"]).is_err());
+        assert!(Arguments::try_parse_from(["demo", "--kubeconfig", "k", "--gateway", "http://g"]).is_ok());
+    }
+}

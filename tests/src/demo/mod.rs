@@ -1,0 +1,109 @@
+//! The main job before one's eyes: a good version is shipped, a bad one is sent back, and users notice nothing.
+
+mod acts;
+mod arguments;
+mod screen;
+mod stage;
+mod summary;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use teal_testbed::{Cluster, Config, Enter, enter_with};
+
+pub use arguments::Arguments;
+pub use summary::Summary;
+
+use crate::error::{Error, Result};
+use crate::world::{World, bed_config, images};
+use screen::Screen;
+use stage::Stage;
+
+/// Set by the bed in every process but the first.
+const IN_BED: &str = "TEAL_BED_ROLE";
+
+/// Runs the demo as its command line says. To be called first thing in `main`.
+pub fn main(arguments: &Arguments) -> ExitCode {
+    let screen = Arc::new(Screen::new(arguments.json));
+    let played = prepare(arguments).and_then(|()| {
+        let runtime = tokio::runtime::Runtime::new();
+        let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;
+        runtime.block_on(play(arguments, &screen))
+    });
+    match played {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            screen.note(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Outside: builds the images and enters a bed. Returns where the demo is to run.
+fn prepare(arguments: &Arguments) -> Result<()> {
+    arguments.check()?;
+    if arguments.kubeconfig.is_some() {
+        return Ok(());
+    }
+    if std::env::var_os(IN_BED).is_none() {
+        images::build(&images::PROGRAMS)?;
+    }
+    let parts = Config::default().parts();
+    Ok(enter_with(&Enter { parts, reachable_from_outside: arguments.keep })?)
+}
+
+async fn play(arguments: &Arguments, screen: &Arc<Screen>) -> Result<bool> {
+    let world = world(arguments, screen).await?;
+    let summary = tokio::select! {
+        summary = perform(&world, arguments, screen) => summary?,
+        _ = tokio::signal::ctrl_c() => return Err(Error::Unmet("interrupted".into())),
+    };
+    screen.summary(&summary);
+    if arguments.keep {
+        addresses(&world, screen);
+        let interrupted = tokio::signal::ctrl_c().await;
+        interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
+    }
+    world.stop().await?;
+    Ok(summary.unmet.is_empty())
+}
+
+async fn world(arguments: &Arguments, screen: &Screen) -> Result<World> {
+    if let Some(kubeconfig) = &arguments.kubeconfig {
+        let cluster = Cluster::existing(kubeconfig, arguments.gateway.clone(), arguments.prometheus.clone());
+        return World::existing(cluster).await;
+    }
+    screen.note("starting a cluster with Istio …");
+    let world = World::start(bed_config()).await?;
+    let usable = world.bed().and_then(|bed| bed.timings().last().cloned());
+    if let Some((_, after)) = usable {
+        screen.note(&format!("the cluster is usable after {:.1} s", after.as_secs_f64()));
+    }
+    Ok(world)
+}
+
+async fn perform(world: &World, arguments: &Arguments, screen: &Arc<Screen>) -> Result<Summary> {
+    let stage = Stage::set(world, arguments, screen).await?;
+    let mut summary = Summary::default();
+    let played = acts::all(&stage, &mut summary).await;
+    if let Err(error) = &played {
+        summary.unmet.push(error.to_string());
+        screen.note(&format!("the operator's last words:\n{}", world.operator_log(30).await));
+    }
+    stage.strike(&mut summary).await?;
+    summary.judge(world.cluster.envoy_admin.is_some());
+    Ok(summary)
+}
+
+fn addresses(world: &World, screen: &Screen) {
+    let Some(bed) = world.bed() else { return };
+    screen.note("the cluster stays up until Ctrl-C:");
+    screen.note(&format!("  export KUBECONFIG={}", bed.kubeconfig_outside().display()));
+    for name in ["gateway", "prometheus"] {
+        if let Some(address) = bed.address_outside(name) {
+            screen.note(&format!("  {name}: http://{address}"));
+        }
+    }
+    screen.note("  the application: curl -H 'Host: shop.example' at the gateway's address");
+}

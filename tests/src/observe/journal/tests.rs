@@ -1,0 +1,123 @@
+use serde_json::json;
+
+use super::*;
+
+fn seen(kind: Kind, object: Value) -> Seen {
+    Seen { at: Instant::now(), kind, gone: false, object }
+}
+
+fn virtual_service(route: Value) -> Seen {
+    let http = json!([{"name": "pages", "route": route}]);
+    seen(
+        Kind::VirtualService,
+        json!({"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"http": http}}),
+    )
+}
+
+fn weights(live: u32, candidate: u32) -> Seen {
+    virtual_service(json!([
+        {"destination": {"host": "web"}, "weight": live},
+        {"destination": {"host": "web-candidate"}, "weight": candidate},
+    ]))
+}
+
+fn service(name: &str, revision: &str) -> Seen {
+    let selector = json!({"app": "web", "teal.dev/revision": revision});
+    seen(Kind::Service, json!({"metadata": {"name": name}, "spec": {"selector": selector}}))
+}
+
+fn alone() -> Seen {
+    virtual_service(json!([{"destination": {"host": "web"}}]))
+}
+
+fn rollout(verdict: &str) -> Seen {
+    let spec = json!({"release": {}, "traffic": {"services": [{"name": "web"}]}});
+    let status = json!({
+        "phase": "Checking", "message": verdict,
+        "candidate": {"color": "green", "revision": "r2", "hash": "v1:x", "attempt": 1},
+        "checks": [{"name": "errors", "verdict": verdict}],
+    });
+    let metadata = json!({"name": "web", "generation": 1});
+    let object = json!({"apiVersion": "teal.dev/v1alpha1", "kind": "Rollout", "metadata": metadata, "spec": spec, "status": status});
+    seen(Kind::Rollout, object)
+}
+
+#[test]
+fn a_clean_rollout_gives_the_new_revision_0_10_100_and_stays_there() {
+    let mut journal = Journal::new("web");
+    let versions = [
+        alone(),
+        service("web", "r1"),
+        service("web-candidate", "r1"),
+        weights(100, 0),
+        service("web-candidate", "r2"),
+        weights(90, 10),
+        weights(0, 100),
+        service("web", "r2"),
+        weights(100, 0),
+        alone(),
+    ];
+    let events: Vec<Event> = versions.iter().flat_map(|version| journal.take(version)).collect();
+    assert_eq!(journal.shares_of("r2"), [0, 10, 100]);
+    assert_eq!(journal.shares_of("r1"), [100, 90, 0]);
+    assert_eq!(events.len(), versions.len(), "each version changed something: {events:?}");
+}
+
+#[test]
+fn owners_bytes_written_again_after_promotion_take_nothing_from_the_new_revision() {
+    let mut journal = Journal::new("web");
+    for version in [alone(), service("web", "r2"), service("web-candidate", "r2"), weights(100, 0), alone()] {
+        journal.take(&version);
+    }
+    assert_eq!((journal.share("r2"), journal.shares_of("r2").as_slice()), (100, [100].as_slice()));
+}
+
+#[test]
+fn a_version_that_changes_no_weight_is_no_event() {
+    let mut journal = Journal::new("web");
+    assert_eq!(journal.take(&weights(90, 10)).len(), 1);
+    assert_eq!(journal.take(&weights(90, 10)), []);
+    assert_eq!(journal.take(&seen(Kind::Service, json!({"metadata": {"name": "other"}}))), []);
+}
+
+#[test]
+fn a_failed_verdict_is_kept_with_its_time_though_it_is_said_again() {
+    let mut journal = Journal::new("web");
+    journal.take(&rollout("Pass"));
+    assert_eq!(journal.failed_verdict("r2"), None);
+    let fail = rollout("Fail");
+    let events = journal.take(&fail);
+    assert!(events.iter().any(|event| matches!(event, Event::Verdict { verdict, .. } if verdict == "Fail")));
+    assert_eq!(journal.take(&rollout("Fail")), []);
+    assert_eq!(journal.failed_verdict("r2").map(|change| change.at), Some(fail.at));
+    assert_eq!(journal.failed_verdict("r1"), None);
+}
+
+#[test]
+fn a_pod_ends_when_that_was_first_seen() {
+    let pod = |ending: Option<&str>| {
+        let labels = json!({"teal.dev/rollout": "web", "teal.dev/color": "blue", "teal.dev/revision": "r1"});
+        seen(Kind::Pod, json!({"metadata": {"name": "web-1", "labels": labels, "deletionTimestamp": ending}}))
+    };
+    let mut journal = Journal::new("web");
+    let (first, second) = (pod(Some("2026-01-01T00:00:00Z")), pod(Some("2026-01-01T00:00:00Z")));
+    journal.take(&first);
+    journal.take(&second);
+    assert_eq!(journal.pods["web-1"].ending, Some(first.at));
+    journal.take(&Seen { gone: true, ..second });
+    assert!(journal.pods.is_empty());
+}
+
+#[test]
+fn what_became_of_a_decision_is_told_once() {
+    let mut journal = Journal::new("web");
+    let spec = json!({"rollout": {"name": "web"}, "action": "Approve", "decidedBy": {"user": "ada"}});
+    let decision = |status: Value| {
+        seen(Kind::Decision, json!({"metadata": {"name": "web-1"}, "spec": spec, "status": status}))
+    };
+    let counted = || decision(json!({"conditions": [{"type": "Applied", "reason": "Counted"}]}));
+    assert_eq!(journal.take(&decision(Value::Null)).len(), 1);
+    let events = journal.take(&counted());
+    assert!(matches!(&events[..], [Event::Decision { outcome: Some(outcome), .. }] if outcome == "Counted"));
+    assert_eq!(journal.take(&counted()), []);
+}

@@ -1,0 +1,151 @@
+//! An application under load, watched: what most stories begin and end with.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use teal_api::Action;
+use teal_load::Load;
+
+use crate::error::{Result, expect};
+use crate::observe::{Journal, Observer, SessionKeeper};
+use crate::world::{Shop, Tailoring, World};
+
+/// What a healthy cluster needs for any one thing, many times over.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Clients of either kind and their requests a second: enough to see a failure that lasts for some milliseconds.
+const CLIENTS: usize = 10;
+const RATE: u32 = 400;
+
+/// The application under load.
+pub(super) struct Play<'a> {
+    pub(super) shop: Shop<'a>,
+    pub(super) observer: Arc<Observer>,
+    /// The VirtualService's spec as its owner wrote it.
+    pub(super) owners: Value,
+    load: Load,
+    sessions: SessionKeeper,
+}
+
+impl<'a> Play<'a> {
+    /// Installs version `v1` in a namespace and puts load on it.
+    pub(super) async fn open(world: &'a World, namespace: &str, tailoring: Tailoring) -> Result<Self> {
+        let shop = Shop::open(world, namespace, tailoring).await?;
+        let owners = shop.virtual_service().await?;
+        let observer = Arc::new(shop.observe(None));
+        shop.install(&observer, "v1").await?;
+        let load = Load::start(shop.load()?.clients(CLIENTS, CLIENTS).rate(RATE))?;
+        // The gateway's port for raw TCP can't be shared by stories that are told at once.
+        let sessions = SessionKeeper::start(observer.clone(), shop.sessions(false)?).await?;
+        Ok(Self { shop, observer, owners, load, sessions })
+    }
+
+    /// The revision that serves.
+    pub(super) fn live(&self) -> String {
+        self.observer.look(|journal| journal.live().unwrap_or_default().to_owned())
+    }
+
+    /// Releases a version and gives the revision that it is tried as.
+    pub(super) async fn candidate(&self, version: &str) -> Result<String> {
+        let before = self
+            .observer
+            .look(|journal| (journal.live().map(str::to_owned), journal.candidate().map(str::to_owned)));
+        self.shop.release(version).await?;
+        let candidate = |journal: &Journal| {
+            let candidate = Some(journal.candidate().filter(|_| journal.is_current())?.to_owned());
+            if candidate == before.0 || candidate == before.1 { None } else { candidate }
+        };
+        self.observer.until(&format!("{version} as candidate"), PATIENCE, candidate).await
+    }
+
+    /// Releases a version and waits until it has 10 %, observed.
+    pub(super) async fn to_10(&self, version: &str) -> Result<String> {
+        let candidate = self.candidate(version).await?;
+        self.share(&candidate, 10).await?;
+        Ok(candidate)
+    }
+
+    /// Waits until a revision is given this share.
+    pub(super) async fn share(&self, revision: &str, percent: u32) -> Result<()> {
+        let what = format!("{percent} % for {revision}");
+        self.observer
+            .until(&what, PATIENCE, |journal| (journal.share(revision) == percent).then_some(()))
+            .await
+    }
+
+    /// Waits for this phase.
+    pub(super) async fn phase(&self, phase: &str) -> Result<()> {
+        self.observer.until(phase, PATIENCE, |journal| (journal.phase() == phase).then_some(())).await
+    }
+
+    /// Waits for the question and says yes.
+    pub(super) async fn approve(&self) -> Result<()> {
+        self.gate().await?;
+        self.shop.decide(Action::Approve, None).await.map(drop)
+    }
+
+    /// Waits until people are asked.
+    pub(super) async fn gate(&self) -> Result<()> {
+        let open = |journal: &Journal| journal.status()?.gate.as_ref().map(|_| ());
+        self.observer.until("a question to people", PATIENCE, open).await
+    }
+
+    /// Waits until a revision is live and has everything, and the VirtualService is its owner's.
+    pub(super) async fn promoted(&self, revision: &str) -> Result<()> {
+        let done = |journal: &Journal| {
+            let all = journal.live() == Some(revision) && journal.share(revision) == 100;
+            (all && self.is_owners(journal)).then_some(())
+        };
+        self.observer.until(&format!("promotion of {revision}"), PATIENCE, done).await
+    }
+
+    /// Waits until live is this revision alone, the VirtualService its owner's and the other revision without traffic.
+    pub(super) async fn back_at(&self, live: &str, other: &str) -> Result<()> {
+        let back = |journal: &Journal| {
+            let shares = journal.share(live) == 100 && journal.share(other) == 0;
+            (shares && journal.live() == Some(live) && self.is_owners(journal)).then_some(())
+        };
+        self.observer.until(&format!("traffic back at {live}"), PATIENCE, back).await
+    }
+
+    fn is_owners(&self, journal: &Journal) -> bool {
+        journal.virtual_service.as_ref() == Some(&self.owners)
+    }
+
+    /// Waits until no pod of this revision is left.
+    pub(super) async fn gone(&self, revision: &str) -> Result<()> {
+        let gone =
+            |journal: &Journal| journal.pods.values().all(|pod| pod.revision != revision).then_some(());
+        self.observer.until(&format!("the end of {revision}"), PATIENCE, gone).await
+    }
+
+    /// Fails if a revision was given another sequence of shares than this.
+    pub(super) fn shares_were(&self, revision: &str, wanted: &[u32]) -> Result<()> {
+        let shares = self.observer.look(|journal| journal.shares_of(revision));
+        expect(shares == wanted, || format!("{revision} was given {shares:?}, not {wanted:?}"))
+    }
+
+    /// Ends load and sessions: no request may have failed but those that this version answered itself, and no session may
+    /// have been cut.
+    pub(super) async fn end(self, may_fail: Option<&str>) -> Result<()> {
+        self.sessions.stop();
+        let (cut, refused) = (self.sessions.cut(), self.sessions.refused());
+        let record = self.load.stop().await?;
+        let failures = record.failures(record.start(), Instant::now());
+        let unexpected =
+            failures.iter().filter(|failure| may_fail.is_none() || failure.version.as_deref() != may_fail);
+        let unexpected: Vec<String> = unexpected.map(|failure| failure.why.to_string()).collect();
+        let total = record.total();
+        expect(total.requests() > 0, || "no request came to an end".into())?;
+        let first = unexpected.first().cloned().unwrap_or_default();
+        expect(unexpected.is_empty(), || {
+            format!("{} of {} requests failed: {first}", unexpected.len(), total.requests())
+        })?;
+        let sessions =
+            cut.iter().map(|report| format!("{} on {} ({})", report.kind, report.version, report.label));
+        let sessions: Vec<String> = sessions.collect();
+        expect(cut.is_empty(), || format!("sessions were cut: {}", sessions.join(", ")))?;
+        expect(refused.is_empty(), || format!("sessions could not be opened: {}", refused.join(", ")))?;
+        self.shop.close().await
+    }
+}

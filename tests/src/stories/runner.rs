@@ -1,0 +1,183 @@
+//! Telling the stories and counting how they ended.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use futures::{StreamExt, stream};
+use teal_testbed::{Config, enter};
+
+use super::{STORIES, Story};
+use crate::error::{Error, Result};
+use crate::world::{Installation, World, bed_config, images};
+
+/// No story takes longer, or it hangs.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Stories told at the same time. They wait most of the time, but each has load of its own, and the bed has two cores.
+const AT_ONCE: usize = 3;
+/// Set by the bed in every process but the first.
+const IN_BED: &str = "TEAL_BED_ROLE";
+
+/// End-to-end stories on a real cluster.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stories")]
+struct Arguments {
+    /// Tell these alone, by name or beginning of name
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Say which stories there are
+    #[arg(long)]
+    list: bool,
+    /// One after another
+    #[arg(long)]
+    one_by_one: bool,
+    /// Leave the bed up after a failure, until Ctrl-C (look inside with `teal-bed exec`)
+    #[arg(long)]
+    keep: bool,
+    /// As libtest's filter: stories with this in their name
+    filter: Vec<String>,
+    // Options of libtest that `cargo xtask test` gives to all test programs.
+    #[arg(long, hide = true)]
+    show_output: bool,
+    #[arg(long, hide = true)]
+    test_threads: Option<usize>,
+}
+
+impl Arguments {
+    fn chosen(&self) -> Vec<&'static Story> {
+        let named = |story: &&Story| {
+            let only = self.only.iter().any(|name| story.name.starts_with(name.as_str()));
+            let filtered = self.filter.iter().any(|part| story.name.contains(part.as_str()));
+            (self.only.is_empty() && self.filter.is_empty()) || only || filtered
+        };
+        STORIES.iter().filter(named).collect()
+    }
+}
+
+/// How a story ended.
+struct Ended {
+    took: Duration,
+    result: Result<()>,
+}
+
+/// Tells what the command line asks for. To be called first thing in `main`.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.list {
+        STORIES.iter().for_each(|story| say(&format!("{:<18} {}", story.name, story.about)));
+        return ExitCode::SUCCESS;
+    }
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let stories = arguments.chosen();
+    if stories.is_empty() {
+        return Err(Error::Unmet("no story of that name: see --list".into()));
+    }
+    let of_teal = stories.iter().any(|story| story.of_teal);
+    if std::env::var_os(IN_BED).is_none() {
+        images::build(if of_teal { &images::PROGRAMS } else { &["shop"] })?;
+    }
+    // The history of every object is what the invariants are checked on.
+    let config = Config { history: true, ..bed_config() };
+    enter(&config)?;
+    let runtime = tokio::runtime::Runtime::new();
+    let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;
+    runtime.block_on(tell(arguments, &stories, config))
+}
+
+async fn tell(arguments: &Arguments, stories: &[&'static Story], config: Config) -> Result<bool> {
+    let begun = Instant::now();
+    let world = World::start(config).await?;
+    if stories.iter().any(|story| story.of_teal) {
+        world.install_teal(&Installation::default()).await?;
+    }
+    let (alone, together): (Vec<_>, Vec<_>) =
+        stories.iter().copied().partition(|story| story.alone || arguments.one_by_one);
+    let mut ended = Vec::new();
+    for story in alone {
+        ended.push(one(&world, story).await);
+    }
+    ended.extend(
+        stream::iter(together)
+            .map(|story| one(&world, story))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await,
+    );
+    let failed = ended.iter().filter(|ended| ended.result.is_err()).count();
+    let passed = ended.len() - failed;
+    if failed > 0 && stories.iter().any(|story| story.of_teal) {
+        say(&format!("the operator's last words:\n{}", world.operator_log(60).await));
+    }
+    if failed > 0 && arguments.keep {
+        say("the bed stays up until Ctrl-C: look inside with teal-bed exec -- COMMAND");
+        let interrupted = tokio::signal::ctrl_c().await;
+        interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
+    }
+    let longest = ended.iter().map(|ended| ended.took).max().unwrap_or_default();
+    world.stop().await?;
+    say(&format!("{passed} passed, {failed} failed; the longest took {:.1} s", longest.as_secs_f64()));
+    // As libtest says it, for whoever counts.
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    say(&format!(
+        "test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
+        STORIES.len() - stories.len(),
+        begun.elapsed().as_secs_f64(),
+    ));
+    Ok(failed == 0)
+}
+
+async fn one(world: &World, story: &'static Story) -> Ended {
+    let begun = Instant::now();
+    let told = tokio::time::timeout(LONGEST, (story.tell)(world, story.name)).await;
+    let late = |_| Error::Unmet(format!("not at its end after {} s", LONGEST.as_secs()));
+    let result = told.map_err(late).and_then(|result| result);
+    let took = begun.elapsed();
+    match &result {
+        Ok(()) => say(&format!("ok      {:<18} {:>6.1} s", story.name, took.as_secs_f64())),
+        Err(error) => say(&format!("FAILED  {:<18} {:>6.1} s  {error}", story.name, took.as_secs_f64())),
+    }
+    Ended { took, result }
+}
+
+fn say(line: &str) {
+    // Whoever closed the output doesn't want to know.
+    writeln!(std::io::stdout(), "{line}").unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_namespaces_and_each_is_there_once() {
+        let names: BTreeSet<&str> = STORIES.iter().map(|story| story.name).collect();
+        assert_eq!(names.len(), STORIES.len());
+        let fits = |name: &&str| {
+            name.len() <= 40 && name.chars().all(|one| matches!(one, 'a'..='z' | '0'..='9' | '-'))
+        };
+        assert!(names.iter().all(fits));
+    }
+
+    #[test]
+    fn stories_are_chosen_by_their_beginning() {
+        let chosen = |arguments: &[&str]| {
+            let parsed = Arguments::try_parse_from(["stories"].iter().chain(arguments)).unwrap();
+            parsed.chosen().iter().map(|story| story.name).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&["--only", "rollback"]), ["rollback-at-10", "rollback-in-keep"]);
+        assert_eq!(chosen(&["--show-output", "--test-threads=1"]).len(), STORIES.len());
+    }
+}

@@ -1,0 +1,73 @@
+//! The ways back.
+
+use serde_json::{Value, json};
+use teal_api::Action;
+
+use super::play::{PATIENCE, Play};
+use crate::error::{Result, expect};
+use crate::observe::Journal;
+use crate::world::{World, quick};
+
+/// A person goes back at 10 %.
+pub(super) async fn at_10(world: &World, namespace: &str) -> Result<()> {
+    let play = Play::open(world, namespace, quick).await?;
+    let live = play.live();
+    let second = play.to_10("v2").await?;
+    play.shop.decide(Action::Rollback, Some("seen enough")).await?;
+    play.back_at(&live, &second).await?;
+    rejected(&play, &second).await?;
+    play.shares_were(&second, &[0, 10, 0])?;
+    play.gone(&second).await?;
+    play.end(None).await
+}
+
+/// A person goes back after promotion, while the old color is kept.
+pub(super) async fn in_keep(world: &World, namespace: &str) -> Result<()> {
+    let long_keep = |rollout: &mut Value| {
+        quick(rollout);
+        rollout["spec"]["keep"] = json!({"previous": "2m", "failed": "2s"});
+    };
+    let play = Play::open(world, namespace, long_keep).await?;
+    let old = play.live();
+    let second = play.to_10("v2").await?;
+    play.approve().await?;
+    play.promoted(&second).await?;
+    play.shop.decide(Action::Rollback, Some("the players complain")).await?;
+    play.back_at(&old, &second).await?;
+    rejected(&play, &second).await?;
+    play.shop.serves("v1").await?;
+    play.shares_were(&second, &[0, 10, 100, 0])?;
+    play.gone(&second).await?;
+    play.end(None).await
+}
+
+/// A guard fails while people are asked: nobody's yes is waited for.
+pub(super) async fn guard(world: &World, namespace: &str) -> Result<()> {
+    let guarded = |rollout: &mut Value| {
+        quick(rollout);
+        rollout["spec"]["guards"] = json!([{"check": "errors"}]);
+    };
+    let play = Play::open(world, namespace, guarded).await?;
+    let live = play.live();
+    let second = play.to_10("v2").await?;
+    play.gate().await?;
+    let color = play.observer.look(|journal| Some(journal.status()?.candidate.as_ref()?.color.clone()));
+    play.shop.switch(&color.unwrap_or_default(), "errors=0.5").await?;
+    play.back_at(&live, &second).await?;
+    rejected(&play, &second).await?;
+    let failed = play.observer.look(|journal| journal.failed_verdict(&second).is_some());
+    expect(failed, || "traffic went back, but no verdict says why".into())?;
+    play.shares_were(&second, &[0, 10, 0])?;
+    play.end(Some("v2")).await
+}
+
+async fn rejected(play: &Play<'_>, revision: &str) -> Result<()> {
+    let noted = |journal: &Journal| {
+        let status = journal.status()?;
+        let rejected = status.rejected.iter().any(|one| one == revision);
+        let told =
+            status.history.iter().any(|entry| entry.revision == revision && entry.outcome == "RolledBack");
+        (rejected && told && journal.phase() == "RolledBack").then_some(())
+    };
+    play.observer.until(&format!("{revision} as rejected"), PATIENCE, noted).await
+}

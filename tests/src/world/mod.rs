@@ -1,0 +1,180 @@
+//! What demo, stories and bench stand on: a cluster with Istio, Teal installed by its chart, and the application of the
+//! examples in a namespace.
+
+pub mod images;
+pub mod manifests;
+mod shop;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use teal_testbed::{Bed, Cluster, Config};
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+use crate::error::{Error, Result};
+
+pub use shop::{NAME, Shop, Tailoring, quick};
+
+/// The release of the chart and its namespace.
+pub const RELEASE: &str = "teal";
+/// Where the operator runs.
+pub const OPERATOR_NAMESPACE: &str = "teal-system";
+/// How long the operator may take to get ready.
+const OPERATOR_READY: Duration = Duration::from_secs(120);
+
+/// The root of the checkout.
+pub fn checkout() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}
+
+/// How Teal is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// How long a color stays after its last traffic. The chart says 30 s; who wants to see the end of a rollout in a
+    /// minute says less.
+    pub drain: Duration,
+    /// Further `--set` of helm.
+    pub set: Vec<String>,
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(5), set: Vec::new() }
+    }
+}
+
+/// A cluster to tell stories in. One that was made here ends with it.
+pub struct World {
+    /// How to reach it.
+    pub cluster: Cluster,
+    /// A client with the administrator's rights.
+    pub client: kube::Client,
+    bed: Option<Bed>,
+    installed: OnceCell<()>,
+}
+
+impl World {
+    /// Starts a bed. Only inside its namespaces: call [`teal_testbed::enter`] first thing in `main`.
+    pub async fn start(config: Config) -> Result<Self> {
+        let bed = Bed::start(config).await?;
+        let cluster = bed.cluster().clone();
+        let client = cluster.client().await?;
+        Ok(Self { cluster, client, bed: Some(bed), installed: OnceCell::new() })
+    }
+
+    /// Uses a cluster that is there.
+    pub async fn existing(cluster: Cluster) -> Result<Self> {
+        let client = cluster.client().await?;
+        Ok(Self { cluster, client, bed: None, installed: OnceCell::new() })
+    }
+
+    /// The bed, unless it is somebody else's cluster.
+    pub fn bed(&self) -> Option<&Bed> {
+        self.bed.as_ref()
+    }
+
+    /// Ends a bed that was started here.
+    pub async fn stop(self) -> Result<()> {
+        match self.bed {
+            Some(bed) => Ok(bed.stop().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the node the image of a program.
+    pub async fn import(&self, program: &str) -> Result<()> {
+        match &self.bed {
+            Some(bed) => Ok(bed.import_image(&images::archive(program)).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Installs Teal by its chart with the real helm and waits until it is ready. Whoever comes later waits for the first.
+    pub async fn install_teal(&self, how: &Installation) -> Result<()> {
+        self.installed.get_or_try_init(|| self.install(how)).await.map(|()| ())
+    }
+
+    async fn install(&self, how: &Installation) -> Result<()> {
+        self.import("teal").await?;
+        let mut helm = self.cluster.helm();
+        helm.args(["upgrade", "--install", RELEASE]).arg(checkout().join("charts/teal"));
+        helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait"]);
+        helm.args(["--timeout", &format!("{}s", OPERATOR_READY.as_secs())]);
+        helm.args(["--set", &format!("drain={}s", how.drain.as_secs())]);
+        if let Some(prometheus) = &self.cluster.prometheus {
+            helm.args(["--set", &format!("prometheus.sources.default.url={prometheus}")]);
+        }
+        how.set.iter().for_each(|value| {
+            helm.args(["--set", value]);
+        });
+        output(&mut helm, None).await.map(drop)
+    }
+
+    /// Runs kubectl and gives what it wrote.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        output(self.cluster.kubectl().args(arguments), None).await
+    }
+
+    /// Runs kubectl with objects on its input, for `apply -f -`.
+    pub async fn kubectl_with(&self, arguments: &[&str], objects: &[serde_json::Value]) -> Result<String> {
+        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        output(self.cluster.kubectl().args(arguments), Some(list.to_string())).await
+    }
+
+    /// The address of a port of the gateway.
+    pub fn gateway(&self, port: Option<u16>) -> Result<SocketAddr> {
+        let url = self.cluster.gateway.as_deref().ok_or_else(|| {
+            Error::Cluster("the cluster's gateway is not known: give its address with --gateway".into())
+        })?;
+        let authority = url.trim_start_matches("http://").trim_end_matches('/');
+        let (name, own) =
+            authority.rsplit_once(':').map_or((authority, None), |(name, own)| (name, own.parse().ok()));
+        let number = port.or(own).unwrap_or(80);
+        let unusable =
+            || Error::Cluster(format!("the gateway {url} has no address: write http://ADDRESS[:PORT]"));
+        (name, number).to_socket_addrs().ok().and_then(|mut all| all.next()).ok_or_else(unusable)
+    }
+
+    /// The end of the operator's log, for whoever looks for the cause of a failure.
+    pub async fn operator_log(&self, lines: usize) -> String {
+        let selector = format!("app.kubernetes.io/instance={RELEASE}");
+        let tail = format!("--tail={lines}");
+        let arguments = ["logs", "-n", OPERATOR_NAMESPACE, "-l", &selector, &tail, "--prefix"];
+        self.kubectl(&arguments).await.unwrap_or_else(|error| error.to_string())
+    }
+}
+
+/// Runs a program with this input and gives its output.
+async fn output(command: &mut Command, input: Option<String>) -> Result<String> {
+    use std::process::Stdio;
+    use tokio::io::AsyncWriteExt;
+    let words = command.as_std();
+    let words = std::iter::once(words.get_program()).chain(words.get_args());
+    let program = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let failed = |source| teal_testbed::Error::Spawn { program: program.clone(), source };
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().map_err(failed)?;
+    if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+        pipe.write_all(input.as_bytes()).await.map_err(failed)?;
+    }
+    let done = child.wait_with_output().await.map_err(failed)?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    }
+    let output = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Err(Error::Program { program, status: done.status.to_string(), output })
+}
+
+/// A bed's configuration for a world: the whole cluster, with the application's image.
+pub fn bed_config() -> Config {
+    Config { images: vec![images::archive("shop")], ..Config::default() }
+}
+
+/// Where the checkout's charts are, for whoever installs by hand.
+pub fn chart() -> PathBuf {
+    checkout().join("charts/teal")
+}
