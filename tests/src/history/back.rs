@@ -1,0 +1,182 @@
+//! I5: once going back is committed, the candidate's share never rises again, and soon live has all.
+
+use std::collections::HashMap;
+
+use teal_api::rollout::Mode;
+use teal_plan::record::Phase;
+
+use super::Options;
+use super::aims::{Aims, percent};
+use super::clock::Moment;
+use super::replay::{Change, Check, Moved};
+use super::rollout::{Rollout, at, revision};
+use super::tally::{Invariant, Summary};
+use super::world::World;
+use super::writer::Writer;
+
+pub(super) struct Back<'h, 'o> {
+    options: &'o Options,
+    /// By uid of the Rollout.
+    returns: HashMap<&'h str, Return<'h>>,
+}
+
+/// A way back, from its commit until the next try.
+struct Return<'h> {
+    revision: String,
+    attempt: u32,
+    since: i64,
+    committed: u64,
+    key: &'h teal_testbed::history::Key,
+    /// Whether all was aimed at live.
+    home: bool,
+    /// Whether anything kept Teal from leading all traffic home in time.
+    excused: bool,
+}
+
+/// How long an effect that was under way at the commit may still land.
+const IN_FLIGHT_MS: i64 = 1_000;
+
+impl<'o> Back<'_, 'o> {
+    pub(super) fn new(options: &'o Options) -> Self {
+        Self { options, returns: HashMap::new() }
+    }
+}
+
+impl<'h> Check<'h> for Back<'h, '_> {
+    fn see(&mut self, change: &Change<'h>, world: &World<'h>, summary: &mut Summary) {
+        if let Some(moved) = change.own() {
+            self.commits(change, moved, summary);
+        }
+        for moved in &change.moved {
+            let Some(back) = self.returns.get_mut(moved.rollout.uid) else { continue };
+            if moved.aims.rises(&moved.aims_before).all(|rise| rise.revision != back.revision) {
+                summary.judged(Invariant::I5);
+            }
+            for rise in moved.aims.rises(&moved.aims_before).filter(|rise| rise.revision == back.revision) {
+                let recent = change.moment.earliest.is_none_or(|now| now - back.since <= IN_FLIGHT_MS);
+                let current = change.after.is_some_and(|after| moved.rollout.is_current(after));
+                if change.writer == Writer::Other || (recent && !current) {
+                    summary.undecided(Invariant::I5);
+                    continue;
+                }
+                let (before, after) = (percent(rise.before), percent(rise.after));
+                let detail = format!(
+                    "{}: {} goes from {before} to {after} after going back was committed in revision {}",
+                    rise.place, rise.revision, back.committed
+                );
+                summary.violated(Invariant::I5, change.revision, change.key, detail);
+            }
+            back.follow(change, moved, world, self.options, summary);
+        }
+    }
+
+    fn finish(&mut self, world: &World<'h>, summary: &mut Summary) {
+        let last = world.moments.last().copied().unwrap_or_default();
+        for (uid, back) in self.returns.iter().filter(|(_, back)| !back.home) {
+            let Some(rollout) = world.rollout(uid) else { continue };
+            let late = self.options.healthy && !back.excused && back.is_late(last, self.options);
+            if late && !is_excused(rollout, world) {
+                let detail = format!("{} still has a share at the end of the history", back.revision);
+                summary.violated(Invariant::I5, back.committed, back.key, detail);
+            } else {
+                summary.undecided(Invariant::I5);
+            }
+        }
+    }
+}
+
+impl<'h> Back<'h, '_> {
+    /// Begins with the commit and ends with the next try.
+    fn commits(&mut self, change: &Change<'h>, moved: &Moved<'h>, summary: &mut Summary) {
+        let rollout = &moved.rollout;
+        let Some(phase) = rollout.phase() else {
+            if self.returns.remove(rollout.uid).is_some() {
+                summary.undecided(Invariant::I5);
+            }
+            return;
+        };
+        match phase {
+            Phase::Returning { since, .. } => {
+                let Some(candidate) = rollout.candidate() else { return };
+                let same = |back: &Return<'_>| {
+                    back.revision == revision(candidate) && back.attempt == candidate.attempt
+                };
+                if self.returns.get(rollout.uid).is_some_and(same) {
+                    return;
+                }
+                let back = Return {
+                    revision: revision(candidate),
+                    attempt: candidate.attempt,
+                    since: at(*since),
+                    committed: change.revision,
+                    key: change.key,
+                    home: false,
+                    excused: false,
+                };
+                self.returns.insert(rollout.uid, back);
+            }
+            Phase::Step(_) | Phase::Promoting { .. } => {
+                let Some(back) = self.returns.remove(rollout.uid) else { return };
+                let again = rollout.candidate().is_some_and(|candidate| {
+                    revision(candidate) == back.revision && candidate.attempt <= back.attempt
+                });
+                let problem =
+                    again.then(|| format!("{} goes forward again without a new try", back.revision));
+                summary.judge(Invariant::I5, change.revision, change.key, problem);
+            }
+            Phase::New | Phase::Installing { .. } | Phase::Rest { .. } => {}
+        }
+    }
+}
+
+impl Return<'_> {
+    /// Looks whether all is at live by now, and when.
+    fn follow(
+        &mut self,
+        change: &Change<'_>,
+        moved: &Moved<'_>,
+        world: &World<'_>,
+        options: &Options,
+        summary: &mut Summary,
+    ) {
+        self.excused |= is_excused(&moved.rollout, world) || change.writer == Writer::Other;
+        let Some(live) = moved.rollout.live().map(revision) else { return };
+        if self.home || !self.is_home(&moved.aims, &live) {
+            return;
+        }
+        self.home = true;
+        let bound = millis(options);
+        let sure = change.moment.latest.is_some_and(|latest| latest - self.since <= bound);
+        if self.is_late(change.moment, options) && options.healthy && !self.excused {
+            let took = change.moment.earliest.unwrap_or(self.since) - self.since;
+            let detail =
+                format!("live has all requests only {took} ms after going back was committed, not {bound}");
+            summary.violated(Invariant::I5, change.revision, change.key, detail);
+        } else if sure {
+            summary.judged(Invariant::I5);
+        } else {
+            summary.undecided(Invariant::I5);
+        }
+    }
+
+    fn is_home(&self, aims: &Aims, live: &str) -> bool {
+        aims.highest(&self.revision) == 0 && aims.is_all(live)
+    }
+
+    fn is_late(&self, now: Moment, options: &Options) -> bool {
+        now.earliest.is_some_and(|now| now - self.since > millis(options))
+    }
+}
+
+fn millis(options: &Options) -> i64 {
+    i64::try_from(options.return_within.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Teal may not write, or has nowhere to send the requests.
+fn is_excused(rollout: &Rollout<'_>, world: &World<'_>) -> bool {
+    let hands_off = rollout.filled.as_ref().is_none_or(|filled| filled.mode == Mode::HandsOff);
+    let Some(live) = rollout.live().map(revision) else { return true };
+    let now = world.now;
+    let dead = |service: &String| world.most_serving(rollout.namespace, service, &live, now) == 0;
+    hands_off || world.is_ending(rollout.namespace) || rollout.traffic.services.iter().any(dead)
+}

@@ -1,0 +1,88 @@
+//! I4: epochs never go back, along each object and in the record, and none is used before it is committed.
+
+use serde_json::Value;
+use teal_api::names::annotation;
+
+use super::json::{annotations, text};
+use super::replay::{Change, Check};
+use super::tally::{Invariant, Summary};
+use super::world::World;
+use super::writer::Writer;
+
+pub(super) struct Epochs;
+
+/// A larger number is forged and reads as 0.
+const LIMIT: u64 = (1 << 53) - 1;
+
+impl<'h> Check<'h> for Epochs {
+    fn see(&mut self, change: &Change<'h>, world: &World<'h>, summary: &mut Summary) {
+        let Some(after) = change.after else { return };
+        records(change, summary);
+        let before = change.before.filter(|before| same_object(before, after));
+        let stamped =
+            annotations(after).into_iter().chain(before.and_then(annotations)).flat_map(|all| all.keys());
+        let mut keys: Vec<&String> =
+            stamped.filter(|key| key.starts_with(annotation::EPOCH_PREFIX)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let (old, new) = (before.map_or(0, |before| epoch(before, key)), epoch(after, key));
+            if change.writer == Writer::Other {
+                if old != new {
+                    summary.undecided(Invariant::I4);
+                }
+                continue;
+            }
+            let problem = if new < old {
+                Some(format!("{key} goes from {old} to {new}"))
+            } else {
+                ahead(change, world, key, old, new)
+            };
+            summary.judge(Invariant::I4, change.revision, change.key, problem);
+        }
+    }
+}
+
+/// An epoch that was not committed: the effect came before the intent.
+fn ahead(change: &Change<'_>, world: &World<'_>, key: &str, old: u64, new: u64) -> Option<String> {
+    let uid = key.strip_prefix(annotation::EPOCH_PREFIX)?;
+    let record = world.rollout(uid)?.record.as_ref()?;
+    let ahead = change.writer == Writer::Teal && new > old && new > record.epoch;
+    ahead.then(|| format!("{key} is {new}, and {} is committed", record.epoch))
+}
+
+/// The record changes only together with its epoch.
+fn records(change: &Change<'_>, summary: &mut Summary) {
+    let Some(moved) = change.own() else { return };
+    let Some(former) = moved.before.as_ref().filter(|before| before.uid == moved.rollout.uid) else { return };
+    let (Some(old), Some(new)) = (&former.record, &moved.rollout.record) else {
+        if former.record.is_some() {
+            // The record was lost; what comes next begins anew.
+            summary.undecided(Invariant::I4);
+        }
+        return;
+    };
+    let problem = if new.epoch < old.epoch {
+        Some(format!("the record's epoch goes from {} to {}", old.epoch, new.epoch))
+    } else if new.epoch == old.epoch && new != old {
+        Some(format!("the record changes within epoch {}", old.epoch))
+    } else {
+        None
+    };
+    match change.writer {
+        Writer::Other if problem.is_some() => summary.undecided(Invariant::I4),
+        Writer::Other | Writer::Teal | Writer::Unknown => {
+            summary.judge(Invariant::I4, change.revision, change.key, problem);
+        }
+    }
+}
+
+fn same_object(before: &Value, after: &Value) -> bool {
+    text(before, "/metadata/uid") == text(after, "/metadata/uid")
+}
+
+/// Missing, malformed and forged read as 0.
+fn epoch(value: &Value, key: &str) -> u64 {
+    let text = super::json::annotation(value, key);
+    text.and_then(|text| text.parse().ok()).filter(|epoch| *epoch <= LIMIT).unwrap_or(0)
+}

@@ -1,0 +1,56 @@
+//! I9: where nothing happens nothing is written, but for the renewals of Leases.
+
+use teal_api::names::{GROUP, label};
+
+use super::Options;
+use super::json::{label as label_of, text};
+use super::replay::{Change, Check};
+use super::tally::{Invariant, Summary};
+use super::world::World;
+use super::writer::Writer;
+
+pub(super) struct Quiet<'o> {
+    options: &'o Options,
+}
+
+impl<'o> Quiet<'o> {
+    pub(super) const fn new(options: &'o Options) -> Self {
+        Self { options }
+    }
+}
+
+impl<'h> Check<'h> for Quiet<'_> {
+    fn see(&mut self, change: &Change<'h>, _world: &World<'h>, summary: &mut Summary) {
+        if !self.options.quiet.iter().any(|quiet| quiet.contains(&change.revision)) {
+            return;
+        }
+        let concerns_teal = change.writer == Writer::Teal || is_teals(change);
+        if change.key.resource == "leases" || !concerns_teal {
+            return summary.judged(Invariant::I9);
+        }
+        if change.writer == Writer::Other {
+            // Then it was not quiet, and that is not Teal's doing.
+            return summary.undecided(Invariant::I9);
+        }
+        let what = if change.after.is_none() { "is deleted" } else { "is written" };
+        summary.violated(
+            Invariant::I9,
+            change.revision,
+            change.key,
+            format!("{what} while nothing happened"),
+        );
+    }
+}
+
+/// Objects that nobody but Teal and people write.
+fn is_teals(change: &Change<'_>) -> bool {
+    let Some(value) = change.after.or(change.before) else { return false };
+    let resource = change.key.resource.as_str();
+    if resource == "events" {
+        // Events end by themselves after an hour.
+        let teller = text(value, "/reportingComponent").or_else(|| text(value, "/reportingController"));
+        return change.after.is_some() && teller.is_some_and(|teller| teller.starts_with(GROUP));
+    }
+    let follows = matches!(resource, "endpointslices" | "endpoints");
+    change.key.group == GROUP || (!follows && label_of(value, label::ROLLOUT_UID).is_some())
+}

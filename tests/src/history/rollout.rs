@@ -1,0 +1,129 @@
+//! A Rollout as one version of it says.
+
+use serde_json::Value;
+use teal_api::RolloutSpec;
+use teal_api::defaults::{Filled, FilledStep, FilledVirtualService, filled};
+use teal_plan::record::{Phase, Release};
+use teal_plan::{Record, Time};
+use teal_testbed::history::Key;
+
+use super::json::{annotation, is_deleting, text};
+
+/// What the checks need to know of a Rollout.
+#[derive(Debug, Clone)]
+pub(super) struct Rollout<'h> {
+    pub(super) namespace: &'h str,
+    pub(super) name: &'h str,
+    pub(super) uid: &'h str,
+    pub(super) deleting: bool,
+    /// `spec.release`, for telling whether it was edited.
+    pub(super) release: &'h Value,
+    /// The spec with its defaults; nothing where it can't be used.
+    pub(super) filled: Option<Filled>,
+    /// The Services and routes that count now: during a rollout those from its start.
+    pub(super) traffic: Traffic,
+    /// The planner's record; nothing where it is absent, lost or unreadable.
+    pub(super) record: Option<Record>,
+}
+
+/// Which Services and routes lead to the releases.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Traffic {
+    pub(super) services: Vec<String>,
+    pub(super) virtual_services: Vec<FilledVirtualService>,
+}
+
+static NULL: Value = Value::Null;
+
+impl<'h> Rollout<'h> {
+    /// Reads a version; `before` is what the former one said.
+    pub(super) fn read(key: &'h Key, value: &'h Value, before: Option<&Self>) -> Self {
+        let spec = value.get("spec").cloned().unwrap_or_default();
+        let filled = serde_json::from_value::<RolloutSpec>(spec).ok().and_then(|spec| filled(&spec).ok());
+        let commit = value.pointer("/status/commit");
+        let record = commit.and_then(|commit| serde_json::from_value::<Record>(commit.clone()).ok());
+        // A change of the traffic counts from the end of the rollout on.
+        let traffic = match before {
+            Some(before) if before.is_under_way() => before.traffic.clone(),
+            _ => filled.as_ref().map(traffic).unwrap_or_default(),
+        };
+        Self {
+            namespace: &key.namespace,
+            name: &key.name,
+            uid: text(value, "/metadata/uid").unwrap_or_default(),
+            deleting: is_deleting(value),
+            release: value.pointer("/spec/release").unwrap_or(&NULL),
+            filled,
+            traffic,
+            record,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.phase().is_some_and(|phase| {
+            matches!(phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. })
+        })
+    }
+
+    pub(super) fn phase(&self) -> Option<&Phase> {
+        self.record.as_ref().map(|record| &record.phase)
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.record.as_ref().map_or(0, |record| record.epoch)
+    }
+
+    pub(super) fn steps(&self) -> &[FilledStep] {
+        self.filled.as_ref().map_or(&[], |filled| &filled.steps)
+    }
+
+    /// Position and form of a step.
+    pub(super) fn step(&self, name: &str) -> Option<(usize, &FilledStep)> {
+        self.steps().iter().enumerate().find(|(_, step)| step.name == name)
+    }
+
+    pub(super) fn candidate(&self) -> Option<&Release> {
+        self.record.as_ref()?.candidate.as_ref()
+    }
+
+    pub(super) fn live(&self) -> Option<&Release> {
+        self.record.as_ref()?.live.as_ref()
+    }
+
+    /// Live's endpoints of one Service when the rollout started: the measure of enough.
+    pub(super) fn baseline(&self, service: &str) -> u32 {
+        let index = self.traffic.services.iter().position(|name| name == service);
+        let baseline = self.record.as_ref().map(|record| record.baseline.as_slice()).unwrap_or_default();
+        index.and_then(|index| baseline.get(index).copied()).unwrap_or(1)
+    }
+
+    /// Whether a write that left this object was decided on the newest commit. An effect that was under way when the
+    /// next commit was made lands under the older epoch.
+    pub(super) fn is_current(&self, written: &Value) -> bool {
+        let key = teal_api::names::annotation::epoch(self.uid);
+        annotation(written, &key)
+            .and_then(|text| text.parse::<u64>().ok())
+            .is_none_or(|at| at >= self.epoch())
+    }
+
+    /// Whether a Decision that is no vote took effect with this version: a Skip, if a step was left with it.
+    pub(super) fn was_skipped(&self, before: &Self) -> bool {
+        let old = before.record.as_ref().map(|record| record.consumed.as_slice()).unwrap_or_default();
+        let new = self.record.as_ref().map(|record| record.consumed.as_slice()).unwrap_or_default();
+        new.iter().any(|decision| !decision.vote && !old.contains(decision))
+    }
+}
+
+/// The revision of a release as it stands in labels.
+pub(super) fn revision(release: &Release) -> String {
+    release.slot.revision.to_string()
+}
+
+/// The milliseconds of an instant in the record.
+pub(super) const fn at(time: Time) -> i64 {
+    time.0
+}
+
+fn traffic(filled: &Filled) -> Traffic {
+    Traffic { services: filled.services.clone(), virtual_services: filled.virtual_services.clone() }
+}

@@ -1,0 +1,6 @@
+//! Hand-made histories: good ones that pass, and bad ones of which each is refused for the one thing that is wrong.
+
+mod bad;
+mod builder;
+mod good;
+mod told;

@@ -1,0 +1,67 @@
+//! Who wrote a version.
+
+use serde_json::Value;
+use teal_api::names::manager;
+
+use super::json::{list, millis, text};
+
+/// Who wrote a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Teal, for certain.
+    Teal,
+    /// Somebody else, for certain.
+    Other,
+    /// It can't be told; so it is for every deletion.
+    Unknown,
+}
+
+/// Entries may be this much older than the newest stamp and still be of this write.
+const LAG_MS: i64 = 2_000;
+
+/// Tells the writer by the field managers: an entry that is new or has a new time is the writer's. A second write within
+/// the same second leaves no trace; then it is whoever wrote last, if that is one.
+pub(super) fn writer(before: Option<&Value>, after: &Value, earliest: Option<i64>, prefix: &str) -> Writer {
+    let old = before.map_or(&[][..], |before| list(before, "/metadata/managedFields"));
+    let entries = list(after, "/metadata/managedFields");
+    let recent: Vec<&Value> = entries.iter().filter(|entry| is_recent(entry, earliest)).collect();
+    let changed: Vec<&Value> = recent.iter().copied().filter(|entry| is_new(entry, old)).collect();
+    if !changed.is_empty() {
+        return one(&changed, prefix);
+    }
+    let newest = recent.iter().filter_map(|entry| text(entry, "/time")).max();
+    let last: Vec<&Value> = recent.iter().copied().filter(|entry| text(entry, "/time") == newest).collect();
+    one(&last, prefix)
+}
+
+/// An entry that was put back by hand has an old time.
+fn is_recent(entry: &Value, earliest: Option<i64>) -> bool {
+    let time = text(entry, "/time").and_then(millis);
+    earliest.is_none_or(|earliest| time.is_some_and(|time| time >= earliest - LAG_MS))
+}
+
+fn is_new(entry: &Value, old: &[Value]) -> bool {
+    const NAMES: [&str; 3] = ["/manager", "/operation", "/subresource"];
+    let same = |other: &&Value| NAMES.iter().all(|name| text(entry, name) == text(other, name));
+    old.iter().find(same).is_none_or(|other| text(other, "/time") != text(entry, "/time"))
+}
+
+fn one(entries: &[&Value], prefix: &str) -> Writer {
+    let mut ours =
+        entries.iter().filter_map(|entry| text(entry, "/manager")).map(|name| is_teal(name, prefix));
+    match ours.next() {
+        Some(first) if ours.all(|other| other == first) => {
+            if first {
+                Writer::Teal
+            } else {
+                Writer::Other
+            }
+        }
+        _ => Writer::Unknown,
+    }
+}
+
+/// What a person asked for by way of Teal's front ends is a person's.
+fn is_teal(name: &str, prefix: &str) -> bool {
+    name.starts_with(prefix) && name != manager::PERSON
+}
