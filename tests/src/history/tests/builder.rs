@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use teal_plan::record::{Cause, Outcome, Phase, Release, StepRecord};
+use teal_plan::record::{Cause, Outcome, Phase, Release};
 use teal_plan::{Color, ContentHash, Record, Slot, Time};
 use teal_testbed::history::{Key, Version};
 
@@ -485,13 +485,10 @@ pub(super) fn pod_key(release: &Release, number: u32) -> Key {
 
 /// A step under way.
 pub(super) fn step(name: &str, weight: u8, reached: Option<Time>) -> Phase {
-    Phase::Step(StepRecord {
-        step: name.into(),
-        weight,
-        deadline: Time(START + 9_000_000),
-        reached,
-        gate: None,
-    })
+    // Read as the record is, so that fields with a default need not be known here.
+    let deadline = START + 9_000_000;
+    let place = json!({"name": "Step", "step": name, "weight": weight, "deadline": deadline, "reached": reached});
+    serde_json::from_value(place).unwrap()
 }
 
 /// As the API server writes it: in whole seconds.
