@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use teal_plan::Record;
-use teal_plan::record::{Outcome, Phase, Release, StepRecord};
+use teal_plan::record::{Outcome, Phase, StepRecord};
 
 use super::replay::{Change, Check};
 use super::rollout::Rollout;
@@ -48,7 +48,7 @@ impl<'h> Check<'h> for Steps<'h> {
 fn problem(rollout: &Rollout<'_>, old: &Record, new: &Record) -> Option<String> {
     match (&old.phase, &new.phase) {
         (Phase::Step(from), Phase::Step(to)) => {
-            another(old.candidate.as_ref(), new.candidate.as_ref()).or_else(|| onward(rollout, old, from, to))
+            another(old, new, from, to).or_else(|| onward(rollout, old, from, to))
         }
         (Phase::Rest { .. }, Phase::Step(to)) => {
             let (index, _) = rollout.step(&to.step)?;
@@ -70,10 +70,14 @@ fn problem(rollout: &Rollout<'_>, old: &Record, new: &Record) -> Option<String> 
     }
 }
 
-fn another(old: Option<&Release>, new: Option<&Release>) -> Option<String> {
-    let id = |release: &Release| (release.slot, release.attempt);
-    let same = old.map(id) == new.map(id);
-    (!same).then(|| "another candidate goes on in the middle of the steps".to_owned())
+/// A Retry counts as another attempt and takes the step from its beginning.
+fn another(old: &Record, new: &Record, from: &StepRecord, to: &StepRecord) -> Option<String> {
+    let (was, is) = (old.candidate?, new.candidate);
+    let same = is.is_some_and(|is| is.slot == was.slot);
+    let retried =
+        from.step == to.step && to.reached.is_none() && is.is_some_and(|is| is.attempt > was.attempt);
+    let goes_on = same && (retried || is.map(|is| is.attempt) == Some(was.attempt));
+    (!goes_on).then(|| "another candidate goes on in the middle of the steps".to_owned())
 }
 
 fn onward(rollout: &Rollout<'_>, record: &Record, from: &StepRecord, to: &StepRecord) -> Option<String> {

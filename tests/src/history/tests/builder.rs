@@ -487,7 +487,8 @@ pub(super) fn pod_key(release: &Release, number: u32) -> Key {
 pub(super) fn step(name: &str, weight: u8, reached: Option<Time>) -> Phase {
     // Read as the record is, so that fields with a default need not be known here.
     let deadline = START + 9_000_000;
-    let place = json!({"name": "Step", "step": name, "weight": weight, "deadline": deadline, "reached": reached});
+    let place =
+        json!({"name": "Step", "step": name, "weight": weight, "deadline": deadline, "reached": reached});
     serde_json::from_value(place).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Histories in which everything is right.
 
 use serde_json::json;
-use teal_plan::record::{Consumed, Outcome, Pause, Phase};
+use teal_plan::record::{Consumed, Outcome, Pause, Phase, Release};
 
 use super::super::{Invariant, Meddling};
 use super::builder::{Story, first, key, pod_key, second};
@@ -98,7 +98,7 @@ fn an_owner_who_drops_the_epoch_is_no_older_writer() {
 #[test]
 fn a_new_try_after_going_back_may_rise() {
     let again = Story::rollback().commit(|record| {
-        record.candidate = Some(teal_plan::record::Release { attempt: 2, ..second() });
+        record.candidate = Some(Release { attempt: 2, ..second() });
         record.phase = super::builder::step("canary", 10, None);
     });
     let again = again.enter().provision(&second()).wait(3).point("web-candidate", &second()).weigh(10);
@@ -120,6 +120,15 @@ fn steps_may_be_edited_on_the_way() {
         {"name": "full", "weight": 100, "hold": "60s"},
     ]);
     story.rollout("kubectl").step("full", 100).passes(Invariant::I8);
+}
+
+#[test]
+fn a_retry_takes_the_step_from_its_beginning() {
+    let story = Story::canary().wait(5).commit(|record| {
+        record.candidate = Some(Release { attempt: 2, ..second() });
+        record.phase = super::builder::step("canary", 10, None);
+    });
+    story.reached().passes(Invariant::I8);
 }
 
 #[test]
