@@ -2,9 +2,9 @@
 
 use crate::decide::{enough, needed, serves};
 use crate::outcome::{Decision, Effect, Plan};
-use crate::record::Phase;
+use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Snapshot};
-use crate::words::Color;
+use crate::words::{Color, Revision};
 
 /// What a plan would break.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
                 _ => None,
             }
         }
-        Effect::Vacate { color, except } => vacate_violation(s, *color, except.is_none()),
+        Effect::Vacate { color, except } => vacate_violation(s, *color, *except),
         Effect::PointLive(slot) => {
             let serves_now = serves(&s.world.color(slot.color).serving);
             let replaces = s.world.live_service.points.is_some_and(|points| points != *slot);
@@ -81,9 +81,11 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
     }
 }
 
-fn vacate_violation(s: &Snapshot, color: Color, whole: bool) -> Option<Violation> {
-    let live = s.record.live.is_some_and(|live| live.slot.color == color);
-    let kept = s.record.previous.is_some_and(|previous| previous.slot.color == color);
+fn vacate_violation(s: &Snapshot, color: Color, except: Option<Revision>) -> Option<Violation> {
+    let whole = except.is_none();
+    let taken = |release: &Release| release.slot.color == color && Some(release.slot.revision) != except;
+    let live = s.record.live.as_ref().is_some_and(taken);
+    let kept = s.record.previous.as_ref().is_some_and(taken);
     let installing = matches!(s.record.phase, Phase::Installing { .. });
     let carries = s.world.live_service.points.is_some_and(|points| points.color == color) && whole;
     let weighted =

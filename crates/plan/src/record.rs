@@ -38,6 +38,9 @@ pub struct Record {
     /// Approvals per step, pinned when the rollout started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<(String, u32)>,
+    /// The epoch under which the present attempt was started: what carries a lower one was written before it.
+    #[serde(default)]
+    pub started: u64,
     /// Set while somebody has paused this Rollout other than by its spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Pause>,
@@ -104,6 +107,24 @@ pub struct StepRecord {
     /// Open while a person is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// What a person must decide on although nobody was asked: it stays until they do, even if the numbers come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// A digest of the step's gates when it was committed: an edit asks an open question anew.
+    #[serde(default)]
+    pub terms: u32,
+}
+
+/// A check that holds a step until a person decides.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Which.
+    pub check: String,
+    /// It had no usable answer (else it failed).
+    pub blind: bool,
+    /// What was seen.
+    pub detail: String,
 }
 
 /// A question to people.
@@ -166,6 +187,8 @@ pub struct Wanted {
 /// A pause that is not in the spec.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Pause {
+    /// By `spec.mode`, in the middle of a rollout: committed so that the clock starts anew when it ends.
+    Spec,
     /// By a Decision.
     Decision {
         /// Who.

@@ -71,6 +71,14 @@ pub struct Step {
     pub approvals: Option<u32>,
 }
 
+impl Step {
+    /// A digest of the gates (FNV-1a): tells an edited step from the one that was committed.
+    pub fn terms(&self) -> u32 {
+        let text = format!("{:?} {:?} {:?}", self.hold, self.checks, self.approvals);
+        text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+}
+
 /// A check that runs the whole time and leads back when it fails.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Guard {

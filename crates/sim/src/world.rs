@@ -282,6 +282,7 @@ impl World {
     fn each_epoch(&mut self, change: &mut dyn FnMut(&mut u64)) {
         for record in self.records() {
             change(&mut record.epoch);
+            change(&mut record.started);
         }
         if let Some(late) = &mut self.in_flight {
             change(&mut late.epoch);

@@ -132,7 +132,8 @@ fn after_vote(draft: Draft<'_>, place: &StepRecord) -> Plan {
     };
     let open = matches!(gates::judge(s, step, place, reached, &mut next), gates::Verdict::Open);
     let free = super::reach::may_advance(s, &mut next) && step.weight == place.weight && same_content(s);
-    let sound = gates::failed_guard(s).is_none() && gates::failed_check(s, step).is_none();
+    let sound =
+        gates::failed_guard(s).is_none() && gates::failed_check(s, step).is_none() && place.held.is_none();
     if open && free && sound { gates::advance(draft, index, next.why) } else { draft.commit(next.why) }
 }
 
@@ -195,7 +196,7 @@ fn pause(s: &Snapshot, d: &DecisionSeen) -> Followed {
 }
 
 fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
-    if s.record.paused.is_none() {
+    if matches!(s.record.paused, None | Some(Pause::Spec)) {
         return refused(if s.settings.mode == Mode::Paused {
             "spec.mode says Paused: change it there"
         } else {
@@ -253,6 +254,15 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
             place.deadline = s.now + s.settings.progress_deadline;
             place.reached = None;
             place.gate = None;
+            place.held = None;
+            // Another attempt: what was measured in this one counts no more.
+            let attempts = draft.record.wanted.as_mut().map(|wanted| {
+                wanted.attempts += 1;
+                wanted.attempts
+            });
+            if let (Some(candidate), Some(attempt)) = (&mut draft.record.candidate, attempts) {
+                candidate.attempt = attempt;
+            }
         }
         Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. } => {

@@ -24,11 +24,8 @@ pub(super) fn measured(s: &Snapshot) -> Vec<String> {
 
 /// The guards that watch now: from the first weight on, until promotion or retirement.
 fn guards(s: &Snapshot) -> impl Iterator<Item = &str> {
-    let under_test = match &s.record.phase {
-        Phase::Step(step) => s.world.routes.form.highest() > 0 || (step.weight > 0 && step.reached.is_some()),
-        Phase::Promoting { .. } => true,
-        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
-    };
+    let under_test =
+        matches!(s.record.phase, Phase::Step(_) | Phase::Promoting { .. }) && super::reach::carries(s);
     let kept = matches!(s.record.phase, Phase::Rest { .. }) && s.record.previous.is_some();
     s.settings
         .guards
@@ -45,9 +42,10 @@ pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
     })
 }
 
-/// A check of the step that failed or went blind, with what that leads to.
+/// A check of the step that failed, or a check or guard that went blind, with what that leads to.
 pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailure)> {
-    step.checks.iter().find_map(|check| match s.standing(check) {
+    let guards: Vec<String> = guards(s).map(str::to_owned).collect();
+    step.checks.iter().chain(&guards).find_map(|check| match s.standing(check) {
         Standing::Fail => {
             let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
             Some((Cause::Check { check: check.clone(), detail }, s.settings.on_failure))
@@ -60,7 +58,9 @@ pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailur
 /// The approvals of a step: as pinned when the rollout started, so that taking the gate out counts from the next revision.
 pub(super) fn approvals(s: &Snapshot, step: &Step) -> Option<u32> {
     let pinned = s.record.pinned.iter().find(|(name, _)| *name == step.name).map(|(_, count)| *count);
-    pinned.or(step.approvals)
+    // A pinned step that was renamed or removed before it was passed leaves its approval to the step in its place.
+    let orphaned = s.record.pinned.iter().filter(|(name, _)| s.settings.step(name).is_none());
+    pinned.or(step.approvals).max(orphaned.map(|(_, count)| *count).max())
 }
 
 /// What the gates of a reached step say.
@@ -122,15 +122,11 @@ pub(super) fn opened(s: &Snapshot, needed: u32) -> Gate {
 /// Commits what follows a step whose gates hold: the next step, or promotion.
 pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan {
     let s = draft.s;
+    let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
+    draft.record.pinned.retain(|(name, _)| Some(name.as_str()) != passed && s.settings.step(name).is_some());
     match s.settings.steps.get(index + 1) {
         Some(step) => {
-            draft.record.phase = Phase::Step(StepRecord {
-                step: step.name.clone(),
-                weight: step.weight,
-                deadline: s.now + s.settings.progress_deadline,
-                reached: None,
-                gate: None,
-            });
+            draft.record.phase = Phase::Step(super::place(s, step));
             draft.commit(why)
         }
         None if s.settings.routed => {
@@ -170,6 +166,7 @@ pub(super) fn paused(s: &Snapshot) -> Why {
     let by = match &s.record.paused {
         Some(Pause::Decision { user }) => user.clone(),
         Some(Pause::ForeignHand { manager }) => format!("a change of the routes by {manager}"),
+        Some(Pause::Spec) => "spec.mode".to_owned(),
         None if s.settings.mode == Mode::Paused => "spec.mode".to_owned(),
         None => String::new(),
     };
@@ -180,7 +177,9 @@ pub(super) fn paused(s: &Snapshot) -> Why {
 pub(super) fn towards_live(form: Form, intended: u8) -> bool {
     match form {
         Form::Owner => intended > 0,
-        Form::Entered(now) => now < intended,
-        Form::Mixed { .. } | Form::Unrouted | Form::Broken => false,
+        Form::Entered(now) | Form::Mixed { highest: now, owner: false } => {
+            now <= intended && form != Form::Entered(intended)
+        }
+        Form::Mixed { owner: true, .. } | Form::Unrouted | Form::Broken => false,
     }
 }

@@ -27,10 +27,10 @@ pub(super) fn lead(s: &Snapshot, live: Slot, stamp: u64, next: &mut Next) -> boo
     routes(s, stamp, home, next) && home
 }
 
-/// Whether the roles have a better place than a live without endpoints.
+/// Whether requests have a better place than a live without endpoints: the other color serves and has some of them.
 fn someone_serves(s: &Snapshot, live: Slot) -> bool {
-    let points = s.world.live_service.points;
-    points.is_some_and(|slot| slot != live && serves(&s.world.color(slot.color).serving))
+    let has_some = s.world.live_service.points != Some(live) || s.world.routes.form.highest() > 0;
+    has_some && serves(&s.world.color(live.color.other()).serving)
 }
 
 fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
@@ -81,11 +81,18 @@ pub(super) fn activity(s: &Snapshot, next: &mut Next) {
 fn out_of_sync(s: &Snapshot, color: Color, live: Slot) -> Option<Effect> {
     let kept = [s.record.live, s.record.previous, s.record.candidate];
     let slot = kept.iter().flatten().map(|release| release.slot).find(|slot| slot.color == color)?;
-    let in_sync = match s.world.color(color).objects {
-        Objects::Present { slot: there, in_sync } => there == slot && in_sync,
-        // The candidate's objects are brought up by `reach`; whatever else is gone from a kept slot stays gone.
-        Objects::Absent | Objects::Leftover => slot != live,
-    };
-    let under_test = matches!(s.record.phase, Phase::Step(_)) && slot != live;
-    (!in_sync && !under_test).then_some(Effect::ApplyRelease { slot, active: slot == live })
+    // The candidate's objects are brought up by `reach`.
+    if slot != live && matches!(s.record.phase, Phase::Step(_) | Phase::Promoting { .. }) {
+        return None;
+    }
+    let apply = Effect::ApplyRelease { slot, active: slot == live };
+    match s.world.color(color).objects {
+        Objects::Present { slot: there, in_sync } if there == slot => (!in_sync).then_some(apply),
+        Objects::Absent if slot == live => Some(apply),
+        Objects::Present { .. } | Objects::Leftover if slot == live => {
+            Some(Effect::Vacate { color, except: Some(slot.revision) })
+        }
+        // What is gone from a kept slot stays gone.
+        Objects::Absent | Objects::Leftover | Objects::Present { .. } => None,
+    }
 }

@@ -12,8 +12,8 @@ mod returning;
 mod step;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
-use crate::record::{Attempt, Outcome, Phase, Record, Release};
-use crate::settings::Mode;
+use crate::record::{Attempt, Outcome, Phase, Record, Release, StepRecord};
+use crate::settings::{Mode, Step};
 use crate::snapshot::Snapshot;
 use crate::words::Time;
 
@@ -30,6 +30,11 @@ fn decide(s: &Snapshot) -> Plan {
     }
     if s.settings.mode == Mode::HandsOff && !s.deleting {
         return Next::because(Why::HandsOff).into();
+    }
+    if s.world.highest_epoch > s.record.epoch && !matches!(s.record.phase, Phase::New) {
+        // Either this record is older than what its objects show, and the commit will be refused; or somebody forged an
+        // epoch, and only a higher one can still be written.
+        return Draft::new(s).commit(vec![Why::CatchingUp]);
     }
     let decided = decisions::next(s);
     if let Some(commit) = decided.commit {
@@ -121,6 +126,11 @@ impl<'a> Draft<'a> {
         Self { s, record: s.record.clone(), notices: Vec::new() }
     }
 
+    /// The epoch that the commit will have.
+    fn next_epoch(&self) -> u64 {
+        self.s.record.epoch.max(self.s.world.highest_epoch).saturating_add(1)
+    }
+
     fn tell(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
@@ -141,10 +151,24 @@ impl<'a> Draft<'a> {
     }
 
     fn commit(self, why: Vec<Why>) -> Plan {
-        let Self { s, mut record, notices } = self;
-        record.epoch = s.record.epoch.max(s.world.highest_epoch).saturating_add(1);
+        let epoch = self.next_epoch();
+        let Self { s: _, mut record, notices } = self;
+        record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }
+    }
+}
+
+/// The place at the beginning of a step.
+fn place(s: &Snapshot, step: &Step) -> StepRecord {
+    StepRecord {
+        step: step.name.clone(),
+        weight: step.weight,
+        deadline: s.now + s.settings.progress_deadline,
+        reached: None,
+        gate: None,
+        held: None,
+        terms: step.terms(),
     }
 }
 

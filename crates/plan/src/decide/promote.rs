@@ -1,7 +1,7 @@
 //! Promotion: the candidate has all traffic by weight; the live role is turned to it, the weights go back to 0, the
 //! routes back to their owner's bytes. Between each of these proxies are given time.
 
-use super::{Draft, Next, enough, gates, needed, reach, returning};
+use super::{Draft, Next, enough, gates, needed, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Phase, Release};
 use crate::settings::OnFailure;
@@ -40,12 +40,20 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
         return Some(cause);
     }
     let short = s.world.color(candidate.slot.color).short_since;
-    short.is_some_and(|since| s.age(since) >= s.settings.endpoint_grace).then_some(Cause::TooFewEndpoints)
+    if short.is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
+        return Some(Cause::TooFewEndpoints);
+    }
+    if s.world.live_service.points == Some(candidate.slot) {
+        // Turned: the rest is a matter of seconds, and whatever is wanted else comes after it.
+        return None;
+    }
+    let cancelled = s.settings.wanted.is_some() && s.settings.wanted == s.record.live.map(|live| live.hash);
+    step::foreign(s).or(cancelled.then_some(Cause::Cancelled))
 }
 
 /// The live role is turned only while it has weight 0 in every route, seen long enough.
 fn turn_live(s: &Snapshot, candidate: &Release, next: &mut Next) {
-    let reach::Reach { next: mut missing, reached } = reach::toward(s, candidate, 100);
+    let reach::Reach { next: mut missing, reached } = reach::toward(s, candidate, 100, false);
     if !reached || !missing.effects.is_empty() {
         next.effects.append(&mut missing.effects);
         next.why.append(&mut missing.why);

@@ -3,7 +3,7 @@
 
 use super::{Next, enough, needed};
 use crate::outcome::{Effect, Why};
-use crate::record::Release;
+use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Objects, Snapshot, Stops};
 use crate::words::{Slot, Time};
 
@@ -13,10 +13,12 @@ pub(super) struct Reach {
     pub(super) reached: bool,
 }
 
-pub(super) fn toward(s: &Snapshot, candidate: &Release, weight: u8) -> Reach {
+/// `held` says that the weight was there before: then a pod that restarts doesn't undo it; too few of them lead back by a rule
+/// of their own.
+pub(super) fn toward(s: &Snapshot, candidate: &Release, weight: u8, held: bool) -> Reach {
     let mut next = Next::default();
     objects(s, candidate.slot, &mut next);
-    let ready = ready(s, candidate.slot, weight, &mut next);
+    let ready = ready(s, candidate.slot, weight, &mut next) || held;
     routes_down(s, weight, &mut next);
     let pointed = ready && point_candidate(s, candidate.slot, &mut next);
     let reached = if s.settings.routed {
@@ -139,10 +141,10 @@ fn switch(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) 
     if !pointed {
         return false;
     }
-    if weight < 100 {
-        return true;
-    }
     let service = &s.world.live_service;
+    if weight < 100 {
+        return service.points != Some(slot);
+    }
     if service.points != Some(slot) {
         if may_advance(s, next) {
             next.say(Why::Shifting { weight });
@@ -168,6 +170,18 @@ pub(super) fn may_advance(s: &Snapshot, next: &mut Next) -> bool {
         return false;
     }
     true
+}
+
+/// Whether the candidate has any share of the traffic, as committed or as seen.
+pub(super) fn carries(s: &Snapshot) -> bool {
+    let Some(candidate) = s.record.candidate else { return false };
+    let switched = !s.settings.routed && s.world.live_service.points == Some(candidate.slot);
+    let committed = match &s.record.phase {
+        Phase::Step(place) => place.reached.is_some() && place.weight > 0,
+        Phase::Promoting { .. } => true,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
+    };
+    s.world.routes.form.highest() > 0 || switched || committed
 }
 
 /// Until when proxies may still act on what was before `since`; none once they can't.

@@ -2,7 +2,7 @@
 
 use super::{Draft, Next, gates, home, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Outcome, Phase, Release, StepRecord, Wanted};
+use crate::record::{Cause, Outcome, Phase, Release, Wanted};
 use crate::snapshot::{Objects, Snapshot, Stops};
 use crate::words::{ContentHash, Slot, Time};
 
@@ -13,24 +13,24 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     }
     let mut next = Next::default();
     let at_home = home::lead(s, live.slot, 0, &mut next);
-    if s.stopped(Stops::Everything).is_none() {
-        home::activity(s, &mut next);
-    }
-    if s.settings.routed && s.world.finalizer && next.effects.is_empty() && settled(s) {
+    if at_home && s.settings.routed && s.world.finalizer && settled(s) {
         next.act(Effect::Finalizer(false));
     }
     if !at_home || !next.effects.is_empty() {
+        home::activity(s, &mut next);
         return next.into();
     }
-    if let Some(plan) = want(s, live) {
-        return plan;
-    }
-    retire(s, live, next)
+    let mut plan = want(s, live).unwrap_or_else(|| retire(s, live, next));
+    // An object that can't be repaired must not keep anything else from going on.
+    let mut repairs = Next::default();
+    home::activity(s, &mut repairs);
+    super::append(&mut plan, repairs.effects);
+    plan
 }
 
 /// Routes are their owner's, so deletion needs nothing from us.
 fn settled(s: &Snapshot) -> bool {
-    matches!(s.world.routes.form, crate::snapshot::Form::Owner | crate::snapshot::Form::Broken)
+    s.world.routes.form == crate::snapshot::Form::Owner
 }
 
 /// After promotion a guard can still lead back, and so can a hand that follows the runbook while the operator is down.
@@ -52,8 +52,11 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if hash == live.hash || known.is_some_and(|wanted| wanted.rejected) {
         return unblock(s);
     }
-    if hash.version != live.hash.version {
+    if known.is_none() && hash.version != live.hash.version {
         return Some(rebase(s, live, hash));
+    }
+    if s.record.kept_until.is_some_and(|until| s.now >= until) {
+        return Some(make_room(s));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
         let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
@@ -81,12 +84,20 @@ fn at_live(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
     draft.commit(vec![Why::AtRest])
 }
 
-/// The recipe of the hash changed with the operator: a new base line, never a rollout.
+/// The recipe of the hash changed with the operator: a new base line, never a rollout. What was last asked for is now called so,
+/// whether it is live or was sent back.
 fn rebase(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
     let mut draft = Draft::new(s);
-    draft.record.live = Some(Release { hash, ..*live });
-    draft.record.wanted =
-        Some(Wanted { hash, revision: live.slot.revision, rejected: false, attempts: live.attempt });
+    let asked = s.record.wanted.map(|wanted| Wanted { hash, ..wanted });
+    if s.record.wanted.is_none_or(|wanted| wanted.hash == live.hash) {
+        draft.record.live = Some(Release { hash, ..*live });
+    }
+    draft.record.wanted = Some(asked.unwrap_or(Wanted {
+        hash,
+        revision: live.slot.revision,
+        rejected: false,
+        attempts: live.attempt,
+    }));
     draft.commit(vec![Why::AtRest])
 }
 
@@ -149,17 +160,13 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     draft.record.wanted = Some(wanted);
     draft.record.blocked_since = None;
     draft.record.vacate_after = None;
-    draft.record.consumed.clear();
+    // Whoever decided and has no answer yet must not be judged a second time.
+    draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
+    draft.record.started = draft.next_epoch();
     draft.record.baseline.clone_from(&s.world.color(live.slot.color).serving);
     draft.record.pinned =
         s.settings.steps.iter().filter_map(|step| Some((step.name.clone(), step.approvals?))).collect();
-    draft.record.phase = Phase::Step(StepRecord {
-        step: step.name.clone(),
-        weight: step.weight,
-        deadline: s.now + s.settings.progress_deadline,
-        reached: None,
-        gate: None,
-    });
+    draft.record.phase = Phase::Step(super::place(s, step));
     draft.tell(Notice::Started { revision: slot.revision, attempt: wanted.attempts });
     draft.commit(vec![Why::Starting { slot, trouble: None }])
 }

@@ -2,7 +2,7 @@
 
 use super::{Draft, Next, home, reach};
 use crate::outcome::{Notice, Plan, Why};
-use crate::record::{Cause, Outcome, Phase, Release};
+use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
 
 /// Commits that traffic goes back to live; at rest after a promotion, live is the previous release again.
@@ -41,7 +41,8 @@ pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
     // What does work by itself stops in the color that goes and starts in the one that stays, apart from the traffic.
     let at_home = home::lead(s, live.slot, s.record.epoch, &mut next);
     home::activity(s, &mut next);
-    if !at_home || !next.effects.is_empty() {
+    // Only the traffic must be home: an object that can't be applied is repaired, or told, at rest.
+    if !at_home {
         return next.into();
     }
     // Proxies may still act on what was before: only after their time is nothing left of the other release, and its
@@ -57,8 +58,8 @@ pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
 
 fn end(s: &Snapshot, cause: &Cause) -> Plan {
     let mut draft = Draft::new(s);
-    let vacate_after = s.now + s.settings.drain;
-    draft.record.vacate_after = Some(vacate_after);
+    let drained = s.now + s.settings.drain;
+    draft.record.vacate_after = Some(s.record.vacate_after.map_or(drained, |later| later.max(drained)));
     let outcome = match cause {
         Cause::Cancelled | Cause::Deleted => Outcome::Cancelled,
         Cause::Superseded => Outcome::Superseded,
@@ -74,8 +75,7 @@ fn end(s: &Snapshot, cause: &Cause) -> Plan {
         draft.record.candidate = None;
         draft.record.kept_until = None;
     }
-    draft.record.paused =
-        draft.record.paused.filter(|pause| matches!(pause, crate::record::Pause::Decision { .. }));
+    draft.record.paused = draft.record.paused.filter(|pause| matches!(pause, Pause::Decision { .. }));
     draft.record.phase = Phase::Rest { outcome };
     draft.commit(Vec::new())
 }

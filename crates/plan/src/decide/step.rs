@@ -3,9 +3,9 @@
 use super::gates::{self, Verdict};
 use super::{Draft, Next, home, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Pause, Phase, Release, StepRecord};
-use crate::settings::OnFailure;
-use crate::snapshot::{Snapshot, Stops};
+use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
+use crate::settings::{Mode, OnFailure, Step};
+use crate::snapshot::{Form, Snapshot, Stops};
 use crate::words::Time;
 
 pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
@@ -13,38 +13,53 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
         // A record without the candidate that it speaks of: going home is always right.
         return returning::send_back(s, Cause::Cancelled);
     };
-    if let Some(cause) = cause_to_return(s, candidate, place) {
+    if let Some(cause) = cause_to_return(s, candidate) {
         return returning::send_back(s, cause);
+    }
+    if let Some(plan) = rebase(s, candidate).or_else(|| clock(s, place)) {
+        return plan;
     }
     let Some((index, step)) = s.settings.step(&place.step) else { return reseat(s) };
     if step.weight != place.weight {
         return reseat(s);
     }
-    if let Some(plan) = drift(s, place) {
+    let failed = place.reached.and_then(|_| gates::failed_check(s, step));
+    if let Some((cause, OnFailure::Rollback)) = failed {
+        return returning::send_back(s, cause);
+    }
+    if let Some(plan) = edited(s, place, step).or_else(|| drift(s, place)).or_else(|| hold(s, place, failed))
+    {
         return plan;
     }
-    let reach::Reach { mut next, reached } = reach::toward(s, candidate, place.weight);
+    let reach::Reach { mut next, reached } =
+        reach::toward(s, candidate, place.weight, place.reached.is_some());
+    live_role(s, candidate, place.weight, &mut next);
     home::activity(s, &mut next);
     if !next.effects.is_empty() || !reached {
         return unreached(s, place, next);
     }
     let Some(since) = place.reached else { return gates::reached(s, place, step, index) };
-    let mut held = None;
-    if let Some((cause, then)) = gates::failed_check(s, step) {
-        match then {
-            OnFailure::Rollback => return returning::send_back(s, cause),
-            OnFailure::Hold => held = Some(held_by(cause)),
-        }
-    }
+    gated(s, place, (index, step), since, next)
+}
+
+/// At the weight: the gates say whether it goes on.
+fn gated(
+    s: &Snapshot,
+    place: &StepRecord,
+    (index, step): (usize, &Step),
+    since: Time,
+    mut next: Next,
+) -> Plan {
     let verdict = gates::judge(s, step, place, since, &mut next);
-    if let Some(why) = held {
-        next.why.insert(0, why);
-        return next.into();
-    }
-    if s.paused() {
+    if let Some(held) = &place.held {
+        let Held { check, blind, detail } = held.clone();
+        next.why.insert(0, Why::HeldByCheck { check, blind, detail });
+    } else if s.paused() {
         next.why.insert(0, gates::paused(s));
     } else if let Some(obstacle) = s.stopped(Stops::Rollout) {
         next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+    } else if let Some(since) = s.record.candidate.as_ref().and_then(|candidate| short(s, candidate)) {
+        next.wake(since + s.settings.endpoint_grace);
     } else {
         match verdict {
             Verdict::Open => return gates::advance(Draft::new(s), index, next.why),
@@ -56,44 +71,139 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
 }
 
 /// What leads back from any step, most urgent first.
-fn cause_to_return(s: &Snapshot, candidate: &Release, place: &StepRecord) -> Option<Cause> {
+fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
     if let Some(cause) = gates::failed_guard(s) {
         return Some(cause);
     }
-    if short(s, candidate, place).is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
+    if short(s, candidate).is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
         return Some(Cause::TooFewEndpoints);
     }
+    if let Some(cause) = foreign(s) {
+        return Some(cause);
+    }
+    match s.settings.wanted {
+        Some(hash) if s.record.live.is_some_and(|live| live.hash == hash) => Some(Cause::Cancelled),
+        Some(hash) if hash != candidate.hash && hash.version == candidate.hash.version => {
+            Some(Cause::Superseded)
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// Hands that don't leave the traffic to Teal: one that keeps changing routes, or one that led everything home as the runbook
+/// says for when the operator is down.
+pub(super) fn foreign(s: &Snapshot) -> Option<Cause> {
     if let Some(foreign) = &s.world.routes.foreign
         && foreign.recent >= 5
     {
         return Some(Cause::ForeignWriter { manager: foreign.manager.clone() });
     }
-    match s.settings.wanted {
-        Some(hash) if s.record.live.is_some_and(|live| live.hash == hash) => Some(Cause::Cancelled),
-        Some(hash) if hash != candidate.hash => Some(Cause::Superseded),
-        Some(_) | None => None,
+    let live = s.record.live.map(|live| live.slot);
+    let role = &s.world.candidate_service;
+    // An epoch from before this attempt would only mean that the cache is old.
+    let turned_back = role.points.is_some() && role.points == live && role.epoch > s.record.started;
+    (turned_back && was_pointed(s)).then_some(Cause::ForeignHand)
+}
+
+/// The candidate role was observed at the candidate.
+fn was_pointed(s: &Snapshot) -> bool {
+    match &s.record.phase {
+        Phase::Step(place) => {
+            place.reached.is_some() || s.settings.steps.first().is_some_and(|f| f.name != place.step)
+        }
+        Phase::Promoting { .. } => true,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
     }
 }
 
 /// Since when the candidate has had too few endpoints for the weight it carries.
-fn short(s: &Snapshot, candidate: &Release, place: &StepRecord) -> Option<Time> {
-    let carries = s.world.routes.form.highest() > 0 || (place.reached.is_some() && place.weight > 0);
-    if carries { s.world.color(candidate.slot.color).short_since } else { None }
+fn short(s: &Snapshot, candidate: &Release) -> Option<Time> {
+    if reach::carries(s) { s.world.color(candidate.slot.color).short_since } else { None }
 }
 
-/// A change by another hand: towards live it is kept, if that hand is a new one; everything else is corrected.
+/// Another recipe of the hash came with the operator: the same content under another name.
+fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
+    let hash = s.settings.wanted.filter(|hash| hash.version != candidate.hash.version)?;
+    let mut draft = Draft::new(s);
+    draft.record.candidate = Some(Release { hash, ..*candidate });
+    if let Some(wanted) = &mut draft.record.wanted {
+        wanted.hash = hash;
+    }
+    Some(draft.commit(Vec::new()))
+}
+
+/// Deadlines are for the machine: a pause by the spec, and an obstacle before the first weight, stop the clock. Their beginning
+/// and end are committed, and with the end a new deadline.
+fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
+    let by_spec = s.settings.mode == Mode::Paused;
+    let blocked = place.reached.is_none() && !reach::carries(s) && s.stopped(Stops::Rollout).is_some();
+    let mut draft = Draft::new(s);
+    match &s.record.paused {
+        None if by_spec => draft.record.paused = Some(Pause::Spec),
+        Some(Pause::Spec) if !by_spec => draft.record.paused = None,
+        _ => {}
+    }
+    draft.record.blocked_since = blocked.then(|| s.record.blocked_since.unwrap_or(s.now));
+    if draft.record == s.record {
+        return None;
+    }
+    draft.record.phase =
+        Phase::Step(StepRecord { deadline: s.now + s.settings.progress_deadline, ..place.clone() });
+    Some(draft.commit(Vec::new()))
+}
+
+/// The gates of the step were edited: an open question is asked anew, with a new nonce.
+fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
+    (place.terms != step.terms()).then(|| {
+        let mut draft = Draft::new(s);
+        draft.record.phase = Phase::Step(StepRecord { gate: None, terms: step.terms(), ..place.clone() });
+        draft.commit(Vec::new())
+    })
+}
+
+/// A check failed or went blind and the spec says to wait for a person: committed, because the numbers may come back and must not
+/// decide by themselves then.
+fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) -> Option<Plan> {
+    let held = match failed?.0 {
+        Cause::Blind { check } => Held { check, blind: true, detail: String::new() },
+        Cause::Check { check, detail } => Held { check, blind: false, detail },
+        _ => return None,
+    };
+    if place.held.is_some() {
+        return None;
+    }
+    let Held { check, blind, detail } = held.clone();
+    let mut draft = Draft::new(s);
+    draft.record.phase = Phase::Step(StepRecord { held: Some(held), gate: None, ..place.clone() });
+    Some(draft.commit(vec![Why::HeldByCheck { check, blind, detail }]))
+}
+
+/// A change by another hand: towards live it is kept, if that hand is a new one; everything else is corrected. What was seen at a
+/// weight that is no more counts for nothing.
 fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let foreign = s.world.routes.foreign.as_ref()?;
-    let kept = place.reached.is_some()
-        && !foreign.before
+    let kept = !foreign.before
         && s.record.paused.is_none()
+        && (place.reached.is_some() || s.world.routes.form != Form::Owner)
         && gates::towards_live(s.world.routes.form, place.weight);
     kept.then(|| {
         let mut draft = Draft::new(s);
         draft.record.paused = Some(Pause::ForeignHand { manager: foreign.manager.clone() });
+        draft.record.phase = Phase::Step(StepRecord { reached: None, gate: None, ..place.clone() });
         draft.tell(Notice::Paused { by: foreign.manager.clone() });
         draft.commit(vec![Why::ForeignWriter { manager: foreign.manager.clone() }])
     })
+}
+
+/// The live role is watched like the routes: a Service that was applied anew without Teal's selector would reach both colors.
+fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mut Next) {
+    let Some(live) = s.record.live.map(|live| live.slot) else { return };
+    let points = s.world.live_service.points;
+    let switching = !s.settings.routed && weight == 100 && points == Some(candidate.slot);
+    let about_to = next.effects.iter().any(|effect| matches!(effect, Effect::PointLive(_)));
+    if points != Some(live) && !switching && !about_to && super::serves(&s.world.color(live.color).serving) {
+        next.act(Effect::PointLive(live));
+    }
 }
 
 /// On the way to the weight, or back to it after a drift.
@@ -102,16 +212,25 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         next.say(Why::ForeignWriter { manager: foreign.manager.clone() });
     }
     let blocked = s.stopped(Stops::Rollout).is_some();
-    // A person's pause stops the clock; a wait of the machine doesn't.
-    if place.reached.is_none() && !s.paused() {
-        if s.now > place.deadline {
+    // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
+    let late = if place.reached.is_none() {
+        s.record.blocked_since.is_none().then_some(place.deadline)
+    } else {
+        // A weight that was there and can't be had again.
+        let lost = s.settings.routed && s.world.routes.form != Form::Entered(place.weight);
+        lost.then_some(s.world.routes.since + s.settings.progress_deadline)
+    };
+    if let Some(deadline) = late
+        && !s.paused()
+    {
+        if s.now > deadline {
             let waiting_for = waiting_for(&next);
             match s.settings.on_failure {
                 OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
                 OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
             }
         } else {
-            next.wake(Time(place.deadline.0 + 1));
+            next.wake(Time(deadline.0 + 1));
         }
     }
     if blocked {
@@ -119,7 +238,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         next.effects.retain(|effect| !matches!(effect, Effect::EnterRoutes));
     }
     if let Some(candidate) = &s.record.candidate
-        && let Some(since) = short(s, candidate, place)
+        && let Some(since) = short(s, candidate)
     {
         next.wake(since + s.settings.endpoint_grace);
     }
@@ -129,23 +248,6 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
 /// The first reason, as words for a deadline's message.
 fn waiting_for(next: &Next) -> String {
     next.why.first().map_or_else(|| "the candidate's traffic".to_owned(), crate::report::sentence)
-}
-
-fn held_by(cause: Cause) -> Why {
-    match cause {
-        Cause::Blind { check } => Why::HeldByCheck { check, blind: true, detail: String::new() },
-        Cause::Check { check, detail } | Cause::Guard { check, detail } => {
-            Why::HeldByCheck { check, blind: false, detail }
-        }
-        Cause::Decision { .. }
-        | Cause::TooFewEndpoints
-        | Cause::Deadline { .. }
-        | Cause::ForeignWriter { .. }
-        | Cause::ForeignHand
-        | Cause::Cancelled
-        | Cause::Superseded
-        | Cause::Deleted => Why::HeldByDeadline { waiting_for: String::new() },
-    }
 }
 
 fn ask(s: &Snapshot, place: &StepRecord, needed: u32, why: Vec<Why>) -> Plan {
@@ -158,7 +260,8 @@ fn ask(s: &Snapshot, place: &StepRecord, needed: u32, why: Vec<Why>) -> Plan {
 /// Gates start anew, so an open question gets a new nonce.
 fn reseat(s: &Snapshot) -> Plan {
     let Phase::Step(place) = &s.record.phase else { return Next::default().into() };
-    let observed = s.world.routes.form.highest();
+    let switched = !s.settings.routed && s.world.live_service.points == s.record.candidate.map(|c| c.slot);
+    let observed = if switched { 100 } else { s.world.routes.form.highest() };
     let step = s
         .settings
         .step(&place.step)
@@ -167,12 +270,6 @@ fn reseat(s: &Snapshot) -> Plan {
         .or(s.settings.steps.last());
     let Some(step) = step else { return Next::default().into() };
     let mut draft = Draft::new(s);
-    draft.record.phase = Phase::Step(StepRecord {
-        step: step.name.clone(),
-        weight: step.weight,
-        deadline: s.now + s.settings.progress_deadline,
-        reached: None,
-        gate: None,
-    });
+    draft.record.phase = Phase::Step(super::place(s, step));
     draft.commit(vec![Why::Shifting { weight: step.weight }])
 }

@@ -155,6 +155,20 @@ fn pause_and_resume() {
 }
 
 #[test]
+fn a_decision_that_has_no_answer_yet_is_not_judged_again_when_the_next_attempt_starts() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.record = committed(&s).0;
+    assert!(matches!(s.record.phase, Phase::Step(_)));
+    assert!(
+        effects(&s).contains(&Effect::Answer { decision: "Resume-ana".to_owned(), ruling: Ruling::Done })
+    );
+}
+
+#[test]
 fn skip_passes_the_gates_of_the_step_that_it_names() {
     let mut s = asking();
     s.decisions = vec![decision(Action::Skip, "ana")];

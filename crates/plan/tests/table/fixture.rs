@@ -138,6 +138,8 @@ pub(crate) fn trying(name: &str, weight: u8) -> Snapshot {
         deadline: DEADLINE,
         reached: None,
         gate: None,
+        held: None,
+        terms: s.settings.step(name).map(|(_, step)| step.terms()).unwrap_or_default(),
     });
     s
 }
@@ -215,8 +217,15 @@ pub(crate) fn committed(s: &Snapshot) -> (Record, Vec<Notice>) {
     }
 }
 
-/// The plan, after it was held against the invariants.
+/// The plan, after it was held against the invariants. The step counts as committed with the gates that the row gives it.
 pub(crate) fn checked(s: &Snapshot) -> Plan {
+    let mut s = s.clone();
+    if let Phase::Step(place) = &mut s.record.phase
+        && let Some((_, step)) = s.settings.step(&place.step)
+    {
+        place.terms = step.terms();
+    }
+    let s = &s;
     let plan = plan(s);
     assert_eq!(teal_plan::lint::lint(s, &plan), [], "{plan:?}");
     plan

@@ -72,6 +72,17 @@ fn pods_that_vanish_in_the_middle_lead_back() {
 }
 
 #[test]
+fn before_the_live_role_is_turned_lives_content_cancels_and_a_stubborn_hand_ends_it() {
+    let mut s = promoting();
+    s.settings.wanted = Some(content(1));
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Cancelled, .. }));
+    let mut s = promoting();
+    s.world.routes.foreign =
+        Some(teal_plan::snapshot::Foreign { manager: "argocd".to_owned(), before: true, recent: 5 });
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
+}
+
+#[test]
 fn other_content_waits_until_promotion_is_over() {
     let mut s = promoting();
     s.settings.wanted = Some(content(3));

@@ -93,10 +93,77 @@ fn a_paused_rollout_raises_nothing_and_an_obstacle_neither() {
     s.world.candidate_service = points(candidate());
     let mut paused = s.clone();
     paused.settings.mode = teal_plan::settings::Mode::Paused;
+    paused.record = committed(&paused).0;
     assert_eq!(effects(&paused), []);
     s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.record = committed(&s).0;
     assert_eq!(effects(&s), []);
     assert!(matches!(checked(&s).why[0], Why::Obstacle { .. }));
+}
+
+#[test]
+fn neither_a_pause_nor_an_obstacle_before_the_first_weight_counts_for_the_deadline() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = present(candidate());
+    s.world.routes = routes(Form::Entered(0));
+    s.world.candidate_service = points(candidate());
+    for stop in [true, false] {
+        let mut s = s.clone();
+        if stop {
+            s.settings.mode = teal_plan::settings::Mode::Paused;
+        } else {
+            s.world.obstacles = vec![obstacle(Stops::Rollout)];
+        }
+        s.record = committed(&s).0;
+        s.now = Time(DEADLINE.0 + 1);
+        assert_eq!(effects(&s), []);
+        s.settings.mode = teal_plan::settings::Mode::Active;
+        s.world.obstacles.clear();
+        let (record, _) = committed(&s);
+        assert!(matches!(record.phase, Phase::Step(ref place) if place.deadline > s.now), "{record:?}");
+        s.record = record;
+        assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+    }
+}
+
+#[test]
+fn rule_12_a_live_role_without_teals_selector_is_turned_back_at_once() {
+    let mut s = reached("canary", 10, NOW);
+    for wrong in [None, Some(candidate())] {
+        s.world.live_service.points = wrong;
+        assert_eq!(effects(&s), [Effect::PointLive(live())]);
+    }
+}
+
+#[test]
+fn a_hand_that_leads_the_candidate_role_home_is_followed() {
+    let mut s = reached("canary", 10, NOW);
+    s.record.started = 6;
+    s.world.candidate_service = points(live());
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignHand, .. }));
+    // What the cache had before this attempt says nothing.
+    s.record.started = 7;
+    assert_eq!(effects(&s), [Effect::CutOff(candidate())]);
+}
+
+#[test]
+fn a_forged_epoch_is_outbid_and_locks_nobody_out() {
+    let mut s = reached("canary", 10, NOW);
+    s.world.highest_epoch = 99_999_999_999;
+    let (record, _) = committed(&s);
+    assert_eq!(record.epoch, 100_000_000_000);
+    assert_eq!(record.phase, s.record.phase);
+}
+
+#[test]
+fn another_recipe_of_the_hash_renames_the_candidate_and_supersedes_nothing() {
+    let mut s = reached("canary", 10, NOW);
+    let renamed = teal_plan::ContentHash { version: 2, digest: [2; 32] };
+    s.settings.wanted = Some(renamed);
+    s.record = committed(&s).0;
+    assert_eq!(s.record.candidate.unwrap().hash, renamed);
+    assert_eq!(effects(&s), []);
 }
 
 #[test]
@@ -115,9 +182,10 @@ fn rule_8_what_is_left_in_the_slot_goes_before_it_is_used() {
 fn routes_that_an_owner_re_applied_go_through_zero_again() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Owner);
+    s.world.routes.since = NOW;
     s.world.routes.foreign = Some(Foreign { manager: "helm".to_owned(), before: true, recent: 1 });
     assert_eq!(effects(&s), [Effect::EnterRoutes]);
-    s.world.routes = routes(Form::Mixed { highest: 10, owner: true });
+    s.world.routes.form = Form::Mixed { highest: 10, owner: true };
     assert_eq!(effects(&s), [Effect::LowerWeight(0), Effect::EnterRoutes]);
 }
 
@@ -125,6 +193,7 @@ fn routes_that_an_owner_re_applied_go_through_zero_again() {
 fn a_weight_above_the_step_is_lowered_at_once() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Entered(50));
+    s.world.routes.since = NOW;
     assert_eq!(effects(&s), [Effect::LowerWeight(10)]);
 }
 
@@ -175,6 +244,7 @@ fn a_deadline_leads_back_or_holds_as_the_spec_says() {
 fn without_a_mesh_weight_100_is_the_switch_of_the_live_role() {
     let mut s = trying("full", 100);
     s.settings.routed = false;
+    s.record.started = 7;
     s.world.routes = routes(Form::Unrouted);
     s.world.green = present(candidate());
     assert_eq!(effects(&s), [Effect::PointCandidate(candidate())]);

@@ -94,6 +94,41 @@ fn another_recipe_of_the_hash_sets_a_new_base_line_and_starts_nothing() {
 }
 
 #[test]
+fn another_recipe_keeps_a_rejection_and_never_touches_live() {
+    let mut s = at_rest();
+    s.record.wanted =
+        Some(Wanted { hash: content(2), revision: candidate().revision, rejected: true, attempts: 1 });
+    s.settings.wanted = Some(ContentHash { version: 2, digest: [2; 32] });
+    let (record, _) = committed(&s);
+    assert_eq!(record.live, s.record.live);
+    assert!(record.wanted.unwrap().rejected);
+    s.record = record;
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn the_keep_time_ends_also_while_something_is_in_the_way_of_the_next_release() {
+    let mut s = kept();
+    s.settings.wanted = Some(content(3));
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.record.blocked_since = Some(NOW);
+    assert_eq!(effects(&s), []);
+    s.now = Time(NOW.0 + 100_000);
+    assert_eq!(committed(&s).0.previous, None);
+}
+
+#[test]
+fn live_is_repaired_also_while_the_spec_asks_for_something_impossible() {
+    let mut s = at_rest();
+    s.settings.wanted = None;
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.world.blue.objects = Objects::Absent;
+    assert_eq!(effects(&s), [Effect::ApplyRelease { slot: live(), active: true }]);
+    s.world.blue.objects = Objects::Leftover;
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: Some(live().revision) }]);
+}
+
+#[test]
 fn drift_of_roles_and_routes_is_led_home() {
     let mut s = at_rest();
     s.world.live_service.points = None;

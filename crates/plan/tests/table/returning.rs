@@ -63,6 +63,21 @@ fn traffic_is_never_sent_to_a_live_without_endpoints() {
 }
 
 #[test]
+fn a_candidate_that_carries_by_weight_is_not_left_for_a_dead_live() {
+    let mut s = returning(failed());
+    s.world.blue.serving = vec![0];
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn an_object_that_cannot_be_repaired_does_not_keep_it_from_ending() {
+    let mut s = returning(Cause::Superseded);
+    home(&mut s);
+    s.world.blue.objects = teal_plan::snapshot::Objects::Present { slot: live(), in_sync: false };
+    assert!(matches!(committed(&s).0.phase, Phase::Rest { .. }));
+}
+
+#[test]
 fn it_is_over_only_when_proxies_had_time() {
     let mut s = returning(failed());
     home(&mut s);
