@@ -2,10 +2,12 @@
 //!
 //! - [`world`]: a bed or somebody's cluster, Teal installed by its chart, the application of `examples/shop`.
 //! - [`observe`]: objects, answers and counters, watched from outside.
+//! - [`bench`]: `cargo xtask bench`.
 //! - [`demo`]: `cargo xtask demo`.
 //! - [`history`]: every version of every object, held against the invariants.
 //! - [`stories`]: what `cargo xtask test` runs on a cluster.
 
+pub mod bench;
 pub mod demo;
 pub mod error;
 pub mod history;

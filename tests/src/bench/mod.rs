@@ -1,0 +1,296 @@
+//! `cargo xtask bench`: what Teal costs and how fast it is, on a real API server with pretended pods.
+//!
+//! Times begin and end with versions in etcd ([`clock`]), requests are counted by the API server's audit log ([`tally`]), and
+//! memory and CPU time are the kernel's ([`process`]). Nothing is judged by what Teal says of itself but when to go on.
+
+mod apps;
+mod arguments;
+mod clock;
+mod ledger;
+mod operator;
+mod process;
+mod report;
+mod rolling;
+mod rounds;
+mod stage;
+mod statistics;
+mod tally;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use teal_api::Action;
+use teal_testbed::{Enter, enter_with, is_inside};
+
+pub use arguments::Arguments;
+
+use crate::error::{Error, Result};
+use crate::world::images;
+use report::{Report, Setting};
+use rounds::{Rounds, Updated};
+use stage::Stage;
+use statistics::{Figure, Latency, per, rounded};
+use tally::Tally;
+
+/// Set by the bed in every process but the first.
+const IN_BED: &str = "TEAL_BED_ROLE";
+/// After this the whole bench is given up.
+const WHOLE: Duration = Duration::from_secs(3600);
+
+/// Runs the bench as its command line says. To be called first thing in `main`.
+pub fn main(arguments: &Arguments) -> ExitCode {
+    let done = prepare(arguments).and_then(|()| {
+        let runtime = tokio::runtime::Runtime::new();
+        let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;
+        runtime.block_on(bounded(arguments))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// For the person; a closed terminal is no error.
+fn note(line: &str) {
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+fn print(text: &str) {
+    write!(std::io::stdout(), "{text}").ok();
+}
+
+/// Outside: builds the operator and enters a bed.
+fn prepare(arguments: &Arguments) -> Result<()> {
+    if std::env::var_os(IN_BED).is_none() {
+        // The same build as for the images of demo and stories; what is run is the program beside this one.
+        images::build(&images::PROGRAMS)?;
+        operator::program()?;
+    }
+    enter_with(&Enter { parts: stage::parts(arguments), ..Enter::default() })?;
+    if arguments.against_rolling && is_inside() {
+        stage::write_slow_start(rolling::START)?;
+    }
+    Ok(())
+}
+
+async fn bounded(arguments: &Arguments) -> Result<()> {
+    tokio::select! {
+        done = tokio::time::timeout(WHOLE, perform(arguments)) => {
+            done.unwrap_or_else(|_| Err(Error::Unmet(format!("not done within {} s", WHOLE.as_secs()))))
+        }
+        _ = tokio::signal::ctrl_c() => Err(Error::Unmet("interrupted".into())),
+    }
+}
+
+async fn perform(arguments: &Arguments) -> Result<()> {
+    note("starting a control plane with pretended nodes, and the operator …");
+    let mut stage = Stage::set(arguments).await?;
+    let shown = if arguments.against_rolling {
+        rolling::compare(&stage, note).await.map(|against| show(arguments, &against, &against.table()))
+    } else {
+        measure(&mut stage, arguments).await.map(|report| show(arguments, &report, &report.table()))
+    };
+    if let Err(error) = shown {
+        return Err(stage.operator.last_words(error));
+    }
+    stage.strike().await
+}
+
+fn show(arguments: &Arguments, value: &impl Serialize, table: &str) {
+    match serde_json::to_string(value) {
+        Ok(json) if arguments.json => print(&format!("{json}\n")),
+        _ => print(table),
+    }
+}
+
+/// What was gathered on the way.
+#[derive(Default)]
+struct Gathered {
+    updated: Vec<Updated>,
+    approved: [Vec<Duration>; 2],
+    returned: [Vec<Duration>; 2],
+    promoted: Tally,
+    rolled_back: Tally,
+    at_rest: Tally,
+    cpu_at_rest: f64,
+    memory_at_rest: f64,
+}
+
+async fn measure(stage: &mut Stage, arguments: &Arguments) -> Result<Report> {
+    let Arguments { apps, replicas, .. } = *arguments;
+    let mut report = Report { setting: setting(arguments), ..Report::default() };
+    let mut gathered = Gathered::default();
+    let mut rounds = Rounds::new(stage, apps, replicas);
+    note(&format!("installing {apps} applications …"));
+    let phase = rounds.stage().begin("install all");
+    rounds.install().await?;
+    report.phases.push(rounds.stage().end(phase));
+    rounds.until_rest().await?;
+    rest(&mut rounds, arguments, &mut report, &mut gathered).await?;
+    promote(&mut rounds, arguments, &mut report, &mut gathered).await?;
+    take_back(&mut rounds, arguments, &mut report, &mut gathered).await?;
+    finish(stage, arguments, report, &gathered)
+}
+
+/// Counts what is asked while nothing happens. The wait is the measurement.
+async fn rest(
+    rounds: &mut Rounds<'_>,
+    arguments: &Arguments,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    note(&format!("at rest for {} s …", arguments.rest));
+    let pid = rounds.stage().operator.pid();
+    let before = process::cpu_seconds(pid).unwrap_or_default();
+    let phase = rounds.stage().begin("rest");
+    rounds.stage().auditor.since_last()?;
+    tokio::time::sleep(Duration::from_secs(arguments.rest)).await;
+    gathered.at_rest = rounds.stage().auditor.since_last()?;
+    report.phases.push(rounds.stage().end(phase));
+    gathered.cpu_at_rest = rounded(process::cpu_seconds(pid).unwrap_or_default() - before);
+    gathered.memory_at_rest = rounds.stage().operator.memory()?.0;
+    Ok(())
+}
+
+/// An update of all to 10 %, approvals to 100 %, and the end of the former color.
+async fn promote(
+    rounds: &mut Rounds<'_>,
+    arguments: &Arguments,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    update(rounds, "v2", report, gathered).await?;
+    let (singly, together) = rounds.split(arguments.singles());
+    note(&format!("approving {} one at a time, then {} at once …", singly.len(), together.len()));
+    let phase = rounds.stage().begin("approve, one at a time");
+    gathered.approved[0] = rounds.one_at_a_time(Action::Approve, &singly).await?;
+    report.phases.push(rounds.stage().end(phase));
+    let phase = rounds.stage().begin("approve, all at once");
+    gathered.approved[1] = rounds.at_once(Action::Approve, &together).await?;
+    report.phases.push(rounds.stage().end(phase));
+    let phase = rounds.stage().begin("promote and retire");
+    rounds.all_complete().await?;
+    report.phases.push(rounds.stage().end(phase));
+    gathered.promoted = rounds.until_rest().await?;
+    Ok(())
+}
+
+/// An update of all to 10 %, and all of them taken back.
+async fn take_back(
+    rounds: &mut Rounds<'_>,
+    arguments: &Arguments,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    update(rounds, "v3", report, gathered).await?;
+    let (singly, together) = rounds.split(arguments.singles());
+    note(&format!("rolling back {} one at a time, then {} at once …", singly.len(), together.len()));
+    let phase = rounds.stage().begin("roll back, one at a time");
+    gathered.returned[0] = rounds.one_at_a_time(Action::Rollback, &singly).await?;
+    report.phases.push(rounds.stage().end(phase));
+    let phase = rounds.stage().begin("roll back, all at once");
+    gathered.returned[1] = rounds.at_once(Action::Rollback, &together).await?;
+    report.phases.push(rounds.stage().end(phase));
+    rounds.all_returned().await?;
+    gathered.rolled_back = rounds.until_rest().await?;
+    Ok(())
+}
+
+async fn update(
+    rounds: &mut Rounds<'_>,
+    version: &str,
+    report: &mut Report,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    note(&format!("updating all to {version} at once …"));
+    let phase = rounds.stage().begin("update → 10 %, all at once");
+    gathered.updated.push(rounds.update(version).await?);
+    report.phases.push(rounds.stage().end(phase));
+    Ok(())
+}
+
+fn setting(arguments: &Arguments) -> Setting {
+    let further = if arguments.operator.is_empty() {
+        String::new()
+    } else {
+        format!(", with {}", arguments.operator.join(" "))
+    };
+    Setting {
+        apps: arguments.apps,
+        replicas: arguments.replicas,
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        clock: clock::DESCRIPTION,
+        operator: format!(
+            "a process beside the cluster with a token of its chart's ServiceAccount and that account's rights; counted in the audit log by its user {}{further}",
+            operator::user()
+        ),
+        timers: format!(
+            "propagation 2s (default), drain {}, keep {}, hold 0s at 100 %",
+            operator::DRAIN,
+            apps::KEEP
+        ),
+    }
+}
+
+fn finish(stage: &Stage, arguments: &Arguments, mut report: Report, gathered: &Gathered) -> Result<Report> {
+    report.latencies = latencies(gathered);
+    report.figures = figures(stage, arguments, gathered)?;
+    report.per_promoted_update = gathered.promoted.shares(arguments.apps);
+    report.per_rolled_back_update = gathered.rolled_back.shares(arguments.apps);
+    Ok(report)
+}
+
+fn latencies(gathered: &Gathered) -> Vec<Latency> {
+    let all = |part: fn(&Updated) -> &Vec<Duration>| -> Vec<Duration> {
+        gathered.updated.iter().flat_map(|updated| part(updated).iter().copied()).collect()
+    };
+    let Gathered { approved, returned, .. } = gathered;
+    vec![
+        Latency::new(
+            "update → candidate named at 0 %, all at once",
+            &all(|updated| &updated.entered),
+            None,
+            None,
+        ),
+        Latency::new(
+            "update → candidate's pods available, all at once",
+            &all(|updated| &updated.available),
+            None,
+            None,
+        ),
+        Latency::new("update → 10 %, all at once", &all(|updated| &updated.at_10), Some(4000.0), None),
+        Latency::new("approve → 100 %, one at a time", &approved[0], Some(20.0), Some(60.0)),
+        Latency::new("approve → 100 %, all at once", &approved[1], Some(300.0), None),
+        Latency::new("rollback → 0 %, one at a time", &returned[0], Some(15.0), None),
+        Latency::new("rollback → 0 %, all at once", &returned[1], Some(200.0), None),
+    ]
+}
+
+fn figures(stage: &Stage, arguments: &Arguments, gathered: &Gathered) -> Result<Vec<Figure>> {
+    let Gathered { promoted, rolled_back, at_rest, cpu_at_rest, memory_at_rest, .. } = gathered;
+    let (_, most) = stage.operator.memory()?;
+    let each = |count: u64| per(count, arguments.apps);
+    let (update, back, idle) = ("per update", "per rollback", "requests");
+    let memory_target = Some(if arguments.apps <= 100 { 30.0 } else { 300.0 });
+    let cpu = process::cpu_seconds(stage.operator.pid()).unwrap_or_default();
+    Ok(vec![
+        Figure::new("object writes, promoted", each(promoted.writes()), update, Some(16.0)),
+        Figure::new("Events, promoted", each(promoted.events()), update, Some(4.0)),
+        Figure::new("reads, promoted", each(promoted.reads()), update, Some(10.0)),
+        Figure::new("answered with an error, promoted", each(promoted.refused()), update, None),
+        Figure::new("object writes, update and rollback", each(rolled_back.writes()), back, None),
+        Figure::new("Events, update and rollback", each(rolled_back.events()), back, None),
+        Figure::new("reads, update and rollback", each(rolled_back.reads()), back, None),
+        Figure::new("at rest, all but watches and the lease", per(at_rest.moving(), 1), idle, Some(0.0)),
+        Figure::new("at rest, the leader's lease", per(at_rest.leases(), 1), idle, None),
+        Figure::new("at rest, CPU of the operator", *cpu_at_rest, "s", None),
+        Figure::new("memory at rest (RSS)", *memory_at_rest, "MiB", memory_target),
+        Figure::new("memory, the most there was (peak RSS)", most, "MiB", memory_target),
+        Figure::new("CPU of the operator, whole run", rounded(cpu), "s", None),
+    ])
+}

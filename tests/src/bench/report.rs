@@ -1,0 +1,240 @@
+//! What was measured, as a table for people and as one JSON object for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::statistics::{Figure, Latency};
+use super::tally::Shares;
+
+/// Where the CPU time of a phase went. On a machine whose cores are all busy this says what a time was spent on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Phase {
+    /// What was done.
+    pub(super) name: &'static str,
+    /// How long it took.
+    pub(super) seconds: f64,
+    /// CPU seconds by process.
+    pub(super) cpu_seconds: BTreeMap<String, f64>,
+}
+
+/// How it was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Setting {
+    /// Rollouts.
+    pub(super) apps: u32,
+    /// Pods of each color.
+    pub(super) replicas: u32,
+    /// Processor cores of the machine.
+    pub(super) cores: usize,
+    /// By what clock times are taken.
+    pub(super) clock: &'static str,
+    /// As whom the operator runs, and by what it is told from others in the audit log.
+    pub(super) operator: String,
+    /// The timers that count.
+    pub(super) timers: String,
+}
+
+/// The whole of a measurement.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Report {
+    /// How it was measured.
+    pub(super) setting: Setting,
+    /// How long things took.
+    pub(super) latencies: Vec<Latency>,
+    /// Counts, memory, CPU.
+    pub(super) figures: Vec<Figure>,
+    /// Requests of a promoted update, by verb and resource.
+    pub(super) per_promoted_update: Shares,
+    /// Requests of an update that is rolled back.
+    pub(super) per_rolled_back_update: Shares,
+    /// Where the CPU time went.
+    pub(super) phases: Vec<Phase>,
+}
+
+impl Report {
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let Setting { apps, replicas, cores, clock, operator, timers } = &self.setting;
+        let mut text = format!(
+            "{apps} Rollouts of {replicas} pod(s) a color on {cores} cores\noperator: {operator}\ntimers: {timers}\ntimes: {clock}\n\n"
+        );
+        self.latency_rows(&mut text);
+        self.figure_rows(&mut text);
+        shares(&mut text, "requests for each promoted update", &self.per_promoted_update);
+        shares(&mut text, "requests for each update that is rolled back", &self.per_rolled_back_update);
+        self.phase_rows(&mut text);
+        text
+    }
+
+    fn latency_rows(&self, text: &mut String) {
+        let heading = ("time, ms", "n", "p50", "p99", "target", "");
+        line(
+            text,
+            &format!(
+                "{:<46} {:>5} {:>10} {:>10} {:>16}  {}",
+                heading.0, heading.1, heading.2, heading.3, heading.4, heading.5
+            ),
+        );
+        for row in &self.latencies {
+            let target = match (row.target_p50_ms, row.target_p99_ms) {
+                (Some(p50), Some(p99)) => format!("{p50} / {p99}"),
+                (Some(p50), None) => p50.to_string(),
+                _ => "–".into(),
+            };
+            let (p50, p99, met) = (number(row.p50_ms), number(row.p99_ms), verdict(row.met));
+            line(
+                text,
+                &format!("{:<46} {:>5} {p50:>10} {p99:>10} {target:>16}  {met}", row.name, row.samples),
+            );
+        }
+        line(text, "");
+    }
+
+    fn figure_rows(&self, text: &mut String) {
+        line(text, &format!("{:<46} {:>16} {:>10} {:>16}", "figure", "", "", "target"));
+        for row in &self.figures {
+            let (target, met) =
+                (row.target.map_or("–".into(), |target| target.to_string()), verdict(row.met));
+            line(text, &format!("{:<46} {:>16} {:>10} {target:>16}  {met}", row.name, row.unit, row.value));
+        }
+        line(text, "");
+    }
+
+    fn phase_rows(&self, text: &mut String) {
+        line(text, "CPU seconds by phase");
+        for phase in &self.phases {
+            let mut used: Vec<(&String, &f64)> =
+                phase.cpu_seconds.iter().filter(|(_, seconds)| **seconds >= 0.01).collect();
+            used.sort_by(|one, other| other.1.total_cmp(one.1));
+            let used: Vec<String> = used.iter().map(|(name, seconds)| format!("{name} {seconds}")).collect();
+            line(text, &format!("  {:<38} {:>7} s: {}", phase.name, phase.seconds, used.join(", ")));
+        }
+    }
+}
+
+fn shares(text: &mut String, heading: &str, shares: &Shares) {
+    line(text, heading);
+    let Shares { writes, events, reads, other, refused } = shares;
+    for (kind, counts) in [
+        ("writes", writes),
+        ("Events", events),
+        ("reads", reads),
+        ("reviews", other),
+        ("of these answered with an error", refused),
+    ] {
+        let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        line(
+            text,
+            &format!("  {kind}: {}", if counts.is_empty() { "none".into() } else { counts.join(", ") }),
+        );
+    }
+    line(text, "");
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing into a String can't fail.
+    writeln!(text, "{}", line.trim_end()).ok();
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| value.to_string())
+}
+
+const fn verdict(met: Option<bool>) -> &'static str {
+    match met {
+        Some(true) => "met",
+        Some(false) => "MISSED",
+        None => "",
+    }
+}
+
+/// A rolling update against Teal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Against {
+    /// Pods.
+    pub(super) pods: u32,
+    /// How long each takes to start.
+    pub(super) start_seconds: u64,
+    /// A rolling update one at a time, from the user's write until all pods are new and available.
+    pub(super) rolling_seconds: f64,
+    /// Teal over 10 % to 100 %, from the user's write until the weight of all requests is with the new pods.
+    pub(super) teal_seconds_to_all_traffic: f64,
+    /// Teal until the rollout is complete: routes their owner's again.
+    pub(super) teal_seconds_to_complete: f64,
+    /// How many times longer the rolling update takes than Teal to all traffic.
+    pub(super) ratio_to_all_traffic: f64,
+    /// How many times longer it takes than Teal until complete.
+    pub(super) ratio_to_complete: f64,
+    /// By what clock.
+    pub(super) clock: &'static str,
+}
+
+impl Against {
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        format!(
+            "{} pods that take {} s to start, from the user's write\n  rolling update, one at a time          {:>8} s\n  Teal, all traffic on the new pods      {:>8} s   {} times faster\n  Teal, complete                         {:>8} s   {} times faster\ntimes: {}\n",
+            self.pods,
+            self.start_seconds,
+            self.rolling_seconds,
+            self.teal_seconds_to_all_traffic,
+            self.ratio_to_all_traffic,
+            self.teal_seconds_to_complete,
+            self.ratio_to_complete,
+            self.clock,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            latencies: vec![
+                Latency::new("approve, one at a time", &[Duration::from_millis(12)], Some(20.0), Some(60.0)),
+                Latency::new("approve, all at once", &[Duration::from_millis(301)], Some(300.0), None),
+                Latency::new("entry", &[], None, None),
+            ],
+            figures: vec![Figure::new("writes", 14.5, "for each update", Some(16.0))],
+            per_promoted_update: Shares {
+                writes: [("patch services".to_owned(), 2.0)].into(),
+                ..Shares::default()
+            },
+            phases: vec![Phase {
+                name: "install",
+                seconds: 3.0,
+                cpu_seconds: [("etcd".into(), 1.5), ("idle".into(), 0.0)].into(),
+            }],
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn each_row_says_whether_its_target_is_met() {
+        let table = report().table();
+        let row = |word: &str| table.lines().find(|line| line.starts_with(word)).unwrap().to_owned();
+        assert!(row("approve, one").ends_with("20 / 60  met"), "{table}");
+        assert!(row("approve, all").ends_with("300  MISSED"), "{table}");
+        assert!(row("entry").ends_with('–'), "{table}");
+        assert!(row("writes").contains("14.5") && row("writes").ends_with("16  met"), "{table}");
+        assert!(
+            table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn json_has_the_same_numbers() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["latencies"][1]["met"], false);
+        assert_eq!(json["latencies"][2]["p50_ms"], serde_json::Value::Null);
+        assert_eq!(json["figures"][0]["value"], 14.5);
+        assert_eq!(json["per_promoted_update"]["writes"]["patch services"], 2.0);
+    }
+}
