@@ -159,6 +159,26 @@ impl Access {
         Ok(list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
     }
 
+    /// The first page of a list, and whether it is all.
+    pub(crate) async fn page(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        fields: &str,
+        limit: u32,
+    ) -> Result<(Vec<Value>, bool), Error> {
+        let target = Target { resource, namespace, name: "" };
+        let mut params = ListParams::default().limit(limit);
+        if !fields.is_empty() {
+            params = params.fields(fields);
+        }
+        let mut list = self.send("list", target, target.request().list(&params)).await?;
+        let more =
+            list.pointer("/metadata/continue").and_then(Value::as_str).is_some_and(|mark| !mark.is_empty());
+        let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+        Ok((items.unwrap_or_default(), !more))
+    }
+
     /// Any path, such as a list of what an API group has.
     pub(crate) async fn path(&self, path: &str) -> Result<Option<Value>, Error> {
         let resource = ApiResource {

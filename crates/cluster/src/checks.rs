@@ -23,6 +23,9 @@ pub trait Measuring: Send + Sync {
     fn statuses(&self, uid: &str) -> Vec<CheckStatus>;
     /// Forgets a Rollout that is gone.
     fn forget(&self, uid: &str);
+    /// What is wrong with a check as it is written: a reason of the condition `Accepted`, and a sentence with field and
+    /// remedy.
+    fn problem(&self, check: &FilledCheck) -> Option<(&'static str, String)>;
 }
 
 /// Asks for a look at a Rollout, because a verdict changed.
@@ -153,6 +156,22 @@ impl Measuring for Unmeasured {
         Vec::new()
     }
     fn forget(&self, _: &str) {}
+    fn problem(&self, _: &FilledCheck) -> Option<(&'static str, String)> {
+        None
+    }
+}
+
+/// What is wrong with the checks of a spec.
+pub(crate) fn problems(measurer: &Measurer, rollout: &Rollout) -> Vec<(String, String)> {
+    if rollout.spec.checks.iter().flatten().next().is_none() {
+        return Vec::new();
+    }
+    let filled = teal_api::defaults::filled(&rollout.spec);
+    let checks = filled.iter().flat_map(|filled| &filled.checks);
+    checks
+        .filter_map(|check| measurer.problem(check))
+        .map(|(reason, said)| (reason.to_owned(), said))
+        .collect()
 }
 
 /// Shared by all looks.

@@ -23,12 +23,15 @@ const fn known(
     Known { group, version, kind, plural, built_in }
 }
 
+/// Runs once per revision; its status is watched too.
+pub(crate) const JOB: Known = known("batch", "v1", "Job", "jobs", true);
+
 /// Kinds of a release that are watched by metadata alone. Workloads are watched with their status.
 pub(crate) const RELEASE: &[Known] = &[
     known("", "v1", "ConfigMap", "configmaps", true),
     known("", "v1", "ServiceAccount", "serviceaccounts", true),
     known("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
-    known("batch", "v1", "Job", "jobs", true),
+    JOB,
     known("batch", "v1", "CronJob", "cronjobs", true),
     known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true),
     known("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
@@ -61,6 +64,19 @@ pub(crate) const VIRTUAL_SERVICE: Known =
 /// Policies of hosts.
 pub(crate) const DESTINATION_RULE: Known =
     known("networking.istio.io", "v1", "DestinationRule", "destinationrules", false);
+/// Which hosts proxies see.
+pub(crate) const SIDECAR: Known = known("networking.istio.io", "v1", "Sidecar", "sidecars", false);
+/// Hosts beside Services, some of which select pods.
+pub(crate) const SERVICE_ENTRY: Known =
+    known("networking.istio.io", "v1", "ServiceEntry", "serviceentries", false);
+/// Who may call; also a kind of a release, whose metadata is watched as such.
+pub(crate) const AUTHORIZATION_POLICY: Known =
+    known("security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies", false);
+/// How callers are known.
+pub(crate) const REQUEST_AUTHENTICATION: Known =
+    known("security.istio.io", "v1", "RequestAuthentication", "requestauthentications", false);
+/// Whose objects decide, beside routes, whether and how the candidate is reached.
+pub(crate) const AROUND: [Known; 4] = [SIDECAR, SERVICE_ENTRY, AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION];
 /// The kind that this operator is for.
 pub(crate) const ROLLOUT: Known =
     known(teal_api::names::GROUP, teal_api::names::VERSION, "Rollout", "rollouts", false);

@@ -7,13 +7,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use kube::Api;
+use kube::api::DynamicObject;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watch_object};
 use serde_json::{Value, json};
 use teal_api::names::manager;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Target};
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::json;
 
 /// How the lease is used.
@@ -35,7 +40,6 @@ pub struct LeaseConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Observed {
     holder: String,
-    version: String,
 }
 
 /// What to do about it.
@@ -99,56 +103,85 @@ impl Leadership {
     }
 }
 
-/// The loop that holds the lease.
+/// The loop that holds the lease. Others' renewals come by a watch, so that standing by costs no requests and a lease
+/// that is let go is taken at once.
 pub(crate) struct Holder {
     access: Arc<Access>,
     config: LeaseConfig,
     leads: watch::Sender<bool>,
-    seen: Option<Observed>,
+    /// As it was seen last.
+    there: Option<Value>,
+    /// Whether it was looked for at all.
+    known: bool,
     since: Instant,
 }
 
 impl Holder {
     pub(crate) fn new(access: Arc<Access>, config: LeaseConfig) -> (Self, Leadership) {
         let (leads, reader) = watch::channel(false);
-        (Self { access, config, leads, seen: None, since: Instant::now() }, Leadership(reader))
+        let this = Self { access, config, leads, there: None, known: false, since: Instant::now() };
+        (this, Leadership(reader))
     }
 
     /// Holds or waits until told to stop, then lets go so that the next one need not wait.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.access.client(), &self.config.namespace, &resource());
+        let mut changes = watch_object(api, &self.config.name).default_backoff().boxed();
         loop {
-            if let Err(error) = self.turn().await {
-                tracing::debug!(%error, "the lease could not be read or written");
-                self.yield_when_late();
-            }
             tokio::select! {
-                () = tokio::time::sleep(self.config.renew) => {}
+                Some(change) = changes.next() => self.see(change),
+                () = tokio::time::sleep(self.pause()) => {}
                 () = stop.cancelled() => break,
+            }
+            if self.known
+                && let Err(error) = self.turn().await
+            {
+                tracing::debug!(%error, "the lease could not be written");
+                self.yield_when_late();
             }
         }
         self.vacate().await;
     }
 
-    async fn turn(&mut self) -> Result<(), Error> {
-        let there = self.read().await?;
-        let observed = there.as_ref().map(|lease| Observed {
-            holder: json::text(lease, "/spec/holderIdentity").to_owned(),
-            version: json::text(lease, "/metadata/resourceVersion").to_owned(),
-        });
-        if observed != self.seen {
-            self.seen = observed;
-            self.since = Instant::now();
+    /// Time to the next renewal, or to the moment at which another's lease has lapsed.
+    fn pause(&self) -> Duration {
+        let since = self.since.elapsed();
+        let left =
+            if *self.leads.borrow() { self.config.renew } else { self.config.duration }.saturating_sub(since);
+        left.max(Duration::from_millis(100))
+    }
+
+    fn see(&mut self, change: Result<Option<DynamicObject>, watcher::Error>) {
+        let Ok(change) = change.inspect_err(|error| tracing::debug!(%error, "the lease can't be watched"))
+        else {
+            return;
+        };
+        let there = change.and_then(|object| serde_json::to_value(object).ok());
+        // News of our own writes come late.
+        let version = |lease: &Option<Value>| lease.as_ref().map_or(0, json::version);
+        if there.is_some() && version(&there) <= version(&self.there) {
+            self.known = true;
+            return;
         }
+        self.take(there);
+    }
+
+    fn take(&mut self, there: Option<Value>) {
+        (self.there, self.known, self.since) = (there, true, Instant::now());
+    }
+
+    async fn turn(&mut self) -> Result<(), Error> {
+        let observed = self
+            .there
+            .as_ref()
+            .map(|lease| Observed { holder: json::text(lease, "/spec/holderIdentity").to_owned() });
         let leads = *self.leads.borrow();
-        let next = decide(
-            self.seen.as_ref(),
-            &self.config.identity,
-            self.since.elapsed(),
-            self.config.duration,
-            leads,
-        );
+        let since = self.since.elapsed();
+        let next = decide(observed.as_ref(), &self.config.identity, since, self.config.duration, leads);
         match next {
-            Move::Acquire | Move::Renew => self.hold(there).await?,
+            Move::Renew if leads && since < self.config.renew => {}
+            Move::Acquire | Move::Renew => self.hold().await?,
             Move::Wait => {}
             Move::Yield => self.set(false),
         }
@@ -165,11 +198,11 @@ impl Holder {
     }
 
     /// Writes ourselves in, on the very version that was read: of two who try, one fails.
-    async fn hold(&mut self, there: Option<Value>) -> Result<(), Error> {
+    async fn hold(&mut self) -> Result<(), Error> {
         let now = jiff::Timestamp::now();
         let now = format!("{now:.6}");
         let resource = resource();
-        let mut lease = there.unwrap_or_else(|| {
+        let mut lease = self.there.clone().unwrap_or_else(|| {
             json!({
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
@@ -187,16 +220,21 @@ impl Holder {
         lease["spec"]["leaseDurationSeconds"] = json!(self.config.duration.as_secs().max(1));
         lease["spec"]["renewTime"] = json!(now);
         let target = self.target(&resource);
-        let answer = if is_new {
-            self.access.create(target, manager::LEASE, &lease).await?
+        let written = if is_new {
+            self.access.create(target, manager::LEASE, &lease).await
         } else {
-            self.access.replace(target, manager::LEASE, &lease).await?
+            self.access.replace(target, manager::LEASE, &lease).await
         };
-        self.seen = Some(Observed {
-            holder: self.config.identity.clone(),
-            version: json::text(&answer, "/metadata/resourceVersion").to_owned(),
-        });
-        self.since = Instant::now();
+        match written {
+            Ok(answer) => self.take(Some(answer)),
+            Err(error) if error.class() == Class::Conflict => {
+                // Somebody was faster; what they wrote counts from now.
+                let there = self.read().await?;
+                self.take(there);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         self.set(true);
         Ok(())
     }
@@ -243,7 +281,7 @@ mod tests {
 
     #[test]
     fn moves() {
-        let lease = |holder: &str| Some(Observed { holder: holder.into(), version: "7".into() });
+        let lease = |holder: &str| Some(Observed { holder: holder.into() });
         let seconds = Duration::from_secs;
         for (what, observed, unchanged, leads, expected) in [
             ("there is none", None, 0, false, Move::Acquire),

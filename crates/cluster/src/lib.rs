@@ -34,6 +34,7 @@ mod observe;
 mod queue;
 mod reconcile;
 mod rendering;
+mod room;
 mod status;
 mod stores;
 

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use teal_plan::snapshot::Obstacle;
-use teal_plan::{Revision, Span, Time};
+use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
 
 use crate::kinds::Known;
@@ -28,10 +28,23 @@ pub(crate) struct Memory {
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
     pub(crate) unsure: Vec<(Known, ObjectId)>,
+    /// What a look at quotas and nodes found.
+    pub(crate) room: Option<Room>,
+    /// The namespace is being deleted.
+    pub(crate) namespace_goes: bool,
     /// When a status was last written without a transition.
     pub(crate) said: Option<Time>,
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
+}
+
+/// What a look at quotas and nodes found, for one content.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    pub(crate) hash: ContentHash,
+    pub(crate) at: Time,
+    /// What is missing, in one sentence.
+    pub(crate) shortage: Option<String>,
 }
 
 /// How long what a write met counts without being met again.

@@ -1,6 +1,6 @@
 //! Figures about the work, for the operator's `/metrics`. Kept here as plain numbers; how they are shown is not known here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub struct Figures {
 #[derive(Default)]
 struct State {
     rollouts: HashMap<ObjectId, RolloutFigures>,
-    unreadable: HashMap<ObjectId, ()>,
+    unreadable: HashSet<ObjectId>,
     looks: Looks,
     failures: BTreeMap<&'static str, u64>,
 }
@@ -102,7 +102,7 @@ impl Watching {
     }
 
     pub(crate) fn unreadable(&self, id: &ObjectId) {
-        self.lock().unreadable.insert(id.clone(), ());
+        self.lock().unreadable.insert(id.clone());
     }
 
     pub(crate) fn failed(&self, class: &'static str) {

@@ -12,15 +12,16 @@ use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
 use crate::access::Target;
-use crate::checks::{Measurer, questions};
+use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
 use crate::execute::{Done, Order, Tools, execute, revision};
 use crate::kinds;
 use crate::lease::Leadership;
-use crate::memory::Memory;
+use crate::memory::{Memory, Room};
 use crate::metrics::Watching;
 use crate::observe::{Scene, Seen, observe};
+use crate::room;
 use crate::status::{self, Parts};
 use crate::stores::{ObjectId, Pokes, RolloutView};
 
@@ -44,6 +45,8 @@ pub(crate) enum Next {
     After(Duration),
 }
 
+/// Time between looks at quotas and nodes while there is a shortage.
+const ROOM_AGAIN: Span = Span::seconds(30);
 /// How long a status must differ before it is written without a transition.
 const PATIENCE: Span = Span::seconds(1);
 /// The same after one that was written a short time ago: what flaps is told now and then.
@@ -105,6 +108,7 @@ impl Reconciler {
             checks: self.checks.standing(&view.uid),
             now,
             nonce: nonce(),
+            problems: problems(&self.checks, rollout),
         });
         let span = tracing::Span::current();
         span.record("epoch", seen.snapshot.record.epoch);
@@ -117,18 +121,43 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
-        let report = report::report(&seen.snapshot, &plan);
+        if let Some(next) = self.room(&seen, &plan, memory).await? {
+            return Ok(next);
+        }
+        let mut report = report::report(&seen.snapshot, &plan);
+        if seen.traffic_waits {
+            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
+        }
         match &plan.decision {
             Decision::Commit(commit) => self.commit(view, rollout, &seen, &report, commit, memory).await,
             Decision::Act(effects) => {
                 let effects = effects.clone();
-                self.act(view, rollout, &seen, &plan, &report, &effects, memory).await
+                self.act(rollout, &seen, &plan, &report, &effects, memory).await
             }
             Decision::Rest => {
                 let said = self.say(rollout, &seen, &plan, &report, memory).await?;
-                Ok(earlier(until(plan.wake_at, now), said))
+                let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
+                let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
+                Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
+    }
+
+    /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is
+    /// looked at again from time to time.
+    async fn room(&self, seen: &Seen, plan: &Plan, memory: &mut Memory) -> Result<Option<Next>, Error> {
+        let (now, hash) = (seen.snapshot.now, seen.snapshot.settings.wanted);
+        let known = memory.room.as_ref().filter(|room| Some(room.hash) == hash && now - room.at < ROOM_AGAIN);
+        let blocked =
+            memory.room.as_ref().is_some_and(|room| Some(room.hash) == hash && room.shortage.is_some());
+        let (Some(hash), Some(need), None) = (hash, &seen.need, known) else { return Ok(None) };
+        if !starts(&seen.snapshot.record.phase, plan) && !blocked {
+            return Ok(None);
+        }
+        let shortage = room::look(&self.tools.access, &seen.names.namespace, need).await?;
+        let changed = shortage.is_some() || blocked;
+        memory.room = Some(Room { hash, at: now, shortage });
+        Ok(changed.then_some(Next::After(Duration::ZERO)))
     }
 
     /// Reads what a look needs and no cache has: writes without an answer, and contents of revisions.
@@ -136,6 +165,11 @@ impl Reconciler {
         while let Some((kind, id)) = memory.unsure.last().cloned() {
             self.tools.settle(kind, &id).await?;
             memory.unsure.pop();
+        }
+        if rollout.metadata.deletion_timestamp.is_some()
+            && rollout.metadata.finalizers.iter().flatten().next().is_some()
+        {
+            memory.namespace_goes = self.tools.namespace_goes(&view.id.namespace).await?;
         }
         let hash = teal_release::hash(rollout.spec.release.raw());
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
@@ -187,10 +221,8 @@ impl Reconciler {
         Ok(Next::After(Duration::ZERO))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one look")]
     async fn act(
         &self,
-        view: &RolloutView,
         rollout: &Rollout,
         seen: &Seen,
         plan: &Plan,
@@ -211,9 +243,15 @@ impl Reconciler {
             blue: seen.blue.clone(),
             green: seen.green.clone(),
             now: seen.snapshot.now,
+            repaired: Mutex::default(),
         };
         let done = execute(&self.tools, &order, effects).await;
         let changed = done.iter().any(|done| matches!(done.result, Ok(true)));
+        let repaired = order.repaired.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !repaired.is_empty() {
+            tracing::warn!(objects = repaired.join(", "), "live was edited by another hand and is repaired");
+            memory.met.insert("Repaired", (mended(&repaired), seen.snapshot.now));
+        }
         let failed = remember(memory, done, seen.snapshot.now);
         if changed {
             // What was written is in the caches already, so the next look goes on from it.
@@ -240,12 +278,14 @@ impl Reconciler {
         let now = seen.snapshot.now;
         let new = self.render(rollout, seen, report, &seen.snapshot.record)?;
         let old = rollout.status.as_ref();
-        let differs = status::says_more(old, &new, in_motion(&seen.snapshot.record.phase, plan));
+        let differs = status::says_more(old, &new, in_motion(&seen.snapshot.record.phase));
         let Some(since) = memory.sightings.since_true("status differs", differs, now) else {
             return Ok(Next::Change);
         };
         let unseen = old.and_then(|status| status.observed_generation) != new.observed_generation;
-        let patience = if memory.said.is_some_and(|at| now - at < SELDOM) { SELDOM } else { PATIENCE };
+        let clears = plan.why.iter().any(|why| matches!(why, Why::Clearing(_)));
+        let flaps = memory.said.is_some_and(|at| now - at < SELDOM);
+        let patience = if clears || flaps { SELDOM } else { PATIENCE };
         let at =
             if unseen && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
         if now < at {
@@ -268,6 +308,8 @@ impl Reconciler {
             record,
             report,
             routes: &seen.routes,
+            traffic: &seen.traffic,
+            summaries: &summaries(seen),
             namespace: &seen.names.namespace,
             checks: self.checks.statuses(&seen.names.uid),
             old: rollout.status.as_ref(),
@@ -313,6 +355,17 @@ impl Reconciler {
     }
 }
 
+/// What the releases in the two colors are, in a few words.
+fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
+    let of = |color, rendering: &Option<Arc<crate::rendering::Rendering>>| {
+        Some((color, rendering.as_ref()?.summary.clone()))
+    };
+    [of(teal_plan::Color::Blue, &seen.blue), of(teal_plan::Color::Green, &seen.green)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 /// Takes note of what writes met; the first failure that wants another try.
 fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
     let mut failed = None;
@@ -333,6 +386,14 @@ fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
         }
     }
     failed
+}
+
+fn mended(objects: &[String]) -> Obstacle {
+    let message = format!(
+        "{} of live differed from its revision and was written again: change spec.release instead",
+        objects.join(", ")
+    );
+    Obstacle { reason: "LiveRepaired".into(), message, stops: Stops::Nothing }
 }
 
 /// What a refusal means for the Rollout: it is said, and stops the way forward until it is gone.
@@ -380,11 +441,23 @@ fn earlier(one: Next, other: Next) -> Next {
     }
 }
 
+/// Whether a plan begins something for which objects will be created.
+fn starts(phase: &Phase, plan: &Plan) -> bool {
+    let Decision::Commit(commit) = &plan.decision else { return false };
+    match phase {
+        Phase::New => matches!(commit.record.phase, Phase::Installing { .. }),
+        Phase::Rest { .. } => matches!(commit.record.phase, Phase::Step(_)),
+        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => {
+            false
+        }
+    }
+}
+
 /// While the machine goes through motions, its words change with each of them.
-fn in_motion(phase: &Phase, plan: &Plan) -> bool {
+const fn in_motion(phase: &Phase) -> bool {
     match phase {
         Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
-        Phase::New | Phase::Rest { .. } => plan.why.iter().any(|why| matches!(why, Why::Clearing(_))),
+        Phase::New | Phase::Rest { .. } => false,
     }
 }
 

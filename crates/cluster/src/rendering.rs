@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
-use teal_release::{Context, Finding, Object, ObjectKey, Refusal, RoleService, Workload};
+use teal_release::{Context, Finding, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
 
 use crate::kinds::{self, Known};
 use crate::stores::ObjectView;
@@ -23,6 +23,10 @@ pub(crate) struct RenderKey {
     pub(crate) sizes: BTreeMap<ObjectKey, u32>,
     /// The least size that autoscalers may go to, per traffic Service.
     pub(crate) hold: Vec<u32>,
+    /// Names of the traffic Services.
+    pub(crate) services: Vec<String>,
+    /// Whether everything goes with the Rollout.
+    pub(crate) owned: bool,
 }
 
 /// One object to be applied.
@@ -48,6 +52,10 @@ pub(crate) struct Rendering {
     pub(crate) role_services: Vec<RoleService>,
     pub(crate) workloads: Vec<Workload>,
     pub(crate) findings: Vec<Finding>,
+    /// What it needs to start.
+    pub(crate) need: Resources,
+    /// What it is, in a few words: its images.
+    pub(crate) summary: String,
 }
 
 /// For whom it is rendered.
@@ -55,7 +63,6 @@ pub(crate) struct For<'a> {
     pub(crate) rollout: &'a str,
     pub(crate) namespace: &'a str,
     pub(crate) instance: &'a str,
-    pub(crate) services: &'a [String],
     pub(crate) key: &'a RenderKey,
 }
 
@@ -67,33 +74,36 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
         uid: key.uid.clone(),
         namespace: whom.namespace.to_owned(),
         instance: whom.instance.to_owned(),
-        services: whom.services.to_vec(),
+        services: key.services.clone(),
         slot: key.slot,
         hash: key.hash,
         live: key.active,
         replicas: key.sizes.clone(),
     };
     let rendered = teal_release::render(manifests, &context)?;
-    let written = written_replicas(&rendered.workloads);
+    let marks =
+        Marks { written: written_replicas(&rendered.workloads), owner: key.owned.then(|| owner(whom)) };
     let in_place = rendered.in_place.iter().map(|object| held(object, &rendered.workloads, whom));
     let in_place: Vec<Object> = in_place.collect();
     let standing = rendered.own.iter().chain(&rendered.live_only).chain(&in_place);
     let shared = rendered.shared.iter().map(|object| (object, true));
     let all = shared.chain(standing.map(|object| (object, false)));
-    let pieces = all.filter_map(|(object, shared)| piece(object, shared, &written)).collect();
+    let pieces: Vec<Piece> = all.filter_map(|(object, shared)| piece(object, shared, &marks)).collect();
     let before = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::Before);
-    let jobs = before.filter_map(|job| piece(&job.object, false, &written)).collect();
+    let jobs = before.filter_map(|job| piece(&job.object, false, &marks)).collect();
     Ok(Rendering {
+        need: teal_release::requirements(&rendered),
+        summary: summary(&pieces),
         pieces,
         jobs,
-        role_services: in_order(rendered.role_services, whom.services),
+        role_services: in_order(&rendered.role_services, &key.services),
         workloads: rendered.workloads,
         findings: rendered.findings,
     })
 }
 
 /// The planner counts endpoints in the order of the spec.
-fn in_order(role_services: Vec<RoleService>, services: &[String]) -> Vec<RoleService> {
+fn in_order(role_services: &[RoleService], services: &[String]) -> Vec<RoleService> {
     let find = |name: &String| role_services.iter().find(|service| service.name == *name).cloned();
     services.iter().filter_map(find).collect()
 }
@@ -113,7 +123,7 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
         target.as_ref().is_some_and(|target| target.kind == w.key.kind && target.name == w.colored_name)
     });
     let least = workload.and_then(|workload| {
-        let places = whom.services.iter().zip(&whom.key.hold);
+        let places = whom.key.services.iter().zip(&whom.key.hold);
         places.filter(|(name, _)| workload.traffic_services.contains(name)).map(|(_, least)| *least).max()
     });
     match least {
@@ -122,11 +132,54 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     }
 }
 
-fn piece(object: &Object, shared: bool, written: &BTreeMap<String, String>) -> Option<Piece> {
+/// What is put on every object besides its content.
+struct Marks {
+    /// Replicas as their owner wrote them, by kind and name.
+    written: BTreeMap<String, String>,
+    /// Set where everything goes with the Rollout.
+    owner: Option<Value>,
+}
+
+/// By which the garbage collector takes an object along. Not blocking: a Rollout's deletion waits for nobody.
+pub(crate) fn owner_reference(rollout: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": teal_api::names::API_VERSION,
+        "kind": "Rollout",
+        "name": rollout,
+        "uid": uid,
+        "blockOwnerDeletion": false,
+        "controller": false,
+    })
+}
+
+fn owner(whom: &For<'_>) -> Value {
+    owner_reference(whom.rollout, &whom.key.uid)
+}
+
+/// The images of the workloads, without where they come from.
+fn summary(pieces: &[Piece]) -> String {
+    let mut images: Vec<&str> = Vec::new();
+    for piece in pieces {
+        let containers = piece.object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        for image in containers.into_iter().flatten().filter_map(|container| container["image"].as_str()) {
+            let short = image.rsplit('/').next().unwrap_or(image);
+            if !images.contains(&short) {
+                images.push(short);
+            }
+        }
+    }
+    let word = if images.len() == 1 { "image" } else { "images" };
+    if images.is_empty() { String::new() } else { format!("{word} {}", images.join(", ")) }
+}
+
+fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
     let key = object.key();
     let kind = kinds::find(&key.group, &key.kind)?;
     let mut value = object.to_value();
-    let replicas = written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
+    if let Some(owner) = &marks.owner {
+        value["metadata"]["ownerReferences"] = json!([owner]);
+    }
+    let replicas = marks.written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
     let content = format!("{}.{replicas}", digest(&value));
     if let Some(notes) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         notes.insert(annotation::CONTENT.to_owned(), json!(content));
@@ -145,7 +198,7 @@ fn digest(object: &Value) -> String {
         spec.remove("replicas");
     }
     let digest = Sha256::digest(object.to_string());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 impl Piece {
@@ -219,13 +272,6 @@ fn is_item(key: &str, item: &Value) -> bool {
     keys.as_object().is_some_and(|keys| {
         keys.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
     })
-}
-
-impl Rendering {
-    /// The pieces of the color itself.
-    pub(crate) fn colored(&self) -> impl Iterator<Item = &Piece> {
-        self.pieces.iter().filter(|piece| !piece.shared)
-    }
 }
 
 /// A rendering made before, if nothing that it depends on changed.

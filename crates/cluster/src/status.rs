@@ -2,13 +2,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as At};
 use serde_json::Value;
+use teal_api::rollout::Traffic;
 use teal_api::rollout::status::{
     ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
     RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
 use teal_plan::record::{Attempt, Outcome, Release};
 use teal_plan::report::{Report, StepReport, cause};
-use teal_plan::{Phase, Record, Snapshot, Time};
+use teal_plan::{Color, Phase, Record, Snapshot, Time};
 
 use crate::error::Error;
 use crate::observe::RouteSeen;
@@ -24,6 +25,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) record: &'a Record,
     pub(crate) report: &'a Report,
     pub(crate) routes: &'a [RouteSeen],
+    /// The traffic that counts now.
+    pub(crate) traffic: &'a Traffic,
+    /// What the releases in the colors are, in a few words.
+    pub(crate) summaries: &'a [(Color, String)],
     pub(crate) namespace: &'a str,
     pub(crate) checks: Vec<CheckStatus>,
     pub(crate) old: Option<&'a RolloutStatus>,
@@ -32,8 +37,7 @@ pub(crate) struct Parts<'a> {
 /// The whole status.
 pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
     let Parts { snapshot, record, report, .. } = parts;
-    let commit =
-        serde_json::to_value(record).map_err(|source| Error::Json { what: "the record".into(), source })?;
+    let commit = commit(parts)?;
     let known = !matches!(record.phase, Phase::New);
     Ok(RolloutStatus {
         observed_generation: Some(snapshot.settings.generation),
@@ -43,8 +47,8 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
             .waiting_for
             .as_deref()
             .map(|text| teal_api::names::shortened(text, teal_api::names::limit::WAITING_FOR)),
-        live: record.live.as_ref().map(live),
-        candidate: record.candidate.as_ref().map(|release| candidate(release, record)),
+        live: record.live.as_ref().map(|release| live(release, parts)),
+        candidate: record.candidate.as_ref().map(|release| candidate(release, parts)),
         previous: record.previous.as_ref().map(|release| PreviousStatus {
             color: release.slot.color.to_string(),
             revision: release.slot.revision.to_string(),
@@ -61,18 +65,41 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
     })
 }
 
-fn live(release: &Release) -> LiveStatus {
+/// The planner's record; while a rollout is under way, with the traffic with which it began.
+fn commit(parts: &Parts<'_>) -> Result<Value, Error> {
+    let json = |source| Error::Json { what: "the record".into(), source };
+    let mut commit = serde_json::to_value(parts.record).map_err(json)?;
+    if matches!(parts.record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. }) {
+        commit[crate::observe::TRAFFIC] = serde_json::to_value(parts.traffic).map_err(json)?;
+    }
+    Ok(commit)
+}
+
+/// What a release is: as it is rendered now, else as was said of this revision before.
+fn summary(release: &Release, parts: &Parts<'_>) -> Option<String> {
+    let revision = release.slot.revision.to_string();
+    let now =
+        parts.summaries.iter().find(|(color, _)| *color == release.slot.color).map(|(_, text)| text.clone());
+    let old = parts.old.and_then(|old| {
+        let live = old.live.as_ref().filter(|live| live.revision == revision);
+        let candidate = old.candidate.as_ref().filter(|candidate| candidate.revision == revision);
+        live.and_then(|live| live.summary.clone()).or_else(|| candidate?.summary.clone())
+    });
+    now.filter(|text| !text.is_empty()).or(old).map(|text| teal_api::names::shortened(&text, 200))
+}
+
+fn live(release: &Release, parts: &Parts<'_>) -> LiveStatus {
     LiveStatus {
         color: Some(release.slot.color.to_string()),
         revision: release.slot.revision.to_string(),
         hash: Some(release.hash.to_string()),
         since: Some(timestamp(release.since)),
-        summary: None,
+        summary: summary(release, parts),
     }
 }
 
-fn candidate(release: &Release, record: &Record) -> CandidateStatus {
-    let deadline = match &record.phase {
+fn candidate(release: &Release, parts: &Parts<'_>) -> CandidateStatus {
+    let deadline = match &parts.record.phase {
         Phase::Step(place) if place.reached.is_none() => Some(place.deadline),
         Phase::Promoting { deadline } => Some(*deadline),
         Phase::New
@@ -88,7 +115,7 @@ fn candidate(release: &Release, record: &Record) -> CandidateStatus {
         attempt: release.attempt,
         since: Some(timestamp(release.since)),
         deadline: deadline.map(timestamp),
-        summary: None,
+        summary: summary(release, parts),
     }
 }
 

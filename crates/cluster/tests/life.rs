@@ -3,6 +3,7 @@
 //!
 //! Needs `TEAL_TEST_KUBECONFIG`, an account that may do everything, and the definitions of Teal and Istio installed.
 
+#[cfg(test)]
 mod bench;
 
 use std::time::Duration;
@@ -72,6 +73,7 @@ async fn a_rollback_at_ten_percent_leads_home() {
     assert_eq!(bench.selected("web-candidate").await, blue);
     assert_eq!(bench.route_spec().await, owner);
     assert_eq!(bench.exists("deployments", "web-green").await, Some(true), "it is kept to be looked at");
+    bench.until("cleared", async || bench.exists("deployments", "web-green").await == Some(false)).await;
     bench.end().await;
 }
 

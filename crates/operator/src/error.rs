@@ -8,10 +8,7 @@ use std::path::PathBuf;
 pub(crate) enum Error {
     /// The log filter can't be read.
     #[error("--log {filter:?} can't be read: {source}")]
-    Log {
-        filter: String,
-        source: tracing_subscriber::filter::ParseError,
-    },
+    Log { filter: String, source: tracing_subscriber::filter::ParseError },
     /// How to reach the API server is not known.
     #[error("the API server can't be found: {0}")]
     Kubernetes(#[source] Box<kube::config::InferConfigError>),

@@ -52,16 +52,44 @@ impl Shown {
     fn families(&self) -> Vec<Family> {
         let figures = &self.0;
         let mut families = vec![
-            ("leader", "Whether this process acts", MetricType::Gauge, vec![Sample(vec![], f64::from(u8::from(figures.leads)))]),
-            ("rollouts_unreadable", "Rollouts whose spec can't be read", MetricType::Gauge, vec![Sample(vec![], number(figures.unreadable))]),
-            ("events", "Events that were told", MetricType::Counter, vec![Sample(vec![], number(figures.events))]),
+            (
+                "leader",
+                "Whether this process acts",
+                MetricType::Gauge,
+                vec![Sample(vec![], f64::from(u8::from(figures.leads)))],
+            ),
+            (
+                "rollouts_unreadable",
+                "Rollouts whose spec can't be read",
+                MetricType::Gauge,
+                vec![Sample(vec![], number(figures.unreadable))],
+            ),
+            (
+                "events",
+                "Events that were told",
+                MetricType::Counter,
+                vec![Sample(vec![], number(figures.events))],
+            ),
         ];
         let requests = figures.requests.iter().map(|((verb, kind), count)| {
             Sample(vec![("verb", (*verb).to_owned()), ("kind", kind.clone())], number(*count))
         });
-        families.push(("api_requests", "Requests to the API server but for watches", MetricType::Counter, requests.collect()));
-        let failures = figures.failures.iter().map(|(class, count)| Sample(vec![("class", (*class).to_owned())], number(*count)));
-        families.push(("failed_looks", "Looks that ended with an error", MetricType::Counter, failures.collect()));
+        families.push((
+            "api_requests",
+            "Requests to the API server but for watches",
+            MetricType::Counter,
+            requests.collect(),
+        ));
+        let failures = figures
+            .failures
+            .iter()
+            .map(|(class, count)| Sample(vec![("class", (*class).to_owned())], number(*count)));
+        families.push((
+            "failed_looks",
+            "Looks that ended with an error",
+            MetricType::Counter,
+            failures.collect(),
+        ));
         families.extend(self.rollouts());
         families
     }
@@ -70,7 +98,8 @@ impl Shown {
         let named = |figures: &teal_cluster::RolloutFigures| {
             vec![("namespace", figures.namespace.clone()), ("rollout", figures.name.clone())]
         };
-        let (mut phases, mut steps, mut weights, mut asked, mut verdicts) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut phases, mut steps, mut weights, mut asked, mut verdicts) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for rollout in &self.0.rollouts {
             let with = |key: &'static str, value: &str| {
                 let mut labels = named(rollout);
@@ -94,7 +123,12 @@ impl Shown {
         vec![
             ("rollout_phase", "The phase that a Rollout is in", MetricType::Gauge, phases),
             ("rollout_step", "The step that a Rollout is at", MetricType::Gauge, steps),
-            ("rollout_candidate_weight", "Percent of requests that the candidate gets", MetricType::Gauge, weights),
+            (
+                "rollout_candidate_weight",
+                "Percent of requests that the candidate gets",
+                MetricType::Gauge,
+                weights,
+            ),
             ("rollout_gate_wait_seconds", "How long people have been asked", MetricType::Gauge, asked),
             ("rollout_check_verdict", "What a check says", MetricType::Gauge, verdicts),
         ]

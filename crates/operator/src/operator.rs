@@ -25,9 +25,14 @@ pub(crate) fn run(settings: Operator) -> Result<(), Error> {
 }
 
 fn log(filter: &str) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|source| Error::Log { filter: filter.to_owned(), source })?;
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true).with_span_list(false).init();
+    let filter =
+        EnvFilter::try_new(filter).map_err(|source| Error::Log { filter: filter.to_owned(), source })?;
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_current_span(true)
+        .with_span_list(false)
+        .init();
     Ok(())
 }
 
@@ -74,8 +79,8 @@ fn sources(path: Option<&Path>) -> Result<Sources, Error> {
     let Some(path) = path else { return Ok(Sources::default()) };
     let text = std::fs::read_to_string(path)
         .map_err(|source| Error::SourcesUnreadable { path: path.to_owned(), source })?;
-    let configs: Option<BTreeMap<String, SourceConfig>> =
-        serde_yaml::from_str(&text).map_err(|source| Error::SourcesInvalid { path: path.to_owned(), source })?;
+    let configs: Option<BTreeMap<String, SourceConfig>> = serde_yaml::from_str(&text)
+        .map_err(|source| Error::SourcesInvalid { path: path.to_owned(), source })?;
     Ok(Sources::new(&configs.unwrap_or_default())?)
 }
 

@@ -20,8 +20,7 @@ pub(crate) async fn serve(
     probe: Probe,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = ()>, Error> {
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
     let routes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
@@ -36,7 +35,11 @@ pub(crate) async fn serve(
 }
 
 async fn ready(State(probe): State<Probe>) -> impl IntoResponse {
-    if probe.is_ready() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet") }
+    if probe.is_ready() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet")
+    }
 }
 
 async fn metrics(State(probe): State<Probe>) -> impl IntoResponse {

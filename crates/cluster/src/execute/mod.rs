@@ -11,7 +11,7 @@ mod roles;
 mod routes;
 mod vacate;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -48,6 +48,8 @@ pub(crate) struct Order<'a> {
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
     pub(crate) now: Time,
+    /// Objects of live that were found edited or gone at rest.
+    pub(crate) repaired: Mutex<Vec<String>>,
 }
 
 /// What came of an effect.
@@ -132,6 +134,10 @@ impl Order<'_> {
         }
     }
 
+    fn note_repair(&self, object: String) {
+        self.repaired.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+    }
+
     /// Refuses to write over a newer writer.
     fn check_epoch(&self, object: impl std::fmt::Display, found: u64) -> Result<(), Error> {
         if found > self.record.epoch {
@@ -167,6 +173,13 @@ impl Tools {
             self.stores.offer(kind, object);
         }
         Ok(answer)
+    }
+
+    /// Whether a namespace is being deleted.
+    pub(crate) async fn namespace_goes(&self, name: &str) -> Result<bool, Error> {
+        let resource = kube::core::ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&());
+        let namespace = self.access.get(Target { resource: &resource, namespace: "", name }).await?;
+        Ok(namespace.is_none_or(|object| object.pointer("/metadata/deletionTimestamp").is_some()))
     }
 
     /// Looks up what became of a write that had no answer.

@@ -23,12 +23,7 @@ fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
 /// Makes or refreshes the copies.
 pub(super) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     let namespace = &order.names.namespace;
-    let root = &tools.config.mesh.root_namespace;
-    let mut rules: Vec<Value> =
-        tools.stores.destination_rules.group(namespace, "").iter().map(|view| view.value.clone()).collect();
-    if root != namespace {
-        rules.extend(tools.stores.destination_rules.group(root, "").iter().map(|view| view.value.clone()));
-    }
+    let rules = crate::stores::rules(&tools.stores, namespace, &tools.config.mesh.root_namespace);
     let mut changed = false;
     for service in order.services {
         let copies = teal_traffic::candidate_rules(

@@ -15,20 +15,41 @@ use crate::observe::epoch_on;
 use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
-/// Applies what is not as it should be, configuration before workloads.
+/// Applies what is not as it should be, configuration before workloads, and workloads only after the Jobs that run
+/// before them.
 pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
     let rendering = Arc::clone(order.rendering(slot)?);
+    let (workloads, others): (Vec<&Piece>, Vec<&Piece>) =
+        rendering.pieces.iter().partition(|piece| works(piece));
     let mut changed = false;
-    let starts = matches!(order.record.phase, Phase::Installing { .. } | Phase::Step(_));
-    let comes =
-        starts && order.record.candidate.or(order.record.live).is_some_and(|release| release.slot == slot);
-    for piece in rendering.jobs.iter().filter(|_| comes) {
-        changed |= run_once(tools, order, piece).await?;
+    for piece in others {
+        changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
     }
-    for piece in &rendering.pieces {
-        changed |= apply_piece(tools, order, &rendering, piece).await?;
+    // Workloads that are there mean that the Jobs ran: they may be gone since.
+    let begun = workloads.iter().any(|piece| !piece.shared && view(tools, order, piece).is_some());
+    if comes(order, slot) && !begun {
+        for piece in &rendering.jobs {
+            changed |= run_once(tools, order, piece).await?;
+        }
+        let done = |piece: &Piece| view(tools, order, piece).is_some_and(|view| view.ended == Some(true));
+        if !rendering.jobs.iter().all(done) {
+            return Ok(changed);
+        }
+    }
+    for piece in workloads {
+        changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
     }
     Ok(changed)
+}
+
+fn works(piece: &Piece) -> bool {
+    matches!(piece.kind.kind, "Deployment" | "StatefulSet" | "CronJob")
+}
+
+/// Whether the slot is being brought up for the first time.
+fn comes(order: &Order<'_>, slot: Slot) -> bool {
+    let starts = matches!(order.record.phase, Phase::Installing { .. } | Phase::Step(_));
+    starts && order.record.candidate.or(order.record.live).is_some_and(|release| release.slot == slot)
 }
 
 /// A Job runs once per revision: what is there, running or done, is left alone.
@@ -44,6 +65,7 @@ async fn apply_piece(
     order: &Order<'_>,
     rendering: &Rendering,
     piece: &Piece,
+    slot: Slot,
 ) -> Result<bool, Error> {
     let view = view(tools, order, piece);
     if piece.is_in_sync(view.as_deref(), &order.names.uid) {
@@ -54,7 +76,18 @@ async fn apply_piece(
         return Ok(false);
     }
     let sized = sized(rendering, piece, view.as_deref());
-    apply_piece_over(tools, order, piece, sized, view.as_deref()).await
+    let wrote = apply_piece_over(tools, order, piece, sized, view.as_deref()).await?;
+    if wrote && is_repair(order, piece, slot, view.as_deref()) {
+        order.note_repair(format!("{} {}", piece.kind.kind, piece.name));
+    }
+    Ok(wrote)
+}
+
+/// Live at rest lacked what it was given, or had it changed; not so where the content itself is new.
+fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectView>) -> bool {
+    let rests = matches!(order.record.phase, Phase::Rest { .. });
+    let live = order.record.live.is_some_and(|live| live.slot == slot);
+    rests && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
 }
 
 fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Option<Arc<ObjectView>> {
@@ -167,16 +200,16 @@ mod tests {
     #[test]
     fn sizes_are_left_to_their_writers() {
         let written = Some(3);
-        for (what, content, view, size) in [
+        for (what, content, view, expected) in [
             ("new", "a.3", None, Some(3)),
             ("scaled by another hand", "b.3", Some(there(7, "a.3", false)), None),
             ("sized by Teal as live was", "b.3", Some(there(7, "a.3", true)), Some(7)),
             ("resized in the spec", "b.5", Some(there(7, "a.3", false)), written),
             ("wakes", "b.3", Some(there(0, "a.3", true)), Some(3)),
         ] {
-            assert_eq!(super::size(written, 3, content, view.as_ref()), size, "{what}");
+            assert_eq!(size(written, 3, content, view.as_ref()), expected, "{what}");
         }
-        assert_eq!(super::size(None, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
-        assert_eq!(super::size(None, 4, "b.-", Some(&there(9, "a.-", false))), None);
+        assert_eq!(size(None, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
+        assert_eq!(size(None, 4, "b.-", Some(&there(9, "a.-", false))), None);
     }
 }

@@ -10,6 +10,7 @@ use crate::access::Target;
 use crate::error::Error;
 use crate::json;
 use crate::kinds;
+use crate::rendering::owner_reference;
 
 fn name(order: &Order<'_>, revision: Revision) -> String {
     format!("{}-{revision}", order.names.name)
@@ -29,7 +30,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     let what = || format!("revision {revision}");
     let data = teal_release::store(&kept).map_err(|error| Error::Kept { what: what(), source: error })?;
     let name = name(order, revision);
-    let object = object(order, revision, &name, &hash.to_string(), data);
+    let object = object(order, revision, &name, &hash.to_string(), &data);
     let resource = kinds::CONTROLLER_REVISION.resource();
     let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
     let answer = match tools.access.create(target, manager::REVISIONS, &object).await {
@@ -42,7 +43,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     Ok(true)
 }
 
-fn object(order: &Order<'_>, revision: Revision, name: &str, hash: &str, data: Value) -> Value {
+fn object(order: &Order<'_>, revision: Revision, name: &str, hash: &str, data: &Value) -> Value {
     let mut labels = json!({
         label::ROLLOUT: order.names.name,
         label::ROLLOUT_UID: order.names.uid,
@@ -60,6 +61,8 @@ fn object(order: &Order<'_>, revision: Revision, name: &str, hash: &str, data: V
             "namespace": order.names.namespace,
             "labels": labels,
             "annotations": {annotation::HASH: hash, order.epoch_key(): order.record.epoch.to_string()},
+            // It serves nobody, so it may go with its Rollout.
+            "ownerReferences": [owner_reference(&order.names.name, &order.names.uid)],
         },
         "revision": revision.counter,
         "data": data,

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Value, json};
 use teal_api::names::{label, manager, role};
+use teal_api::rollout::OnDelete;
 use teal_plan::{Phase, Slot};
 use teal_traffic::{Direction, RoleService};
 
@@ -15,6 +16,7 @@ use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
 use crate::observe::{epoch_on, points_of};
+use crate::rendering::owner_reference;
 
 /// Which of the two Services.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,6 +130,11 @@ fn beside(
     for (key, value) in own_labels(order, role) {
         all[key] = json!(value);
     }
+    let owned = there.pointer("/metadata/ownerReferences").is_some();
+    if order.filled.on_delete == OnDelete::DeleteAll && !owned {
+        let owners = json!([owner_reference(&order.names.name, &order.names.uid)]);
+        operations.push(add("/metadata/ownerReferences", owners));
+    }
     if all != labels {
         operations.push(add("/metadata/labels", all));
     }
@@ -189,6 +196,9 @@ async fn create(
     };
     if !object["metadata"]["annotations"].is_object() {
         object["metadata"]["annotations"] = json!({});
+    }
+    if order.filled.on_delete == OnDelete::DeleteAll {
+        object["metadata"]["ownerReferences"] = json!([owner_reference(&order.names.name, &order.names.uid)]);
     }
     object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let resource = kinds::SERVICE.resource();

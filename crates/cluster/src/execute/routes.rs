@@ -150,8 +150,8 @@ async fn lower_partly(
 
 fn for_version(object: &Value, mut patch: json_patch::Patch) -> json_patch::Patch {
     let value = json::text(object, "/metadata/resourceVersion").into();
-    let path = "/metadata/resourceVersion".parse().unwrap_or_default();
-    patch.0.insert(0, PatchOperation::Test(TestOperation { path, value }));
+    let test = TestOperation { path: "/metadata/resourceVersion".parse().unwrap_or_default(), value };
+    patch.0.insert(0, PatchOperation::Test(test));
     patch
 }
 

@@ -160,10 +160,11 @@ fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<std::sync:
 }
 
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {
-    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
-    let of_pod =
-        pods.filter_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?))).next();
-    of_pod.or_else(|| {
+    let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
+    let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
+    let mut jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.ended == Some(false));
+    let of_job = jobs.next().map(|view| format!("Job {} failed: look at its pods", view.id.name));
+    of_pod.or(of_job).or_else(|| {
         rendering?.workloads.iter().find_map(|workload| {
             let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
             let failure = view.state.as_ref()?.failure.clone()?;

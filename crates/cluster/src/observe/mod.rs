@@ -1,6 +1,7 @@
 //! From what the caches hold to what the planner looks at. Pure but for the memory of since when things have been so:
 //! the same caches, memory and time give the same snapshot.
 
+mod around;
 mod colors;
 mod decisions;
 mod found;
@@ -14,10 +15,11 @@ use std::sync::Arc;
 
 use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
+use teal_api::rollout::{Traffic, TrafficService};
 use teal_plan::record::Release;
 use teal_plan::snapshot::{CheckSeen, Objects, Obstacle, Snapshot, Stops, World};
 use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
-use teal_release::ObjectKey;
+use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
 use crate::config::Config;
@@ -28,6 +30,7 @@ use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
 pub(crate) use roles::{epoch_on, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
+pub(crate) use settings::TRAFFIC;
 
 /// Everything that a look is made from.
 pub(crate) struct Scene<'a> {
@@ -39,6 +42,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) checks: Vec<(String, CheckSeen)>,
     pub(crate) now: Time,
     pub(crate) nonce: String,
+    /// What is wrong with checks, by reason.
+    pub(crate) problems: Vec<(String, String)>,
 }
 
 /// What was seen, and what else was found on the way.
@@ -50,6 +55,11 @@ pub(crate) struct Seen {
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Vec<RouteSeen>,
     pub(crate) names: Names,
+    /// The traffic that counts now, and whether the spec's is another one that waits for the rollout's end.
+    pub(crate) traffic: Traffic,
+    pub(crate) traffic_waits: bool,
+    /// What `spec.release` needs to start.
+    pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
@@ -83,6 +93,8 @@ pub(crate) struct Facts<'a> {
     rollout: &'a Rollout,
     names: Names,
     filled: Result<Filled, SpecError>,
+    traffic: Traffic,
+    traffic_waits: bool,
     services: Vec<RoleService>,
     record: Record,
     /// The hash of `spec.release`.
@@ -94,12 +106,14 @@ pub(crate) struct Facts<'a> {
 
 /// Looks.
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
-    let Scene { stores, pokes, config, rollout, memory, checks, now, nonce } = scene;
+    let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems } = scene;
     let facts = Facts::gather(stores, config, rollout, now);
     let renderings = Renderings::of(&facts, memory);
     let routes = routes::see(&facts, memory);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
+    obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(memory.obstacles(now));
+    obstacles.extend(no_room(&facts, memory));
     obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);
     let weight = routes.seen.form.highest().max(facts.record.intended_weight());
@@ -108,7 +122,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
-        abandoned: settings::abandoned(&facts),
+        abandoned: settings::abandoned(&facts, memory.namespace_goes),
         finalizer: settings::has_finalizer(rollout),
         policies: stores.admission.proves_decisions(),
         blue,
@@ -126,11 +140,22 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let decisions = decisions::see(&facts);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
-    let Facts { record, filled, services, names, .. } = facts;
+    let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
     let snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
-    let Renderings { blue, green, .. } = renderings;
-    Seen { snapshot, filled: filled.ok(), services, routes: routes.each, names, blue, green }
+    let Renderings { blue, green, need, .. } = renderings;
+    Seen {
+        snapshot,
+        filled: filled.ok(),
+        services,
+        routes: routes.each,
+        names,
+        blue,
+        green,
+        traffic,
+        traffic_waits,
+        need,
+    }
 }
 
 fn objects_in_sync(world: &World) -> bool {
@@ -142,17 +167,21 @@ fn objects_in_sync(world: &World) -> bool {
 impl<'a> Facts<'a> {
     fn gather(stores: &'a Stores, config: &'a Config, rollout: &'a Rollout, now: Time) -> Self {
         let names = Names::of(rollout);
-        let filled = teal_api::defaults::filled(&rollout.spec);
-        let traffic = &rollout.spec.traffic.services;
-        let services =
-            traffic.iter().map(|service| RoleService::new(&names.namespace, &service.name)).collect();
+        let record = settings::record(rollout);
+        let traffic = settings::traffic(rollout, &record);
+        let traffic_waits = traffic != rollout.spec.traffic;
+        let filled = settings::filled(rollout, &traffic, traffic_waits);
+        let role = |service: &TrafficService| RoleService::new(&names.namespace, &service.name);
+        let services = traffic.services.iter().map(role).collect();
         Self {
             stores,
             config,
             rollout,
             filled,
             services,
-            record: settings::record(rollout),
+            record,
+            traffic,
+            traffic_waits,
             hash: teal_release::hash(rollout.spec.release.raw()),
             objects: stores.objects_of(&names.namespace, &names.name),
             pods: stores.pods.group(&names.namespace, &names.name),
@@ -185,21 +214,41 @@ pub(crate) struct Renderings {
     pub(crate) refusals: Vec<teal_release::Refusal>,
     /// What is worth a warning about it.
     pub(crate) findings: Vec<teal_release::Finding>,
+    /// The traffic Services as it wants them.
+    pub(crate) services: Vec<teal_release::RoleService>,
+    /// What it needs to start.
+    pub(crate) need: Option<Resources>,
 }
 
 impl Renderings {
     fn of(facts: &Facts<'_>, memory: &mut Memory) -> Self {
-        let mut this = Self { blue: None, green: None, refusals: Vec::new(), findings: Vec::new() };
+        let mut this = Self {
+            blue: None,
+            green: None,
+            refusals: Vec::new(),
+            findings: Vec::new(),
+            services: Vec::new(),
+            need: None,
+        };
+        let mut wanted = None;
         for color in [Color::Blue, Color::Green] {
             let Some(release) = facts.asked(color) else { continue };
             let rendered = slot_rendering(facts, memory, &release);
+            // What is wrong with a release, and worth telling, is the same for both colors and roles.
+            if release.hash == facts.hash {
+                wanted.clone_from(&rendered);
+            }
             match color {
                 Color::Blue => this.blue = rendered,
                 Color::Green => this.green = rendered,
             }
         }
-        match wanted_rendering(facts, memory) {
-            Ok(rendering) => this.findings.clone_from(&rendering.findings),
+        match wanted.map_or_else(|| wanted_rendering(facts, memory), Ok) {
+            Ok(rendering) => {
+                this.findings.clone_from(&rendering.findings);
+                this.services.clone_from(&rendering.role_services);
+                this.need = Some(rendering.need.clone());
+            }
             Err(refusals) => this.refusals = refusals,
         }
         this
@@ -250,7 +299,6 @@ fn whom<'a>(facts: &'a Facts<'_>, key: &'a RenderKey) -> For<'a> {
         rollout: &facts.names.name,
         namespace: &facts.names.namespace,
         instance: &facts.config.instance,
-        services: facts.filled.as_ref().map_or(&[], |filled| filled.services.as_slice()),
         key,
     }
 }
@@ -263,6 +311,11 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool) -> Render
         hash,
         active,
         sizes: if active { BTreeMap::new() } else { colors::sizes_of_live(facts) },
+        services: facts.filled.as_ref().map(|filled| filled.services.clone()).unwrap_or_default(),
+        owned: facts
+            .filled
+            .as_ref()
+            .is_ok_and(|filled| filled.on_delete == teal_api::rollout::OnDelete::DeleteAll),
         hold: if holds_sizes(&facts.record) { facts.record.baseline.clone() } else { Vec::new() },
     }
 }
@@ -301,6 +354,13 @@ pub(crate) fn manifests_for(
     })
 }
 
+/// As a look at quotas and nodes found before something was to be created.
+fn no_room(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
+    let room = memory.room.as_ref().filter(|room| room.hash == facts.hash)?;
+    let stops = if facts.record.live.is_some() { Stops::Rollout } else { Stops::Everything };
+    Some(obstacle("NoRoom", room.shortage.clone()?, stops))
+}
+
 fn recorded(facts: &Facts<'_>) -> bool {
     let Some(release) = facts.record.candidate.or(facts.record.live) else { return false };
     let views = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
@@ -313,7 +373,7 @@ fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {
     let own = facts.objects.iter().filter(|view| view.rollout_uid == facts.names.uid).map(|view| view.epoch);
     let services = facts.services.iter().flat_map(|s| [&s.name, &s.candidate]);
     let services = services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
-    let services = services.map(|view| roles::epoch_on(&view.value, &facts.names.uid));
+    let services = services.map(|view| epoch_on(&view.value, &facts.names.uid));
     own.chain(services).chain(routes.each.iter().map(|route| route.epoch)).max().unwrap_or(0)
 }
 

@@ -1,15 +1,10 @@
 //! What is in the way, each with object, field and remedy.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-use teal_api::names::label;
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
-use teal_traffic::Listed;
 
-use super::routes::{Routes, selectors};
-use super::{Facts, Renderings, obstacle};
+use super::routes::Routes;
+use super::{Facts, Renderings, around, obstacle};
 use crate::stores::{ObjectId, Pokes, What};
 
 /// All of them, and whether the release can be used as it is written.
@@ -27,9 +22,14 @@ pub(super) fn gather(
     obstacles.extend(renderings.refusals.iter().map(refused));
     obstacles.extend(claimed(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());
-    obstacles.extend(overlaps(facts));
-    obstacles.extend(unmanaged(facts));
+    obstacles.extend(ports(facts, renderings));
+    obstacles.extend(around::overlaps(facts));
+    obstacles.extend(around::hidden_hosts(facts));
+    obstacles.extend(around::policy_gaps(facts));
+    obstacles.extend(around::rules(facts));
+    obstacles.extend(around::unmanaged(facts));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
+    obstacles.extend(judged_by_time(facts));
     (obstacles, renderings.refusals.is_empty())
 }
 
@@ -70,61 +70,30 @@ fn is_older(facts: &Facts<'_>, rival: &str) -> bool {
     made(&other.metadata) < made(&facts.rollout.metadata)
 }
 
-/// Other Services that select the candidate's pods would give them requests at weight 0.
-fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
-    let Some(candidate) = facts.record.candidate else { return Vec::new() };
-    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(candidate.slot));
-    // Pods of a workload are alike: one of each set of labels is enough.
-    let mut kinds: Vec<BTreeMap<String, String>> = Vec::new();
-    for pod in pods {
-        let labels: BTreeMap<String, String> =
-            pod.labels.iter().filter(|(name, _)| name != "pod-template-hash").cloned().collect();
-        if !kinds.contains(&labels) {
-            kinds.push(labels);
+/// A Service in the cluster that can't have roles, or whose ports the release would take from callers.
+fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    for service in &facts.services {
+        let Some(view) = facts.stores.services.get(&facts.names.namespace, &service.name) else { continue };
+        if let Err(refusal) = teal_traffic::service_problem(&view.value) {
+            found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+        }
+        let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name);
+        let change = wanted
+            .and_then(|wanted| teal_traffic::port_changes(&view.value, &wanted.template.to_value()).err());
+        if let Some(refusal) = change {
+            found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }
-    if kinds.is_empty() {
-        return Vec::new();
-    }
-    let services = facts.stores.services.group(&facts.names.namespace, "");
-    let foreign: Vec<Value> = services
-        .iter()
-        .filter(|view| view.label(label::ROLLOUT) != Some(&facts.names.name))
-        .map(|view| view.value.clone())
-        .collect();
-    let known: Vec<String> =
-        facts.services.iter().flat_map(|service| [service.name.clone(), service.candidate.clone()]).collect();
-    let found = kinds
-        .iter()
-        .flat_map(|labels| teal_traffic::selector_overlaps(&foreign, &facts.names.namespace, labels, &known));
-    let mut found: Vec<_> = found.collect();
-    found.sort();
-    found.dedup();
-    found.into_iter().map(|finding| obstacle("SelectorOverlap", finding.message, Stops::Rollout)).collect()
+    found
 }
 
-/// Routes to the Services that nobody listed: their callers change over at once, at promotion.
-fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
-    let Ok(filled) = &facts.filled else { return Vec::new() };
-    if !filled.has_mesh() {
-        return Vec::new();
-    }
-    let names = |value: &Value| {
-        let text = value.pointer("/spec").map(ToString::to_string).unwrap_or_default();
-        facts.services.iter().any(|service| text.contains(&service.name))
-    };
-    let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
-    let all: Vec<Value> =
-        all.iter().filter(|view| names(&view.value)).map(|view| view.value.clone()).collect();
-    let listed: Vec<Listed> = filled
-        .virtual_services
-        .iter()
-        .map(|entry| Listed {
-            namespace: facts.names.namespace.clone(),
-            name: entry.name.clone(),
-            routes: selectors(entry),
-        })
-        .collect();
-    let found = teal_traffic::unmanaged_routes(&all, &facts.services, &listed, &facts.config.mesh);
-    found.into_iter().map(|finding| obstacle("UnmanagedRoutes", finding.message, Stops::Nothing)).collect()
+/// With neither checks nor approval it is said that only readiness and time are judged.
+fn judged_by_time(facts: &Facts<'_>) -> Option<Obstacle> {
+    let filled = facts.filled.as_ref().ok()?;
+    filled.judged_by_time_only().then(|| {
+        let message = "no step has checks or an approval, so only readiness and time are judged: add spec.checks, or \
+                       an approval to a step";
+        obstacle("JudgedByTimeOnly", message, Stops::Nothing)
+    })
 }

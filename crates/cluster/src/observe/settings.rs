@@ -1,13 +1,16 @@
 //! The spec and the record, as the planner needs them.
 
 use teal_api::Rollout;
-use teal_api::defaults::Filled;
+use teal_api::defaults::{Filled, SpecError};
 use teal_api::names::finalizer;
 use teal_api::rollout as api;
 use teal_plan::settings::{Guard, Mode, OnDelete, OnFailure, Readiness, Settings, Step, Until};
-use teal_plan::{ContentHash, Record, Span};
+use teal_plan::{ContentHash, Phase, Record, Span};
 
 use super::Facts;
+
+/// Beside the planner's record: the traffic with which a rollout began.
+pub(crate) const TRAFFIC: &str = "traffic";
 
 /// What was committed. What can't be read is lost, and the planner makes it anew from what serves.
 pub(super) fn record(rollout: &Rollout) -> Record {
@@ -15,12 +18,35 @@ pub(super) fn record(rollout: &Rollout) -> Record {
     commit.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
+/// The traffic that counts: while a rollout is under way, that with which it began.
+pub(super) fn traffic(rollout: &Rollout, record: &Record) -> api::Traffic {
+    let under_way =
+        matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. });
+    let commit = rollout.status.as_ref().and_then(|status| status.commit.as_ref()).filter(|_| under_way);
+    let pinned = commit.and_then(|commit| serde_json::from_value(commit.get(TRAFFIC)?.clone()).ok());
+    pinned.unwrap_or_else(|| rollout.spec.traffic.clone())
+}
+
+/// The spec with its defaults, over the traffic that counts.
+pub(super) fn filled(rollout: &Rollout, traffic: &api::Traffic, differs: bool) -> Result<Filled, SpecError> {
+    if differs {
+        let mut spec = rollout.spec.clone();
+        spec.traffic = traffic.clone();
+        return teal_api::defaults::filled(&spec);
+    }
+    teal_api::defaults::filled(&rollout.spec)
+}
+
 pub(super) fn has_finalizer(rollout: &Rollout) -> bool {
     rollout.metadata.finalizers.iter().flatten().any(|name| name == finalizer::TRAFFIC)
 }
 
-/// Deletion must not be held up where nothing can be restored any more: the mesh's kinds are gone.
-pub(super) fn abandoned(facts: &Facts<'_>) -> bool {
+/// Deletion must not be held up where nothing can be restored any more: the mesh's kinds are gone, or the namespace
+/// goes, and its objects with it.
+pub(super) fn abandoned(facts: &Facts<'_>, namespace_goes: bool) -> bool {
+    if namespace_goes {
+        return true;
+    }
     let routed = facts.filled.as_ref().is_ok_and(Filled::has_mesh);
     routed && !super::mesh_is_there(facts.stores)
 }
@@ -47,12 +73,12 @@ pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>) -> Settings {
         endpoint_grace: config.endpoint_grace,
     };
     match &facts.filled {
-        Ok(filled) => from(filled, empty),
+        Ok(filled) => from(filled, &empty),
         Err(_) => empty,
     }
 }
 
-fn from(filled: &Filled, base: Settings) -> Settings {
+fn from(filled: &Filled, base: &Settings) -> Settings {
     Settings {
         mode: mode(filled.mode),
         steps: filled.steps.iter().map(step).collect(),
@@ -72,7 +98,7 @@ fn from(filled: &Filled, base: Settings) -> Settings {
         keep_previous: millis(filled.keep_previous_ms),
         keep_failed: millis(filled.keep_failed_ms),
         routed: filled.has_mesh(),
-        ..base
+        ..base.clone()
     }
 }
 

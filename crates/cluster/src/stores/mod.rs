@@ -6,6 +6,7 @@
 mod admission;
 mod cache;
 mod objects;
+mod optional;
 mod pokes;
 mod shapes;
 mod views;
@@ -38,6 +39,8 @@ pub(crate) struct Stores {
     pub(crate) pods: Cache<PodView>,
     pub(crate) virtual_services: Cache<JsonView>,
     pub(crate) destination_rules: Cache<JsonView>,
+    /// What else of the mesh decides about reaching the candidate.
+    around: Vec<(Known, Cache<JsonView>)>,
     pub(crate) revisions: Cache<ObjectView>,
     pub(crate) objects: Vec<(Known, Cache<ObjectView>)>,
     /// Kinds that only some clusters have: which are there, at which version.
@@ -50,7 +53,11 @@ impl Stores {
     pub(crate) fn new() -> Self {
         let workloads = [kinds::DEPLOYMENT, kinds::STATEFUL_SET];
         let objects = kinds::RELEASE.iter().copied().chain(workloads);
-        Self { objects: objects.map(|kind| (kind, Cache::default())).collect(), ..Self::default() }
+        Self {
+            objects: objects.map(|kind| (kind, Cache::default())).collect(),
+            around: kinds::AROUND.iter().map(|kind| (*kind, Cache::default())).collect(),
+            ..Self::default()
+        }
     }
 
     /// Every object with this Rollout's label, of every kind of a release but Services.
@@ -84,9 +91,36 @@ impl Stores {
         }
     }
 
-    /// Whether routes can exist.
-    pub(crate) fn has_mesh(&self) -> bool {
-        self.served(kinds::VIRTUAL_SERVICE).is_some()
+    fn set_served(&self, kind: Known, version: Option<String>) {
+        let mut optional = self.optional.write().unwrap_or_else(PoisonError::into_inner);
+        match version {
+            Some(version) => drop(optional.insert(kind.plural, version)),
+            None => drop(optional.remove(kind.plural)),
+        }
+    }
+
+    fn released(&self, kind: Known) -> Option<&Cache<ObjectView>> {
+        self.objects.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache)
+    }
+
+    /// The cache of a kind that comes with the mesh.
+    fn mesh(&self, kind: Known) -> Option<&Cache<JsonView>> {
+        if kind == kinds::VIRTUAL_SERVICE {
+            Some(&self.virtual_services)
+        } else if kind == kinds::DESTINATION_RULE {
+            Some(&self.destination_rules)
+        } else {
+            self.around.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache)
+        }
+    }
+
+    /// The objects of a kind around the routes: in one namespace, or in all of them.
+    pub(crate) fn around(&self, kind: Known, namespace: Option<&str>) -> Vec<Value> {
+        let Some((_, cache)) = self.around.iter().find(|(known, _)| *known == kind) else {
+            return Vec::new();
+        };
+        let views = namespace.map_or_else(|| cache.all(), |namespace| cache.group(namespace, ""));
+        views.iter().map(|view| view.value.clone()).collect()
     }
 
     /// Whether every first list is complete: planning on less would take what isn't listed yet for gone.
@@ -98,6 +132,7 @@ impl Stores {
             && self.pods.is_ready()
             && self.virtual_services.is_ready()
             && self.destination_rules.is_ready()
+            && self.around.iter().all(|(_, cache)| cache.is_ready())
             && self.revisions.is_ready()
             && self.admission.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
@@ -137,4 +172,13 @@ pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
     list.into_iter()
         .filter_map(|object| serde_json::from_value::<shapes::Slice>(object).ok()?.view())
         .collect()
+}
+
+/// The DestinationRules that can hold for a Service of the namespace.
+pub(crate) fn rules(stores: &Stores, namespace: &str, root: &str) -> Vec<Value> {
+    let mut views = stores.destination_rules.group(namespace, "");
+    if root != namespace {
+        views.extend(stores.destination_rules.group(root, ""));
+    }
+    views.iter().map(|view| view.value.clone()).collect()
 }

@@ -31,6 +31,8 @@ pub(crate) struct Shape<Spec, Status, Endpoints> {
 
 /// A Deployment or `StatefulSet`.
 pub(crate) type Workload = Shape<WorkloadSpec, WorkloadStatus, IgnoredAny>;
+/// A Job.
+pub(crate) type Job = Shape<IgnoredAny, JobStatus, IgnoredAny>;
 /// A pod.
 pub(crate) type Pod = Shape<IgnoredAny, PodStatus, IgnoredAny>;
 /// An `EndpointSlice`.
@@ -102,6 +104,26 @@ impl Workload {
             failure: failure.map(|condition| condition.message),
         };
         Some(ObjectView { state: Some(state), ..view })
+    }
+}
+
+/// Of a Job.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct JobStatus {
+    conditions: Vec<Condition>,
+}
+
+impl Job {
+    pub(crate) fn view(self, kind: Known) -> Option<ObjectView> {
+        let view = ObjectView::of(kind, &self.metadata)?;
+        let is = |kind: &str| self.status.conditions.iter().any(|c| c.kind == kind && c.status == "True");
+        let ended = match (is("Complete"), is("Failed")) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
+        Some(ObjectView { ended, ..view })
     }
 }
 

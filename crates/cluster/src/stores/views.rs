@@ -29,6 +29,8 @@ pub(crate) struct ObjectView {
     pub(crate) owned: Option<Box<str>>,
     /// How a workload is.
     pub(crate) state: Option<WorkloadState>,
+    /// Whether a Job ended well; nothing while it runs.
+    pub(crate) ended: Option<bool>,
 }
 
 /// How a workload is.
@@ -69,6 +71,7 @@ impl ObjectView {
             deleting: metadata.deletion_timestamp.is_some(),
             owned: owned(metadata.managed_fields.as_deref().unwrap_or_default()),
             state: None,
+            ended: None,
         })
     }
 

@@ -1,8 +1,7 @@
 //! The watches: one per kind for the process, each with its own backoff, feeding caches and pokes.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -14,14 +13,14 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use teal_api::names::label;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::cache::Touched;
 use super::objects::{DecisionView, JsonView, RolloutView};
 use super::pokes::{Poke, Pokes, What};
-use super::shapes::{Pod, Slice, Workload};
+use super::shapes::{Job, Pod, Slice, Workload};
 use super::views::ObjectView;
-use super::{Cache, ObjectId, Stores, View};
+use super::{ObjectId, Stores, View};
 use crate::access::Access;
 use crate::kinds::{self, Known};
 
@@ -40,8 +39,6 @@ pub(crate) struct Watches {
     pub(crate) namespace: Option<String>,
     pub(crate) instance: String,
 }
-
-const OPTIONAL: [Known; 2] = [kinds::VIRTUAL_SERVICE, kinds::DESTINATION_RULE];
 
 impl Watches {
     /// Runs all of them until it is dropped.
@@ -183,11 +180,16 @@ impl Watches {
         }
     }
 
-    async fn release_objects(self: Arc<Self>, index: usize, resource: ApiResource) {
+    pub(super) async fn release_objects(self: Arc<Self>, index: usize, resource: ApiResource) {
         let Some((kind, cache)) = self.stores.objects.get(index) else { return };
         let watched = Watched { kind: *kind, labels: label::ROLLOUT };
         if *kind == kinds::DEPLOYMENT || *kind == kinds::STATEFUL_SET {
             let mut events = self.stream::<Workload>(watched, &resource);
+            while let Some(event) = events.next().await {
+                self.poke_objects(cache.take(event, |object| object.view(*kind)));
+            }
+        } else if *kind == kinds::JOB {
+            let mut events = self.stream::<Job>(watched, &resource);
             while let Some(event) = events.next().await {
                 self.poke_objects(cache.take(event, |object| object.view(*kind)));
             }
@@ -203,12 +205,13 @@ impl Watches {
         self.pokes.touched(touched, |pokes, view| pokes.one(&view.id.namespace, &view.rollout));
     }
 
-    async fn json_objects(self: Arc<Self>, kind: Known, resource: ApiResource) {
+    pub(super) async fn json_objects(self: Arc<Self>, kind: Known, resource: ApiResource) {
         let mut events = self.stream::<DynamicObject>(Watched { kind, labels: "" }, &resource);
-        let cache = self.json_cache(kind);
+        let Some(cache) = self.stores.mesh(kind) else { return };
         let api_version = resource.api_version.clone();
         while let Some(event) = events.next().await {
-            let touched = cache.take(event, |object| JsonView::of(value(&object)?, &api_version, kind.kind));
+            let read = |object: DynamicObject| JsonView::of(value(&object)?, &api_version, kind.kind);
+            let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
                 if kind == kinds::VIRTUAL_SERVICE && pokes.referrers(What::VirtualService, &id) {
@@ -219,115 +222,7 @@ impl Watches {
         }
     }
 
-    fn json_cache(&self, kind: Known) -> &Cache<JsonView> {
-        if kind == kinds::VIRTUAL_SERVICE {
-            &self.stores.virtual_services
-        } else {
-            &self.stores.destination_rules
-        }
-    }
-
-    /// Kinds that come with a CRD are watched as soon as that is there, and let go when it goes. Seen by a watch of the
-    /// CRDs, so that waiting for Istio costs no request.
-    async fn follow_optional(self: Arc<Self>) {
-        let crd = Known {
-            group: "apiextensions.k8s.io",
-            version: "v1",
-            kind: "CustomResourceDefinition",
-            plural: "customresourcedefinitions",
-            built_in: true,
-        };
-        let client = self.access.client();
-        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &crd.resource());
-        let mut events = watcher(api, Config::default()).default_backoff().boxed();
-        let mut running: BTreeMap<&'static str, AbortHandle> = BTreeMap::new();
-        let mut tasks = JoinSet::new();
-        let mut seen: Option<Vec<String>> = None;
-        while let Some(event) = events.next().await {
-            match event {
-                Err(error) => tracing::warn!(%error, "definitions can't be watched"),
-                Ok(Event::Init) => seen = Some(Vec::new()),
-                Ok(Event::InitApply(object)) => seen.get_or_insert_default().push(name(&object.metadata)),
-                Ok(Event::InitDone) => {
-                    let there = seen.take().unwrap_or_default();
-                    for kind in self.optional() {
-                        self.set(kind, there.contains(&definition(kind)), &mut running, &mut tasks).await;
-                    }
-                }
-                Ok(Event::Apply(object)) => {
-                    if let Some(kind) =
-                        self.optional().into_iter().find(|kind| definition(*kind) == name(&object.metadata))
-                    {
-                        self.set(kind, true, &mut running, &mut tasks).await;
-                    }
-                }
-                Ok(Event::Delete(object)) => {
-                    if let Some(kind) =
-                        self.optional().into_iter().find(|kind| definition(*kind) == name(&object.metadata))
-                    {
-                        self.set(kind, false, &mut running, &mut tasks).await;
-                    }
-                }
-            }
-        }
-    }
-
-    fn optional(&self) -> Vec<Known> {
-        let kinds = self.stores.objects.iter().map(|(kind, _)| *kind).filter(|kind| !kind.built_in);
-        OPTIONAL.into_iter().chain(kinds).collect()
-    }
-
-    async fn set(
-        &self,
-        kind: Known,
-        there: bool,
-        running: &mut BTreeMap<&'static str, AbortHandle>,
-        tasks: &mut JoinSet<()>,
-    ) {
-        if there == running.contains_key(kind.plural) && (there || self.is_known_absent(kind)) {
-            return;
-        }
-        if let Some(task) = running.remove(kind.plural) {
-            task.abort();
-        }
-        let version = if there { self.version(kind).await } else { None };
-        let mut optional = self.stores.optional.write().unwrap_or_else(PoisonError::into_inner);
-        match version {
-            Some(version) => {
-                optional.insert(kind.plural, version.clone());
-                running.insert(kind.plural, self.start(kind, kind.at(&version), tasks));
-            }
-            None => {
-                optional.remove(kind.plural);
-                self.clear(kind);
-            }
-        }
-        self.pokes.poke(Poke::All);
-    }
-
-    fn is_known_absent(&self, kind: Known) -> bool {
-        match self.stores.objects.iter().find(|(known, _)| *known == kind) {
-            Some((_, cache)) => cache.is_ready(),
-            None => self.json_cache(kind).is_ready(),
-        }
-    }
-
-    fn clear(&self, kind: Known) {
-        match self.stores.objects.iter().find(|(known, _)| *known == kind) {
-            Some((_, cache)) => cache.set_absent(),
-            None => self.json_cache(kind).set_absent(),
-        }
-    }
-
-    fn start(&self, kind: Known, resource: ApiResource, tasks: &mut JoinSet<()>) -> AbortHandle {
-        let watches = Arc::new(self.share());
-        match self.stores.objects.iter().position(|(known, _)| *known == kind) {
-            Some(index) => tasks.spawn(watches.release_objects(index, resource)),
-            None => tasks.spawn(watches.json_objects(kind, resource)),
-        }
-    }
-
-    fn share(&self) -> Self {
+    pub(super) fn share(&self) -> Self {
         Self {
             access: Arc::clone(&self.access),
             stores: Arc::clone(&self.stores),
@@ -336,42 +231,21 @@ impl Watches {
             instance: self.instance.clone(),
         }
     }
+}
 
-    /// The version that the server prefers for this group. A definition may be there before it is served.
-    async fn version(&self, kind: Known) -> Option<String> {
-        for _ in 0..50 {
-            let path = format!("/apis/{}", kind.group);
-            match self.access.path(&path).await {
-                Ok(Some(group)) => {
-                    let preferred = crate::json::text(&group, "/preferredVersion/version").to_owned();
-                    if self
-                        .access
-                        .path(&format!("{path}/{preferred}"))
-                        .await
-                        .is_ok_and(|found| lists(found.as_ref(), kind))
-                    {
-                        return Some(preferred);
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, group = kind.group, "what the group has can't be read"),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        None
+/// Of the kinds around routes, those that can say something of a role Service or of pods.
+fn concerns(kind: Known, view: &JsonView) -> bool {
+    let says = |pointer: &str| view.value.pointer(pointer).is_some();
+    if kind == kinds::SERVICE_ENTRY {
+        says("/spec/workloadSelector")
+    } else if kind == kinds::AUTHORIZATION_POLICY || kind == kinds::REQUEST_AUTHENTICATION {
+        says("/spec/targetRefs") || says("/spec/targetRef")
+    } else {
+        true
     }
 }
 
-fn lists(found: Option<&Value>, kind: Known) -> bool {
-    let resources = found.and_then(|list| list.get("resources")).and_then(Value::as_array);
-    resources.into_iter().flatten().any(|resource| resource["name"] == kind.plural)
-}
-
-fn definition(kind: Known) -> String {
-    format!("{}.{}", kind.plural, kind.group)
-}
-
-fn name(metadata: &ObjectMeta) -> String {
+pub(super) fn name(metadata: &ObjectMeta) -> String {
     metadata.name.clone().unwrap_or_default()
 }
 
@@ -389,6 +263,8 @@ pub(super) fn read_metadata(kind: Known, object: &Value) -> Option<ObjectView> {
 pub(super) fn read_object(kind: Known, object: &Value) -> Option<ObjectView> {
     if kind == kinds::DEPLOYMENT || kind == kinds::STATEFUL_SET {
         serde_json::from_value::<Workload>(object.clone()).ok()?.view(kind)
+    } else if kind == kinds::JOB {
+        serde_json::from_value::<Job>(object.clone()).ok()?.view(kind)
     } else {
         read_metadata(kind, object)
     }

@@ -50,7 +50,7 @@ pub fn rollout(version: &str) -> Value {
                 {"name": "canary", "weight": 10, "approval": {"count": 1}},
                 {"name": "full", "weight": 100},
             ],
-            "keep": {"previous": "2s"},
+            "keep": {"previous": "2s", "failed": "3s"},
         },
     })
 }

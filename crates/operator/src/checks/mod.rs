@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use teal_api::defaults::FilledCheck;
 use teal_api::rollout::status::CheckStatus;
 use teal_cluster::{Measuring, Poker, Questions};
 use teal_judge::{Outcome, Problem, ProblemKind, Sample};
-use teal_measure::{Answer, Measurer, Request, next_aligned};
+use teal_measure::{Answer, Measurer, Request, check_query, next_aligned};
 use teal_plan::snapshot::CheckSeen;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -184,6 +185,25 @@ impl Measuring for Checks {
 
     fn forget(&self, uid: &str) {
         self.lock().remove(uid);
+    }
+
+    fn problem(&self, check: &FilledCheck) -> Option<(&'static str, String)> {
+        let field = format!("spec.checks[{}]", check.name);
+        if let Err(error) = check_query(&check.query) {
+            return Some(("QueryInvalid", format!("{field}.query: {error}: correct it")));
+        }
+        let sources = self.measurer.sources();
+        if sources.get(&check.source).is_some() {
+            return None;
+        }
+        let known: Vec<&str> = sources.names().collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!(
+            "{field}.source: {} is not in the operator's configuration (it has: {known}): correct the name, or add \
+             the source there",
+            check.source
+        );
+        Some(("SourceNotFound", message))
     }
 }
 

@@ -1,0 +1,116 @@
+//! What around the routes stands in the way of a candidate, or goes past it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use teal_api::defaults::Filled;
+use teal_api::names::label;
+use teal_plan::snapshot::{Obstacle, Stops};
+use teal_traffic::Listed;
+
+use super::routes::selectors;
+use super::{Facts, obstacle};
+use crate::kinds;
+
+/// Sidecars that let callers see the live host and not the candidate's.
+pub(super) fn hidden_hosts(facts: &Facts<'_>) -> Vec<Obstacle> {
+    if !is_meshed(facts) {
+        return Vec::new();
+    }
+    let sidecars = facts.stores.around(kinds::SIDECAR, None);
+    let found = facts
+        .services
+        .iter()
+        .flat_map(|service| teal_traffic::hosts_not_exported(&sidecars, service, &facts.config.mesh));
+    found.map(|finding| obstacle("HostNotExported", finding.message, Stops::Rollout)).collect()
+}
+
+/// Policies bound to the live Service that the candidate would go without.
+pub(super) fn policy_gaps(facts: &Facts<'_>) -> Vec<Obstacle> {
+    if !is_meshed(facts) {
+        return Vec::new();
+    }
+    let namespace = Some(facts.names.namespace.as_str());
+    let mut policies = facts.stores.around(kinds::AUTHORIZATION_POLICY, namespace);
+    policies.extend(facts.stores.around(kinds::REQUEST_AUTHENTICATION, namespace));
+    let found = facts.services.iter().flat_map(|service| teal_traffic::policy_gaps(&policies, service));
+    found.map(|finding| obstacle("PolicyGap", finding.message, Stops::Rollout)).collect()
+}
+
+/// DestinationRules that can't be copied for the candidate.
+pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
+    if !is_meshed(facts) {
+        return Vec::new();
+    }
+    let rules = crate::stores::rules(facts.stores, &facts.names.namespace, &facts.config.mesh.root_namespace);
+    let clients = std::slice::from_ref(&facts.names.namespace);
+    let labels = BTreeMap::new();
+    let refused = facts.services.iter().filter_map(|service| {
+        teal_traffic::candidate_rules(&rules, service, clients, &facts.config.mesh, &labels).err()
+    });
+    refused.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)).collect()
+}
+
+fn is_meshed(facts: &Facts<'_>) -> bool {
+    facts.filled.as_ref().is_ok_and(Filled::has_mesh)
+}
+
+/// Other Services and ServiceEntries that select the candidate's pods would give them requests at weight 0.
+pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
+    let Some(candidate) = facts.record.candidate else { return Vec::new() };
+    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(candidate.slot));
+    // Pods of a workload are alike: one of each set of labels is enough.
+    let mut kinds: Vec<BTreeMap<String, String>> = Vec::new();
+    for pod in pods {
+        let labels: BTreeMap<String, String> =
+            pod.labels.iter().filter(|(name, _)| name != "pod-template-hash").cloned().collect();
+        if !kinds.contains(&labels) {
+            kinds.push(labels);
+        }
+    }
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let services = facts.stores.services.group(&facts.names.namespace, "");
+    let foreign: Vec<Value> = services
+        .iter()
+        .filter(|view| view.label(label::ROLLOUT) != Some(&facts.names.name))
+        .map(|view| view.value.clone())
+        .chain(facts.stores.around(kinds::SERVICE_ENTRY, Some(&facts.names.namespace)))
+        .collect();
+    let known: Vec<String> =
+        facts.services.iter().flat_map(|service| [service.name.clone(), service.candidate.clone()]).collect();
+    let found = kinds
+        .iter()
+        .flat_map(|labels| teal_traffic::selector_overlaps(&foreign, &facts.names.namespace, labels, &known));
+    let mut found: Vec<_> = found.collect();
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|finding| obstacle("SelectorOverlap", finding.message, Stops::Rollout)).collect()
+}
+
+/// Routes to the Services that nobody listed: their callers change over at once, at promotion.
+pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
+    let Ok(filled) = &facts.filled else { return Vec::new() };
+    if !filled.has_mesh() {
+        return Vec::new();
+    }
+    let names = |value: &Value| {
+        let text = value.pointer("/spec").map(ToString::to_string).unwrap_or_default();
+        facts.services.iter().any(|service| text.contains(&service.name))
+    };
+    let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
+    let all: Vec<Value> =
+        all.iter().filter(|view| names(&view.value)).map(|view| view.value.clone()).collect();
+    let listed: Vec<Listed> = filled
+        .virtual_services
+        .iter()
+        .map(|entry| Listed {
+            namespace: facts.names.namespace.clone(),
+            name: entry.name.clone(),
+            routes: selectors(entry),
+        })
+        .collect();
+    let found = teal_traffic::unmanaged_routes(&all, &facts.services, &listed, &facts.config.mesh);
+    found.into_iter().map(|finding| obstacle("UnmanagedRoutes", finding.message, Stops::Nothing)).collect()
+}

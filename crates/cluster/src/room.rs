@@ -1,0 +1,66 @@
+//! Whether there is room for another color, asked once before anything of it is created.
+//!
+//! Quotas are always compared. Nodes are compared where their pods can be read in one page: reading the pods of a large
+//! cluster would cost more than the answer is worth, and the scheduler says it anyway.
+
+use std::collections::HashMap;
+
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::Value;
+use teal_release::{NodeRoom, ResourceQuotaView, Resources, shortage};
+
+use crate::access::Access;
+use crate::error::{Class, Error};
+use crate::json;
+
+/// More objects than this are not read.
+const PAGE: u32 = 1000;
+
+/// What is missing, in one sentence.
+pub(crate) async fn look(
+    access: &Access,
+    namespace: &str,
+    need: &Resources,
+) -> Result<Option<String>, Error> {
+    let (quotas, _) = list(access, "ResourceQuota", "resourcequotas", namespace, "").await?;
+    let quotas: Vec<ResourceQuotaView> = quotas.iter().filter_map(ResourceQuotaView::read).collect();
+    let nodes = match nodes(access).await {
+        Ok(nodes) => nodes,
+        // An account that may not look at nodes judges by quotas alone.
+        Err(error) if error.class() == Class::Denied => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(shortage(need, &quotas, &nodes))
+}
+
+async fn nodes(access: &Access) -> Result<Vec<NodeRoom>, Error> {
+    let (nodes, all) = list(access, "Node", "nodes", "", "").await?;
+    if !all {
+        return Ok(Vec::new());
+    }
+    let running = "status.phase!=Succeeded,status.phase!=Failed";
+    let (pods, all) = list(access, "Pod", "pods", "", running).await?;
+    if !all {
+        return Ok(Vec::new());
+    }
+    let mut by_node: HashMap<&str, Vec<&Value>> = HashMap::new();
+    for pod in &pods {
+        by_node.entry(json::text(pod, "/spec/nodeName")).or_default().push(pod);
+    }
+    let room = nodes.iter().filter_map(|node| {
+        let pods = by_node.remove(json::text(node, "/metadata/name")).unwrap_or_default();
+        NodeRoom::read(node, pods)
+    });
+    Ok(room.collect())
+}
+
+async fn list(
+    access: &Access,
+    kind: &str,
+    plural: &str,
+    namespace: &str,
+    fields: &str,
+) -> Result<(Vec<Value>, bool), Error> {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural);
+    access.page(&resource, namespace, fields, PAGE).await
+}
