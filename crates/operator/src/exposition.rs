@@ -1,7 +1,7 @@
 //! Figures as Prometheus reads them.
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use teal_cluster::{Figures, LOOK_BUCKETS};
@@ -157,9 +157,6 @@ impl LookHistogram<'_> {
     }
 }
 
-#[allow(dead_code, unused_imports, reason = "the trait must be in scope for encoders")]
-use EncodeMetric as _;
-
 #[cfg(test)]
 mod tests {
     use teal_cluster::RolloutFigures;
@@ -182,11 +179,11 @@ mod tests {
         });
         let text = text(&figures);
         for line in [
-            "teal_leader 1",
-            "teal_api_requests_total{verb=\"patch\",kind=\"Service\"} 3",
-            "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Step\"} 1",
-            "teal_rollout_candidate_weight{namespace=\"shop\",rollout=\"web\"} 10",
-            "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1",
+            "teal_leader 1.0",
+            "teal_api_requests_total{verb=\"patch\",kind=\"Service\"} 3.0",
+            "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Step\"} 1.0",
+            "teal_rollout_candidate_weight{namespace=\"shop\",rollout=\"web\"} 10.0",
+            "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1.0",
             "teal_look_duration_seconds_count 5",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -67,5 +67,7 @@ async fn apply(play: &Play<'_>, server_side: bool) -> Result<()> {
         false => &["apply", "-f", "-"],
         true => &["apply", "--server-side", "--force-conflicts", "--field-manager=owner", "-f", "-"],
     };
+    let diary = play.shop.world.diary();
+    diary.write(&play.shop.namespace, std::time::Instant::now(), &format!("kubectl {}", arguments.join(" ")));
     play.shop.world.kubectl_with(arguments, &[object]).await.map(drop)
 }

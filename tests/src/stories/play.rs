@@ -32,7 +32,7 @@ impl<'a> Play<'a> {
     pub(super) async fn open(world: &'a World, namespace: &str, tailoring: Tailoring) -> Result<Self> {
         let shop = Shop::open(world, namespace, tailoring).await?;
         let owners = shop.virtual_service().await?;
-        let observer = Arc::new(shop.observe(None));
+        let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
         let load = Load::start(shop.load()?.clients(CLIENTS, CLIENTS).rate(RATE))?;
         // The gateway's port for raw TCP can't be shared by stories that are told at once.

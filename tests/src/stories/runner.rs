@@ -145,7 +145,10 @@ async fn one(world: &World, story: &'static Story) -> Ended {
     let took = begun.elapsed();
     match &result {
         Ok(()) => say(&format!("ok      {:<18} {:>6.1} s", story.name, took.as_secs_f64())),
-        Err(error) => say(&format!("FAILED  {:<18} {:>6.1} s  {error}", story.name, took.as_secs_f64())),
+        Err(error) => {
+            say(&format!("FAILED  {:<18} {:>6.1} s  {error}", story.name, took.as_secs_f64()));
+            world.diary().read(story.name).iter().for_each(|line| say(&format!("        {line}")));
+        }
     }
     Ended { took, result }
 }

@@ -1,6 +1,7 @@
 //! What demo, stories and bench stand on: a cluster with Istio, Teal installed by its chart, and the application of the
 //! examples in a namespace.
 
+mod diary;
 pub mod images;
 pub mod manifests;
 mod shop;
@@ -15,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 
+pub use diary::Diary;
 pub use shop::{NAME, Shop, Tailoring, quick};
 
 /// The release of the chart and its namespace.
@@ -54,6 +56,7 @@ pub struct World {
     pub client: kube::Client,
     bed: Option<Bed>,
     installed: OnceCell<()>,
+    diary: Diary,
 }
 
 impl World {
@@ -62,18 +65,23 @@ impl World {
         let bed = Bed::start(config).await?;
         let cluster = bed.cluster().clone();
         let client = cluster.client().await?;
-        Ok(Self { cluster, client, bed: Some(bed), installed: OnceCell::new() })
+        Ok(Self { cluster, client, bed: Some(bed), installed: OnceCell::new(), diary: Diary::default() })
     }
 
     /// Uses a cluster that is there.
     pub async fn existing(cluster: Cluster) -> Result<Self> {
         let client = cluster.client().await?;
-        Ok(Self { cluster, client, bed: None, installed: OnceCell::new() })
+        Ok(Self { cluster, client, bed: None, installed: OnceCell::new(), diary: Diary::default() })
     }
 
     /// The bed, unless it is somebody else's cluster.
     pub fn bed(&self) -> Option<&Bed> {
         self.bed.as_ref()
+    }
+
+    /// What happened in the namespaces so far.
+    pub fn diary(&self) -> &Diary {
+        &self.diary
     }
 
     /// Ends a bed that was started here.
