@@ -33,8 +33,11 @@ pub(crate) struct Reconciler {
     pub(crate) events: Events,
     pub(crate) leadership: Leadership,
     pub(crate) watching: Arc<Watching>,
-    pub(crate) memories: Mutex<HashMap<ObjectId, (String, Arc<AsyncMutex<Memory>>)>>,
+    pub(crate) memories: Mutex<Memories>,
 }
+
+/// By name, with the uid of whom they are of.
+type Memories = HashMap<ObjectId, (String, Arc<AsyncMutex<Memory>>)>;
 
 /// When to look again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::Bench;
+use bench::{Bench, objects};
 
 /// Object writes of one update beside the release's own objects (the Deployment) and Events, which have budgets of
 /// their own.
@@ -19,7 +19,7 @@ const READS: u64 = 10;
 async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired() {
     let Some(bench) = Bench::start("life").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     let blue = bench.status("/live/revision").await;
     assert_eq!(bench.status("/live/color").await, "blue");
@@ -32,7 +32,7 @@ async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired(
     let owner = bench.route_spec().await;
 
     let before = bench.requests();
-    bench.apply(&bench.rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     let green = bench.status("/candidate/revision").await;
     assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
@@ -60,11 +60,11 @@ async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired(
 async fn a_rollback_at_ten_percent_leads_home() {
     let Some(bench) = Bench::start("rollback").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
-    bench.apply(&bench.rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.decide("Rollback").await;
     bench.phase("RolledBack").await;
@@ -81,9 +81,9 @@ async fn a_rollback_at_ten_percent_leads_home() {
 async fn an_owner_who_applies_the_routes_again_is_corrected() {
     let Some(bench) = Bench::start("owner").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
-    bench.apply(&bench.rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.apply_route().await;
     assert_eq!(bench.weights().await, [("web".into(), 100)], "an owner's reset sends all to live");
@@ -100,11 +100,11 @@ async fn an_owner_who_applies_the_routes_again_is_corrected() {
 async fn a_lost_status_is_made_anew_from_what_serves() {
     let Some(bench) = Bench::start("lost").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
-    bench.apply(&bench.rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.lose_status().await;
     bench.until("rebuilt", async || bench.status("/live/revision").await == blue).await;
@@ -121,7 +121,7 @@ async fn a_lost_status_is_made_anew_from_what_serves() {
 async fn edited_and_deleted_live_objects_are_repaired() {
     let Some(bench) = Bench::start("repair").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     bench.set_image("web-blue", "other/image:9").await;
     bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
@@ -136,11 +136,11 @@ async fn edited_and_deleted_live_objects_are_repaired() {
 async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
     let Some(bench) = Bench::start("delete").await else { return };
     bench.apply_route().await;
-    bench.apply(&bench.rollout("1")).await;
+    bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
-    bench.apply(&bench.rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.delete("rollouts", "web").await;
     bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;

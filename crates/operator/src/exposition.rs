@@ -29,10 +29,10 @@ impl Collector for Shown {
         for (name, help, kind, samples) in self.families() {
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
             for Sample(labels, value) in samples {
-                let mut labelled = family.encode_family(&labels)?;
-                match kind {
-                    MetricType::Counter => labelled.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
-                    _ => labelled.encode_gauge(&value)?,
+                if labels.is_empty() {
+                    number_of(&mut family, kind, value)?;
+                } else {
+                    number_of(&mut family.encode_family(&labels)?, kind, value)?;
                 }
             }
         }
@@ -43,6 +43,14 @@ impl Collector for Shown {
             MetricType::Histogram,
         )?;
         LookHistogram(figures).encode(looks)
+    }
+}
+
+fn number_of(encoder: &mut MetricEncoder<'_>, kind: MetricType, value: f64) -> Result<(), std::fmt::Error> {
+    if matches!(kind, MetricType::Counter) {
+        encoder.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    } else {
+        encoder.encode_gauge(&value)
     }
 }
 

@@ -59,16 +59,15 @@ impl Clock {
         mut find: impl FnMut(&Ledger) -> std::result::Result<T, String>,
     ) -> Result<T> {
         let mut changed = self.changed.clone();
-        let mut last = String::from("nothing was seen");
         let deadline = tokio::time::Instant::now() + within;
         loop {
             changed.mark_unchanged();
-            match self.look(|ledger| ledger.broken.clone().map_or_else(|| Ok(find(ledger)), Err)) {
+            let last = match self.look(|ledger| ledger.broken.clone().map_or_else(|| Ok(find(ledger)), Err)) {
                 Ok(Ok(found)) => return Ok(found),
-                Ok(Err(why)) => last = why,
+                Ok(Err(why)) => why,
                 Err(broken) => {
                     return Err(Error::Unmet(format!("{what}: the watch of etcd ended: {broken}")));
-                }
+                };
             }
             if !matches!(tokio::time::timeout_at(deadline, changed.changed()).await, Ok(Ok(()))) {
                 return Err(Error::Late { what: what.to_owned(), seconds: within.as_secs(), state: last });

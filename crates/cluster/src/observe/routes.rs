@@ -53,15 +53,13 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     let mut forms = Forms::default();
     let mut views = Vec::new();
     for entry in &filled.virtual_services {
-        match facts.stores.virtual_services.get(&facts.names.namespace, &entry.name) {
-            Some(view) => {
-                one(facts, entry, &view, &mut forms, &mut routes);
-                views.push(view);
-            }
-            None => {
-                forms.broken = true;
-                routes.obstacles.push(missing(facts, &entry.name));
-            }
+        let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
+        if let Some(view) = found {
+            one(facts, entry, &view, &mut forms, &mut routes);
+            views.push(view);
+        } else {
+            forms.broken = true;
+            routes.obstacles.push(missing(facts, &entry.name));
         }
     }
     let form = forms.together();

@@ -69,7 +69,9 @@ impl Pokes {
     pub(crate) fn referrers(&self, what: What, id: &ObjectId) -> bool {
         let references = self.references.read().unwrap_or_else(PoisonError::into_inner);
         let Some(names) = references.get(&Reference { what, id: id.clone() }) else { return false };
-        names.iter().for_each(|name| self.one(&id.namespace, name));
+        for name in names {
+            self.one(&id.namespace, name);
+        }
         true
     }
 
@@ -93,10 +95,14 @@ impl Pokes {
             Touched::Nothing => {}
             Touched::All => {
                 references.clear();
-                all().iter().for_each(|view| insert(&mut references, view));
+                for view in all() {
+                    insert(&mut references, &view);
+                }
             }
             Touched::Views(views) => {
-                views.iter().for_each(|view| remove(&mut references, view));
+                for view in views {
+                    remove(&mut references, view);
+                }
                 if let Some(current) = views.first().and_then(|view| is_there(&view.id)) {
                     insert(&mut references, &current);
                 }

@@ -7,7 +7,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-pub async fn run(client: Client, namespace: String) {
+pub(crate) async fn run(client: Client, namespace: String) {
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
     let mut next = 1_u32;
     loop {
@@ -32,7 +32,7 @@ pub async fn run(client: Client, namespace: String) {
                     ],
                 }});
                 let patch = Patch::Merge(status);
-                let _ = pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await;
+                drop(pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await);
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod kubelet;
-mod objects;
+pub(crate) mod objects;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use teal_plan::Span;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-pub struct Bench {
+pub(crate) struct Bench {
     client: Client,
-    pub namespace: String,
+    namespace: String,
     probe: Probe,
     stop: CancellationToken,
     cluster: Option<Cluster>,
@@ -31,7 +31,7 @@ pub struct Bench {
 
 impl Bench {
     /// Nothing, loudly, where no API server is given.
-    pub async fn start(name: &str) -> Option<Self> {
+    pub(crate) async fn start(name: &str) -> Option<Self> {
         let Ok(path) = std::env::var("TEAL_TEST_KUBECONFIG") else {
             println!(
                 "NOT RUN: set TEAL_TEST_KUBECONFIG to the kubeconfig of an API server with its controllers"
@@ -55,19 +55,18 @@ impl Bench {
     }
 
     /// Stops Teal and takes the namespace away.
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.pause_teal().await;
         let rollouts = self.api("rollouts");
-        let _ = rollouts
-            .patch("web", &PatchParams::default(), &Patch::Merge(json!({"metadata": {"finalizers": []}})))
-            .await;
+        let free = Patch::Merge(json!({"metadata": {"finalizers": []}}));
+        drop(rollouts.patch("web", &PatchParams::default(), &free).await);
         let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
-        let _ = namespaces.delete(&self.namespace, &DeleteParams::background()).await;
+        drop(namespaces.delete(&self.namespace, &DeleteParams::background()).await);
         self.kubelet.abort();
     }
 
     /// Stops Teal.
-    pub async fn pause_teal(&mut self) {
+    pub(crate) async fn pause_teal(&mut self) {
         self.stop.cancel();
         if let Some(cluster) = self.cluster.take() {
             cluster.ended().await;
@@ -75,13 +74,13 @@ impl Bench {
     }
 
     /// Starts another one.
-    pub fn resume_teal(&mut self) {
+    pub(crate) fn resume_teal(&mut self) {
         self.stop = CancellationToken::new();
         let (cluster, probe) = teal(&self.client, &self.namespace, &self.stop);
         (self.cluster, self.probe) = (Some(cluster), probe);
     }
 
-    pub fn api(&self, plural: &str) -> Api<DynamicObject> {
+    pub(crate) fn api(&self, plural: &str) -> Api<DynamicObject> {
         let (group, version, kind) = match plural {
             "rollouts" => ("teal.dev", "v1alpha1", "Rollout"),
             "decisions" => ("teal.dev", "v1alpha1", "Decision"),
@@ -95,59 +94,52 @@ impl Bench {
     }
 
     /// Applies with a forced server-side apply, as the given hand.
-    pub async fn apply_as(&self, hand: &str, plural: &str, value: &Value) {
+    pub(crate) async fn apply_as(&self, hand: &str, plural: &str, value: &Value) {
         let name = value["metadata"]["name"].as_str().expect("a name");
         let params = PatchParams::apply(hand).force();
         self.api(plural).patch(name, &params, &Patch::Apply(value)).await.expect("applied");
     }
 
-    pub async fn apply(&self, rollout: &Value) {
+    pub(crate) async fn apply(&self, rollout: &Value) {
         self.apply_as("user", "rollouts", rollout).await;
     }
 
     /// The VirtualService as its owner writes it: always the whole of it, by a plain update.
-    pub async fn apply_route(&self) {
+    pub(crate) async fn apply_route(&self) {
         let value = objects::virtual_service();
         let routes = self.api("virtualservices");
-        match routes.get_opt("web").await.expect("an answer") {
-            None => {
-                let params = PostParams { field_manager: Some("owner".into()), ..PostParams::default() };
-                routes.create(&params, &object(value)).await.expect("created");
-            }
-            Some(_) => {
-                let patch = json!({"spec": value["spec"]});
-                let params = PatchParams { field_manager: Some("owner".into()), ..PatchParams::default() };
-                routes.patch("web", &params, &Patch::Merge(patch)).await.expect("patched");
-            }
+        if routes.get_opt("web").await.expect("an answer").is_none() {
+            let params = PostParams { field_manager: Some("owner".into()), ..PostParams::default() };
+            routes.create(&params, &object(value)).await.expect("created");
+        } else {
+            let patch = json!({"spec": value["spec"]});
+            let params = PatchParams { field_manager: Some("owner".into()), ..PatchParams::default() };
+            routes.patch("web", &params, &Patch::Merge(patch)).await.expect("patched");
         }
     }
 
-    pub fn rollout(&self, version: &str) -> Value {
-        objects::rollout(version)
-    }
-
-    pub async fn value(&self, plural: &str, name: &str) -> Value {
+    pub(crate) async fn value(&self, plural: &str, name: &str) -> Value {
         let found = self.api(plural).get_opt(name).await.expect("an answer");
         found.map_or(Value::Null, |object| serde_json::to_value(object).expect("JSON"))
     }
 
-    pub async fn exists(&self, plural: &str, name: &str) -> Option<bool> {
+    pub(crate) async fn exists(&self, plural: &str, name: &str) -> Option<bool> {
         Some(self.api(plural).get_opt(name).await.ok()?.is_some())
     }
 
-    pub async fn status(&self, pointer: &str) -> String {
+    pub(crate) async fn status(&self, pointer: &str) -> String {
         let rollout = self.value("rollouts", "web").await;
         let found = rollout.pointer(&format!("/status{pointer}"));
         found.and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    pub async fn finalizers(&self) -> usize {
+    pub(crate) async fn finalizers(&self) -> usize {
         let rollout = self.value("rollouts", "web").await;
         rollout.pointer("/metadata/finalizers").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
     /// Waits for a phase that is of the present generation.
-    pub async fn phase(&self, phase: &str) {
+    pub(crate) async fn phase(&self, phase: &str) {
         self.until(phase, async || {
             let rollout = self.value("rollouts", "web").await;
             let seen =
@@ -157,7 +149,7 @@ impl Bench {
         .await;
     }
 
-    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let begun = Instant::now();
         while !holds().await {
             if begun.elapsed() > PATIENCE {
@@ -169,7 +161,7 @@ impl Bench {
     }
 
     /// Waits until no request was made for two seconds.
-    pub async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         let mut last = self.requests();
         let mut since = Instant::now();
         self.until("silence", async || {
@@ -182,18 +174,18 @@ impl Bench {
     }
 
     /// The revision that a Service selects.
-    pub async fn selected(&self, service: &str) -> String {
+    pub(crate) async fn selected(&self, service: &str) -> String {
         let service = self.value("services", service).await;
         let revision = service.pointer("/spec/selector/teal.dev~1revision");
         revision.and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    pub async fn route_spec(&self) -> Value {
+    pub(crate) async fn route_spec(&self) -> Value {
         self.value("virtualservices", "web").await["spec"].clone()
     }
 
     /// Hosts and weights of the route.
-    pub async fn weights(&self) -> Vec<(String, i64)> {
+    pub(crate) async fn weights(&self) -> Vec<(String, i64)> {
         let spec = self.route_spec().await;
         let route = spec.pointer("/http/0/route").and_then(Value::as_array).cloned().unwrap_or_default();
         let sole = route.len() == 1;
@@ -206,7 +198,7 @@ impl Bench {
             .collect()
     }
 
-    pub async fn decide(&self, action: &str) {
+    pub(crate) async fn decide(&self, action: &str) {
         let rollout = self.value("rollouts", "web").await;
         let status = &rollout["status"];
         let revision = status.pointer("/candidate/revision").or_else(|| status.pointer("/live/revision"));
@@ -223,12 +215,12 @@ impl Bench {
         self.api("decisions").create(&PostParams::default(), &object(decision)).await.expect("decided");
     }
 
-    pub async fn lose_status(&self) {
+    pub(crate) async fn lose_status(&self) {
         let patch = Patch::Merge(json!({"status": null}));
         self.api("rollouts").patch_status("web", &PatchParams::default(), &patch).await.expect("lost");
     }
 
-    pub async fn set_image(&self, deployment: &str, image: &str) {
+    pub(crate) async fn set_image(&self, deployment: &str, image: &str) {
         let patch =
             json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]);
         let patch: json_patch::Patch = serde_json::from_value(patch).expect("a patch");
@@ -236,22 +228,22 @@ impl Bench {
         self.api("deployments").patch(deployment, &params, &Patch::Json::<()>(patch)).await.expect("edited");
     }
 
-    pub async fn image(&self, deployment: &str) -> String {
+    pub(crate) async fn image(&self, deployment: &str) -> String {
         let deployment = self.value("deployments", deployment).await;
         let image = deployment.pointer("/spec/template/spec/containers/0/image");
         image.and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    pub async fn delete(&self, plural: &str, name: &str) {
+    pub(crate) async fn delete(&self, plural: &str, name: &str) {
         self.api(plural).delete(name, &DeleteParams::background()).await.expect("deleted");
     }
 
-    pub fn requests(&self) -> Requests {
+    pub(crate) fn requests(&self) -> Requests {
         self.probe.figures().requests
     }
 
     /// What was asked since then, by verb and kind.
-    pub fn difference(&self, before: &Requests) -> Vec<(&'static str, String, u64)> {
+    pub(crate) fn difference(&self, before: &Requests) -> Vec<(&'static str, String, u64)> {
         let now = self.requests();
         now.iter()
             .map(|(key, count)| (key.0, key.1.clone(), count - before.get(key).copied().unwrap_or(0)))
@@ -260,7 +252,7 @@ impl Bench {
     }
 
     /// Writes, without those of the release's objects and Events, and reads since then.
-    pub fn since(&self, before: &Requests) -> (u64, u64) {
+    pub(crate) fn since(&self, before: &Requests) -> (u64, u64) {
         let (mut writes, mut reads) = (0, 0);
         for (verb, kind, count) in self.difference(before) {
             match verb {
@@ -285,7 +277,7 @@ fn teal(client: &Client, namespace: &str, stop: &CancellationToken) -> (Cluster,
     (cluster, probe)
 }
 
-pub fn api(
+pub(crate) fn api(
     client: &Client,
     namespace: Option<&str>,
     group: &str,
@@ -300,6 +292,6 @@ pub fn api(
     }
 }
 
-pub fn object(value: Value) -> DynamicObject {
+pub(crate) fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).expect("an object")
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{api, object};
 
-pub fn virtual_service() -> Value {
+pub(crate) fn virtual_service() -> Value {
     json!({
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -19,7 +19,7 @@ pub fn virtual_service() -> Value {
 }
 
 /// The simple case with one approval at 10 %.
-pub fn rollout(version: &str) -> Value {
+pub(crate) fn rollout(version: &str) -> Value {
     json!({
         "apiVersion": "teal.dev/v1alpha1",
         "kind": "Rollout",
@@ -56,7 +56,7 @@ pub fn rollout(version: &str) -> Value {
 }
 
 /// A stand-in for the chart's policy, which must be in force for approvals to be taken.
-pub async fn prepare(client: &Client) {
+pub(crate) async fn prepare(client: &Client) {
     let group = "admissionregistration.k8s.io";
     let policies = api(client, None, group, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies");
     let bindings = api(
@@ -84,6 +84,6 @@ pub async fn prepare(client: &Client) {
         "spec": {"policyName": "teal-test-decisions", "validationActions": ["Deny"]},
     });
     // Another test may have made them.
-    let _ = policies.create(&PostParams::default(), &object(policy)).await;
-    let _ = bindings.create(&PostParams::default(), &object(binding)).await;
+    drop(policies.create(&PostParams::default(), &object(policy)).await);
+    drop(bindings.create(&PostParams::default(), &object(binding)).await);
 }
