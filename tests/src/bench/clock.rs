@@ -67,8 +67,8 @@ impl Clock {
                 Ok(Err(why)) => why,
                 Err(broken) => {
                     return Err(Error::Unmet(format!("{what}: the watch of etcd ended: {broken}")));
-                };
-            }
+                }
+            };
             if !matches!(tokio::time::timeout_at(deadline, changed.changed()).await, Ok(Ok(()))) {
                 return Err(Error::Late { what: what.to_owned(), seconds: within.as_secs(), state: last });
             }

@@ -18,8 +18,6 @@ use crate::error::{Error, Result};
 /// The least that a wait is bounded by, and what each application adds.
 const BOUND: Duration = Duration::from_secs(120);
 const BOUND_FOR_EACH: Duration = Duration::from_millis(500);
-/// How long an effect of one decision may take.
-const EFFECT: Duration = Duration::from_secs(30);
 /// One person can't decide faster; it also keeps one decision's write apart from the next.
 const BETWEEN_SINGLES: Duration = Duration::from_millis(100);
 /// No request of the operator's for so long is rest.
@@ -147,7 +145,7 @@ impl<'a> Rounds<'a> {
             let took = ledger.took(write, "virtualservices", |fact| fact.gives(weight));
             took.ok_or_else(|| format!("{:?}", ledger.newest("rollouts", &write.app)))
         };
-        self.stage.clock.until(&what, EFFECT, took).await
+        self.stage.clock.until(&what, self.bound(), took).await
     }
 
     /// Waits until a promoted version of all is alone.
