@@ -65,6 +65,16 @@ impl Bench {
         self.kubelet.abort();
     }
 
+    pub(crate) async fn delete_namespace(&self) {
+        let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
+        namespaces.delete(&self.namespace, &DeleteParams::background()).await.expect("deleted");
+    }
+
+    pub(crate) async fn has_namespace(&self) -> bool {
+        let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
+        namespaces.get_opt(&self.namespace).await.expect("an answer").is_some()
+    }
+
     /// Stops Teal.
     pub(crate) async fn pause_teal(&mut self) {
         self.stop.cancel();
@@ -88,6 +98,13 @@ impl Bench {
             "virtualservices" => ("networking.istio.io", "v1", "VirtualService"),
             "services" => ("", "v1", "Service"),
             "pods" => ("", "v1", "Pod"),
+            "configmaps" => ("", "v1", "ConfigMap"),
+            "resourcequotas" => ("", "v1", "ResourceQuota"),
+            "cronjobs" => ("batch", "v1", "CronJob"),
+            "jobs" => ("batch", "v1", "Job"),
+            "horizontalpodautoscalers" => ("autoscaling", "v2", "HorizontalPodAutoscaler"),
+            "destinationrules" => ("networking.istio.io", "v1", "DestinationRule"),
+            "sidecars" => ("networking.istio.io", "v1", "Sidecar"),
             other => panic!("{other}"),
         };
         api(&self.client, Some(&self.namespace), group, version, kind, plural)
@@ -213,6 +230,45 @@ impl Bench {
         let decision = json!({"apiVersion": "teal.dev/v1alpha1", "kind": "Decision",
             "metadata": {"generateName": "web-"}, "spec": spec});
         self.api("decisions").create(&PostParams::default(), &object(decision)).await.expect("decided");
+    }
+
+    /// Status, reason and message of a condition; empty where it is absent.
+    pub(crate) async fn condition(&self, kind: &str) -> (String, String, String) {
+        let rollout = self.value("rollouts", "web").await;
+        let all =
+            rollout.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let found = all.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default();
+        let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("reason"), text("message"))
+    }
+
+    /// Waits until `Accepted` is False for this reason, and checks that its message names what it must.
+    pub(crate) async fn refused(&self, reason: &str, names: &[&str]) {
+        self.until(reason, async || self.condition("Accepted").await.1 == reason).await;
+        let (_, _, message) = self.condition("Accepted").await;
+        for name in names {
+            assert!(message.contains(name), "{name:?} in {message:?}");
+        }
+    }
+
+    /// Counts requests for a while and holds them against ten a minute.
+    pub(crate) async fn calm(&self) {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let before = self.requests();
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        let asked: u64 = self.difference(&before).iter().map(|(.., count)| count).sum();
+        assert!(asked <= 2, "{asked} requests in 12 s: {:?}", self.difference(&before));
+    }
+
+    pub(crate) async fn create(&self, plural: &str, hand: &str, value: Value) {
+        let params = PostParams { field_manager: Some(hand.to_owned()), ..PostParams::default() };
+        self.api(plural).create(&params, &object(value)).await.expect("created");
+    }
+
+    /// A merge patch as the given hand.
+    pub(crate) async fn merge_as(&self, hand: &str, plural: &str, name: &str, patch: Value) {
+        let params = PatchParams { field_manager: Some(hand.to_owned()), ..PatchParams::default() };
+        self.api(plural).patch(name, &params, &Patch::Merge(patch)).await.expect("patched");
     }
 
     pub(crate) async fn lose_status(&self) {

@@ -1,0 +1,167 @@
+//! What other hands do to a rollout, and what becomes of it.
+//!
+//! Needs `TEAL_TEST_KUBECONFIG`, as `life.rs` does.
+
+#[cfg(test)]
+mod bench;
+
+use bench::{Bench, objects};
+use serde_json::json;
+
+/// At rest after the first install.
+async fn installed(name: &str) -> Option<Bench> {
+    let bench = Bench::start(name).await?;
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    Some(bench)
+}
+
+/// With the second version at 10 %.
+async fn at_ten(name: &str) -> Option<Bench> {
+    let bench = installed(name).await?;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    Some(bench)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_moves_traffic_to_live_pauses_and_is_kept() {
+    let Some(bench) = at_ten("person").await else { return };
+    let spec = json!({"spec": {"http": [{"name": "primary", "route": [
+        {"destination": {"host": "web", "port": {"number": 80}}, "weight": 100},
+        {"destination": {"host": "web-candidate", "port": {"number": 80}}, "weight": 0},
+    ]}]}});
+    bench.merge_as("kubectl-edit", "virtualservices", "web", spec).await;
+    bench.phase("Paused").await;
+    assert_eq!(bench.weights().await, [("web".into(), 100), ("web-candidate".into(), 0)]);
+    bench.decide("Resume").await;
+    bench
+        .until("raised again", async || {
+            bench.weights().await == [("web".into(), 90), ("web-candidate".into(), 10)]
+        })
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_revision_takes_the_candidates_place() {
+    let Some(bench) = at_ten("newer").await else { return };
+    let second = bench.status("/candidate/revision").await;
+    bench.apply(&objects::rollout("3")).await;
+    bench.until("superseded", async || bench.status("/candidate/revision").await.starts_with("r3-")).await;
+    bench.phase("Waiting").await;
+    assert_ne!(bench.selected("web-candidate").await, second);
+    assert_eq!(bench.image("web-green").await, "shop/web:3");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn returning_to_lives_content_cancels() {
+    let Some(bench) = at_ten("cancel").await else { return };
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.until("cancelled", async || bench.condition("Promoted").await.1 == "Cancelled").await;
+    assert_eq!(bench.weights().await, [("web".into(), 100)]);
+    bench.until("cleared", async || bench.exists("deployments", "web-green").await == Some(false)).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_applied_again_with_its_own_selector_is_turned_back() {
+    let Some(bench) = at_ten("selector").await else { return };
+    let blue = bench.status("/live/revision").await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}});
+    bench.apply_as("git", "services", &service).await;
+    bench
+        .merge_as("git", "services", "web", json!({"spec": {"selector": {"teal.dev/revision": null}}}))
+        .await;
+    bench.until("turned back", async || bench.selected("web").await == blue).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_epoch_locks_nobody_out() {
+    let Some(bench) = at_ten("epoch").await else { return };
+    let rollout = bench.value("rollouts", "web").await;
+    let key = format!("epoch.teal.dev/{}", rollout["metadata"]["uid"].as_str().unwrap_or_default());
+    let forged = json!({"metadata": {"annotations": {key: "99999999999"}}});
+    bench.merge_as("kubectl-annotate", "virtualservices", "web", forged).await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.weights().await, [("web".into(), 100)]);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hands_off_writes_nothing_but_says_so() {
+    let Some(bench) = installed("off").await else { return };
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["mode"] = json!("HandsOff");
+    bench.apply(&rollout).await;
+    bench.phase("HandsOff").await;
+    bench.quiet().await;
+    assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
+    rollout["spec"]["mode"] = json!("Active");
+    bench.apply(&rollout).await;
+    bench.phase("Waiting").await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_in_the_middle_goes_on() {
+    let Some(mut bench) = at_ten("restart").await else { return };
+    let green = bench.status("/candidate/revision").await;
+    bench.pause_teal().await;
+    bench.decide("Approve").await;
+    bench.resume_teal();
+    bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_traffic_waits_for_the_end() {
+    let Some(bench) = at_ten("traffic").await else { return };
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["traffic"] =
+        json!({"services": [{"name": "web"}], "virtualServices": [{"name": "other"}]});
+    bench.apply(&rollout).await;
+    bench.until("said", async || bench.status("/message").await.contains("spec.traffic was changed")).await;
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    bench.decide("Approve").await;
+    bench.until("promoted", async || bench.status("/live/revision").await.starts_with("r2-")).await;
+    assert_eq!(bench.weights().await, [("web".into(), 100)]);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_goes_is_not_held_up() {
+    let Some(bench) = at_ten("gone").await else { return };
+    bench.delete_namespace().await;
+    bench.until("gone", async || !bench.has_namespace().await).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_mesh_weight_100_is_the_switch() {
+    let Some(bench) = Bench::start("plain").await else { return };
+    let plain = |version: &str| {
+        let mut rollout = objects::rollout(version);
+        rollout["spec"]["traffic"] = json!({"services": [{"name": "web"}]});
+        rollout["spec"]["steps"] = json!([{"name": "test", "weight": 0, "approval": {"count": 1}},
+            {"name": "switch", "weight": 100}]);
+        rollout
+    };
+    bench.apply(&plain("1")).await;
+    bench.phase("Complete").await;
+    let blue = bench.status("/live/revision").await;
+    bench.apply(&plain("2")).await;
+    bench.phase("Waiting").await;
+    let green = bench.status("/candidate/revision").await;
+    assert_eq!((bench.selected("web").await, bench.selected("web-candidate").await), (blue, green.clone()));
+    bench.decide("Approve").await;
+    bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+    assert_eq!(bench.selected("web").await, green);
+    bench.end().await;
+}
