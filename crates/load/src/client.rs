@@ -113,7 +113,7 @@ async fn take_in(response: Response<Incoming>) -> Result<StatusCode, Why> {
     Ok(status)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "is given to map_err")]
+#[expect(clippy::needless_pass_by_value, reason = "is given to map_err")]
 fn broken(error: hyper::Error) -> Why {
     Why::Broken(error.to_string())
 }

@@ -89,7 +89,7 @@ impl LoadOptions {
         })
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "numbers of clients are small")]
+    #[expect(clippy::cast_precision_loss, reason = "numbers of clients are small")]
     fn pacer(&self, clients: usize) -> Rc<Pacer> {
         let part = clients as f64 / (self.keep_alive + self.per_request).max(1) as f64;
         Rc::new(Pacer::new(self.rate.map(|rate| f64::from(rate) * part)))

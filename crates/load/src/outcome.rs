@@ -84,7 +84,7 @@ impl Tally {
     }
 
     /// Which part of the answers that name a version came from this one, 0 to 1; nothing where there was none.
-    #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     pub fn share(&self, version: &str) -> Option<f64> {
         let named = |counts: &BTreeMap<String, u64>| {
             counts.iter().filter(|(version, _)| !version.is_empty()).map(|(_, count)| count).sum::<u64>()

@@ -15,7 +15,7 @@ const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 /// What a connection is used for.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
-#[allow(non_camel_case_types, reason = "label values are written as the variants are named")]
+#[expect(non_camel_case_types, reason = "label values are written as the variants are named")]
 pub enum Kind {
     /// HTTP/1.1 or HTTP/2, until it becomes a WebSocket.
     http,

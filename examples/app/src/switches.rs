@@ -110,7 +110,7 @@ impl Switches {
 
     /// How many of the first `count` requests fail. Errors are spread evenly: any run of requests has the wanted share, give or
     /// take one.
-    #[allow(
+    #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

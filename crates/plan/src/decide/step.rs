@@ -101,7 +101,7 @@ pub(super) fn foreign(s: &Snapshot) -> Option<Cause> {
     let live = s.record.live.map(|live| live.slot);
     let role = &s.world.candidate_service;
     // An epoch from before this attempt would only mean that the cache is old.
-    let turned_back = role.points.is_some() && role.points == live && role.epoch > s.record.started;
+    let turned_back = role.points.is_some() && role.points == live && role.epoch >= s.record.started;
     (turned_back && was_pointed(s)).then_some(Cause::ForeignHand)
 }
 

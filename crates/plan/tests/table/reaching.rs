@@ -139,11 +139,12 @@ fn rule_12_a_live_role_without_teals_selector_is_turned_back_at_once() {
 #[test]
 fn a_hand_that_leads_the_candidate_role_home_is_followed() {
     let mut s = reached("canary", 10, NOW);
-    s.record.started = 6;
+    // The very commit that starts an attempt is the one under which the role is first turned.
+    s.record.started = 7;
     s.world.candidate_service = points(live());
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignHand, .. }));
     // What the cache had before this attempt says nothing.
-    s.record.started = 7;
+    s.record.started = 8;
     assert_eq!(effects(&s), [Effect::CutOff(candidate())]);
 }
 
@@ -244,7 +245,7 @@ fn a_deadline_leads_back_or_holds_as_the_spec_says() {
 fn without_a_mesh_weight_100_is_the_switch_of_the_live_role() {
     let mut s = trying("full", 100);
     s.settings.routed = false;
-    s.record.started = 7;
+    s.record.started = 8;
     s.world.routes = routes(Form::Unrouted);
     s.world.green = present(candidate());
     assert_eq!(effects(&s), [Effect::PointCandidate(candidate())]);
