@@ -41,7 +41,7 @@ macro_rules! story {
 }
 
 /// All of them, in the order in which they are told.
-pub const STORIES: [Story; 10] = [
+pub const STORIES: [Story; 14] = [
     Story {
         of_teal: false,
         alone: true,
@@ -71,9 +71,12 @@ pub const STORIES: [Story; 10] = [
         interference::deleted_at_10,
         "the Rollout is deleted in the middle of a step; live serves on"
     ),
-    story!(
-        "apply-everywhere",
-        interference::applied_at_every_phase,
-        "the owner applies the VirtualService at every phase"
-    ),
+    story!("retry", ways_back::retried, "a version that a person rejected is tried again"),
+    story!("apply", interference::applied_at_every_phase, "the owner applies the VirtualService at every phase"),
+    story!("apply-forced", interference::forced_at_every_phase, "the same, server-side and by force"),
+    story!("apply-exported", interference::exported_at_10, "routes exported at 10 % are applied after promotion"),
+    Story {
+        alone: true,
+        ..story!("operators-killed", interference::operators_killed, "all operators die at 10 %; who comes next goes on")
+    },
 ];

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use futures::{StreamExt, stream};
-use teal_testbed::{Config, enter};
+use teal_testbed::{Config, enter, history as etcd};
 
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
-use crate::world::{Installation, World, bed_config, images};
+use crate::history::{History, Options, check};
+use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, images};
 
 /// No story takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -124,17 +125,31 @@ async fn tell(arguments: &Arguments, stories: &[&'static Story], config: Config)
         let interrupted = tokio::signal::ctrl_c().await;
         interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
     }
+    let holds = invariants(&world).await?;
     let longest = ended.iter().map(|ended| ended.took).max().unwrap_or_default();
     world.stop().await?;
     say(&format!("{passed} passed, {failed} failed; the longest took {:.1} s", longest.as_secs_f64()));
     // As libtest says it, for whoever counts.
-    let word = if failed == 0 { "ok" } else { "FAILED" };
+    let word = if failed == 0 && holds { "ok" } else { "FAILED" };
     say(&format!(
         "test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
         STORIES.len() - stories.len(),
         begun.elapsed().as_secs_f64(),
     ));
-    Ok(failed == 0)
+    Ok(failed == 0 && holds)
+}
+
+/// Holds every version of every object of the bed against the invariants, and says the counts.
+async fn invariants(world: &World) -> Result<bool> {
+    let Some(address) = world.cluster.etcd.as_deref() else { return Ok(true) };
+    let versions = etcd::read(address).await?;
+    let how = Installation::default();
+    let options = Options { drain: how.drain, install_namespace: OPERATOR_NAMESPACE.into(), ..Options::default() };
+    let summary = check(&History::new(versions), &options);
+    // Marked so that the summary of `cargo xtask test` takes them over.
+    let lines = summary.to_string();
+    lines.lines().for_each(|line| say(&format!("history: {}", line.trim_start_matches("history: "))));
+    Ok(summary.holds())
 }
 
 async fn one(world: &World, story: &'static Story) -> Ended {

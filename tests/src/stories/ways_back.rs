@@ -61,6 +61,24 @@ pub(super) async fn guard(world: &World, namespace: &str) -> Result<()> {
     play.end(Some("v2")).await
 }
 
+/// A person tries a rejected version again, unchanged.
+pub(super) async fn retried(world: &World, namespace: &str) -> Result<()> {
+    let play = Play::open(world, namespace, quick).await?;
+    let live = play.live();
+    let second = play.to_10("v2").await?;
+    play.gate().await?;
+    play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
+    play.back_at(&live, &second).await?;
+    rejected(&play, &second).await?;
+    play.shop.decide(Action::Retry, None).await?;
+    play.share(&second, 10).await?;
+    play.approve().await?;
+    play.promoted(&second).await?;
+    play.shares_were(&second, &[0, 10, 0, 10, 100])?;
+    play.gone(&live).await?;
+    play.end(None).await
+}
+
 async fn rejected(play: &Play<'_>, revision: &str) -> Result<()> {
     let noted = |journal: &Journal| {
         let status = journal.status()?;
