@@ -96,7 +96,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         measure(&mut stage, arguments).await.map(|report| show(arguments, &report, &report.table()))
     };
     if let Err(error) = shown {
-        return Err(stage.operator.last_words(error));
+        return Err(stage.operator.last_words(&error));
     }
     stage.strike().await
 }
@@ -129,7 +129,7 @@ async fn measure(stage: &mut Stage, arguments: &Arguments) -> Result<Report> {
     note(&format!("installing {apps} applications …"));
     let phase = rounds.stage().begin("install all");
     rounds.install().await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     rounds.until_rest().await?;
     rest(&mut rounds, arguments, &mut report, &mut gathered).await?;
     promote(&mut rounds, arguments, &mut report, &mut gathered).await?;
@@ -151,7 +151,7 @@ async fn rest(
     rounds.stage().auditor.since_last()?;
     tokio::time::sleep(Duration::from_secs(arguments.rest)).await;
     gathered.at_rest = rounds.stage().auditor.since_last()?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     gathered.cpu_at_rest = rounded(process::cpu_seconds(pid).unwrap_or_default() - before);
     gathered.memory_at_rest = rounds.stage().operator.memory()?.0;
     Ok(())
@@ -169,13 +169,13 @@ async fn promote(
     note(&format!("approving {} one at a time, then {} at once …", singly.len(), together.len()));
     let phase = rounds.stage().begin("approve, one at a time");
     gathered.approved[0] = rounds.one_at_a_time(Action::Approve, &singly).await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     let phase = rounds.stage().begin("approve, all at once");
     gathered.approved[1] = rounds.at_once(Action::Approve, &together).await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     let phase = rounds.stage().begin("promote and retire");
     rounds.all_complete().await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     gathered.promoted = rounds.until_rest().await?;
     Ok(())
 }
@@ -192,10 +192,10 @@ async fn take_back(
     note(&format!("rolling back {} one at a time, then {} at once …", singly.len(), together.len()));
     let phase = rounds.stage().begin("roll back, one at a time");
     gathered.returned[0] = rounds.one_at_a_time(Action::Rollback, &singly).await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     let phase = rounds.stage().begin("roll back, all at once");
     gathered.returned[1] = rounds.at_once(Action::Rollback, &together).await?;
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     rounds.all_returned().await?;
     gathered.rolled_back = rounds.until_rest().await?;
     Ok(())
@@ -210,7 +210,7 @@ async fn update(
     note(&format!("updating all to {version} at once …"));
     let phase = rounds.stage().begin("update → 10 %, all at once");
     gathered.updated.push(rounds.update(version).await?);
-    report.phases.push(rounds.stage().end(phase));
+    report.phases.push(rounds.stage().end(&phase));
     Ok(())
 }
 

@@ -61,7 +61,7 @@ impl Operator {
         let waited = teal_testbed::until("the operator's readiness", READY, ready).await;
         match waited {
             Ok(()) => Ok(operator),
-            Err(error) => Err(operator.last_words(error.into())),
+            Err(error) => Err(operator.last_words(&error.into())),
         }
     }
 
@@ -76,7 +76,7 @@ impl Operator {
     }
 
     /// Adds to an error what the operator wrote last.
-    pub(super) fn last_words(&mut self, error: Error) -> Error {
+    pub(super) fn last_words(&mut self, error: &Error) -> Error {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let ended = self
             .child

@@ -127,7 +127,7 @@ impl Stage {
     }
 
     /// Ends a phase.
-    pub(super) fn end(&self, running: Running) -> Phase {
+    pub(super) fn end(&self, running: &Running) -> Phase {
         let used = self.cpu_seconds().into_iter().map(|(name, seconds)| {
             let before = running.before.get(&name).copied().unwrap_or(0.0);
             (name, super::statistics::rounded((seconds - before).max(0.0)))

@@ -24,7 +24,7 @@ const GOOD: &str = "v2";
 const BAD: &str = "v3";
 
 /// Ships the good version, then the bad one.
-pub async fn all(stage: &Stage<'_>, summary: &mut Summary) -> Result<()> {
+pub(super) async fn all(stage: &Stage<'_>, summary: &mut Summary) -> Result<()> {
     stage.screen.note("releasing v2, a good version …");
     good(stage, summary).await?;
     let restored_once = stage.shop.virtual_service().await? == stage.owners;
@@ -172,8 +172,8 @@ async fn sent_back(
     let failed = |journal: &Journal| journal.failed_verdict(candidate).map(|verdict| verdict.at);
     let verdict = observer.until("a failed check of the bad version", VERDICT, failed).await?;
     let taken = |journal: &Journal| {
-        let changes = journal.shares.iter().filter(|share| share.revision == candidate);
-        changes.last().filter(|share| share.percent == 0).map(|share| share.at)
+        let mut changes = journal.shares.iter().filter(|share| share.revision == candidate);
+        changes.next_back().filter(|share| share.percent == 0).map(|share| share.at)
     };
     let zero = observer.until("the bad version without traffic", BACK, taken).await?;
     summary.bad.ms_from_verdict_to_zero_weight = Some(millis(verdict, zero));

@@ -11,7 +11,7 @@ use super::summary::Summary;
 use crate::observe::Event;
 
 /// Where everything is said.
-pub struct Screen {
+pub(super) struct Screen {
     json: bool,
     live: bool,
     begun: Instant,
@@ -38,13 +38,13 @@ struct Line<'a> {
 
 impl Screen {
     /// A screen on standard output.
-    pub fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool) -> Self {
         let live = !json && std::io::stdout().is_terminal();
         Self { json, live, begun: Instant::now(), state: Mutex::default() }
     }
 
     /// Whether what is shown can be drawn in place.
-    pub fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.live
     }
 
@@ -53,7 +53,7 @@ impl Screen {
     }
 
     /// Says what happened.
-    pub fn event(&self, at: Instant, event: &Event) {
+    pub(super) fn event(&self, at: Instant, event: &Event) {
         let after = at.saturating_duration_since(self.begun);
         if !self.json {
             return self.line(&format!("{:>7.1} s  {event}", after.as_secs_f64()));
@@ -64,7 +64,7 @@ impl Screen {
     }
 
     /// Says something to the person; never among the JSON.
-    pub fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         if self.json { explain(text) } else { self.line(text) }
     }
 
@@ -75,7 +75,7 @@ impl Screen {
     }
 
     /// Shows how things stand: in place on a terminal; elsewhere as a line whenever it is another one.
-    pub fn show(&self, lines: &[String]) {
+    pub(super) fn show(&self, lines: &[String]) {
         let mut state = self.lock();
         if self.json || state.asking {
             return;
@@ -104,7 +104,7 @@ impl Screen {
     }
 
     /// Asks on the terminal; anything but yes is no.
-    pub fn ask(&self, question: &str) -> bool {
+    pub(super) fn ask(&self, question: &str) -> bool {
         {
             let mut state = self.lock();
             self.erase(&mut state);
@@ -118,7 +118,7 @@ impl Screen {
     }
 
     /// Says how it all went.
-    pub fn summary(&self, summary: &Summary) {
+    pub(super) fn summary(&self, summary: &Summary) {
         if self.json {
             return print(
                 &json!({"at_ms": self.begun.elapsed().as_millis(), "summary": summary}).to_string(),

@@ -21,7 +21,7 @@ const DRAWN_EVERY: Duration = Duration::from_millis(500);
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
 /// The application under load, watched.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     /// The cluster.
     pub world: &'a World,
     /// The application.
@@ -42,7 +42,7 @@ pub struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// Installs Teal and the first version, then starts load and sessions.
-    pub async fn set(world: &'a World, arguments: &Arguments, screen: &Arc<Screen>) -> Result<Self> {
+    pub(super) async fn set(world: &'a World, arguments: &Arguments, screen: &Arc<Screen>) -> Result<Self> {
         let how = Installation::default();
         screen
             .note(&format!("installing Teal by its chart (drain shortened to {} s) …", how.drain.as_secs()));
@@ -63,12 +63,12 @@ impl<'a> Stage<'a> {
     }
 
     /// What users got so far.
-    pub fn record(&self) -> &Record {
+    pub(super) fn record(&self) -> &Record {
         self.load.record()
     }
 
     /// Ends load and sessions and notes what is known only then.
-    pub async fn strike(self, summary: &mut Summary) -> Result<()> {
+    pub(super) async fn strike(self, summary: &mut Summary) -> Result<()> {
         self.view.abort();
         self.sessions.stop();
         let (cut, all) = (self.sessions.cut(), self.sessions.reports());

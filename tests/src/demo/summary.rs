@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Requests that must be counted at 10 % for the share to mean something.
-pub const REQUESTS_AT_10: u64 = 5000;
+pub(super) const REQUESTS_AT_10: u64 = 5000;
 /// How far the share may be from 10 %, in percent of all requests.
 const SHARE_MAY_DIFFER: f64 = 2.0;
 /// How far counted shares and Envoy's own counters may differ, in percent.

@@ -62,11 +62,16 @@ pub struct Seen {
 
 /// Follows kinds until dropped.
 #[derive(Debug)]
-pub struct Feed(#[expect(dead_code, reason = "ends its tasks when dropped")] JoinSet<()>);
+pub(super) struct Feed(#[expect(dead_code, reason = "ends its tasks when dropped")] JoinSet<()>);
 
 impl Feed {
     /// Starts to follow.
-    pub fn start(client: &Client, namespace: &str, kinds: &[Kind], out: &UnboundedSender<Seen>) -> Self {
+    pub(super) fn start(
+        client: &Client,
+        namespace: &str,
+        kinds: &[Kind],
+        out: &UnboundedSender<Seen>,
+    ) -> Self {
         let mut tasks = JoinSet::new();
         for kind in kinds {
             let api = Api::namespaced_with(client.clone(), namespace, &kind.resource());
@@ -79,15 +84,14 @@ impl Feed {
 async fn follow(api: Api<DynamicObject>, kind: Kind, out: UnboundedSender<Seen>) {
     let mut version = None;
     while !out.is_closed() {
-        let from = match version.take() {
-            Some(version) => version,
-            None => match list(&api, kind, &out).await {
-                Some(version) => version,
-                None => {
-                    tokio::time::sleep(AFTER_FAILURE).await;
-                    continue;
-                }
-            },
+        let from = if let Some(version) = version.take() {
+            version
+        } else {
+            let Some(version) = list(&api, kind, &out).await else {
+                tokio::time::sleep(AFTER_FAILURE).await;
+                continue;
+            };
+            version
         };
         version = watch(&api, kind, from, &out).await;
     }

@@ -27,7 +27,7 @@ fn of_route(index: usize, route: &Value, service: &str) -> Option<RouteShare> {
         // A weight means nothing where there is nothing to choose from.
         let whole = if destinations.len() == 1 { 100 } else { 0 };
         let weights = of_role.map(|one| one.get("weight").and_then(Value::as_u64).unwrap_or(whole));
-        weights.map(|weight| u32::try_from(weight).unwrap_or(u32::MAX)).reduce(|a, b| a.saturating_add(b))
+        weights.map(|weight| u32::try_from(weight).unwrap_or(u32::MAX)).reduce(u32::saturating_add)
     };
     let (live, candidate) = (weight(service), weight(&candidate_service(service)));
     let name = route.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned);

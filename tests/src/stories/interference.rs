@@ -65,7 +65,9 @@ async fn at_every_phase(world: &World, namespace: &str, arguments: &[&str]) -> R
     play.gone(&old).await?;
     play.promoted(&second).await?;
     let shares = play.observer.look(|journal| journal.shares_of(&second));
-    expect(shares.iter().all(|share| matches!(share, 0 | 10 | 100)), || format!("{second} was given {shares:?}"))?;
+    expect(shares.iter().all(|share| matches!(share, 0 | 10 | 100)), || {
+        format!("{second} was given {shares:?}")
+    })?;
     play.end(None).await
 }
 
@@ -86,7 +88,8 @@ pub(super) async fn exported_at_10(world: &World, namespace: &str) -> Result<()>
     expect(share == 100, || format!("{second} has {share} % after the exported routes"))?;
     let third = play.to_10("v3-mended").await?;
     play.approve().await?;
-    let promoted = |journal: &Journal| (journal.live() == Some(&third) && journal.share(&third) == 100).then_some(());
+    let promoted =
+        |journal: &Journal| (journal.live() == Some(&third) && journal.share(&third) == 100).then_some(());
     play.observer.until("promotion of the next version", PATIENCE, promoted).await?;
     play.gone(&second).await?;
     play.end(None).await
@@ -97,7 +100,9 @@ pub(super) async fn operators_killed(world: &World, namespace: &str) -> Result<(
     let play = Play::open(world, namespace, quick).await?;
     let second = play.to_10("v2").await?;
     let selector = format!("app.kubernetes.io/instance={RELEASE}");
-    world.kubectl(&["delete", "pods", "-n", OPERATOR_NAMESPACE, "-l", &selector, "--now", "--wait=false"]).await?;
+    world
+        .kubectl(&["delete", "pods", "-n", OPERATOR_NAMESPACE, "-l", &selector, "--now", "--wait=false"])
+        .await?;
     play.approve().await?;
     play.promoted(&second).await?;
     play.shares_were(&second, &[0, 10, 100])?;

@@ -72,11 +72,23 @@ pub const STORIES: [Story; 14] = [
         "the Rollout is deleted in the middle of a step; live serves on"
     ),
     story!("retry", ways_back::retried, "a version that a person rejected is tried again"),
-    story!("apply", interference::applied_at_every_phase, "the owner applies the VirtualService at every phase"),
+    story!(
+        "apply",
+        interference::applied_at_every_phase,
+        "the owner applies the VirtualService at every phase"
+    ),
     story!("apply-forced", interference::forced_at_every_phase, "the same, server-side and by force"),
-    story!("apply-exported", interference::exported_at_10, "routes exported at 10 % are applied after promotion"),
+    story!(
+        "apply-exported",
+        interference::exported_at_10,
+        "routes exported at 10 % are applied after promotion"
+    ),
     Story {
         alone: true,
-        ..story!("operators-killed", interference::operators_killed, "all operators die at 10 %; who comes next goes on")
+        ..story!(
+            "operators-killed",
+            interference::operators_killed,
+            "all operators die at 10 %; who comes next goes on"
+        )
     },
 ];

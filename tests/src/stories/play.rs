@@ -73,11 +73,6 @@ impl<'a> Play<'a> {
             .await
     }
 
-    /// Waits for this phase.
-    pub(super) async fn phase(&self, phase: &str) -> Result<()> {
-        self.observer.until(phase, PATIENCE, |journal| (journal.phase() == phase).then_some(())).await
-    }
-
     /// Waits for the question and says yes.
     pub(super) async fn approve(&self) -> Result<()> {
         self.gate().await?;

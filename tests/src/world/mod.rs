@@ -102,7 +102,8 @@ impl World {
 
     /// Installs Teal by its chart with the real helm and waits until it is ready. Whoever comes later waits for the first.
     pub async fn install_teal(&self, how: &Installation) -> Result<()> {
-        self.installed.get_or_try_init(|| self.install(how)).await.map(|()| ())
+        self.installed.get_or_try_init(|| self.install(how)).await?;
+        Ok(())
     }
 
     async fn install(&self, how: &Installation) -> Result<()> {

@@ -211,7 +211,7 @@ impl<'a> Shop<'a> {
 }
 
 /// Whether the newest spec has been released and nothing moves.
-pub fn at_rest(journal: &Journal) -> Option<()> {
+pub(super) fn at_rest(journal: &Journal) -> Option<()> {
     let rests = journal.is_current() && journal.phase() == "Complete" && journal.candidate().is_none();
     (rests && journal.live().is_some()).then_some(())
 }
