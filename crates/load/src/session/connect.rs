@@ -38,7 +38,6 @@ pub(crate) struct Pipe {
     pub(crate) color: String,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "is given to map_err")]
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
