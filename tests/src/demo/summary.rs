@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn each_shortfall_is_named_by_itself() {
-        let spoil: [(fn(&mut Summary), &str); 12] = [
+        type Spoil = fn(&mut Summary);
+        let spoil: [(Spoil, &str); 12] = [
             (|s| s.good.weights = vec![0, 10, 0, 100], "[0, 10, 0, 100]"),
             (|s| s.good.share_at_10.requests = 4999, "4999"),
             (|s| s.good.share_at_10.candidate_percent = 7.9, "7.90 %"),

@@ -6,7 +6,7 @@ fn seen(kind: Kind, object: Value) -> Seen {
     Seen { at: Instant::now(), kind, gone: false, object }
 }
 
-fn virtual_service(route: Value) -> Seen {
+fn virtual_service(route: &Value) -> Seen {
     let http = json!([{"name": "pages", "route": route}]);
     seen(
         Kind::VirtualService,
@@ -15,7 +15,7 @@ fn virtual_service(route: Value) -> Seen {
 }
 
 fn weights(live: u32, candidate: u32) -> Seen {
-    virtual_service(json!([
+    virtual_service(&json!([
         {"destination": {"host": "web"}, "weight": live},
         {"destination": {"host": "web-candidate"}, "weight": candidate},
     ]))
@@ -27,7 +27,7 @@ fn service(name: &str, revision: &str) -> Seen {
 }
 
 fn alone() -> Seen {
-    virtual_service(json!([{"destination": {"host": "web"}}]))
+    virtual_service(&json!([{"destination": {"host": "web"}}]))
 }
 
 fn rollout(verdict: &str) -> Seen {
