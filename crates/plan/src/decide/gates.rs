@@ -141,7 +141,9 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan
 pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usize) -> Plan {
     let mut next = Next::default();
     let mut draft = Draft::new(s);
-    if let Some(candidate) = &s.record.candidate {
+    // The last step is told by the promotion that follows it.
+    let last = index + 1 == s.settings.steps.len();
+    if let Some(candidate) = s.record.candidate.as_ref().filter(|_| !last) {
         draft.tell(Notice::StepReached {
             revision: candidate.slot.revision,
             step: step.name.clone(),

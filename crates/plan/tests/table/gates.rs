@@ -42,6 +42,12 @@ fn the_hold_is_waited_out_and_then_the_next_step_begins() {
 }
 
 #[test]
+fn reaching_the_last_step_is_no_event_of_its_own() {
+    let s = unreached(reached("full", 100, NOW));
+    assert_eq!(committed(&s).1, []);
+}
+
+#[test]
 fn the_last_step_leads_to_promotion() {
     let s = reached("full", 100, LONG_AGO);
     assert!(matches!(committed(&s).0.phase, Phase::Promoting { .. }));
