@@ -75,6 +75,8 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     let foreign: Vec<Value> = services
         .iter()
         .filter(|view| view.label(label::ROLLOUT) != Some(&facts.names.name))
+        // A namespace may hold hundreds of Services: only what could be a finding is copied.
+        .filter(|view| kinds.iter().any(|labels| may_select(&view.value, labels)))
         .map(|view| view.value.clone())
         .chain(facts.stores.around(kinds::SERVICE_ENTRY, Some(&facts.names.namespace)))
         .collect();
@@ -89,16 +91,32 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     found.into_iter().map(|finding| obstacle("SelectorOverlap", finding.message, Stops::Rollout)).collect()
 }
 
+/// Whether a Service's selector matches pods with these labels.
+fn may_select(service: &Value, labels: &BTreeMap<String, String>) -> bool {
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    selector.is_some_and(|selector| {
+        selector.iter().all(|(name, value)| labels.get(name).map(String::as_str) == value.as_str())
+    })
+}
+
+/// Whether any text in a value contains one of the names.
+fn mentions(value: &Value, names: &[&str]) -> bool {
+    match value {
+        Value::String(text) => names.iter().any(|name| text.contains(name)),
+        Value::Array(items) => items.iter().any(|item| mentions(item, names)),
+        Value::Object(fields) => fields.values().any(|field| mentions(field, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// Routes to the Services that nobody listed: their callers change over at once, at promotion.
 pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
     let Ok(filled) = &facts.filled else { return Vec::new() };
     if !filled.has_mesh() {
         return Vec::new();
     }
-    let names = |value: &Value| {
-        let text = value.pointer("/spec").map(ToString::to_string).unwrap_or_default();
-        facts.services.iter().any(|service| text.contains(&service.name))
-    };
+    let services: Vec<&str> = facts.services.iter().map(|service| service.name.as_str()).collect();
+    let names = |value: &Value| value.get("spec").is_some_and(|spec| mentions(spec, &services));
     let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
     let all: Vec<Value> =
         all.iter().filter(|view| names(&view.value)).map(|view| view.value.clone()).collect();
@@ -113,4 +131,30 @@ pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
         .collect();
     let found = teal_traffic::unmanaged_routes(&all, &facts.services, &listed, &facts.config.mesh);
     found.into_iter().map(|finding| obstacle("UnmanagedRoutes", finding.message, Stops::Nothing)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_selector_that_matches_all_it_names_selects() {
+        let labels =
+            BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "front".to_owned())]);
+        let selects = |selector: Value| may_select(&json!({"spec": {"selector": selector}}), &labels);
+        assert!(selects(json!({"app": "web"})));
+        assert!(selects(json!({"app": "web", "tier": "front"})));
+        assert!(!selects(json!({"app": "web", "tier": "back"})));
+        assert!(!selects(json!({"app": "web", "color": "blue"})));
+        assert!(!may_select(&json!({"spec": {}}), &labels), "a Service without selector selects nothing");
+    }
+
+    #[test]
+    fn a_name_is_found_wherever_it_stands() {
+        let spec = json!({"http": [{"route": [{"destination": {"host": "web.shop.svc"}, "weight": 100}]}]});
+        assert!(mentions(&spec, &["api", "web"]));
+        assert!(!mentions(&spec, &["api"]));
+    }
 }
