@@ -42,11 +42,15 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 
 /// Outside: builds the images and enters a bed. Returns where the demo is to run.
 fn prepare(arguments: &Arguments) -> Result<()> {
-    arguments.check()?;
+    // Once: the bed's own processes have another input than the person's.
+    let first = std::env::var_os(IN_BED).is_none();
+    if first {
+        arguments.check()?;
+    }
     if arguments.kubeconfig.is_some() {
         return Ok(());
     }
-    if std::env::var_os(IN_BED).is_none() {
+    if first {
         images::build(&images::PROGRAMS)?;
     }
     let parts = Config::default().parts();
