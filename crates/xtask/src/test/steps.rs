@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 const EXPLORER: &str = "teal-sim";
 
 /// Packages with a plain HTTP client.
-const PLAIN: [&str; 3] = ["teal-example-app", "teal-load", "teal-testbed"];
+const PLAIN: [&str; 2] = ["teal-example-app", "teal-load"];
 
 /// Programs behind features, so that lints and tests reach them too.
 const FEATURES: &str = "xtask/generate,xtask/image";
