@@ -72,10 +72,10 @@ fn present(workspace: &Workspace, images: &[Image]) -> Result<(), Error> {
     })
 }
 
+/// Each by itself: built together, one would get the other's features of what they share.
 fn build(images: &[Image]) -> Result<(), Error> {
-    let mut cargo = command::optimised("build");
-    for image in images {
-        cargo.args(["--package", image.package, "--bin", image.binary]);
-    }
-    command::succeed(&mut cargo)
+    images.iter().try_for_each(|image| {
+        let mut cargo = command::optimised("build");
+        command::succeed(cargo.args(["--package", image.package, "--bin", image.binary]))
+    })
 }
