@@ -20,6 +20,8 @@ pub(crate) struct Memory {
     pub(crate) sightings: Sightings,
     /// When others overwrote the routes.
     pub(crate) overwritten: Overwritten,
+    /// Versions of routes by another hand that led to a pause, by object.
+    pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Arc<Kept>>,
     /// Renderings, so that a look costs no rendering while nothing changes.

@@ -13,7 +13,9 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
     let views: Vec<_> =
         services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name)).collect();
     if let Some(foreign) = views.iter().find(|view| is_foreign(facts, view)) {
-        if matches!(facts.record.phase, Phase::New) {
+        // Another Rollout's claim is told as such.
+        let claimed = obstacles.iter().any(|obstacle| obstacle.reason == "ClaimedByOther");
+        if matches!(facts.record.phase, Phase::New) && !claimed {
             obstacles.insert(0, taken(foreign, &facts.names.name));
         }
         return Found::Foreign;

@@ -165,6 +165,12 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
             continue;
         };
         memory.overwritten.note(&view.id().name, view.version(), facts.now);
+        // What a person resumed from is answered; only another write is news.
+        if facts.record.paused.is_some() {
+            memory.acknowledged.insert(view.id().name, view.version());
+        } else if memory.acknowledged.get(&view.id().name) == Some(&view.version()) {
+            continue;
+        }
         let before = saved.writers.is_empty() || saved.writers.iter().any(|writer| writer == name);
         last = Some(Foreign { manager: name.to_owned(), before, recent: 0 });
     }

@@ -1,42 +1,68 @@
-//! Makes every pod of a namespace ready: all that a control plane without nodes lacks.
+//! Stands in for scheduler and kubelet: puts every pod of a namespace on a node that isn't there, makes it ready, and
+//! lets it go when it is deleted. All that a control plane without nodes lacks.
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Endpoints are made only of pods on nodes that exist.
+const NODE: &str = "teal-test";
 
 pub(crate) async fn run(client: Client, namespace: String) {
+    let nodes: Api<Node> = Api::all(client.clone());
+    let node = serde_json::from_value(json!({"metadata": {"name": NODE}})).expect("a node");
+    // Another test may have made it.
+    drop(nodes.create(&PostParams::default(), &node).await);
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
     let mut next = 1_u32;
     loop {
         if let Ok(list) = pods.list(&ListParams::default()).await {
-            for pod in list.items.iter().filter(|pod| !is_ready(pod)) {
+            for pod in &list.items {
                 next += 1;
-                let [.., high, low] = next.to_be_bytes();
-                let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.clone());
-                if image.is_some_and(|image| image.contains("broken")) {
-                    continue;
-                }
-                let address = format!("10.98.{high}.{low}");
-                let status = json!({"status": {
-                    "phase": "Running",
-                    "podIP": address,
-                    "podIPs": [{"ip": address}],
-                    "conditions": [
-                        {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-                        {"type": "ContainersReady", "status": "True"},
-                        {"type": "Initialized", "status": "True"},
-                        {"type": "PodScheduled", "status": "True"},
-                    ],
-                }});
-                let patch = Patch::Merge(status);
-                drop(pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await);
+                tend(&pods, pod, next).await;
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+async fn tend(pods: &Api<Pod>, pod: &Pod, number: u32) {
+    let name = pod.name_any();
+    if pod.metadata.deletion_timestamp.is_some() {
+        drop(pods.delete(&name, &DeleteParams::default().grace_period(0)).await);
+        return;
+    }
+    let spec = pod.spec.clone().unwrap_or_default();
+    if spec.node_name.is_none() {
+        let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE}});
+        drop(
+            pods.create_subresource::<Value, Value>("binding", &name, &PostParams::default(), &binding).await,
+        );
+        return;
+    }
+    let image = spec.containers.first().and_then(|container| container.image.clone());
+    let ends = spec.restart_policy.as_deref() == Some("Never");
+    if ends || is_ready(pod) || image.is_some_and(|image| image.contains("broken")) {
+        return;
+    }
+    let [.., high, low] = number.to_be_bytes();
+    let address = format!("10.98.{high}.{low}");
+    let status = json!({"status": {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": [
+            {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            {"type": "ContainersReady", "status": "True"},
+            {"type": "Initialized", "status": "True"},
+            {"type": "PodScheduled", "status": "True"},
+        ],
+    }});
+    drop(pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await);
 }
 
 fn is_ready(pod: &Pod) -> bool {

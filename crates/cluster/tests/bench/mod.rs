@@ -8,7 +8,7 @@ pub(crate) mod objects;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
@@ -73,6 +73,27 @@ impl Bench {
     pub(crate) async fn has_namespace(&self) -> bool {
         let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
         namespaces.get_opt(&self.namespace).await.expect("an answer").is_some()
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Lets the pod of a Job end well.
+    pub(crate) async fn finish_job(&self, name: &str) {
+        let pods = self.api("pods");
+        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={name}"));
+        let status = json!({"status": {"phase": "Succeeded"}});
+        self.until("a finished Job", async || {
+            let list = pods.list(&of_job).await.expect("a list");
+            for pod in &list.items {
+                let name = pod.metadata.name.clone().unwrap_or_default();
+                drop(pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await);
+            }
+            let job = self.value("jobs", name).await;
+            job.pointer("/status/succeeded") == Some(&json!(1))
+        })
+        .await;
     }
 
     /// Stops Teal.

@@ -1,0 +1,224 @@
+//! Releases of more than a Deployment and a Service: what works by itself, what is sized, what runs before, what holds
+//! for a host.
+//!
+//! Needs `TEAL_TEST_KUBECONFIG`, as `life.rs` does.
+
+#[cfg(test)]
+mod bench;
+
+use bench::{Bench, objects};
+use serde_json::{Value, json};
+
+fn with(version: &str, more: &[Value]) -> Value {
+    let mut rollout = objects::rollout(version);
+    let manifests = rollout["spec"]["release"]["manifests"].as_array_mut().expect("a list");
+    manifests.extend(more.iter().cloned());
+    rollout
+}
+
+fn deployment(name: &str, version: &str, fate: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "annotations": {"teal.dev/fate": fate}},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}, "template": {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"name": name, "image": format!("shop/{name}:{version}"),
+                "envFrom": [{"configMapRef": {"name": "settings"}}]}]},
+        }},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_works_by_itself_works_in_live_alone_and_configuration_comes_along() {
+    let Some(bench) = Bench::start("work").await else { return };
+    bench.apply_route().await;
+    let release = |version: &str| {
+        with(
+            version,
+            &[
+                deployment("worker", version, "LiveOnly"),
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
+                "data": {"version": version}}),
+                json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick"}, "spec": {
+                "schedule": "0 0 * * *", "jobTemplate": {"spec": {"template": {"spec": {
+                    "restartPolicy": "Never", "containers": [{"name": "tick", "image": "shop/tick:1"}]}}}}}}),
+            ],
+        )
+    };
+    bench.apply(&release("1")).await;
+    bench.phase("Complete").await;
+    let size = async |name: &str| bench.value("deployments", name).await["spec"]["replicas"].clone();
+    let rests = async |name: &str| bench.value("cronjobs", name).await["spec"]["suspend"].clone();
+    assert_eq!((size("worker-blue").await, rests("tick-blue").await), (json!(2), json!(false)));
+    bench.apply(&release("2")).await;
+    bench.phase("Waiting").await;
+    assert_eq!((size("worker-blue").await, rests("tick-blue").await), (json!(2), json!(false)));
+    assert_eq!((size("worker-green").await, rests("tick-green").await), (json!(0), json!(true)));
+    let green = bench.value("deployments", "worker-green").await;
+    let settings = green.pointer("/spec/template/spec/containers/0/envFrom/0/configMapRef/name");
+    assert_eq!(settings, Some(&json!("settings-green")));
+    assert_eq!(bench.value("configmaps", "settings-blue").await["data"]["version"], "1");
+    bench.decide("Approve").await;
+    bench
+        .until("swapped", async || size("worker-green").await == 2 && rests("tick-green").await == false)
+        .await;
+    bench
+        .until("at rest", async || {
+            let gone = bench.exists("deployments", "worker-blue").await == Some(false);
+            gone || (size("worker-blue").await == 0 && rests("tick-blue").await == true)
+        })
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_autoscaler_does_not_shrink_a_candidate_and_is_given_back() {
+    let Some(bench) = Bench::start("scaler").await else { return };
+    bench.apply_route().await;
+    let release = |version: &str| {
+        with(
+            version,
+            &[json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "web"}, "spec": {"minReplicas": 1, "maxReplicas": 9,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+                "metrics": [{"type": "Resource", "resource": {"name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 50}}}]}})],
+        )
+    };
+    bench.apply(&release("1")).await;
+    bench.phase("Complete").await;
+    let scale = json!({"spec": {"replicas": 4}});
+    bench.merge_as("hpa", "deployments", "web-blue", scale).await;
+    bench
+        .until("scaled", async || {
+            bench.value("deployments", "web-blue").await.pointer("/status/availableReplicas")
+                == Some(&json!(4))
+        })
+        .await;
+    bench.quiet().await;
+    assert_eq!(bench.value("deployments", "web-blue").await["spec"]["replicas"], 4, "sizes are left alone");
+    bench.apply(&release("2")).await;
+    bench.phase("Waiting").await;
+    let least = async |color: &str| {
+        bench.value("horizontalpodautoscalers", &format!("web-{color}")).await["spec"]["minReplicas"].clone()
+    };
+    assert_eq!((least("blue").await, least("green").await), (json!(4), json!(4)));
+    let green = bench.value("deployments", "web-green").await;
+    assert_eq!(green["spec"]["replicas"], 4, "a candidate starts with live's size");
+    bench.decide("Approve").await;
+    bench.until("given back", async || least("green").await == 1).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_runs_before_the_workloads_and_once() {
+    let Some(bench) = Bench::start("job").await else { return };
+    bench.apply_route().await;
+    let release = |version: &str| {
+        with(
+            version,
+            &[json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
+            "template": {"spec": {"restartPolicy": "Never",
+                "containers": [{"name": "migrate", "image": "shop/migrate:1"}]}}}})],
+        )
+    };
+    bench.apply(&release("1")).await;
+    bench.until("begun", async || bench.exists("jobs", "migrate-blue").await == Some(true)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(bench.exists("deployments", "web-blue").await, Some(false), "workloads wait for it");
+    bench.finish_job("migrate-blue").await;
+    bench.phase("Complete").await;
+    assert_eq!(bench.exists("deployments", "web-blue").await, Some(true));
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_holds_for_the_host_holds_for_the_candidate() {
+    let Some(bench) = Bench::start("rule").await else { return };
+    bench.apply_route().await;
+    bench
+        .create("destinationrules", "owner", json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "web"},
+            "spec": {"host": "web", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}},
+        }))
+        .await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let copy = bench.value("destinationrules", "web-candidate").await;
+    assert_eq!(copy["spec"]["host"], "web-candidate");
+    assert_eq!(copy.pointer("/spec/trafficPolicy/tls/mode"), Some(&json!("ISTIO_MUTUAL")));
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.exists("destinationrules", "web-candidate").await, Some(false));
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_that_hides_the_candidates_host_is_found_before_any_weight() {
+    let Some(bench) = Bench::start("sidecar").await else { return };
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    let host = format!("./web.{}.svc.cluster.local", bench.namespace());
+    bench
+        .create(
+            "sidecars",
+            "owner",
+            json!({
+                "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": "callers"},
+                "spec": {"egress": [{"hosts": [host]}]},
+            }),
+        )
+        .await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.refused("HostNotExported", &["Sidecar", "callers", "web-candidate"]).await;
+    assert_eq!(bench.weights().await, [("web".into(), 100)]);
+    bench.delete("sidecars", "callers").await;
+    bench.phase("Waiting").await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_goes_with_a_rollout_that_says_so() {
+    let Some(bench) = Bench::start("all").await else { return };
+    bench.apply_route().await;
+    let mut rollout = objects::rollout("1");
+    rollout["spec"]["onDelete"] = json!("DeleteAll");
+    bench.apply(&rollout).await;
+    bench.phase("Complete").await;
+    bench.delete("rollouts", "web").await;
+    bench
+        .until("gone", async || {
+            bench.exists("deployments", "web-blue").await == Some(false)
+                && bench.exists("services", "web").await == Some(false)
+                && bench.exists("services", "web-candidate").await == Some(false)
+        })
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_rollout_of_the_same_name_takes_over_what_serves() {
+    let Some(bench) = Bench::start("again").await else { return };
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    let made = bench.value("deployments", "web-blue").await["metadata"]["uid"].clone();
+    let blue = bench.status("/live/revision").await;
+    bench.delete("rollouts", "web").await;
+    bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    assert_eq!(bench.status("/live/revision").await, blue);
+    assert_eq!(
+        bench.value("deployments", "web-blue").await["metadata"]["uid"],
+        made,
+        "nothing was restarted"
+    );
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    assert!(bench.status("/candidate/revision").await.starts_with("r2-"));
+    bench.end().await;
+}
