@@ -35,7 +35,7 @@ impl Default for Config {
             drain: Span::seconds(30),
             endpoint_grace: Span::seconds(10),
             request_timeout: Duration::from_secs(5),
-            concurrency: 16,
+            concurrency: 32,
             mesh: Mesh::default(),
         }
     }

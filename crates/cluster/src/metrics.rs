@@ -1,6 +1,6 @@
 //! Figures about the work, for the operator's `/metrics`. Kept here as plain numbers; how they are shown is not known here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub struct Figures {
 #[derive(Default)]
 struct State {
     rollouts: HashMap<ObjectId, RolloutFigures>,
-    unreadable: HashSet<ObjectId>,
+    unreadable: HashMap<ObjectId, u64>,
     looks: Looks,
     failures: BTreeMap<&'static str, u64>,
 }
@@ -101,8 +101,14 @@ impl Watching {
         state.looks.seconds += seconds;
     }
 
-    pub(crate) fn unreadable(&self, id: &ObjectId) {
-        self.lock().unreadable.insert(id.clone());
+    /// Whether this version is news.
+    pub(crate) fn unreadable(&self, id: &ObjectId, version: u64) -> bool {
+        self.lock().unreadable.insert(id.clone(), version).is_none_or(|known| known < version)
+    }
+
+    /// What was written about it is no news.
+    pub(crate) fn told_unreadable(&self, id: &ObjectId, version: u64) {
+        self.lock().unreadable.insert(id.clone(), version);
     }
 
     pub(crate) fn failed(&self, class: &'static str) {

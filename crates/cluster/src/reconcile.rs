@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use teal_api::defaults::Filled;
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
 use teal_plan::snapshot::{Obstacle, Stops};
@@ -15,7 +16,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, revision};
+use crate::execute::{Done, Order, Tools, execute, policies, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
@@ -70,9 +71,14 @@ impl Reconciler {
         if !self.leadership.is_leader() {
             return Next::Change;
         }
-        let Ok(rollout) = &view.rollout else {
-            self.watching.unreadable(id);
-            return Next::Change;
+        let rollout = match &view.rollout {
+            Ok(rollout) => rollout,
+            Err(problem) => {
+                if self.watching.unreadable(id, view.version) {
+                    self.say_unreadable(&view, problem).await;
+                }
+                return Next::Change;
+            }
         };
         let memory = self.memory(id, &view.uid);
         let mut memory = memory.lock().await;
@@ -124,6 +130,12 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
+        // What holds for a host is kept up while the candidate's is named, whatever else is planned.
+        if let Some(filled) =
+            seen.filled.as_ref().filter(|_| seen.rules_outdated && !seen.snapshot.world.stale)
+        {
+            policies::make(&self.tools, &order(rollout, &seen, filled)).await?;
+        }
         if let Some(next) = self.room(&seen, &plan, memory).await? {
             return Ok(next);
         }
@@ -237,17 +249,7 @@ impl Reconciler {
             // Without a usable spec only the finalizer and answers could be written, and both can wait for it.
             return Ok(until(plan.wake_at, seen.snapshot.now));
         };
-        let order = Order {
-            rollout,
-            names: &seen.names,
-            record: &seen.snapshot.record,
-            filled,
-            services: &seen.services,
-            blue: seen.blue.clone(),
-            green: seen.green.clone(),
-            now: seen.snapshot.now,
-            repaired: Mutex::default(),
-        };
+        let order = order(rollout, seen, filled);
         let done = execute(&self.tools, &order, effects).await;
         let changed = done.iter().any(|done| matches!(done.result, Ok(true)));
         let repaired = order.repaired.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -297,6 +299,24 @@ impl Reconciler {
         self.write(rollout, old, &new).await?;
         memory.said = Some(now);
         Ok(Next::Change)
+    }
+
+    /// The one thing that can be done for a Rollout that can't be read: say so on it. A failure is told in the log; the
+    /// next version is another try.
+    async fn say_unreadable(&self, view: &RolloutView, problem: &str) {
+        let message = format!(
+            "the spec can't be read: {problem}: correct the field, or apply it with this version's CRD"
+        );
+        let patch = serde_json::json!({"status": {"phase": "Blocked", "message": message, "conditions": [{
+            "type": "Accepted", "status": "False", "reason": "SpecInvalid", "message": message,
+            "lastTransitionTime": status::timestamp(now()),
+        }]}});
+        let resource = kinds::ROLLOUT.resource();
+        let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
+        match self.tools.access.merge(target, manager::STATUS, true, &patch).await {
+            Ok(answer) => self.watching.told_unreadable(&view.id, crate::json::version(&answer)),
+            Err(error) => tracing::warn!(rollout = %view.id, %error, problem, "a Rollout can't be read"),
+        }
     }
 
     fn render(
@@ -355,6 +375,20 @@ impl Reconciler {
             self.checks.forget(&uid);
             self.watching.forget(id);
         }
+    }
+}
+
+fn order<'a>(rollout: &'a Rollout, seen: &'a Seen, filled: &'a Filled) -> Order<'a> {
+    Order {
+        rollout,
+        names: &seen.names,
+        record: &seen.snapshot.record,
+        filled,
+        services: &seen.services,
+        blue: seen.blue.clone(),
+        green: seen.green.clone(),
+        now: seen.snapshot.now,
+        repaired: Mutex::default(),
     }
 }
 

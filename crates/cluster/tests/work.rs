@@ -3,8 +3,6 @@
 //!
 //! Needs `TEAL_TEST_KUBECONFIG`, as `life.rs` does.
 
-#![expect(clippy::expect_used, reason = "what is made here by hand has its fields")]
-
 #[cfg(test)]
 mod bench;
 

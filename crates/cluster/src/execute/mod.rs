@@ -4,12 +4,14 @@
 mod answer;
 mod finalizer;
 mod fresh;
-mod policies;
+pub(crate) mod policies;
 mod release;
 pub(crate) mod revision;
 mod roles;
 mod routes;
 mod vacate;
+
+pub(crate) use vacate::is_dropped;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -21,7 +21,7 @@ fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
 }
 
 /// Makes or refreshes the copies.
-pub(super) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     let namespace = &order.names.namespace;
     let rules = crate::stores::rules(&tools.stores, namespace, &tools.config.mesh.root_namespace);
     let mut changed = false;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Phase, Slot};
 
-use super::{Order, Tools};
+use super::{Order, Tools, vacate};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -39,7 +39,7 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     for piece in workloads {
         changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
     }
-    Ok(changed)
+    Ok(vacate::drop_in_place(tools, order, &rendering, slot).await? || changed)
 }
 
 fn works(piece: &Piece) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use json_patch::{PatchOperation, TestOperation};
 use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
@@ -34,11 +34,21 @@ async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualServic
 
 /// Raises one VirtualService after another on fresh reads; a failure takes back those that were raised.
 pub(super) async fn raise(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<bool, Error> {
-    super::roles_fresh(tools, order, weight).await?;
+    let namespace = &order.names.namespace;
+    let fresh = order.filled.virtual_services.iter();
+    let fresh = fresh.map(|entry| tools.fresh(kinds::VIRTUAL_SERVICE, namespace, &entry.name));
+    // Each patch holds only for the version that is read here, so reading early costs nothing but a moment less.
+    let (ready, fresh) = join(super::roles_fresh(tools, order, weight), join_all(fresh)).await;
+    ready?;
     let mut raised: Vec<(&FilledVirtualService, u8)> = Vec::new();
     let mut changed = false;
-    for entry in &order.filled.virtual_services {
-        match raise_one(tools, order, entry, weight).await {
+    for (entry, fresh) in order.filled.virtual_services.iter().zip(fresh) {
+        let raise = match fresh {
+            Ok(Some(object)) => raise_one(tools, order, entry, &object, weight).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match raise {
             Ok(None) => {}
             Ok(Some(before)) => {
                 changed = true;
@@ -58,15 +68,14 @@ async fn raise_one(
     tools: &Tools,
     order: &Order<'_>,
     entry: &FilledVirtualService,
+    object: &Value,
     weight: u8,
 ) -> Result<Option<u8>, Error> {
-    let fresh = tools.fresh(kinds::VIRTUAL_SERVICE, &order.names.namespace, &entry.name).await?;
-    let Some(object) = fresh else { return Ok(None) };
-    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(&object, &order.names.uid))?;
+    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(object, &order.names.uid))?;
     let named = selectors(entry);
     let scope = scope(tools, order, named.as_deref());
-    let before = teal_traffic::read(&object, &scope)?.candidate_weight();
-    let patch = teal_traffic::set_weight(&object, &scope, weight, &order.stamp())?;
+    let before = teal_traffic::read(object, &scope)?.candidate_weight();
+    let patch = teal_traffic::set_weight(object, &scope, weight, &order.stamp())?;
     Ok(send(tools, order, entry, patch).await?.then_some(before))
 }
 

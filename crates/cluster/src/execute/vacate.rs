@@ -1,12 +1,13 @@
 //! Clearing a color.
 
 use futures::future::join_all;
-use teal_plan::{Color, Revision};
+use teal_plan::{Color, Revision, Slot};
 
 use super::{Order, Tools, worst};
 use crate::access::Target;
 use crate::error::Error;
 use crate::kinds;
+use crate::rendering::Rendering;
 use crate::stores::{ObjectView, View};
 
 /// Deletes every object of the color but those of one revision. Each deletion names the version that it was decided on,
@@ -24,9 +25,46 @@ pub(super) async fn clear(
             && view.kind.kind != "PersistentVolumeClaim"
             && (except.is_none() || view.revision != except)
     });
-    let deletions = join_all(going.map(|view| delete(tools, order, view))).await;
+    let unneeded = objects.iter().filter(|view| except.is_none() && is_unneeded(order, view));
+    let deletions = join_all(going.chain(unneeded).map(|view| delete(tools, order, view))).await;
     let services = services(tools, order, color, except).await;
     worst(deletions.into_iter().chain(services).collect())
+}
+
+/// A shared object that no kept release has any more.
+fn is_unneeded(order: &Order<'_>, view: &ObjectView) -> bool {
+    let record = order.record;
+    let alone = record.candidate.is_none() && record.previous.is_none();
+    let Some(live) = record.live.filter(|_| alone) else { return false };
+    let Ok(rendering) = order.rendering(live.slot) else { return false };
+    let has = rendering.pieces.iter().any(|piece| piece.kind == view.kind && piece.name == view.id.name);
+    view.color.is_none()
+        && !view.deleting
+        && !has
+        && view.kind.kind != "PersistentVolumeClaim"
+        && view.rollout_uid == order.names.uid
+}
+
+/// Autoscalers and disruption budgets of a slot that its release has no more: they reach live in place, and so does
+/// their end.
+pub(super) async fn drop_in_place(
+    tools: &Tools,
+    order: &Order<'_>,
+    rendering: &Rendering,
+    slot: Slot,
+) -> Result<bool, Error> {
+    let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
+    let gone = objects.iter().filter(|view| is_dropped(rendering, view, slot));
+    worst(join_all(gone.map(|view| delete(tools, order, view))).await)
+}
+
+/// Whether an object of the slot reaches live in place and is in its release no more.
+pub(crate) fn is_dropped(rendering: &Rendering, view: &ObjectView, slot: Slot) -> bool {
+    let key = teal_release::ObjectKey::new(view.kind.group, view.kind.kind, &view.id.name);
+    teal_release::is_in_place(&key)
+        && view.slot() == Some(slot)
+        && !view.deleting
+        && !rendering.pieces.iter().any(|piece| piece.kind == view.kind && piece.name == view.id.name)
 }
 
 async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<bool, Error> {

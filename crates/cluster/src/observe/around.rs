@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use teal_api::defaults::Filled;
 use teal_api::names::label;
-use teal_plan::snapshot::{Obstacle, Stops};
+use teal_plan::snapshot::{Form, Obstacle, Stops};
 use teal_traffic::Listed;
 
 use super::routes::selectors;
@@ -49,6 +49,26 @@ pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
         teal_traffic::candidate_rules(&rules, service, clients, &facts.config.mesh, &labels).err()
     });
     refused.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)).collect()
+}
+
+/// Whether copies of DestinationRules are not what they should be, while routes name the candidate.
+pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
+    if !is_meshed(facts) || !matches!(form, Form::Entered(_) | Form::Mixed { .. }) {
+        return false;
+    }
+    let namespace = &facts.names.namespace;
+    let rules = crate::stores::rules(facts.stores, namespace, &facts.config.mesh.root_namespace);
+    let clients = std::slice::from_ref(namespace);
+    let labels = BTreeMap::new();
+    let wanted = facts.services.iter().flat_map(|service| {
+        teal_traffic::candidate_rules(&rules, service, clients, &facts.config.mesh, &labels)
+            .unwrap_or_default()
+    });
+    wanted.into_iter().any(|copy| {
+        let name = crate::json::text(&copy, "/metadata/name");
+        let there = facts.stores.destination_rules.get(namespace, name);
+        there.is_none_or(|view| teal_traffic::is_outdated(&view.value, &copy))
+    })
 }
 
 fn is_meshed(facts: &Facts<'_>) -> bool {

@@ -8,6 +8,7 @@ use teal_plan::{Color, Phase, Slot};
 use teal_release::{Fate, ObjectKey};
 
 use super::{Facts, Renderings, Sizes};
+use crate::execute::is_dropped;
 use crate::memory::Memory;
 use crate::rendering::Rendering;
 use crate::stores::ObjectView;
@@ -69,6 +70,9 @@ fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked
 /// Where the content is lost nothing can be compared, and nothing could be repaired.
 fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool {
     let Some(rendering) = rendering else { return true };
+    if facts.objects.iter().any(|view| is_dropped(rendering, view, slot)) {
+        return false;
+    }
     let with_shared = answers_for_shared(facts, slot);
     let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
     pieces.into_iter().all(|piece| {
@@ -126,7 +130,7 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
             for endpoint in
                 slices.iter().flat_map(|slice| &slice.endpoints).filter(|endpoint| endpoint.serves)
             {
-                let pod = facts.pods.iter().find(|pod| pod.uid == endpoint.pod);
+                let pod = facts.pod(&endpoint.pod);
                 if let Some(pod) = pod.filter(|pod| pod.slot() == Some(slot) && !pod.terminating) {
                     pods.insert(&pod.uid);
                 }

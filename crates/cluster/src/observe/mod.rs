@@ -9,8 +9,10 @@ mod obstacles;
 mod roles;
 mod routes;
 mod settings;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use teal_api::Rollout;
@@ -58,6 +60,8 @@ pub(crate) struct Seen {
     /// The traffic that counts now, and whether the spec's is another one that waits for the rollout's end.
     pub(crate) traffic: Traffic,
     pub(crate) traffic_waits: bool,
+    /// Copies of DestinationRules must be written again.
+    pub(crate) rules_outdated: bool,
     /// What `spec.release` needs to start.
     pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
@@ -101,6 +105,8 @@ pub(crate) struct Facts<'a> {
     hash: ContentHash,
     objects: Vec<Arc<ObjectView>>,
     pods: Vec<Arc<PodView>>,
+    /// Places of pods by uid.
+    places: HashMap<String, usize>,
     now: Time,
 }
 
@@ -138,6 +144,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     };
     let settings = settings::read(&facts, wanted);
     let decisions = decisions::see(&facts);
+    let rules_outdated = around::outdated(&facts, routes.seen.form);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
     let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
@@ -154,6 +161,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         green,
         traffic,
         traffic_waits,
+        rules_outdated,
         need,
     }
 }
@@ -168,6 +176,7 @@ impl<'a> Facts<'a> {
     fn gather(stores: &'a Stores, config: &'a Config, rollout: &'a Rollout, now: Time) -> Self {
         let names = Names::of(rollout);
         let record = settings::record(rollout);
+        let pods = stores.pods.group(&names.namespace, &names.name);
         let traffic = settings::traffic(rollout, &record);
         let traffic_waits = traffic != rollout.spec.traffic;
         let filled = settings::filled(rollout, &traffic, traffic_waits);
@@ -184,10 +193,15 @@ impl<'a> Facts<'a> {
             traffic_waits,
             hash: teal_release::hash(rollout.spec.release.raw()),
             objects: stores.objects_of(&names.namespace, &names.name),
-            pods: stores.pods.group(&names.namespace, &names.name),
+            places: pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect(),
+            pods,
             now,
             names,
         }
+    }
+
+    fn pod(&self, uid: &str) -> Option<&Arc<PodView>> {
+        self.places.get(uid).and_then(|place| self.pods.get(*place))
     }
 
     /// The release that the record has in a color.

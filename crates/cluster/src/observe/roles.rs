@@ -61,6 +61,6 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
 fn settled(facts: &Facts<'_>, service: &JsonView, slot: Slot) -> bool {
     let slices = facts.stores.slices.group(&facts.names.namespace, &service.id().name);
     let mut endpoints = slices.iter().flat_map(|slice| &slice.endpoints).peekable();
-    let of_slot = |uid: &str| facts.pods.iter().any(|pod| pod.uid == uid && pod.slot() == Some(slot));
+    let of_slot = |uid: &str| facts.pod(uid).is_some_and(|pod| pod.slot() == Some(slot));
     endpoints.peek().is_some() && endpoints.all(|endpoint| of_slot(&endpoint.pod))
 }

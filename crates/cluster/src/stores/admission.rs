@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::Value;
 
+use super::watch::is_refused;
 use super::{Poke, Pokes};
 use crate::kinds::Known;
 
@@ -83,13 +84,6 @@ impl Admission {
             }
         }
     }
-}
-
-fn is_refused(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
-        return false;
-    };
-    matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
 }
 
 fn in_force(policies: &BTreeMap<String, Value>, bindings: &BTreeMap<String, Value>) -> bool {

@@ -91,7 +91,7 @@ impl Stores {
         }
     }
 
-    fn set_served(&self, kind: Known, version: Option<String>) {
+    pub(crate) fn set_served(&self, kind: Known, version: Option<String>) {
         let mut optional = self.optional.write().unwrap_or_else(PoisonError::into_inner);
         match version {
             Some(version) => drop(optional.insert(kind.plural, version)),

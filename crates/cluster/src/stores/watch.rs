@@ -73,7 +73,11 @@ impl Watches {
         runs
     }
 
-    fn stream<K>(&self, watched: Watched, resource: &ApiResource) -> BoxStream<'static, Event<K>>
+    fn events<K>(
+        &self,
+        watched: Watched,
+        resource: &ApiResource,
+    ) -> BoxStream<'static, watcher::Result<Event<K>>>
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
             + Clone
@@ -87,19 +91,26 @@ impl Watches {
             Some(namespace) => Api::namespaced_with(client, namespace, resource),
             None => Api::all_with(client, resource),
         };
-        let config = if watched.labels.is_empty() {
-            Config::default()
-        } else {
-            Config::default().labels(watched.labels)
-        };
+        let config = Config::default();
+        let config = if watched.labels.is_empty() { config } else { config.labels(watched.labels) };
+        watcher(api, config).default_backoff().boxed()
+    }
+
+    fn stream<K>(&self, watched: Watched, resource: &ApiResource) -> BoxStream<'static, Event<K>>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
         let kind = watched.kind.kind;
-        watcher(api, config)
-            .default_backoff()
-            .filter_map(move |event| {
-                let told = event.inspect_err(|error| tracing::warn!(kind, %error, "a watch begins anew"));
-                std::future::ready(told.ok())
-            })
-            .boxed()
+        let told = move |event: watcher::Result<Event<K>>| {
+            let event = event.inspect_err(|error| tracing::warn!(kind, %error, "a watch begins anew"));
+            std::future::ready(event.ok())
+        };
+        self.events(watched, resource).filter_map(told).boxed()
     }
 
     async fn rollouts(self: Arc<Self>) {
@@ -206,10 +217,21 @@ impl Watches {
     }
 
     pub(super) async fn json_objects(self: Arc<Self>, kind: Known, resource: ApiResource) {
-        let mut events = self.stream::<DynamicObject>(Watched { kind, labels: "" }, &resource);
         let Some(cache) = self.stores.mesh(kind) else { return };
         let api_version = resource.api_version.clone();
+        let mut events = self.events::<DynamicObject>(Watched { kind, labels: "" }, &resource);
         while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(kind = kind.kind, %error, "can't be watched");
+                    // What may not be read is taken for absent, and must not keep everything else from starting.
+                    if !cache.is_ready() && is_refused(&error) {
+                        cache.set_absent();
+                    }
+                    continue;
+                }
+            };
             let read = |object: DynamicObject| JsonView::of(value(&object)?, &api_version, kind.kind);
             let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
@@ -243,6 +265,14 @@ fn concerns(kind: Known, view: &JsonView) -> bool {
     } else {
         true
     }
+}
+
+/// Whether the account may not do it, or there is no such kind.
+pub(super) fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
 }
 
 pub(super) fn name(metadata: &ObjectMeta) -> String {

@@ -1,0 +1,288 @@
+//! A cluster by hand.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use teal_api::Rollout;
+use teal_api::names::{annotation, label};
+use teal_plan::{Color, ContentHash, Slot, Time};
+
+use crate::config::Config;
+use crate::kinds;
+use crate::memory::Memory;
+use crate::observe::{Scene, Seen, observe};
+use crate::rendering::{For, RenderKey, render};
+use crate::stores::{ObjectId, ObjectView, PodView, Pokes, Stores};
+
+const UID: &str = "1234-5678";
+
+/// Caches, a Rollout and the memory of looks.
+pub(super) struct Hand {
+    stores: Stores,
+    pokes: Pokes,
+    rollout: Value,
+    memory: Memory,
+    version: u64,
+}
+
+impl Hand {
+    /// A Rollout that was just applied, and its route.
+    pub(super) fn new() -> Self {
+        let (pokes, _) = Pokes::new();
+        let mut hand = Self {
+            stores: Stores::new(),
+            pokes,
+            rollout: json!({
+                "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
+                "metadata": {"name": "web", "namespace": "shop", "uid": UID, "generation": 1, "resourceVersion": "1"},
+                "spec": {
+                    "release": {"manifests": [
+                        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+                            "replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": {
+                                "metadata": {"labels": {"app": "web"}},
+                                "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}},
+                        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+                            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}},
+                    ]},
+                    "traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "web"}]},
+                    "steps": [{"name": "canary", "weight": 10, "approval": {}}, {"name": "full", "weight": 100}],
+                },
+            }),
+            memory: Memory::default(),
+            version: 1,
+        };
+        hand.stores.set_served(kinds::VIRTUAL_SERVICE, Some("v1".into()));
+        hand.route(&json!([{"destination": {"host": "web"}}]), "owner");
+        hand
+    }
+
+    fn next(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    fn rollout(&self) -> Rollout {
+        serde_json::from_value(self.rollout.clone()).expect("a Rollout")
+    }
+
+    fn hash(&self) -> ContentHash {
+        teal_release::hash(&self.rollout["spec"]["release"])
+    }
+
+    /// The slot of the first revision in blue, of the second in green.
+    pub(super) fn slot(&self, color: Color) -> Slot {
+        let counter = if color == Color::Blue { 1 } else { 2 };
+        let hash = if color == Color::Blue { installed_hash(&self.rollout) } else { self.hash() };
+        Slot { color, revision: hash.revision(counter) }
+    }
+
+    pub(super) fn look(&mut self, at: i64) -> Seen {
+        let rollout = self.rollout();
+        observe(Scene {
+            stores: &self.stores,
+            pokes: &self.pokes,
+            config: &Config::default(),
+            rollout: &rollout,
+            memory: &mut self.memory,
+            checks: Vec::new(),
+            now: Time(at),
+            nonce: "nonce".into(),
+            problems: Vec::new(),
+        })
+    }
+
+    pub(super) fn spec(&mut self, pointer: &str, value: Value) {
+        if let Some(field) = self.rollout["spec"].pointer_mut(pointer) {
+            *field = value;
+        }
+        self.rollout["metadata"]["generation"] = json!(self.version);
+    }
+
+    pub(super) fn commit(&mut self, record: &Value) {
+        self.rollout["status"] = json!({"commit": record});
+    }
+
+    /// The first revision is live in blue with three pods.
+    pub(super) fn install(&mut self) {
+        let slot = self.slot(Color::Blue);
+        let hash = self.hash();
+        self.deploy(slot, hash);
+        self.pods(Color::Blue, &[true; 3]);
+        for (name, role) in [("web", "live"), ("web-candidate", "candidate")] {
+            self.service(name, role, slot);
+            self.endpoints(name, &[("pod-0", true, false), ("pod-1", true, false), ("pod-2", true, false)]);
+        }
+        self.commit(&json!({
+            "epoch": 1, "counter": 1, "started": 0, "phase": {"name": "Rest", "outcome": "Promoted"},
+            "live": {"color": "blue", "revision": slot.revision, "hash": hash, "since": 0, "attempt": 1},
+            "wanted": {"hash": hash, "revision": slot.revision, "rejected": false, "attempts": 1},
+        }));
+    }
+
+    /// The second revision is tried in green; nothing of it is there yet.
+    pub(super) fn start_candidate(&mut self, weight: u8) {
+        self.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
+        let (slot, hash) = (self.slot(Color::Green), self.hash());
+        let commit = &mut self.rollout["status"]["commit"];
+        commit["candidate"] =
+            json!({"color": "green", "revision": slot.revision, "hash": hash, "since": 0, "attempt": 1});
+        commit["phase"] =
+            json!({"name": "Step", "step": "canary", "weight": weight, "deadline": 9_000_000, "terms": 0});
+        commit["baseline"] = json!([3]);
+    }
+
+    fn deploy(&mut self, slot: Slot, hash: ContentHash) {
+        let key = RenderKey {
+            generation: 1,
+            uid: UID.into(),
+            slot,
+            hash,
+            active: true,
+            sizes: BTreeMap::new(),
+            hold: Vec::new(),
+            services: vec!["web".into()],
+            owned: false,
+        };
+        let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
+        let manifests = super::super::manifests_of(&self.rollout["spec"]["release"]);
+        let rendering = render(&manifests, &whom).expect("a release");
+        for piece in &rendering.pieces {
+            let mut object = piece.object.clone();
+            let version = self.next();
+            object["metadata"]["uid"] = json!(format!("uid-{version}"));
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+            object["metadata"]["generation"] = json!(1);
+            object["metadata"]["annotations"][annotation::epoch(UID)] = json!("1");
+            object["metadata"]["managedFields"] = json!([{"manager": "teal/release", "operation": "Apply",
+                "fieldsType": "FieldsV1", "fieldsV1": fields(&piece.object)}]);
+            object["status"] = json!({"observedGeneration": 1, "updatedReplicas": 3, "availableReplicas": 3});
+            self.stores.offer(piece.kind, &object);
+        }
+    }
+
+    /// Another hand takes a field of a Deployment.
+    pub(super) fn take_field(&mut self, name: &str, pointer: &str) {
+        let version = self.next();
+        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let mut owned: Value =
+            serde_json::from_str(view.owned.as_deref().unwrap_or_default()).expect("a set of fields");
+        let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
+        let parent = owned.pointer_mut(parent).and_then(Value::as_object_mut).expect("a parent");
+        assert!(parent.remove(field).is_some(), "{field} in {parent:?}");
+        let view = ObjectView { owned: Some(owned.to_string().into()), version, ..(*view).clone() };
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.offer(view);
+    }
+
+    pub(super) fn pods(&mut self, color: Color, ready: &[bool]) {
+        let revision = self.slot(color).revision.to_string();
+        self.pods_of(color, &revision, ready);
+    }
+
+    pub(super) fn pods_of(&mut self, color: Color, revision: &str, ready: &[bool]) {
+        for (number, ready) in ready.iter().enumerate() {
+            let version = self.next();
+            let name = if color == Color::Blue { format!("pod-{number}") } else { format!("green-{number}") };
+            let labels = [
+                ("app", "web"),
+                (label::ROLLOUT, "web"),
+                (label::COLOR, color.as_str()),
+                (label::REVISION, revision),
+            ];
+            let pod = PodView {
+                id: ObjectId::new("shop", &name),
+                uid: name,
+                version,
+                rollout: "web".into(),
+                color: Some(color),
+                revision: revision.parse().ok(),
+                labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+                ready: *ready,
+                terminating: false,
+                ended: false,
+                trouble: None,
+            };
+            self.stores.pods.offer(pod);
+        }
+    }
+
+    fn service(&mut self, name: &str, role: &str, slot: Slot) {
+        let version = self.next();
+        self.stores.offer(kinds::SERVICE, &json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": version.to_string(),
+                "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: UID, label::ROLE: role},
+                "annotations": {annotation::epoch(UID): "1"}},
+            "spec": {"ports": [{"port": 80}], "selector": {"app": "web", label::ROLLOUT: "web",
+                label::COLOR: slot.color.as_str(), label::REVISION: slot.revision.to_string()}},
+        }));
+    }
+
+    /// The same Service, written again.
+    pub(super) fn touch(&mut self, name: &str) {
+        let version = self.next();
+        let mut object = self.stores.services.get("shop", name).expect("a Service").value.clone();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        self.stores.offer(kinds::SERVICE, &object);
+    }
+
+    /// Name of the pod, whether it serves, whether it terminates.
+    pub(super) fn endpoints(&mut self, service: &str, pods: &[(&str, bool, bool)]) {
+        let version = self.next();
+        let endpoint = |(pod, serving, terminating): &(&str, bool, bool)| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": serving, "terminating": terminating}});
+        let slice = json!({
+            "metadata": {"name": service, "namespace": "shop", "uid": service, "resourceVersion": version.to_string(),
+                "labels": {"kubernetes.io/service-name": service, label::ROLLOUT: "web"}},
+            "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+        });
+        for view in crate::stores::slices_of(vec![slice]) {
+            self.stores.slices.offer(view);
+        }
+    }
+
+    /// Writes the route as the given hand. Before the first write by Teal the owner had written it.
+    pub(super) fn route(&mut self, destinations: &Value, manager: &str) {
+        let version = self.next();
+        let saved = json!({"routes": [], "writers": ["owner"]}).to_string();
+        let route = json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+            "metadata": {"name": "web", "namespace": "shop", "uid": "vs", "resourceVersion": version.to_string(),
+                "generation": version, "annotations": {format!("saved.teal.dev/{UID}"): saved},
+                "managedFields": [{"manager": manager, "operation": "Update", "time": "2026-01-01T00:00:00Z",
+                    "fieldsV1": {"f:spec": {"f:http": {}}}}]},
+            "spec": {"hosts": ["web"], "http": [{"name": "primary", "route": destinations}]},
+        });
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
+    }
+
+    pub(super) fn without_route(&mut self) {
+        self.stores.virtual_services.forget(&ObjectId::new("shop", "web"));
+    }
+}
+
+fn installed_hash(rollout: &Value) -> ContentHash {
+    let mut release = rollout["spec"]["release"].clone();
+    if let Some(image) = release.pointer_mut("/manifests/0/spec/template/spec/containers/0/image") {
+        *image = json!("web:1");
+    }
+    teal_release::hash(&release)
+}
+
+/// The set of all fields of a value, in the API server's notation, with containers and their like by name.
+fn fields(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter().map(|(name, value)| (format!("f:{name}"), fields(value)));
+            Value::Object(entries.collect())
+        }
+        Value::Array(items) => {
+            let entries = items.iter().map(|item| {
+                let key = json!({"name": item["name"]}).to_string();
+                (format!("k:{key}"), fields(item))
+            });
+            Value::Object(entries.collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => json!({}),
+    }
+}

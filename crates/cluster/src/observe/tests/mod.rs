@@ -1,0 +1,147 @@
+//! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
+
+mod cluster;
+
+use serde_json::json;
+use teal_plan::snapshot::{Form, Found, Objects, Stops};
+use teal_plan::{Color, Time};
+
+use cluster::Hand;
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    let seen = Hand::new().look(0);
+    let world = seen.snapshot.world;
+    assert_eq!(world.found, Found::Nothing);
+    assert_eq!((world.blue.objects, world.green.objects), (Objects::Absent, Objects::Absent));
+    assert_eq!(world.routes.form, Form::Owner);
+    assert_eq!(world.obstacles, []);
+    assert!(seen.snapshot.settings.wanted.is_some());
+}
+
+#[test]
+fn a_live_release_serves_and_is_in_sync() {
+    let mut hand = Hand::new();
+    hand.install();
+    let seen = hand.look(0);
+    let world = &seen.snapshot.world;
+    let slot = hand.slot(Color::Blue);
+    assert_eq!(world.blue.objects, Objects::Present { slot, in_sync: true });
+    assert_eq!((world.blue.serving.clone(), world.blue.available), (vec![3], true));
+    assert_eq!((world.live_service.points, world.live_service.settled), (Some(slot), true));
+    assert!(matches!(world.found, Found::Release { slot: found, .. } if found == slot));
+    assert_eq!((world.highest_epoch, world.highest_counter), (1, 1));
+}
+
+#[test]
+fn a_field_that_another_hand_took_is_out_of_sync() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.take_field("web-blue", "/f:spec/f:template/f:spec/f:containers/k:{\"name\":\"web\"}/f:image");
+    let slot = hand.slot(Color::Blue);
+    assert_eq!(hand.look(0).snapshot.world.blue.objects, Objects::Present { slot, in_sync: false });
+}
+
+#[test]
+fn serving_counts_neither_terminating_nor_strange_endpoints() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.endpoints(
+        "web",
+        &[("pod-0", true, false), ("pod-1", true, true), ("pod-2", false, false), ("stranger", true, false)],
+    );
+    hand.endpoints("web-candidate", &[]);
+    let world = hand.look(0).snapshot.world;
+    assert_eq!(world.blue.serving, [1]);
+    assert!(!world.live_service.settled, "an address that belongs to no pod of the slot");
+}
+
+#[test]
+fn before_any_service_selects_them_ready_pods_count() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    hand.pods(Color::Green, &[true, true, false]);
+    let world = hand.look(0).snapshot.world;
+    assert_eq!(world.green.serving, [2]);
+    assert_eq!(world.blue.serving, [3]);
+}
+
+#[test]
+fn pods_of_another_revision_are_left_over() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.pods_of(Color::Green, "r9-00000000", &[true]);
+    assert_eq!(hand.look(0).snapshot.world.green.objects, Objects::Leftover);
+    hand.start_candidate(10);
+    assert_eq!(hand.look(0).snapshot.world.green.objects, Objects::Leftover);
+}
+
+#[test]
+fn a_fact_is_as_old_as_its_last_write() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert_eq!(hand.look(1_000).snapshot.world.live_service.since, Time(1_000));
+    assert_eq!(hand.look(5_000).snapshot.world.live_service.since, Time(1_000));
+    hand.touch("web");
+    assert_eq!(hand.look(9_000).snapshot.world.live_service.since, Time(9_000), "written anew, to the same");
+}
+
+#[test]
+fn routes_are_entered_weighed_and_reset() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    for (destinations, form) in [
+        (json!([{"destination": {"host": "web"}}]), Form::Owner),
+        (
+            json!([{"destination": {"host": "web"}, "weight": 90},
+                {"destination": {"host": "web-candidate"}, "weight": 10}]),
+            Form::Entered(10),
+        ),
+    ] {
+        hand.route(&destinations, "teal/traffic");
+        let world = hand.look(0).snapshot.world;
+        assert_eq!((world.routes.form, world.routes.foreign), (form, None));
+    }
+}
+
+#[test]
+fn another_writer_is_named_and_counted() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    for (round, (manager, before)) in [("owner", true), ("kubectl-edit", false)].into_iter().enumerate() {
+        hand.route(
+            &json!([{"destination": {"host": "web"}, "weight": 100},
+                {"destination": {"host": "web-candidate"}, "weight": 0}]),
+            manager,
+        );
+        let foreign = hand.look(0).snapshot.world.routes.foreign.expect("a foreign writer");
+        assert_eq!((foreign.manager.as_str(), foreign.before), (manager, before));
+        assert_eq!(foreign.recent as usize, round + 1);
+    }
+}
+
+#[test]
+fn obstacles_come_most_important_first() {
+    let mut hand = Hand::new();
+    hand.without_route();
+    hand.spec("/release/manifests/1/spec/selector", json!({"app": "wbe"}));
+    let seen = hand.look(0);
+    let reasons: Vec<(&str, Stops)> =
+        seen.snapshot.world.obstacles.iter().map(|o| (o.reason.as_str(), o.stops)).collect();
+    assert_eq!(reasons[0], ("ServiceNotFound", Stops::Everything));
+    assert!(reasons.contains(&("VirtualServiceNotFound", Stops::Rollout)), "{reasons:?}");
+    assert_eq!(seen.snapshot.settings.wanted, None, "a release that can't be used is not wanted");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_lost_and_harms_nothing() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.commit(&json!({"phase": {"name": "Teleporting"}, "epoch": "many"}));
+    let seen = hand.look(0);
+    assert_eq!(seen.snapshot.record, teal_plan::Record::default());
+    assert!(matches!(seen.snapshot.world.found, Found::Release { .. }));
+}
