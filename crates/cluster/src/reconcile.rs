@@ -71,11 +71,11 @@ impl Reconciler {
         if !self.leadership.is_leader() {
             return Next::Change;
         }
-        let rollout = match &view.rollout {
+        let rollout = match view.rollout() {
             Ok(rollout) => rollout,
             Err(problem) => {
                 if self.watching.unreadable(id, view.version) {
-                    self.say_unreadable(&view, problem).await;
+                    self.say_unreadable(&view, &problem).await;
                 }
                 return Next::Change;
             }
@@ -88,7 +88,7 @@ impl Reconciler {
             revision = tracing::field::Empty,
             epoch = tracing::field::Empty
         );
-        let result = self.look(&view, rollout, &mut memory).instrument(span).await;
+        let result = self.look(&view, &rollout, &mut memory).instrument(span).await;
         memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
         if let Err(error) = &result {
             let class = error.class();

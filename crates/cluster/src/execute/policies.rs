@@ -50,7 +50,7 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
                 manager: "another writer".into(),
             });
         }
-        if !teal_traffic::is_outdated(&view.value, &copy) {
+        if !teal_traffic::is_outdated(&view.value(), &copy) {
             return Ok(false);
         }
     }
@@ -81,6 +81,6 @@ pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Err
 }
 
 fn is_copy(view: &JsonView, order: &Order<'_>) -> bool {
-    json::annotation(&view.value, teal_traffic::COPIED_FROM).is_some()
+    json::annotation(&view.value(), teal_traffic::COPIED_FROM).is_some()
         && view.label(label::ROLLOUT_UID) == Some(&order.names.uid)
 }

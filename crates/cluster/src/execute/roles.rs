@@ -60,7 +60,7 @@ async fn one(
     let Some(view) = tools.stores.services.get(&order.names.namespace, name) else {
         return create(tools, order, role, service, wanted).await;
     };
-    match turn(tools, order, role, slot, &view.value, wanted).await {
+    match turn(tools, order, role, slot, &view.value(), wanted).await {
         // Going back must not lose a race: once more on what is there now.
         Err(error) if error.class() == Class::Conflict && is_back(order, slot) => {
             let fresh = tools.fresh(kinds::SERVICE, &order.names.namespace, name).await?;
@@ -228,7 +228,7 @@ fn candidate(
     wanted: &teal_release::RoleService,
 ) -> Result<Value, Error> {
     let there = tools.stores.services.get(&order.names.namespace, &service.name);
-    let mut model = there.map_or_else(|| wanted.template.to_value(), |view| view.value.clone());
+    let mut model = there.map_or_else(|| wanted.template.to_value(), |view| view.value());
     model["spec"]["ports"] = json!(wanted.ports);
     let labels = own_labels(order, Role::Candidate);
     Ok(teal_traffic::candidate_service(&model, service, &wanted.selector, &labels)?)

@@ -26,9 +26,9 @@ pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 
 async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
-    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(&view.value, &order.names.uid))?;
+    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(&view.value(), &order.names.uid))?;
     let named = selectors(entry);
-    let patch = teal_traffic::enter(&view.value, &scope(tools, order, named.as_deref()), &order.stamp())?;
+    let patch = teal_traffic::enter(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
     send(tools, order, entry, patch).await
 }
 
@@ -133,10 +133,10 @@ async fn lower_one(
     }
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let named = selectors(entry);
-    let patch = teal_traffic::lower(&view.value, &scope(tools, order, named.as_deref()), &order.stamp())?;
-    let stamped = epoch_on(&view.value, &order.names.uid) >= order.record.epoch;
+    let patch = teal_traffic::lower(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
+    let stamped = epoch_on(&view.value(), &order.names.uid) >= order.record.epoch;
     let patch = match patch {
-        None if !stamped => Some(stamp_patch(&view.value, &order.epoch_key(), order.record.epoch)),
+        None if !stamped => Some(stamp_patch(&view.value(), &order.epoch_key(), order.record.epoch)),
         patch => patch,
     };
     send(tools, order, entry, patch).await
@@ -174,9 +174,9 @@ pub(super) async fn leave(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn leave_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let named = selectors(entry);
-    let saved = Saved::of(&view.value, &order.names.uid);
+    let saved = Saved::of(&view.value(), &order.names.uid);
     let restoration =
-        teal_traffic::leave(&view.value, &scope(tools, order, named.as_deref()), &order.stamp())?;
+        teal_traffic::leave(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
     let Some(patch) = restoration.patch else { return Ok(false) };
     let namespace = &order.names.namespace;
     let answer = tools.patch(kinds::VIRTUAL_SERVICE, namespace, &entry.name, manager::TRAFFIC, patch).await?;

@@ -11,6 +11,7 @@ use teal_traffic::Listed;
 use super::routes::selectors;
 use super::{Facts, obstacle};
 use crate::kinds;
+use crate::stores::JsonView;
 
 /// Sidecars that let callers see the live host and not the candidate's.
 pub(super) fn hidden_hosts(facts: &Facts<'_>) -> Vec<Obstacle> {
@@ -67,7 +68,7 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     wanted.into_iter().any(|copy| {
         let name = crate::json::text(&copy, "/metadata/name");
         let there = facts.stores.destination_rules.get(namespace, name);
-        there.is_none_or(|view| teal_traffic::is_outdated(&view.value, &copy))
+        there.is_none_or(|view| teal_traffic::is_outdated(&view.value(), &copy))
     })
 }
 
@@ -96,8 +97,8 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
         .iter()
         .filter(|view| view.label(label::ROLLOUT) != Some(&facts.names.name))
         // A namespace may hold hundreds of Services: only what could be a finding is copied.
-        .filter(|view| kinds.iter().any(|labels| may_select(&view.value, labels)))
-        .map(|view| view.value.clone())
+        .filter(|view| kinds.iter().any(|labels| may_select(view, labels)))
+        .map(|view| view.value())
         .chain(facts.stores.around(kinds::SERVICE_ENTRY, Some(&facts.names.namespace)))
         .collect();
     let known: Vec<String> =
@@ -112,21 +113,10 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
 }
 
 /// Whether a Service's selector matches pods with these labels.
-fn may_select(service: &Value, labels: &BTreeMap<String, String>) -> bool {
-    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
-    selector.is_some_and(|selector| {
-        selector.iter().all(|(name, value)| labels.get(name).map(String::as_str) == value.as_str())
-    })
-}
-
-/// Whether any text in a value contains one of the names.
-fn mentions(value: &Value, names: &[&str]) -> bool {
-    match value {
-        Value::String(text) => names.iter().any(|name| text.contains(name)),
-        Value::Array(items) => items.iter().any(|item| mentions(item, names)),
-        Value::Object(fields) => fields.values().any(|field| mentions(field, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+fn may_select(service: &JsonView, labels: &BTreeMap<String, String>) -> bool {
+    let mut selector = service.selector().peekable();
+    selector.peek().is_some()
+        && selector.all(|(name, value)| labels.get(name).map(String::as_str) == Some(value))
 }
 
 /// Routes to the Services that nobody listed: their callers change over at once, at promotion.
@@ -135,11 +125,9 @@ pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
     if !filled.has_mesh() {
         return Vec::new();
     }
-    let services: Vec<&str> = facts.services.iter().map(|service| service.name.as_str()).collect();
-    let names = |value: &Value| value.get("spec").is_some_and(|spec| mentions(spec, &services));
+    let leads = |view: &JsonView| facts.services.iter().any(|service| view.leads_to(&service.name));
     let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
-    let all: Vec<Value> =
-        all.iter().filter(|view| names(&view.value)).map(|view| view.value.clone()).collect();
+    let all: Vec<Value> = all.iter().filter(|view| leads(view)).map(|view| view.value()).collect();
     let listed: Vec<Listed> = filled
         .virtual_services
         .iter()
@@ -159,22 +147,33 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn only_a_selector_that_matches_all_it_names_selects() {
-        let labels =
-            BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "front".to_owned())]);
-        let selects = |selector: Value| may_select(&json!({"spec": {"selector": selector}}), &labels);
-        assert!(selects(json!({"app": "web"})));
-        assert!(selects(json!({"app": "web", "tier": "front"})));
-        assert!(!selects(json!({"app": "web", "tier": "back"})));
-        assert!(!selects(json!({"app": "web", "color": "blue"})));
-        assert!(!may_select(&json!({"spec": {}}), &labels), "a Service without selector selects nothing");
+    fn service(spec: &Value) -> JsonView {
+        let object = json!({"metadata": {"name": "x", "namespace": "shop"}, "spec": spec});
+        JsonView::of(object, "v1", "Service").expect("a Service")
     }
 
     #[test]
-    fn a_name_is_found_wherever_it_stands() {
-        let spec = json!({"http": [{"route": [{"destination": {"host": "web.shop.svc"}, "weight": 100}]}]});
-        assert!(mentions(&spec, &["api", "web"]));
-        assert!(!mentions(&spec, &["api"]));
+    fn only_services_that_may_select_the_pods_are_looked_at_closely() {
+        let labels =
+            BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "front".to_owned())]);
+        for (selector, expected) in [
+            (json!({"app": "web"}), true),
+            (json!({"app": "web", "tier": "front"}), true),
+            (json!({"app": "web", "tier": "back"}), false),
+            (json!({"other": "web"}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(may_select(&service(&json!({"selector": selector})), &labels), expected, "{selector}");
+        }
+        assert!(!may_select(&service(&json!({})), &labels), "a Service without selector selects nothing");
+    }
+
+    #[test]
+    fn routes_are_found_by_their_hosts() {
+        let route = |host: &str| json!({"route": [{"destination": {"host": host}}]});
+        let spec = json!({"http": [route("web"), route("api.shop.svc.cluster.local")], "tcp": [route("db")]});
+        for (name, expected) in [("web", true), ("api", true), ("db", true), ("we", false), ("shop", false)] {
+            assert_eq!(service(&spec).leads_to(name), expected, "{name}");
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn see(
 fn pointed(facts: &Facts<'_>, color: Color) -> Option<Slot> {
     let service = facts.services.first()?;
     let view = facts.stores.services.get(&facts.names.namespace, &service.name)?;
-    super::points_of(&view.value, &facts.names.name).filter(|slot| slot.color == color)
+    view.points(&facts.names.name).filter(|slot| slot.color == color)
 }
 
 fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked: Option<Slot>) -> Objects {
@@ -87,11 +87,12 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
 fn service_in_sync(facts: &Facts<'_>, piece: &crate::rendering::Piece) -> bool {
     let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
     view.is_some_and(|view| {
-        let content = crate::json::annotation(&view.value, teal_release::names::annotation::CONTENT);
+        let value = view.value();
+        let content = crate::json::annotation(&value, teal_release::names::annotation::CONTENT);
         let selector = |value: &serde_json::Value| value.pointer("/spec/selector").cloned();
         content == Some(&piece.content)
             && view.label(label::ROLLOUT_UID) == Some(&facts.names.uid)
-            && selector(&view.value) == selector(&piece.object)
+            && selector(&value) == selector(&piece.object)
     })
 }
 
@@ -119,7 +120,7 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
             let mut selected = false;
             for name in [&service.name, &service.candidate] {
                 let Some(view) = facts.stores.services.get(namespace, name) else { continue };
-                if super::points_of(&view.value, &facts.names.name) == Some(slot) {
+                if view.points(&facts.names.name) == Some(slot) {
                     selected = true;
                 }
             }

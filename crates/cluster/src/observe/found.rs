@@ -1,7 +1,6 @@
 //! What serves although nothing is recorded of it: after a first apply, a restore without status, or a new Rollout of a
 //! name that had one before.
 
-use serde_json::Value;
 use teal_plan::snapshot::{Found, Obstacle, Stops};
 use teal_plan::{ContentHash, Phase, Slot};
 
@@ -20,8 +19,7 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
         }
         return Found::Foreign;
     }
-    let slots: Vec<Option<Slot>> =
-        views.iter().map(|view| super::points_of(&view.value, &facts.names.name)).collect();
+    let slots: Vec<Option<Slot>> = views.iter().map(|view| view.points(&facts.names.name)).collect();
     let first = slots.iter().flatten().next();
     match first {
         // The first Service that says something says it for all: the others are pointed there.
@@ -32,17 +30,15 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
 
 /// Neither labelled as this Rollout's nor pointed at one of its slots, and it selects something.
 fn is_foreign(facts: &Facts<'_>, view: &JsonView) -> bool {
-    let selects = view.value.pointer("/spec/selector").and_then(Value::as_object);
-    let selects = selects.is_some_and(|selector| !selector.is_empty());
-    view.rollout() != Some(facts.names.name.as_str())
-        && super::points_of(&view.value, &facts.names.name).is_none()
-        && selects
+    let selects = view.selector().next().is_some();
+    view.rollout() != Some(facts.names.name.as_str()) && view.points(&facts.names.name).is_none() && selects
 }
 
 fn taken(view: &JsonView, rollout: &str) -> Obstacle {
     use crate::stores::View;
     let id = view.id();
-    let owner = crate::stores::strangers(&view.value, "selector");
+    let value = view.value();
+    let owner = crate::stores::strangers(&value, "selector");
     let owner = owner.first().map_or("another writer", |(name, _)| *name);
     let message = format!(
         "Service {id} exists, is written by {owner} and is not this Rollout's; taking over its selector would move its \

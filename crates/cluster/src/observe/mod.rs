@@ -387,7 +387,7 @@ fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {
     let own = facts.objects.iter().filter(|view| view.rollout_uid == facts.names.uid).map(|view| view.epoch);
     let services = facts.services.iter().flat_map(|s| [&s.name, &s.candidate]);
     let services = services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
-    let services = services.map(|view| epoch_on(&view.value, &facts.names.uid));
+    let services = services.map(|view| view.epoch(&facts.names.uid));
     own.chain(services).chain(routes.each.iter().map(|route| route.epoch)).max().unwrap_or(0)
 }
 

@@ -61,13 +61,11 @@ fn claimed(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
 }
 
 fn is_older(facts: &Facts<'_>, rival: &str) -> bool {
-    let Some(view) = facts.stores.rollouts.get(&facts.names.namespace, rival) else { return false };
-    let Ok(other) = &view.rollout else { return false };
-    let made = |metadata: &kube::core::ObjectMeta| {
-        let at = metadata.creation_timestamp.as_ref().map(|time| time.0);
-        (at, metadata.name.clone().unwrap_or_default())
+    let made = |name: &str| {
+        let view = facts.stores.rollouts.get(&facts.names.namespace, name)?;
+        Some((view.created.clone(), name.to_owned()))
     };
-    made(&other.metadata) < made(&facts.rollout.metadata)
+    made(rival).is_some_and(|rival| made(&facts.names.name).is_none_or(|own| rival < own))
 }
 
 /// A Service in the cluster that can't have roles, or whose ports the release would take from callers.
@@ -75,12 +73,12 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
     let mut found = Vec::new();
     for service in &facts.services {
         let Some(view) = facts.stores.services.get(&facts.names.namespace, &service.name) else { continue };
-        if let Err(refusal) = teal_traffic::service_problem(&view.value) {
+        if let Err(refusal) = teal_traffic::service_problem(&view.value()) {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
         let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name);
         let change = wanted
-            .and_then(|wanted| teal_traffic::port_changes(&view.value, &wanted.template.to_value()).err());
+            .and_then(|wanted| teal_traffic::port_changes(&view.value(), &wanted.template.to_value()).err());
         if let Some(refusal) = change {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }

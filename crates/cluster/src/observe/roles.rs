@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use teal_api::names::{annotation, label};
+use teal_api::names::annotation;
 use teal_plan::Slot;
 use teal_plan::snapshot::ServiceSeen;
 
 use super::Facts;
 use crate::json;
 use crate::memory::Memory;
-use crate::stores::{JsonView, View, read_epoch};
+use crate::stores::{JsonView, View, points, read_epoch};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -21,11 +21,7 @@ pub(super) enum Role {
 /// What a Service selects, if it is a slot of this Rollout.
 pub(crate) fn points_of(service: &Value, rollout: &str) -> Option<Slot> {
     let selector = service.pointer("/spec/selector")?;
-    let word = |key: &str| selector.get(key).and_then(Value::as_str);
-    if word(label::ROLLOUT) != Some(rollout) {
-        return None;
-    }
-    Some(Slot { color: word(label::COLOR)?.parse().ok()?, revision: word(label::REVISION)?.parse().ok()? })
+    points(|key| selector.get(key).and_then(Value::as_str), rollout)
 }
 
 /// The epoch that a Rollout wrote on an object.
@@ -40,12 +36,11 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
         .map(|service| if role == Role::Live { &service.name } else { &service.candidate })
         .map(|name| facts.stores.services.get(&facts.names.namespace, name))
         .collect();
-    let mut points = views.iter().map(|view| points_of(&view.as_ref()?.value, &facts.names.name));
+    let mut points = views.iter().map(|view| view.as_ref()?.points(&facts.names.name));
     let first = points.next().flatten();
     let points = first.filter(|slot| points.all(|other| other == Some(*slot)));
     let settled = points.is_some_and(|slot| views.iter().flatten().all(|view| settled(facts, view, slot)));
-    let epochs =
-        views.iter().map(|view| view.as_ref().map_or(0, |view| epoch_on(&view.value, &facts.names.uid)));
+    let epochs = views.iter().map(|view| view.as_ref().map_or(0, |view| view.epoch(&facts.names.uid)));
     let fact = if role == Role::Live { "live role" } else { "candidate role" };
     // Anew with every write, even of what was there before: between two looks they may have said something else.
     let versions: Vec<u64> = views.iter().flatten().map(|view| view.version()).collect();

@@ -8,7 +8,7 @@ use teal_plan::Phase;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
 use teal_traffic::{RouteSelector, Saved, Scope, read};
 
-use super::{Facts, obstacle, roles};
+use super::{Facts, obstacle};
 use crate::memory::Memory;
 use crate::stores::{JsonView, View, strangers};
 
@@ -63,11 +63,11 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
         }
     }
     let form = forms.together();
-    let epochs = views.iter().map(|view| roles::epoch_on(&view.value, &facts.names.uid));
+    let epochs = views.iter().map(|view| view.epoch(&facts.names.uid));
     routes.seen.epoch = epochs.min().unwrap_or(0);
     // Anew with every change of the specs, even to what they said before: between two looks they may have said
     // something else.
-    let generations: Vec<i64> = views.iter().map(|view| generation(view)).collect();
+    let generations: Vec<i64> = views.iter().map(|view| view.generation()).collect();
     routes.seen.since = memory.sightings.since("routes", &(form, generations), facts.now);
     routes.seen.foreign = foreign(facts, &views, form, memory);
     routes.seen.form = form;
@@ -83,9 +83,9 @@ fn one(
 ) {
     let named = selectors(entry);
     let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
-    match read(&view.value, &scope) {
+    match read(&view.value(), &scope) {
         Ok(set) => {
-            let epoch = roles::epoch_on(&view.value, &facts.names.uid);
+            let epoch = view.epoch(&facts.names.uid);
             for route in &set.routes {
                 let weight = forms.take(route.form());
                 let (object, route) = (entry.name.clone(), route.name.clone());
@@ -97,10 +97,6 @@ fn one(
             routes.obstacles.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }
-}
-
-fn generation(view: &JsonView) -> i64 {
-    view.value.pointer("/metadata/generation").and_then(serde_json::Value::as_i64).unwrap_or_default()
 }
 
 fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
@@ -159,9 +155,10 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
     }
     let mut last: Option<Foreign> = None;
     for view in views {
-        let Some(saved) = Saved::of(&view.value, &facts.names.uid) else { continue };
-        let ours = owners_include_us(view);
-        let Some((name, _)) = strangers(&view.value, "http").first().copied().filter(|_| !ours) else {
+        let value = view.value();
+        let Some(saved) = Saved::of(&value, &facts.names.uid) else { continue };
+        let ours = owners_include_us(&value);
+        let Some((name, _)) = strangers(&value, "http").first().copied().filter(|_| !ours) else {
             continue;
         };
         memory.overwritten.note(&view.id().name, view.version(), facts.now);
@@ -178,8 +175,8 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
     last.map(|foreign| Foreign { recent, ..foreign })
 }
 
-fn owners_include_us(view: &JsonView) -> bool {
-    let entries = view.value.pointer("/metadata/managedFields").and_then(serde_json::Value::as_array);
+fn owners_include_us(value: &serde_json::Value) -> bool {
+    let entries = value.pointer("/metadata/managedFields").and_then(serde_json::Value::as_array);
     entries.into_iter().flatten().any(|entry| {
         crate::json::text(entry, "/manager") == manager::TRAFFIC
             && entry.pointer("/fieldsV1/f:spec/f:http").is_some()

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub(crate) use admission::Admission;
 pub(crate) use cache::{Cache, ObjectId, View};
-pub(crate) use objects::{DecisionView, JsonView, RolloutView, strangers};
+pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
 pub(crate) use views::WorkloadState;
@@ -120,7 +120,7 @@ impl Stores {
             return Vec::new();
         };
         let views = namespace.map_or_else(|| cache.all(), |namespace| cache.group(namespace, ""));
-        views.iter().map(|view| view.value.clone()).collect()
+        views.iter().map(|view| view.value()).collect()
     }
 
     /// Whether every first list is complete: planning on less would take what isn't listed yet for gone.
@@ -180,5 +180,5 @@ pub(crate) fn rules(stores: &Stores, namespace: &str, root: &str) -> Vec<Value> 
     if root != namespace {
         views.extend(stores.destination_rules.group(root, ""));
     }
-    views.iter().map(|view| view.value.clone()).collect()
+    views.iter().map(|view| view.value()).collect()
 }

@@ -1,20 +1,38 @@
 //! What is kept as a whole, without what nobody reads: Services, routes, policies of hosts, Rollouts and Decisions.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Map, Value, json};
-use teal_api::names::{label, manager};
+use teal_api::names::{annotation, label, manager};
 use teal_api::{Decision, Rollout};
+use teal_plan::Slot;
 
 use super::cache::{ObjectId, View};
+use super::views::read_epoch;
 use crate::json;
 
-/// An object as JSON.
+/// Texts by name, packed: there are tens of thousands of these.
+type Texts = Box<[(Box<str>, Box<str>)]>;
+
+/// An object as JSON text, with what is looked at often taken out of it. Parsed JSON takes ten times the room, and of
+/// thousands of objects a look needs three.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonView {
     id: ObjectId,
-    uid: String,
+    uid: Box<str>,
     version: u64,
-    /// The object, without its status, and with only that of `managedFields` that says who wrote routes.
-    pub(crate) value: Value,
+    generation: i64,
+    /// Teal's own labels.
+    labels: Texts,
+    /// `spec.selector` of a Service.
+    selector: Texts,
+    /// Epochs by the uid of their Rollout.
+    epochs: Box<[(Box<str>, u64)]>,
+    /// Hosts that routes lead to.
+    hosts: Box<[Box<str>]>,
+    /// Of everything whose change matters to somebody.
+    mark: u64,
+    text: Box<str>,
 }
 
 impl JsonView {
@@ -26,19 +44,115 @@ impl JsonView {
         fields.entry("apiVersion").or_insert_with(|| json!(api_version));
         fields.entry("kind").or_insert_with(|| json!(kind));
         slim(&mut value);
-        let (uid, version) = (json::text(&value, "/metadata/uid").to_owned(), json::version(&value));
-        Some(Self { id, uid, version, value })
+        let own = |name: &str| name.starts_with("teal.dev/");
+        Some(Self {
+            id,
+            uid: json::text(&value, "/metadata/uid").into(),
+            version: json::version(&value),
+            generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
+            labels: texts(&value, "/metadata/labels", own),
+            selector: texts(&value, "/spec/selector", |_| true),
+            epochs: epochs(&value),
+            hosts: hosts(&value),
+            mark: mark(&value),
+            text: value.to_string().into(),
+        })
     }
 
-    /// A label.
+    /// The object, without its status, and with only that of `managedFields` that says who wrote routes.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// `metadata.generation`: counts changes of the spec.
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    /// One of Teal's labels.
     pub(crate) fn label(&self, name: &str) -> Option<&str> {
-        self.value.pointer("/metadata/labels")?.get(name)?.as_str()
+        find(&self.labels, name)
     }
 
     /// The Rollout whose object it is.
     pub(crate) fn rollout(&self) -> Option<&str> {
         self.label(label::ROLLOUT)
     }
+
+    /// The selector of a Service.
+    pub(crate) fn selector(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.selector.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// What a Service selects, if it is a slot of this Rollout.
+    pub(crate) fn points(&self, rollout: &str) -> Option<Slot> {
+        points(|name| find(&self.selector, name), rollout)
+    }
+
+    /// The epoch of a Rollout.
+    pub(crate) fn epoch(&self, uid: &str) -> u64 {
+        self.epochs.iter().find(|(rollout, _)| **rollout == *uid).map_or(0, |(_, epoch)| *epoch)
+    }
+
+    /// Whether a route leads to a host of this name, short or full.
+    pub(crate) fn leads_to(&self, service: &str) -> bool {
+        let is = |host: &str| {
+            host.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.hosts.iter().any(|host| is(host))
+    }
+}
+
+/// The slot that a selector names.
+pub(crate) fn points<'a>(selector: impl Fn(&str) -> Option<&'a str>, rollout: &str) -> Option<Slot> {
+    if selector(label::ROLLOUT) != Some(rollout) {
+        return None;
+    }
+    Some(Slot {
+        color: selector(label::COLOR)?.parse().ok()?,
+        revision: selector(label::REVISION)?.parse().ok()?,
+    })
+}
+
+fn find<'a>(texts: &'a Texts, name: &str) -> Option<&'a str> {
+    texts.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value)
+}
+
+fn texts(value: &Value, pointer: &str, wanted: impl Fn(&str) -> bool) -> Texts {
+    let entries = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    let entries = entries.filter(|(name, _)| wanted(name));
+    entries.filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+}
+
+fn epochs(value: &Value) -> Box<[(Box<str>, u64)]> {
+    let notes = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+    let of = |(name, value): (&String, &Value)| {
+        let uid = name.strip_prefix(annotation::EPOCH_PREFIX)?;
+        Some((uid.into(), value.as_str().map_or(0, read_epoch)))
+    };
+    notes.filter_map(of).collect()
+}
+
+fn hosts(value: &Value) -> Box<[Box<str>]> {
+    let mut found: Vec<Box<str>> = Vec::new();
+    for kind in ["http", "tcp", "tls"] {
+        let routes = value.pointer(&format!("/spec/{kind}")).and_then(Value::as_array).into_iter().flatten();
+        for entry in routes.filter_map(|route| route.get("route")?.as_array()).flatten() {
+            let host = json::text(entry, "/destination/host");
+            if !host.is_empty() && !found.iter().any(|known| **known == *host) {
+                found.push(host.into());
+            }
+        }
+    }
+    found.into()
+}
+
+fn mark(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in ["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"] {
+        value.pointer(part).map(ToString::to_string).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Takes out what is large and not read.
@@ -82,22 +196,22 @@ impl View for JsonView {
         ""
     }
     fn same(&self, other: &Self) -> bool {
-        let parts = ["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"];
-        self.uid == other.uid
-            && parts.iter().all(|part| self.value.pointer(part) == other.value.pointer(part))
+        self.uid == other.uid && self.mark == other.mark
     }
 }
 
-/// A Rollout, or why it can't be read. One that can't never holds up the others.
+/// A Rollout as text: of thousands at rest none is looked at.
 #[derive(Clone, Debug)]
 pub(crate) struct RolloutView {
     pub(crate) id: ObjectId,
     pub(crate) uid: String,
     pub(crate) version: u64,
-    pub(crate) rollout: Result<Box<Rollout>, String>,
+    /// When it was made, as the API writes it, which sorts as it is.
+    pub(crate) created: Box<str>,
     /// Names of its Services and VirtualServices, for looking it up by them.
     pub(crate) services: Vec<String>,
     pub(crate) virtual_services: Vec<String>,
+    text: Box<str>,
 }
 
 impl RolloutView {
@@ -112,29 +226,31 @@ impl RolloutView {
             metadata.remove("managedFields");
         }
         slim(&mut value);
-        let (uid, version) = (json::text(&value, "/metadata/uid").to_owned(), json::version(&value));
         let names = |pointer: &str| {
             let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
             items.filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())).collect::<Vec<_>>()
         };
-        let (services, virtual_services) =
-            (names("/spec/traffic/services"), names("/spec/traffic/virtualServices"));
-        let rollout = read_rollout(value);
-        Some(Self { id, uid, version, rollout, services, virtual_services })
+        Some(Self {
+            id,
+            uid: json::text(&value, "/metadata/uid").to_owned(),
+            version: json::version(&value),
+            created: json::text(&value, "/metadata/creationTimestamp").into(),
+            services: names("/spec/traffic/services"),
+            virtual_services: names("/spec/traffic/virtualServices"),
+            text: value.to_string().into(),
+        })
     }
-}
 
-/// A status that can't be read is lost, which the planner can mend; a spec that can't be read only its author can.
-fn read_rollout(value: Value) -> Result<Box<Rollout>, String> {
-    match serde_json::from_value::<Rollout>(value.clone()) {
-        Ok(rollout) => Ok(Box::new(rollout)),
-        Err(error) => {
-            let mut without = value;
-            if let Some(fields) = without.as_object_mut() {
+    /// The Rollout, or why it can't be read. One that can't never holds up the others. A status that can't be read is
+    /// lost, which the planner can mend; a spec that can't be read only its author can.
+    pub(crate) fn rollout(&self) -> Result<Rollout, String> {
+        serde_json::from_str(&self.text).or_else(|error| {
+            let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
+            if let Some(fields) = value.as_object_mut() {
                 fields.remove("status");
             }
-            serde_json::from_value(without).map(Box::new).map_err(|_| error.to_string())
-        }
+            serde_json::from_value(value).map_err(|_| error.to_string())
+        })
     }
 }
 

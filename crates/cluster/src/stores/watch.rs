@@ -257,7 +257,8 @@ impl Watches {
 
 /// Of the kinds around routes, those that can say something of a role Service or of pods.
 fn concerns(kind: Known, view: &JsonView) -> bool {
-    let says = |pointer: &str| view.value.pointer(pointer).is_some();
+    let value = view.value();
+    let says = |pointer: &str| value.pointer(pointer).is_some();
     if kind == kinds::SERVICE_ENTRY {
         says("/spec/workloadSelector")
     } else if kind == kinds::AUTHORIZATION_POLICY || kind == kinds::REQUEST_AUTHENTICATION {

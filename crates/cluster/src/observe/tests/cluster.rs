@@ -222,7 +222,7 @@ impl Hand {
     /// The same Service, written again.
     pub(super) fn touch(&mut self, name: &str) {
         let version = self.next();
-        let mut object = self.stores.services.get("shop", name).expect("a Service").value.clone();
+        let mut object = self.stores.services.get("shop", name).expect("a Service").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         self.stores.offer(kinds::SERVICE, &object);
     }
