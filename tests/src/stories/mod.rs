@@ -41,7 +41,7 @@ macro_rules! story {
 }
 
 /// All of them, in the order in which they are told.
-pub const STORIES: [Story; 14] = [
+pub const STORIES: &[Story] = &[
     Story {
         of_teal: false,
         alone: true,
