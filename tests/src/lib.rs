@@ -5,6 +5,7 @@
 //! - [`bench`]: `cargo xtask bench`.
 //! - [`demo`]: `cargo xtask demo`.
 //! - [`history`]: every version of every object, held against the invariants.
+//! - [`server`]: what runs on an API server alone.
 //! - [`stories`]: what `cargo xtask test` runs on a cluster.
 
 pub mod bench;
@@ -12,6 +13,7 @@ pub mod demo;
 pub mod error;
 pub mod history;
 pub mod observe;
+pub mod server;
 pub mod stories;
 pub mod world;
 

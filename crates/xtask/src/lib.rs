@@ -15,6 +15,7 @@ pub mod error;
 pub mod generate;
 pub mod image;
 pub mod rooms;
+pub mod server;
 pub mod stories;
 pub mod test;
 pub mod workspace;

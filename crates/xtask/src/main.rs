@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use xtask::error::Error;
 use xtask::workspace::Workspace;
-use xtask::{chain, generate, image, rooms, stories, test};
+use xtask::{chain, generate, image, rooms, server, stories, test};
 
 /// The verbs of the project
 #[derive(Parser)]
@@ -28,6 +28,9 @@ enum Verb {
     /// Measure latency, requests and memory on a real API server (see `bench --help`)
     #[command(disable_help_flag = true)]
     Bench(Passed),
+    /// Run the tests that need an API server, and nothing else (see `server --help`)
+    #[command(disable_help_flag = true)]
+    Server(Passed),
     /// Build the container images as OCI archives
     Image(image::Choice),
     /// Write the generated files
@@ -64,6 +67,7 @@ fn run(workspace: &Workspace, verb: &Verb) -> Result<bool, Error> {
     match verb {
         Verb::Demo(passed) => stories::run(workspace, "demo", &passed.arguments).map(|()| true),
         Verb::Bench(passed) => stories::run(workspace, "bench", &passed.arguments).map(|()| true),
+        Verb::Server(passed) => server::run(workspace, &passed.arguments).map(|()| true),
         Verb::Test(choice) => test::all(workspace, choice),
         Verb::Image(choice) => image::all(workspace, choice).map(|()| true),
         Verb::Generate { check } => generate::delegate(*check).map(|()| true),

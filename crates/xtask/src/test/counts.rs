@@ -1,5 +1,7 @@
 //! What a step's output says about itself.
 
+use std::collections::BTreeSet;
+
 /// What marks a line for the summary: `count: 12 rooms`, `explorer: 123456 states in all`.
 const MARKS: [&str; 4] = ["count: ", "explorer: ", "faults: ", "history: "];
 
@@ -12,6 +14,8 @@ pub(super) struct Counts {
     pub failed: u64,
     /// Tests that were left out by an `#[ignore]`.
     pub ignored: u64,
+    /// Why they were left out.
+    pub reasons: BTreeSet<String>,
     /// What the step wants to see in the summary, in its own words.
     pub notes: Vec<String>,
 }
@@ -27,6 +31,10 @@ impl Counts {
             }
         } else if let Some(results) = line.strip_prefix("test result: ") {
             self.add_results(results);
+        } else if let Some((test, reason)) = line.split_once(" ... ignored, ")
+            && test.starts_with("test ")
+        {
+            self.reasons.insert(reason.to_owned());
         }
     }
 
@@ -71,6 +79,19 @@ mod tests {
     fn marked_lines_are_kept_once_in_their_order() {
         let counts = read("explorer: 9 states\nother\n  count: 10 rooms\nexplorer: 9 states\n");
         assert_eq!(counts.notes, ["explorer: 9 states", "10 rooms"]);
+    }
+
+    #[test]
+    fn tests_that_are_left_out_say_why() {
+        let counts = read(
+            "test a::b ... ignored, needs an API server\n\
+             test a::c ... ignored, needs an API server\n\
+             test a::d ... ok\n\
+             they say ... ignored, whatever\n\
+             test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s\n",
+        );
+        assert_eq!((counts.passed, counts.ignored), (1, 2));
+        assert_eq!(counts.reasons.into_iter().collect::<Vec<_>>(), ["needs an API server"]);
     }
 
     #[test]

@@ -10,14 +10,18 @@ mod steps;
 mod summary;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::workspace::Workspace;
 use counts::Counts;
+pub(crate) use steps::together;
 use steps::{STEPS, Step, Work};
 use summary::{Line, Outcome};
+
+/// Names the cluster to tests that need an API server.
+const KUBECONFIG: &str = "TEAL_TEST_KUBECONFIG";
 
 /// How much of a failed step's log is shown.
 const LINES_SHOWN: usize = 60;
@@ -28,6 +32,9 @@ pub struct Choice {
     /// Leave out what needs a cluster
     #[arg(long)]
     pub quick: bool,
+    /// Use this cluster for the step `server`, instead of a control plane started for it
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
     /// Run this step alone (may be given several times)
     #[arg(long, value_name = "STEP", value_parser = names())]
     pub only: Vec<String>,
@@ -41,9 +48,12 @@ fn names() -> clap::builder::PossibleValuesParser {
 }
 
 impl Choice {
-    fn takes(&self, step: &Step) -> bool {
-        let named = self.only.is_empty() || self.only.iter().any(|name| name == step.name);
-        named && !(self.quick && step.needs_bed)
+    fn names(&self, step: &Step) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == step.name)
+    }
+
+    fn leaves_out(&self, step: &Step) -> bool {
+        self.quick && step.needs_bed
     }
 }
 
@@ -58,25 +68,36 @@ pub fn all(workspace: &Workspace, choice: &Choice) -> Result<bool, Error> {
     let logs = workspace.logs();
     std::fs::create_dir_all(&logs).map_err(|source| Error::Write { path: logs.clone(), source })?;
     let mut lines: Vec<Line> = Vec::new();
-    for step in STEPS.iter().filter(|step| choice.takes(step)) {
-        let go_on = summary::is_good(&lines);
-        lines.push(if go_on { one(workspace, step, &logs)? } else { not_reached(step) });
+    for step in STEPS.iter().filter(|step| choice.names(step)) {
+        lines.push(match summary::is_good(&lines) {
+            _ if choice.leaves_out(step) => not_run(step, Outcome::LeftOut),
+            true => one(workspace, choice, step, &logs)?,
+            false => not_run(step, Outcome::NotReached),
+        });
     }
     print!("{}", summary::render(&lines));
     Ok(summary::is_good(&lines))
 }
 
-fn not_reached(step: &Step) -> Line {
-    Line { step: step.name, outcome: Outcome::NotReached, took: Duration::ZERO, counts: Counts::default() }
+fn not_run(step: &Step, outcome: Outcome) -> Line {
+    Line { step: step.name, outcome, took: Duration::ZERO, counts: Counts::default() }
 }
 
-fn one(workspace: &Workspace, step: &Step, logs: &Path) -> Result<Line, Error> {
+fn one(workspace: &Workspace, choice: &Choice, step: &Step, logs: &Path) -> Result<Line, Error> {
     eprintln!("{}: {}", step.name, step.about);
     let started = Instant::now();
     let mut counts = Counts::default();
     let outcome = match (step.work)(workspace) {
         Work::NotChecked(reason) => Outcome::NotChecked(reason),
-        Work::Run(commands) => {
+        Work::Run(mut commands) => {
+            // Steps run in the root of the checkout.
+            if let Some(kubeconfig) =
+                choice.kubeconfig.as_ref().and_then(|path| std::path::absolute(path).ok())
+            {
+                commands.iter_mut().for_each(|command| {
+                    command.env(KUBECONFIG, &kubeconfig);
+                });
+            }
             let path = logs.join(format!("{}.log", step.name));
             let mut log =
                 File::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
@@ -116,7 +137,8 @@ mod tests {
     use super::{Choice, STEPS};
 
     fn taken(choice: &Choice) -> Vec<&'static str> {
-        STEPS.iter().filter(|step| choice.takes(step)).map(|step| step.name).collect()
+        let taken = STEPS.iter().filter(|step| choice.names(step) && !choice.leaves_out(step));
+        taken.map(|step| step.name).collect()
     }
 
     #[test]
@@ -127,8 +149,8 @@ mod tests {
     #[test]
     fn quick_leaves_out_the_bed_and_nothing_else() {
         let quick = taken(&Choice { quick: true, ..Choice::default() });
-        assert!(!quick.contains(&"stories"));
-        assert_eq!(quick.len(), STEPS.len() - 1);
+        assert!(!quick.contains(&"stories") && !quick.contains(&"server"));
+        assert_eq!(quick.len(), STEPS.len() - 2);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) struct Step {
 }
 
 /// All steps in their order.
-pub(super) const STEPS: [Step; 9] = [
+pub(super) const STEPS: [Step; 10] = [
     Step { name: "fmt", about: "layout of the source", needs_bed: false, work: fmt },
     Step { name: "rooms", about: "walls between rooms, lengths of files", needs_bed: false, work: rooms },
     Step { name: "clippy", about: "lints, warnings refused", needs_bed: false, work: clippy },
@@ -58,6 +58,7 @@ pub(super) const STEPS: [Step; 9] = [
         work: generate,
     },
     Step { name: "explorer", about: "every way the planner can go", needs_bed: false, work: explorer },
+    Step { name: "server", about: "tests against a real API server", needs_bed: true, work: server },
     Step { name: "stories", about: "stories on a real cluster", needs_bed: true, work: stories },
 ];
 
@@ -79,13 +80,19 @@ fn clippy(_: &Workspace) -> Work {
     just(cargo(&arguments))
 }
 
-fn unit(_: &Workspace) -> Work {
-    let mut rooms = cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
-    rooms.args(["--exclude", STORIES, "--exclude", EXPLORER]);
+/// The rooms whose tests are built together.
+pub(crate) fn together() -> Vec<&'static str> {
+    let mut arguments =
+        vec!["--workspace", "--features", FEATURES, "--exclude", STORIES, "--exclude", EXPLORER];
     // What speaks plain HTTP is built alone, as its users build it: together with the operator's rooms it would get their
     // features of the HTTP client, which want a TLS provider to be installed.
-    rooms.args(PLAIN.iter().flat_map(|package| ["--exclude", *package]));
-    rooms.args(["--", "--show-output"]);
+    arguments.extend(PLAIN.iter().flat_map(|package| ["--exclude", *package]));
+    arguments
+}
+
+fn unit(_: &Workspace) -> Work {
+    let mut rooms = cargo(&["test", "--no-fail-fast"]);
+    rooms.args(together()).args(["--", "--show-output"]);
     let mut plain = cargo(&["test", "--no-fail-fast"]);
     plain.args(PLAIN.iter().flat_map(|package| ["--package", *package]));
     plain.args(["--", "--show-output"]);
@@ -104,6 +111,11 @@ fn explorer(workspace: &Workspace) -> Work {
     }
     // The workspace's profiles optimise this package and the planner also for tests.
     just(cargo(&["test", "--package", EXPLORER, "--", "--show-output"]))
+}
+
+/// Builds the tests that need an API server, and runs them on a control plane.
+fn server(_: &Workspace) -> Work {
+    just(this_program(&["server"]))
 }
 
 fn stories(workspace: &Workspace) -> Work {

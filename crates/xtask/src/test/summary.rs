@@ -16,6 +16,8 @@ pub(super) enum Outcome {
     NotChecked(String),
     /// An earlier step failed.
     NotReached,
+    /// It needs a cluster, which was not wanted.
+    LeftOut,
 }
 
 /// A step with its end.
@@ -40,7 +42,7 @@ impl Line {
             Outcome::Passed if passed + failed == 0 => (1, 0),
             Outcome::Failed => (passed, failed.max(1)),
             Outcome::Passed => (passed, failed),
-            Outcome::NotChecked(_) | Outcome::NotReached => (0, 0),
+            Outcome::NotChecked(_) | Outcome::NotReached | Outcome::LeftOut => (0, 0),
         }
     }
 
@@ -53,15 +55,19 @@ impl Line {
             Outcome::Failed => ended("FAILED"),
             Outcome::NotChecked(reason) => format!("{}: NOT CHECKED ({reason})", self.step),
             Outcome::NotReached => format!("{}: not reached", self.step),
+            Outcome::LeftOut => format!("{}: NOT RUN (--quick leaves out what needs a cluster)", self.step),
         }
     }
 
     fn tests(&self) -> String {
-        let Counts { passed, failed, ignored, .. } = self.counts;
+        let Counts { passed, failed, ignored, reasons, .. } = &self.counts;
         match (passed + failed, ignored) {
             (0, 0) => String::new(),
             (_, 0) => format!("{passed} tests passed, {failed} failed"),
-            (_, ignored) => format!("{passed} tests passed, {failed} failed, {ignored} ignored"),
+            (_, ignored) => {
+                let reasons = reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+                format!("{passed} tests passed, {failed} failed, {ignored} not run here ({reasons})")
+            }
         }
     }
 }
@@ -123,6 +129,19 @@ mod tests {
         let text = render(&lines);
         assert!(text.contains("advisories: NOT CHECKED (no database)\n"), "{text}");
         assert_eq!(last(&lines), "0 passed, 0 failed");
+        assert!(is_good(&lines));
+    }
+
+    #[test]
+    fn what_was_left_out_is_said_with_its_reason() {
+        let mut unit = line("unit", Outcome::Passed, 7, 0);
+        unit.counts.ignored = 3;
+        unit.counts.reasons.insert("needs an API server".to_owned());
+        let lines = [unit, line("server", Outcome::LeftOut, 0, 0)];
+        let text = render(&lines);
+        assert!(text.contains("7 tests passed, 0 failed, 3 not run here (needs an API server)\n"), "{text}");
+        assert!(text.contains("server: NOT RUN (--quick leaves out what needs a cluster)\n"), "{text}");
+        assert_eq!(last(&lines), "7 passed, 0 failed");
         assert!(is_good(&lines));
     }
 

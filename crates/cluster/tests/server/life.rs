@@ -1,14 +1,9 @@
 //! The life of a Rollout against a real API server with its controllers. Pods are made ready by hand, so no node is
 //! needed.
-//!
-//! Needs `TEAL_TEST_KUBECONFIG`, an account that may do everything, and the definitions of Teal and Istio installed.
-
-#[cfg(test)]
-mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, objects};
+use crate::bench::{Bench, objects};
 
 /// Object writes of one update beside the release's own objects (the Deployment) and Events, which have budgets of
 /// their own.
@@ -16,8 +11,9 @@ const WRITES: u64 = 18;
 const READS: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired() {
-    let Some(bench) = Bench::start("life").await else { return };
+    let bench = Bench::start("life").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
@@ -57,8 +53,9 @@ async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn a_rollback_at_ten_percent_leads_home() {
-    let Some(bench) = Bench::start("rollback").await else { return };
+    let bench = Bench::start("rollback").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
@@ -78,8 +75,9 @@ async fn a_rollback_at_ten_percent_leads_home() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn an_owner_who_applies_the_routes_again_is_corrected() {
-    let Some(bench) = Bench::start("owner").await else { return };
+    let bench = Bench::start("owner").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
@@ -99,8 +97,9 @@ async fn an_owner_who_applies_the_routes_again_is_corrected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn a_lost_status_is_made_anew_from_what_serves() {
-    let Some(bench) = Bench::start("lost").await else { return };
+    let bench = Bench::start("lost").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
@@ -120,8 +119,9 @@ async fn a_lost_status_is_made_anew_from_what_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn edited_and_deleted_live_objects_are_repaired() {
-    let Some(bench) = Bench::start("repair").await else { return };
+    let bench = Bench::start("repair").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
@@ -135,8 +135,9 @@ async fn edited_and_deleted_live_objects_are_repaired() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
-    let Some(bench) = Bench::start("delete").await else { return };
+    let bench = Bench::start("delete").await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;

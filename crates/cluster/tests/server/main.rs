@@ -1,0 +1,12 @@
+//! The room against a real API server with its controllers. Pods are made ready by hand, so no node is needed.
+//!
+//! `cargo xtask server` runs it: it needs `TEAL_TEST_KUBECONFIG`, an account that may do everything, and the definitions of
+//! Teal and Istio installed. One program with a module for each subject, so that it's linked once.
+
+#![cfg(test)]
+
+mod bench;
+mod hands;
+mod life;
+mod obstacles;
+mod work;
