@@ -126,6 +126,17 @@ impl Route {
         self.total(pair) * i64::from(percent.min(100)) / 100
     }
 
+    /// Whether every pair is divided as a step of `percent` divides it. A part that rounds away is no drift: 5 % of a
+    /// weight of 50 is 2, which reads back as 4 %, and of a weight of 10 it is nothing at all.
+    pub fn stands_at(&self, percent: u8) -> bool {
+        self.pairs.iter().all(|pair| {
+            let candidate = self.candidate_at(pair, percent);
+            pair.candidate.is_some()
+                && self.candidate_weight(pair) == candidate
+                && self.live_weight(pair) == self.total(pair) - candidate
+        })
+    }
+
     /// The candidate's share of the pair's weight in percent, rounded up: what is said is never less than what is.
     fn share(&self, pair: &Pair) -> i64 {
         let own = self.live_weight(pair) + self.candidate_weight(pair);

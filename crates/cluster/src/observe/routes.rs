@@ -35,9 +35,47 @@ pub(crate) fn selectors(entry: &FilledVirtualService) -> Option<Vec<RouteSelecto
 
 #[derive(Default)]
 struct Forms {
+    aim: Aim,
     owner: bool,
-    entered: Vec<u8>,
+    entered: Vec<Entered>,
     broken: bool,
+}
+
+/// The weight that routes should come to have now.
+#[derive(Clone, Copy, Default)]
+struct Aim {
+    weight: u8,
+    /// The candidate's role selects the candidate. Until then a part that rounds to nothing is nothing, not reached.
+    pointed: bool,
+}
+
+/// A route that names the candidate.
+#[derive(Clone, Copy)]
+struct Entered {
+    /// The candidate's share.
+    share: u8,
+    /// Divided as the aim divides it, though another share may be read back.
+    stands: bool,
+}
+
+fn aim(facts: &Facts<'_>) -> Aim {
+    let candidate = facts.record.candidate.map(|candidate| candidate.slot);
+    let points = |name: &str| {
+        let view = facts.stores.services.get(&facts.names.namespace, name)?;
+        super::points_of(&view.value, &facts.names.name)
+    };
+    let pointed = candidate.is_some() && facts.services.iter().all(|s| points(&s.candidate) == candidate);
+    let turned = candidate.is_some() && facts.services.iter().all(|s| points(&s.name) == candidate);
+    let weight = match &facts.record.phase {
+        Phase::Step(place) => place.weight,
+        Phase::Promoting { .. } if !turned => 100,
+        Phase::Promoting { .. }
+        | Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Returning { .. } => 0,
+    };
+    Aim { weight, pointed }
 }
 
 pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
@@ -50,7 +88,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
         routes.seen.since = memory.sightings.since("routes", &Form::Unrouted, facts.now);
         return routes;
     };
-    let mut forms = Forms::default();
+    let mut forms = Forms { aim: aim(facts), ..Forms::default() };
     let mut views = Vec::new();
     for entry in &filled.virtual_services {
         let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
@@ -87,7 +125,7 @@ fn one(
         Ok(set) => {
             let epoch = view.epoch(&facts.names.uid);
             for route in &set.routes {
-                let weight = forms.take(route.form());
+                let weight = forms.take(route.form(), route.stands_at(forms.aim.weight));
                 let (object, route) = (entry.name.clone(), route.name.clone());
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
@@ -116,26 +154,30 @@ fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
 }
 
 impl Forms {
-    fn take(&mut self, form: teal_traffic::Form) -> u8 {
+    fn take(&mut self, form: teal_traffic::Form, stands: bool) -> u8 {
         match form {
             teal_traffic::Form::Owner => {
                 self.owner = true;
                 0
             }
             teal_traffic::Form::Entered { candidate_weight } => {
-                self.entered.push(candidate_weight);
+                self.entered.push(Entered { share: candidate_weight, stands });
                 candidate_weight
             }
         }
     }
 
-    /// One form for all. Where some can't be read, the others must still be led home.
+    /// One form for all. Where some can't be read, the others must still be led home. Weights are whole numbers, so that
+    /// 5 % of a weight of 50 is 2, which reads as 4 %: what is divided as aimed at counts as there.
     fn together(&self) -> Form {
-        let highest = self.entered.iter().copied().max();
-        let lowest = self.entered.iter().copied().min();
+        let highest = self.entered.iter().map(|route| route.share).max();
+        let lowest = self.entered.iter().map(|route| route.share).min();
+        let Aim { weight, pointed } = self.aim;
+        let there = self.entered.iter().all(|route| route.stands) && (pointed || highest > Some(0));
         match (highest, self.owner, self.broken) {
             (None, _, true) => Form::Broken,
             (None, _, false) => Form::Owner,
+            (Some(_), false, false) if there => Form::Entered(weight),
             (Some(weight), false, false) if lowest == Some(weight) => Form::Entered(weight),
             (Some(highest), owner, broken) => Form::Mixed { highest, owner: owner || broken },
         }
@@ -187,9 +229,20 @@ fn owners_include_us(value: &serde_json::Value) -> bool {
 mod tests {
     use super::*;
 
+    fn together(each: &[(teal_traffic::Form, bool)], aim: Aim, broken: bool) -> Form {
+        let mut forms = Forms { aim, broken, ..Forms::default() };
+        for (one, stands) in each {
+            forms.take(*one, *stands);
+        }
+        forms.together()
+    }
+
+    fn entered(candidate_weight: u8) -> teal_traffic::Form {
+        teal_traffic::Form::Entered { candidate_weight }
+    }
+
     #[test]
     fn routes_have_one_form_together() {
-        let entered = |candidate_weight| teal_traffic::Form::Entered { candidate_weight };
         let owner = teal_traffic::Form::Owner;
         for (each, broken, form) in [
             (vec![], false, Form::Owner),
@@ -200,11 +253,24 @@ mod tests {
             (vec![owner], true, Form::Broken),
             (vec![entered(10)], true, Form::Mixed { highest: 10, owner: true }),
         ] {
-            let mut forms = Forms { broken, ..Forms::default() };
-            for one in &each {
-                forms.take(*one);
-            }
-            assert_eq!(forms.together(), form, "{each:?} {broken}");
+            let each: Vec<_> = each.into_iter().map(|form| (form, false)).collect();
+            assert_eq!(together(&each, Aim { weight: 50, pointed: true }, broken), form, "{each:?} {broken}");
+        }
+    }
+
+    #[test]
+    fn what_rounds_away_is_there_once_the_role_selects_the_candidate() {
+        let rounded = [(entered(5), true), (entered(4), true)];
+        let nothing = [(entered(0), true), (entered(0), true)];
+        let half_way = [(entered(5), true), (entered(0), false)];
+        for (each, pointed, form) in [
+            (rounded, true, Form::Entered(5)),
+            (rounded, false, Form::Entered(5)),
+            (nothing, true, Form::Entered(5)),
+            (nothing, false, Form::Entered(0)),
+            (half_way, true, Form::Mixed { highest: 5, owner: false }),
+        ] {
+            assert_eq!(together(&each, Aim { weight: 5, pointed }, false), form, "{each:?} {pointed}");
         }
     }
 }

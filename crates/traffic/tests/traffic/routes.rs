@@ -63,6 +63,27 @@ fn rule_3_a_route_is_entered_at_weight_0_and_left_only_there() {
 }
 
 #[test]
+fn a_weight_that_rounds_away_is_where_it_should_be_and_not_written_again() {
+    let world = World::web();
+    for (own, percent, candidate, reads_as) in [(50, 5, 2, 4), (10, 5, 0, 0), (30, 10, 3, 10), (0, 10, 0, 0)]
+    {
+        let rest = 100 - own;
+        let owner = virtual_service(&format!(
+            "[{{route: [{{destination: {{host: web}}, weight: {own}}}, {{destination: {{host: other}}, weight: {rest}}}]}}]"
+        ));
+        let now = at(&world, &entered(&world, &owner), percent);
+        let route = &read(&now, &world.scope()).unwrap().routes[0];
+        assert_eq!(route.candidate_weight(&route.pairs[0]), candidate, "{percent} % of {own}");
+        assert_eq!(route.form(), Form::Entered { candidate_weight: reads_as });
+        assert!(route.stands_at(percent), "{percent} % of {own}");
+        assert_eq!(set_weight(&now, &world.scope(), percent, &stamp(2)).unwrap(), None);
+        assert_eq!(route.stands_at(100), own == 0);
+    }
+    let owners = read(&plain(), &world.scope()).unwrap();
+    assert!(!owners.routes[0].stands_at(0), "a route that doesn't name the candidate is at no weight");
+}
+
+#[test]
 fn rule_4_raises_test_the_version_and_going_back_does_not() {
     let world = World::web();
     let now = entered(&world, &plain());
