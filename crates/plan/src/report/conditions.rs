@@ -1,6 +1,6 @@
 //! Conditions as kstatus reads them.
 
-use super::{Condition, View, held, sentences};
+use super::{Condition, View, sentences};
 use crate::outcome::Why;
 use crate::record::{Cause, Outcome, Phase};
 use crate::settings::{Mode, Readiness};
@@ -96,12 +96,22 @@ fn stalled(view: &View<'_>) -> Option<Condition> {
         "HandsOff"
     } else if let Some(obstacle) = lasting_obstacle(view) {
         obstacle
-    } else if held(view) {
-        "DeadlineExceeded"
+    } else if let Some(reason) = held_by(view) {
+        reason
     } else {
         sent_back(view)?
     };
     Some(condition("Stalled", true, reason, super::message(view)))
+}
+
+/// What a person must decide on although nobody was asked.
+fn held_by(view: &View<'_>) -> Option<&'static str> {
+    view.why.iter().find_map(|why| match why {
+        Why::HeldByCheck { blind: true, .. } => Some("ChecksBlind"),
+        Why::HeldByCheck { blind: false, .. } => Some("CheckFailed"),
+        Why::HeldByDeadline { .. } => Some("DeadlineExceeded"),
+        _ => None,
+    })
 }
 
 /// An obstacle that has been in the way for longer than the progress deadline, or that no waiting can mend.
@@ -145,9 +155,10 @@ fn ready(view: &View<'_>, state: &State) -> Condition {
         return condition("Ready", true, "Serving", message);
     }
     if let Some(stalled) = &state.stalled {
+        let back = matches!(view.record.phase, Phase::Rest { .. }) && sent_back(view).is_some();
         let reason = match stalled.reason.as_str() {
             "HandsOff" => "HandsOff",
-            "RolledBack" | "Rejected" | "ForeignWriter" | "DeadlineExceeded" => "RolledBack",
+            "RolledBack" | "Rejected" | "ForeignWriter" | "DeadlineExceeded" if back => "RolledBack",
             _ => "Blocked",
         };
         return condition("Ready", false, reason, message);

@@ -1,10 +1,10 @@
 //! What people read: phase, message and conditions of each state.
 
-use teal_plan::record::{Cause, Gate, Outcome, Phase};
+use teal_plan::record::{Cause, Gate, Held, Outcome, Phase};
 use teal_plan::report::{Report, report};
-use teal_plan::settings::{Mode, Readiness};
-use teal_plan::snapshot::Stops;
-use teal_plan::{Snapshot, plan};
+use teal_plan::settings::{Mode, OnFailure, Readiness, Until};
+use teal_plan::snapshot::{Standing, Stops};
+use teal_plan::{Snapshot, Time, plan};
 
 use crate::fixture::*;
 
@@ -84,6 +84,39 @@ fn each_state_is_what_kstatus_expects() {
             condition(&report, "Promoted"),
         );
         assert_eq!(seen, (phase, ready, reconciling, stalled, promoted), "{name}: {report:#?}");
+    }
+}
+
+/// A person must act, and is told for what.
+#[test]
+fn what_holds_a_step_has_a_reason_of_its_own() {
+    let held = |blind| {
+        let mut s = reached("canary", 10, LONG_AGO);
+        if let Phase::Step(place) = &mut s.record.phase {
+            place.held = Some(Held { check: "errors".to_owned(), blind, detail: "0.2, max 1%".to_owned() });
+        }
+        s
+    };
+    let mut late = trying("canary", 10);
+    late.settings.on_failure = OnFailure::Hold;
+    late.now = Time(DEADLINE.0 + 1);
+    let mut installing = at_rest();
+    installing.record.phase = Phase::Installing { deadline: NOW };
+    installing.world.blue.available = false;
+    installing.now = Time(NOW.0 + 1);
+    for (name, s, reason) in [
+        ("a failed check", held(false), "CheckFailed"),
+        ("a blind check", held(true), "ChecksBlind"),
+        ("a deadline", late, "DeadlineExceeded"),
+        ("a first install that takes too long", installing, "DeadlineExceeded"),
+    ] {
+        let report = of(&s);
+        assert_eq!(condition(&report, "Stalled"), Some((true, reason.to_owned())), "{name}: {report:#?}");
+        assert_eq!(
+            condition(&report, "Ready"),
+            Some((false, "Blocked".to_owned())),
+            "{name}: nothing went back"
+        );
     }
 }
 
