@@ -212,6 +212,15 @@ pub enum Why {
     Promoting,
     /// Traffic goes back.
     Returning,
+    /// Going back can't wait for more: some serve at live, though fewer than all of the traffic needs.
+    ReturnShort {
+        /// The slot that should serve.
+        slot: Slot,
+        /// Needed per traffic Service.
+        needed: Vec<u32>,
+        /// Seen per traffic Service.
+        serving: Vec<u32>,
+    },
     /// Going back has to wait: nothing serves at live.
     ReturnBlocked {
         /// The slot that should serve.

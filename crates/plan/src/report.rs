@@ -195,6 +195,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             | Why::ForeignWriter { .. }
             | Why::Promoting
             | Why::Returning
+            | Why::ReturnShort { .. }
             | Why::Keeping { .. }
             | Why::Rejected { .. }
             | Why::AtRest => None,

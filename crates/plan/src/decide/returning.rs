@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, home, reach};
+use super::{Draft, Next, enough, home, needed, reach, serves};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -32,12 +32,26 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
         }
     }
     draft.record.phase = Phase::Returning { cause, since: s.now };
-    draft.commit(vec![Why::Returning])
+    let why = std::iter::once(Why::Returning).chain(draft.record.live.and_then(|live| short(s, &live)));
+    let why = why.collect();
+    draft.commit(why)
+}
+
+/// Going back doesn't wait until all that it needs serves, if any do (rule 6); but it says so.
+fn short(s: &Snapshot, live: &Release) -> Option<Why> {
+    let serving = &s.world.color(live.slot.color).serving;
+    let needed = needed(100, &s.record.baseline, serving.len());
+    (serves(serving) && !enough(serving, &needed)).then(|| Why::ReturnShort {
+        slot: live.slot,
+        needed,
+        serving: serving.clone(),
+    })
 }
 
 pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
     let mut next = Next::because(Why::Returning);
     let Some(live) = &s.record.live else { return end(s, cause) };
+    next.why.extend(short(s, live));
     // What does work by itself stops in the color that goes and starts in the one that stays, apart from the traffic.
     let at_home = home::lead(s, live.slot, s.record.epoch, &mut next);
     home::activity(s, &mut next);

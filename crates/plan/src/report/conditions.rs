@@ -271,27 +271,38 @@ fn traffic_in_sync(view: &View<'_>) -> Condition {
     condition("TrafficInSync", synced, if synced { "InSync" } else { reason }, message)
 }
 
+/// Going back is one write while what would be gone back to can carry everything (rule 6).
 fn rollback_available(view: &View<'_>) -> Condition {
-    let serves = |release: Option<crate::record::Release>| {
-        release.is_some_and(|r| crate::decide::serves(&view.s.world.color(r.slot.color).serving))
-    };
     let record = view.record;
-    let (status, reason, message) = match &record.phase {
-        Phase::Step(_) | Phase::Promoting { .. } if serves(record.live) => {
-            (true, "CandidateUnderTest", "live is ready to take all requests back")
-        }
-        Phase::Rest { .. } if serves(record.previous) => {
-            (true, "PreviousReady", "the previous release is kept and ready")
-        }
-        Phase::Rest { .. } if record.previous.is_none() => (false, "Retired", "no previous release is kept"),
-        Phase::Rest { .. }
-        | Phase::Step(_)
-        | Phase::Promoting { .. }
-        | Phase::New
-        | Phase::Installing { .. }
-        | Phase::Returning { .. } => (false, "NotReady", "what would be gone back to has no ready endpoint"),
+    let to = match &record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => record.live,
+        Phase::Rest { .. } => record.previous,
+        Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => None,
     };
-    condition("RollbackAvailable", status, reason, message)
+    let answer = |status, reason, message: String| condition("RollbackAvailable", status, reason, message);
+    let Some(to) = to else {
+        return match &record.phase {
+            Phase::Rest { .. } => answer(false, "Retired", "no previous release is kept".to_owned()),
+            _ => answer(false, "NotReady", "there is nothing to go back to".to_owned()),
+        };
+    };
+    let serving = &view.s.world.color(to.slot.color).serving;
+    let needed = crate::decide::needed(100, &record.baseline, serving.len());
+    let name = format!("{} ({})", to.slot.revision, to.slot.color);
+    if !crate::decide::serves(serving) {
+        return answer(false, "NotReady", format!("{name} has no ready endpoint to go back to"));
+    }
+    if !crate::decide::enough(serving, &needed) {
+        let (have, need) = (sentences::numbers(serving), sentences::numbers(&needed));
+        let message = format!(
+            "{name} has {have} ready endpoints and needs {need}: going back works, with what is there"
+        );
+        return answer(false, "NotReady", message);
+    }
+    match &record.phase {
+        Phase::Rest { .. } => answer(true, "PreviousReady", format!("{name} is kept and ready")),
+        _ => answer(true, "CandidateUnderTest", format!("{name} is ready to take all requests back")),
+    }
 }
 
 /// Findings that stop nothing but must be known, each as a condition of its own.

@@ -125,6 +125,13 @@ pub fn sentence(why: &Why) -> String {
         Why::ForeignWriter { manager } => format!("{manager} wrote the routes"),
         Why::Promoting => "becomes live".to_owned(),
         Why::Returning => "goes back to live".to_owned(),
+        Why::ReturnShort { slot, needed, serving } => format!(
+            "{} ({}) has only {} of {} ready endpoints to go back to",
+            slot.revision,
+            slot.color,
+            numbers(serving),
+            numbers(needed)
+        ),
         Why::ReturnBlocked { slot } => {
             format!("going back waits: {} ({}) has no ready endpoint", slot.revision, slot.color)
         }
@@ -136,7 +143,7 @@ pub fn sentence(why: &Why) -> String {
     }
 }
 
-fn numbers(of: &[u32]) -> String {
+pub(super) fn numbers(of: &[u32]) -> String {
     of.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 

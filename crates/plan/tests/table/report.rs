@@ -151,3 +151,54 @@ fn a_rollback_says_why() {
     assert!(report.message.contains("check errors failed (0.2, max 1%)"), "{}", report.message);
     assert!(report.message.contains("Retry"), "{}", report.message);
 }
+
+#[test]
+fn rule_6_going_back_is_available_only_to_what_can_carry_everything() {
+    let mut retired = kept();
+    retired.record.previous = None;
+    let mut returning = reached("canary", 10, LONG_AGO);
+    returning.record.phase = Phase::Returning { cause: Cause::TooFewEndpoints, since: NOW };
+    let with = |s: &Snapshot, serving: u32| {
+        let mut s = s.clone();
+        s.record.baseline = vec![3];
+        s.world.blue.serving = vec![serving];
+        s
+    };
+    let step = reached("canary", 10, LONG_AGO);
+    for (name, s, answer, said) in [
+        ("live is whole", with(&step, 3), (true, "CandidateUnderTest"), "ready to take all"),
+        ("live is short", with(&step, 2), (false, "NotReady"), "has 2 ready endpoints and needs 3"),
+        ("live is gone", with(&step, 0), (false, "NotReady"), "no ready endpoint"),
+        ("while it becomes live", with(&promoting(), 2), (false, "NotReady"), "needs 3"),
+        ("kept and whole", with(&kept(), 3), (true, "PreviousReady"), "is kept and ready"),
+        ("kept and short", with(&kept(), 1), (false, "NotReady"), "going back works"),
+        ("retired", retired, (false, "Retired"), "no previous release"),
+        ("on the way back", returning, (false, "NotReady"), "nothing to go back to"),
+    ] {
+        let report = of(&s);
+        let seen = report.conditions.iter().find(|c| c.kind == "RollbackAvailable").unwrap();
+        assert_eq!((seen.status, seen.reason.as_str()), answer, "{name}");
+        assert!(seen.message.contains(said), "{name}: {}", seen.message);
+    }
+}
+
+#[test]
+fn rule_6_going_back_to_too_few_goes_ahead_and_says_so() {
+    let mut s = kept();
+    s.record.baseline = vec![3];
+    s.world.blue.serving = vec![1];
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    s.checks = vec![standing("payments", Standing::Fail)];
+    let begun = of(&s);
+    assert_eq!(begun.phase, "RollingBack");
+    assert!(
+        begun.message.contains("r1-01010101 (blue) has only 1 of 3 ready endpoints"),
+        "{}",
+        begun.message
+    );
+    s.record = committed(&s).0;
+    let under_way = of(&s);
+    assert!(under_way.message.contains("has only 1 of 3 ready endpoints"), "{}", under_way.message);
+    s.world.blue.serving = vec![3];
+    assert!(!of(&s).message.contains("only"), "{}", of(&s).message);
+}
