@@ -18,8 +18,8 @@ use crate::stores::ObjectId;
 pub(crate) struct Memory {
     /// Since when facts have been so.
     pub(crate) sightings: Sightings,
-    /// When others overwrote the routes.
-    pub(crate) overwritten: Overwritten,
+    /// When routes that others overwrote were corrected.
+    pub(crate) corrections: Corrections,
     /// Versions of routes by another hand that led to a pause, by object.
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Contents of revisions that are not in the spec.
@@ -92,21 +92,38 @@ impl Sightings {
     }
 }
 
-/// Overwritings of the routes by others, lately.
+/// Corrections of what others wrote into the routes, lately. How often an object was written says nothing: one change by
+/// another hand may take several writes, and several may be corrected at once.
 #[derive(Default)]
-pub(crate) struct Overwritten {
-    seen: BTreeMap<String, u64>,
+pub(crate) struct Corrections {
+    /// Objects that stand as another writer left them, by the generation that it made.
+    standing: BTreeMap<String, i64>,
+    /// Those of them that a correction was tried on.
+    answered: BTreeMap<String, i64>,
     at: Vec<Time>,
 }
 
-/// How long an overwriting counts.
+/// How long a correction counts.
 const RECENT: Span = Span::seconds(60);
 
-impl Overwritten {
-    /// Takes note that an object stands at a version that another writer made.
-    pub(crate) fn note(&mut self, object: &str, version: u64, now: Time) {
-        if self.seen.insert(object.to_owned(), version) != Some(version) {
+impl Corrections {
+    /// A look at the routes begins.
+    pub(crate) fn look(&mut self) {
+        self.standing.clear();
+    }
+
+    /// Takes note that an object stands as another writer left it.
+    pub(crate) fn stands(&mut self, object: &str, generation: i64) {
+        self.standing.insert(object.to_owned(), generation);
+    }
+
+    /// Takes note that routes are written against what stands there. Counts once for all that is seen at one time, and
+    /// also where it fails: a writer in a tight loop makes every correction fail.
+    pub(crate) fn tried(&mut self, now: Time) {
+        let news = self.standing.iter().any(|(object, made)| self.answered.get(object) != Some(made));
+        if news {
             self.at.push(now);
+            self.answered.extend(self.standing.clone());
         }
     }
 
@@ -134,13 +151,23 @@ mod tests {
     }
 
     #[test]
-    fn each_overwriting_counts_once_and_for_a_minute() {
-        let mut overwritten = Overwritten::default();
-        for version in [7, 7, 8] {
-            overwritten.note("web", version, Time(0));
-        }
-        overwritten.note("api", 7, Time(30_000));
-        assert_eq!(overwritten.recent(Time(31_000)), 3);
-        assert_eq!(overwritten.recent(Time(60_000)), 1);
+    fn each_correction_counts_once_and_for_a_minute() {
+        let mut corrections = Corrections::default();
+        let mut overwrite = |objects: &[(&str, i64)], tries: usize, now: Time| {
+            corrections.look();
+            for (object, generation) in objects {
+                corrections.stands(object, *generation);
+            }
+            for _ in 0..tries {
+                corrections.tried(now);
+            }
+            corrections.recent(now)
+        };
+        assert_eq!(overwrite(&[("web", 7)], 0, Time(0)), 0, "what is left alone is no correction");
+        assert_eq!(overwrite(&[("web", 7), ("api", 3)], 1, Time(0)), 1, "both at one time are one");
+        assert_eq!(overwrite(&[("api", 3)], 2, Time(1_000)), 1, "the rest of it is the same one");
+        assert_eq!(overwrite(&[], 1, Time(2_000)), 1, "a write on what is ours corrects nobody");
+        assert_eq!(overwrite(&[("web", 9)], 1, Time(30_000)), 2);
+        assert_eq!(overwrite(&[("web", 9)], 1, Time(60_000)), 1);
     }
 }

@@ -251,6 +251,9 @@ impl Reconciler {
         };
         let order = order(rollout, seen, filled);
         let done = execute(&self.tools, &order, effects).await;
+        if effects.iter().any(Effect::writes_routes) {
+            memory.corrections.tried(seen.snapshot.now);
+        }
         let changed = done.iter().any(|done| matches!(done.result, Ok(true)));
         let repaired = order.repaired.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !repaired.is_empty() {

@@ -100,6 +100,26 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whether managed routes are written.
+    pub const fn writes_routes(&self) -> bool {
+        match self {
+            Self::EnterRoutes
+            | Self::RaiseWeight(_)
+            | Self::LowerWeight(_)
+            | Self::CutOff(_)
+            | Self::LeaveRoutes => true,
+            Self::Finalizer(_)
+            | Self::RecordRevision(_)
+            | Self::ApplyRelease { .. }
+            | Self::PointLive(_)
+            | Self::PointCandidate(_)
+            | Self::Vacate { .. }
+            | Self::Answer { .. } => false,
+        }
+    }
+}
+
 /// What became of a Decision.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Ruling {

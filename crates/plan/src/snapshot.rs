@@ -153,7 +153,7 @@ pub struct Foreign {
     pub manager: String,
     /// It wrote the object before the rollout began.
     pub before: bool,
-    /// How often routes were overwritten by others in the last minute.
+    /// How often what others wrote was corrected in the last minute.
     pub recent: u32,
 }
 

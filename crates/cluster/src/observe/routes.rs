@@ -187,6 +187,7 @@ impl Forms {
 /// Another writer wrote the routes last: one that isn't Teal owns them although Teal had entered, and they are not as
 /// committed.
 fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut Memory) -> Option<Foreign> {
+    memory.corrections.look();
     let intended = match &facts.record.phase {
         Phase::Step(place) => Some(place.weight),
         Phase::Promoting { .. } | Phase::Returning { .. } => None,
@@ -203,7 +204,7 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
         let Some((name, _)) = strangers(&value, "http").first().copied().filter(|_| !ours) else {
             continue;
         };
-        memory.overwritten.note(&view.id().name, view.version(), facts.now);
+        memory.corrections.stands(&view.id().name, generation(view));
         // What a person resumed from is answered; only another write is news.
         if facts.record.paused.is_some() {
             memory.acknowledged.insert(view.id().name, view.version());
@@ -213,7 +214,7 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
         let before = saved.writers.is_empty() || saved.writers.iter().any(|writer| writer == name);
         last = Some(Foreign { manager: name.to_owned(), before, recent: 0 });
     }
-    let recent = memory.overwritten.recent(facts.now);
+    let recent = memory.corrections.recent(facts.now);
     last.map(|foreign| Foreign { recent, ..foreign })
 }
 

@@ -218,8 +218,12 @@ fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
 }
 
 #[test]
-fn the_fifth_correction_in_a_minute_sends_traffic_to_live() {
+fn after_five_corrections_in_a_minute_traffic_goes_to_live() {
     let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Owner);
+    s.world.routes.since = NOW;
+    s.world.routes.foreign = Some(Foreign { manager: "argocd".to_owned(), before: true, recent: 4 });
+    assert_eq!(effects(&s), [Effect::EnterRoutes]);
     s.world.routes.foreign = Some(Foreign { manager: "argocd".to_owned(), before: true, recent: 5 });
     let (record, _) = committed(&s);
     let cause = Cause::ForeignWriter { manager: "argocd".to_owned() };

@@ -256,6 +256,11 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
     }
 
+    /// Routes are written against what other hands left there.
+    pub(super) fn corrects(&mut self, at: i64) {
+        self.memory.corrections.tried(Time(at));
+    }
+
     pub(super) fn without_route(&mut self) {
         self.stores.virtual_services.forget(&ObjectId::new("shop", "web"));
     }

@@ -3,6 +3,7 @@
 mod cluster;
 
 use serde_json::json;
+use teal_plan::record::Cause;
 use teal_plan::snapshot::{Form, Found, Objects, Stops};
 use teal_plan::{Color, Time};
 
@@ -107,20 +108,63 @@ fn routes_are_entered_weighed_and_reset() {
 }
 
 #[test]
-fn another_writer_is_named_and_counted() {
+fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(5);
+    let split = |candidate: u8, live: u8| {
+        json!([{"destination": {"host": "web"}, "weight": live}, {"destination": {"host": "other"}, "weight": 50},
+            {"destination": {"host": "web-candidate"}, "weight": candidate}])
+    };
+    for (candidate, form) in [(0, Form::Entered(0)), (2, Form::Entered(5)), (3, Form::Entered(6))] {
+        hand.route(&split(candidate, 50 - candidate), "teal/traffic");
+        assert_eq!(hand.look(0).snapshot.world.routes.form, form, "{candidate} of 50");
+    }
+}
+
+#[test]
+fn another_writer_is_named_and_its_corrections_are_counted() {
     let mut hand = Hand::new();
     hand.install();
     hand.start_candidate(10);
     for (round, (manager, before)) in [("owner", true), ("kubectl-edit", false)].into_iter().enumerate() {
-        hand.route(
-            &json!([{"destination": {"host": "web"}, "weight": 100},
-                {"destination": {"host": "web-candidate"}, "weight": 0}]),
-            manager,
-        );
-        let foreign = hand.look(0).snapshot.world.routes.foreign.expect("a foreign writer");
+        let mut last = None;
+        // Twice before a correction is one to correct.
+        for _ in 0..2 {
+            hand.route(
+                &json!([{"destination": {"host": "web"}, "weight": 100},
+                    {"destination": {"host": "web-candidate"}, "weight": 0}]),
+                manager,
+            );
+            last = hand.look(0).snapshot.world.routes.foreign;
+        }
+        let foreign = last.expect("a foreign writer");
         assert_eq!((foreign.manager.as_str(), foreign.before), (manager, before));
-        assert_eq!(foreign.recent as usize, round + 1);
+        assert_eq!(foreign.recent as usize, round, "corrections before this one");
+        hand.corrects(0);
+        assert_eq!(hand.look(0).snapshot.world.routes.foreign.map(|f| f.recent as usize), Some(round + 1));
     }
+}
+
+#[test]
+fn after_five_corrections_in_a_minute_the_sixth_change_leads_back() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    let live = json!([{"destination": {"host": "web"}, "weight": 100},
+        {"destination": {"host": "web-candidate"}, "weight": 0}]);
+    let ends = |hand: &mut Hand, at: i64| {
+        hand.route(&live, "owner");
+        let snapshot = hand.look(at).snapshot;
+        let teal_plan::Decision::Commit(commit) = teal_plan::plan(&snapshot).decision else { return false };
+        matches!(commit.record.phase, teal_plan::Phase::Returning { cause: Cause::ForeignWriter { .. }, .. })
+    };
+    for second in 0..5 {
+        assert!(!ends(&mut hand, second * 1_000), "change {}", second + 1);
+        hand.corrects(second * 1_000);
+    }
+    assert!(ends(&mut hand, 59_999));
+    assert!(!ends(&mut hand, 60_001), "the first one is more than a minute ago");
 }
 
 #[test]
