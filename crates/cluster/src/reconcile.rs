@@ -16,7 +16,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, policies, revision};
+use crate::execute::{Done, Order, Tools, execute, owners, policies, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
@@ -130,12 +130,7 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
-        // What holds for a host is kept up while the candidate's is named, whatever else is planned.
-        if let Some(filled) =
-            seen.filled.as_ref().filter(|_| seen.rules_outdated && !seen.snapshot.world.stale)
-        {
-            policies::make(&self.tools, &order(rollout, &seen, filled)).await?;
-        }
+        self.keep_up(rollout, &seen).await?;
         if let Some(next) = self.room(&seen, &plan, memory).await? {
             return Ok(next);
         }
@@ -156,6 +151,20 @@ impl Reconciler {
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
+    }
+
+    /// What is kept up whatever else is planned: what holds for a host, while the candidate's is named, and who goes with
+    /// the Rollout. But not where the spec says to write nothing.
+    async fn keep_up(&self, rollout: &Rollout, seen: &Seen) -> Result<(), Error> {
+        let held_off = seen.snapshot.world.stale;
+        let Some(filled) = seen.filled.as_ref().filter(|_| !held_off) else { return Ok(()) };
+        if seen.rules_outdated {
+            policies::make(&self.tools, &order(rollout, seen, filled)).await?;
+        }
+        if seen.owners_differ {
+            owners::make(&self.tools, &order(rollout, seen, filled)).await?;
+        }
+        Ok(())
     }
 
     /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is

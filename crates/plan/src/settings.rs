@@ -24,16 +24,6 @@ pub enum OnFailure {
     Hold,
 }
 
-/// What deleting the Rollout does to what serves.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum OnDelete {
-    /// Live stays and serves.
-    #[default]
-    KeepLive,
-    /// Everything goes with the Rollout.
-    DeleteAll,
-}
-
 /// How long a guard runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Until {
@@ -105,8 +95,6 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// What a check that stays blind for its limit leads to, by check name; `Hold` where absent.
     pub on_blind: Vec<(String, OnFailure)>,
-    /// What deletion does.
-    pub on_delete: OnDelete,
     /// What Ready means while people think.
     pub readiness: Readiness,
     /// Bound on each wait of the machine; never counts people, holds or checks.

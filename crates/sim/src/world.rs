@@ -1,7 +1,7 @@
 //! The modelled world: small, comparable, finite.
 
 use teal_plan::record::{Phase, Record, StepRecord};
-use teal_plan::settings::{Guard, Mode, OnDelete, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::{Color, ContentHash, Effect, Revision, Slot, Span, Time};
 
 /// One step of the model's clock, in the planner's milliseconds.
@@ -181,7 +181,6 @@ pub fn settings(wanted: u8) -> Settings {
         guards: vec![Guard { check: "errors".to_owned(), until: Until::Promoted }],
         on_failure: OnFailure::Rollback,
         on_blind: Vec::new(),
-        on_delete: OnDelete::KeepLive,
         readiness: Readiness::OnWaiting,
         progress_deadline: Span(1_000 * TICK),
         keep_previous: Span(3 * TICK),

@@ -130,11 +130,6 @@ fn beside(
     for (key, value) in own_labels(order, role) {
         all[key] = json!(value);
     }
-    let owned = there.pointer("/metadata/ownerReferences").is_some();
-    if order.filled.on_delete == OnDelete::DeleteAll && !owned {
-        let owners = json!([owner_reference(&order.names.name, &order.names.uid)]);
-        operations.push(add("/metadata/ownerReferences", owners));
-    }
     if all != labels {
         operations.push(add("/metadata/labels", all));
     }

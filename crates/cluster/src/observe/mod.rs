@@ -30,7 +30,7 @@ use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
-pub(crate) use roles::{epoch_on, points_of};
+pub(crate) use roles::{epoch_on, is_owned_by, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
 pub(crate) use settings::TRAFFIC;
 
@@ -62,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) traffic_waits: bool,
     /// Copies of DestinationRules must be written again.
     pub(crate) rules_outdated: bool,
+    /// Role Services go with the Rollout or stay, against what the spec says.
+    pub(crate) owners_differ: bool,
     /// What `spec.release` needs to start.
     pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
@@ -145,6 +147,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let settings = settings::read(&facts, wanted);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
+    let owners_differ = roles::owners_differ(&facts);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
     let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
@@ -162,6 +165,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         traffic,
         traffic_waits,
         rules_outdated,
+        owners_differ,
         need,
     }
 }

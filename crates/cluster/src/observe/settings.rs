@@ -4,7 +4,7 @@ use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
 use teal_api::names::finalizer;
 use teal_api::rollout as api;
-use teal_plan::settings::{Guard, Mode, OnDelete, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::{ContentHash, Phase, Record, Span};
 
 use super::Facts;
@@ -62,7 +62,6 @@ pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>) -> Settings {
         guards: Vec::new(),
         on_failure: OnFailure::Rollback,
         on_blind: Vec::new(),
-        on_delete: OnDelete::KeepLive,
         readiness: Readiness::OnWaiting,
         progress_deadline: millis(teal_api::defaults::PROGRESS_DEADLINE_MS),
         keep_previous: millis(teal_api::defaults::KEEP_PREVIOUS_MS),
@@ -85,10 +84,6 @@ fn from(filled: &Filled, base: &Settings) -> Settings {
         guards: filled.guards.iter().map(guard).collect(),
         on_failure: on_failure(filled.on_failure),
         on_blind: filled.checks.iter().map(|check| (check.name.clone(), on_blind(check.on_blind))).collect(),
-        on_delete: match filled.on_delete {
-            api::OnDelete::KeepLive => OnDelete::KeepLive,
-            api::OnDelete::DeleteAll => OnDelete::DeleteAll,
-        },
         readiness: match filled.readiness {
             api::Readiness::OnComplete => Readiness::OnComplete,
             api::Readiness::OnWaiting => Readiness::OnWaiting,

@@ -153,3 +153,40 @@ async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
     assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
     bench.end().await;
 }
+
+/// Whether an object goes with the Rollout.
+async fn goes_along(bench: &Bench, plural: &str, name: &str) -> bool {
+    let uid = bench.value("rollouts", "web").await["metadata"]["uid"].clone();
+    let object = bench.value(plural, name).await;
+    let owners = object.pointer("/metadata/ownerReferences").and_then(serde_json::Value::as_array);
+    owners.into_iter().flatten().any(|owner| owner["uid"] == uid)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delete_all_opts_in_to_going_with_the_rollout_and_can_be_taken_back() {
+    const SERVING: [(&str, &str); 3] =
+        [("deployments", "web-blue"), ("services", "web"), ("services", "web-candidate")];
+    let Some(bench) = Bench::start("owned").await else { return };
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    let all = async |owned: bool| {
+        for (plural, name) in SERVING {
+            if goes_along(&bench, plural, name).await != owned {
+                return false;
+            }
+        }
+        true
+    };
+    assert!(all(false).await, "nothing that serves is the Rollout's by default");
+    for (choice, owned) in [("DeleteAll", true), ("KeepLive", false)] {
+        let mut rollout = objects::rollout("1");
+        rollout["spec"]["onDelete"] = serde_json::json!(choice);
+        bench.apply(&rollout).await;
+        bench.until(choice, async || all(owned).await).await;
+    }
+    bench.delete("rollouts", "web").await;
+    bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    assert_eq!(bench.exists("deployments", "web-blue").await, Some(true));
+    bench.end().await;
+}

@@ -1,7 +1,7 @@
 //! A world at rest that each row changes a little, and words to say what is expected.
 
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
-use teal_plan::settings::{Guard, Mode, OnDelete, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
     CheckSeen, ColorSeen, Form, Found, Objects, Obstacle, RoutesSeen, ServiceSeen, Standing, Stops, World,
 };
@@ -46,7 +46,6 @@ fn settings() -> Settings {
         guards: Vec::new(),
         on_failure: OnFailure::Rollback,
         on_blind: Vec::new(),
-        on_delete: OnDelete::KeepLive,
         readiness: Readiness::OnWaiting,
         progress_deadline: Span::seconds(600),
         keep_previous: Span::seconds(3600),

@@ -98,6 +98,20 @@ impl Hand {
         self.rollout["metadata"]["generation"] = json!(self.version);
     }
 
+    /// A field of the spec, whether it was there or not.
+    pub(super) fn field(&mut self, name: &str, value: Value) {
+        self.rollout["spec"][name] = value;
+    }
+
+    /// The Service goes with the Rollout.
+    pub(super) fn own(&mut self, name: &str) {
+        let version = self.next();
+        let mut object = self.stores.services.get("shop", name).expect("a Service").value.clone();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["ownerReferences"] = json!([{"kind": "Rollout", "name": "web", "uid": UID}]);
+        self.stores.offer(kinds::SERVICE, &object);
+    }
+
     pub(super) fn commit(&mut self, record: &Value) {
         self.rollout["status"] = json!({"commit": record});
     }

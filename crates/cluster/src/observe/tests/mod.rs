@@ -108,6 +108,21 @@ fn routes_are_entered_weighed_and_reset() {
 }
 
 #[test]
+fn a_service_that_goes_with_the_rollout_or_stays_against_the_spec_is_seen() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!hand.look(0).owners_differ);
+    hand.field("onDelete", json!("DeleteAll"));
+    assert!(hand.look(0).owners_differ);
+    hand.own("web");
+    assert!(hand.look(0).owners_differ, "the candidate's doesn't go yet");
+    hand.own("web-candidate");
+    assert!(!hand.look(0).owners_differ);
+    hand.field("onDelete", json!("KeepLive"));
+    assert!(hand.look(0).owners_differ);
+}
+
+#[test]
 fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
     let mut hand = Hand::new();
     hand.install();

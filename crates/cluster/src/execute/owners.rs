@@ -1,0 +1,78 @@
+//! Whether role Services go with their Rollout. Only `onDelete: DeleteAll` asks for it; whoever takes that back must not
+//! lose what serves for a reference that was written before.
+
+use json_patch::{Patch, PatchOperation};
+use serde_json::{Value, json};
+use teal_api::names::manager;
+use teal_api::rollout::OnDelete;
+
+use super::{Order, Tools};
+use crate::error::Error;
+use crate::json;
+use crate::kinds;
+use crate::observe::is_owned_by;
+use crate::rendering::owner_reference;
+
+/// Brings the references of all role Services to what the spec says.
+pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    let owned = order.filled.on_delete == OnDelete::DeleteAll;
+    let namespace = &order.names.namespace;
+    let mut changed = false;
+    for name in order.services.iter().flat_map(|service| [&service.name, &service.candidate]) {
+        let Some(view) = tools.stores.services.get(namespace, name) else { continue };
+        let Some(patch) = patch(&view.value, &order.names.name, &order.names.uid, owned) else { continue };
+        tools.patch(kinds::SERVICE, namespace, name, manager::ROLES, patch).await?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
+/// Adds or removes this Rollout among the owners; the others stay. Bound to the version, because a list is replaced.
+fn patch(service: &Value, rollout: &str, uid: &str, owned: bool) -> Option<Patch> {
+    if is_owned_by(service, uid) == owned {
+        return None;
+    }
+    let others = service.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let mut owners: Vec<Value> = others.into_iter().flatten().filter(|o| o["uid"] != *uid).cloned().collect();
+    if owned {
+        owners.push(owner_reference(rollout, uid));
+    }
+    let operations = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": json::text(service, "/metadata/resourceVersion")},
+        {"op": "add", "path": "/metadata/ownerReferences", "value": owners},
+    ]);
+    let operations: Vec<PatchOperation> = serde_json::from_value(operations).ok()?;
+    Some(Patch(operations))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(owners: &Value) -> Value {
+        json!({"metadata": {"name": "web", "resourceVersion": "7", "ownerReferences": owners}})
+    }
+
+    fn after(service: &Value, owned: bool) -> Value {
+        let mut service = service.clone();
+        let patch = patch(&service, "web", "uid-1", owned).unwrap();
+        json_patch::patch(&mut service, &patch.0).unwrap();
+        service["metadata"]["ownerReferences"].clone()
+    }
+
+    #[test]
+    fn delete_all_owns_and_keep_live_lets_go_and_others_stay() {
+        let other = json!({"kind": "Fleet", "name": "f", "uid": "uid-f"});
+        let ours = owner_reference("web", "uid-1");
+        assert_eq!(after(&service(&json!([other])), true), json!([other, ours]));
+        assert_eq!(after(&service(&json!([ours, other])), false), json!([other]));
+        assert_eq!(after(&json!({"metadata": {"resourceVersion": "7"}}), true), json!([ours]));
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_differs() {
+        let ours = service(&json!([owner_reference("web", "uid-1")]));
+        assert_eq!(patch(&ours, "web", "uid-1", true), None);
+        assert_eq!(patch(&service(&json!([])), "web", "uid-1", false), None);
+    }
+}
