@@ -7,6 +7,7 @@ use std::time::Duration;
 use teal_api::defaults::Filled;
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
@@ -156,7 +157,7 @@ impl Reconciler {
     /// What is kept up whatever else is planned: what holds for a host, while the candidate's is named, and who goes with
     /// the Rollout. But not where the spec says to write nothing.
     async fn keep_up(&self, rollout: &Rollout, seen: &Seen) -> Result<(), Error> {
-        let held_off = seen.snapshot.world.stale;
+        let held_off = seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff;
         let Some(filled) = seen.filled.as_ref().filter(|_| !held_off) else { return Ok(()) };
         if seen.rules_outdated {
             policies::make(&self.tools, &order(rollout, seen, filled)).await?;

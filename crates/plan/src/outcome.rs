@@ -145,7 +145,10 @@ pub enum Ruling {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Why {
     /// The spec says so.
-    HandsOff,
+    HandsOff {
+        /// What would be done now if it didn't.
+        would: Box<Decision>,
+    },
     /// Caches are older than the last write.
     CatchingUp,
     /// Something is in the way.

@@ -2,6 +2,7 @@
 //! because they all come from here.
 
 mod conditions;
+mod intent;
 mod sentences;
 
 pub use sentences::{cause, notice, sentence, warns};
@@ -187,7 +188,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::ReturnBlocked { .. } => Some("endpoints".to_owned()),
-            Why::HandsOff
+            Why::HandsOff { .. }
             | Why::CatchingUp
             | Why::Clearing(_)
             | Why::Propagating { .. }

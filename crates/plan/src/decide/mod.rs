@@ -29,7 +29,7 @@ fn decide(s: &Snapshot) -> Plan {
         return Next::because(Why::CatchingUp).into();
     }
     if s.settings.mode == Mode::HandsOff && !s.deleting {
-        return Next::because(Why::HandsOff).into();
+        return hands_off(s);
     }
     if s.world.highest_epoch > s.record.epoch && !matches!(s.record.phase, Phase::New) {
         // Either this record is older than what its objects show, and the commit will be refused; or somebody forged an
@@ -43,6 +43,18 @@ fn decide(s: &Snapshot) -> Plan {
     let mut plan = phase(s);
     append(&mut plan, decided.answers);
     plan
+}
+
+/// Nothing is written, and it is said what would be: the planner is asked as if it might act.
+fn hands_off(s: &Snapshot) -> Plan {
+    let mut s = s.clone();
+    s.settings.mode = Mode::Active;
+    let would = decide(&s);
+    let mut next = Next::because(Why::HandsOff { would: Box::new(would.decision) });
+    if let Some(at) = would.wake_at {
+        next.wake(at);
+    }
+    next.into()
 }
 
 fn phase(s: &Snapshot) -> Plan {

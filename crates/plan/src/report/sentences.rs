@@ -1,6 +1,6 @@
 //! One sentence for each reason.
 
-use super::View;
+use super::{View, intent};
 use crate::outcome::{Notice, Why};
 use crate::record::{Cause, Outcome, Phase};
 
@@ -84,7 +84,9 @@ pub fn cause(why: &Cause) -> String {
 /// A reason as a clause for people.
 pub fn sentence(why: &Why) -> String {
     match why {
-        Why::HandsOff => "spec.mode is HandsOff: nothing is written".to_owned(),
+        Why::HandsOff { would } => {
+            format!("spec.mode is HandsOff: nothing is written; {}", intent::decision(would))
+        }
         Why::CatchingUp => "waits for its own last write to be seen".to_owned(),
         Why::Obstacle { message, .. } => message.clone(),
         Why::Starting { slot, trouble: None } => {
