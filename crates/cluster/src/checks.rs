@@ -116,9 +116,13 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
     }
 }
 
+/// Where evidence begins: with the step's weight, or with the promotion after which a step's checks go on.
 fn place(record: &Record) -> Option<(String, Time)> {
-    let Phase::Step(place) = &record.phase else { return None };
-    Some((place.step.clone(), place.reached?))
+    match &record.phase {
+        Phase::Step(place) => Some((place.step.clone(), place.reached?)),
+        Phase::Rest { .. } => Some((record.watch.as_ref()?.step.clone(), record.live?.since)),
+        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => None,
+    }
 }
 
 fn attempt(record: &Record) -> String {

@@ -249,6 +249,13 @@ pub enum Why {
         /// The slot that should serve.
         slot: Slot,
     },
+    /// Callers that jumped at promotion are watched, and the old color stays for them.
+    Watching {
+        /// The step whose checks go on.
+        step: String,
+        /// Until when at least.
+        until: Time,
+    },
     /// The old color stays.
     Keeping {
         /// Until when.

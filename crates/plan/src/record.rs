@@ -29,6 +29,9 @@ pub struct Record {
     /// Until when `previous`, or a candidate that was sent back, is left untouched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_until: Option<Time>,
+    /// After a promotion in which callers changed over all at once: the last step's checks go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// From when objects in the slot that neither serves nor is kept may be deleted: the last traffic plus the drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vacate_after: Option<Time>,
@@ -115,6 +118,19 @@ pub struct StepRecord {
     pub terms: u32,
 }
 
+/// The checks of a step that go on after promotion.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watch {
+    /// The step's name.
+    pub step: String,
+    /// Until when at least.
+    pub until: Time,
+    /// What a person must decide on before the old release may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
 /// A check that holds a step until a person decides.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,6 +141,17 @@ pub struct Held {
     pub blind: bool,
     /// What was seen.
     pub detail: String,
+}
+
+impl Held {
+    /// What a person must decide on; none where the cause is no check.
+    pub fn of(cause: Cause) -> Option<Self> {
+        match cause {
+            Cause::Blind { check } => Some(Self { check, blind: true, detail: String::new() }),
+            Cause::Check { check, detail } => Some(Self { check, blind: false, detail }),
+            _ => None,
+        }
+    }
 }
 
 /// A question to people.

@@ -197,6 +197,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             | Why::Promoting
             | Why::Returning
             | Why::ReturnShort { .. }
+            | Why::Watching { .. }
             | Why::Keeping { .. }
             | Why::Rejected { .. }
             | Why::AtRest => None,

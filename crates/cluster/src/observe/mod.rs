@@ -30,7 +30,7 @@ use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
-pub(crate) use roles::{epoch_on, is_owned_by, points_of};
+pub(crate) use roles::{epoch_on, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
 pub(crate) use settings::TRAFFIC;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use teal_api::names::annotation;
+use teal_api::names::{annotation, label};
 use teal_plan::Slot;
 use teal_plan::snapshot::ServiceSeen;
 
@@ -11,12 +11,6 @@ use super::Facts;
 use crate::json;
 use crate::memory::Memory;
 use crate::stores::{JsonView, View, points, read_epoch};
-
-/// Whether the garbage collector takes an object along with the Rollout of this uid.
-pub(crate) fn is_owned_by(object: &Value, uid: &str) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| owner["uid"] == *uid)
-}
 
 /// Whether a role Service goes with the Rollout although the spec says otherwise, or stays although it should go.
 pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
@@ -26,7 +20,7 @@ pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
     let views = names.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
     views
         .filter(|view| view.label(label::ROLLOUT_UID) == Some(&facts.names.uid))
-        .any(|view| is_owned_by(&view.value, &facts.names.uid) != owned)
+        .any(|view| view.is_owned_by(&facts.names.uid) != owned)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

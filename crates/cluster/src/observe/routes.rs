@@ -60,10 +60,8 @@ struct Entered {
 
 fn aim(facts: &Facts<'_>) -> Aim {
     let candidate = facts.record.candidate.map(|candidate| candidate.slot);
-    let points = |name: &str| {
-        let view = facts.stores.services.get(&facts.names.namespace, name)?;
-        super::points_of(&view.value, &facts.names.name)
-    };
+    let points =
+        |name: &str| facts.stores.services.get(&facts.names.namespace, name)?.points(&facts.names.name);
     let pointed = candidate.is_some() && facts.services.iter().all(|s| points(&s.candidate) == candidate);
     let turned = candidate.is_some() && facts.services.iter().all(|s| points(&s.name) == candidate);
     let weight = match &facts.record.phase {
@@ -204,7 +202,7 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
         let Some((name, _)) = strangers(&value, "http").first().copied().filter(|_| !ours) else {
             continue;
         };
-        memory.corrections.stands(&view.id().name, generation(view));
+        memory.corrections.stands(&view.id().name, view.generation());
         // What a person resumed from is answered; only another write is news.
         if facts.record.paused.is_some() {
             memory.acknowledged.insert(view.id().name, view.version());

@@ -26,6 +26,8 @@ pub(crate) struct JsonView {
     labels: Texts,
     /// `spec.selector` of a Service.
     selector: Texts,
+    /// The uids of owners, with which the garbage collector takes it along.
+    owners: Box<[Box<str>]>,
     /// Epochs by the uid of their Rollout.
     epochs: Box<[(Box<str>, u64)]>,
     /// Hosts that routes lead to.
@@ -52,6 +54,7 @@ impl JsonView {
             generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
             labels: texts(&value, "/metadata/labels", own),
             selector: texts(&value, "/spec/selector", |_| true),
+            owners: owners(&value),
             epochs: epochs(&value),
             hosts: hosts(&value),
             mark: mark(&value),
@@ -89,6 +92,11 @@ impl JsonView {
         points(|name| find(&self.selector, name), rollout)
     }
 
+    /// Whether the garbage collector takes it along with its owner of this uid.
+    pub(crate) fn is_owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| **owner == *uid)
+    }
+
     /// The epoch of a Rollout.
     pub(crate) fn epoch(&self, uid: &str) -> u64 {
         self.epochs.iter().find(|(rollout, _)| **rollout == *uid).map_or(0, |(_, epoch)| *epoch)
@@ -122,6 +130,11 @@ fn texts(value: &Value, pointer: &str, wanted: impl Fn(&str) -> bool) -> Texts {
     let entries = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
     let entries = entries.filter(|(name, _)| wanted(name));
     entries.filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+}
+
+fn owners(value: &Value) -> Box<[Box<str>]> {
+    let owners = value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().map(|owner| json::text(owner, "/uid").into()).collect()
 }
 
 fn epochs(value: &Value) -> Box<[(Box<str>, u64)]> {

@@ -2,7 +2,7 @@
 
 use super::{Draft, Next};
 use crate::outcome::{Notice, Plan, Why};
-use crate::record::{Cause, Gate, Pause, Phase, StepRecord};
+use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
 use crate::snapshot::{Form, Snapshot, Standing};
 use crate::words::Time;
@@ -16,6 +16,9 @@ pub(super) fn measured(s: &Snapshot) -> Vec<String> {
     {
         names.extend(wanted.checks.iter().cloned());
     }
+    if let Some(step) = watched(s) {
+        names.extend(step.checks.iter().cloned());
+    }
     names.extend(guards(s).map(str::to_owned));
     names.sort();
     names.dedup();
@@ -27,11 +30,48 @@ fn guards(s: &Snapshot) -> impl Iterator<Item = &str> {
     let under_test =
         matches!(s.record.phase, Phase::Step(_) | Phase::Promoting { .. }) && super::reach::carries(s);
     let kept = matches!(s.record.phase, Phase::Rest { .. }) && s.record.previous.is_some();
+    let watching = s.record.watch.is_some();
     s.settings
         .guards
         .iter()
-        .filter(move |guard| under_test || (kept && guard.until == Until::Retired))
+        .filter(move |guard| under_test || (kept && (watching || guard.until == Until::Retired)))
         .map(|guard| guard.check.as_str())
+}
+
+/// The step whose checks go on after promotion: by its name, or the last one where that is gone.
+fn watched(s: &Snapshot) -> Option<&Step> {
+    let watch = s.record.watch.as_ref().filter(|_| matches!(s.record.phase, Phase::Rest { .. }))?;
+    s.settings.step(&watch.step).map(|(_, step)| step).or(s.settings.steps.last())
+}
+
+/// What a check or guard that goes on after promotion leads to.
+pub(super) fn failed_watch(s: &Snapshot) -> Option<(Cause, OnFailure)> {
+    failed_check(s, watched(s)?)
+}
+
+/// Why the old release may not go yet: callers that jumped at promotion are watched for a hold of the last step at least,
+/// until its checks have passed again (rule 12).
+pub(super) fn watching(s: &Snapshot) -> Option<Next> {
+    let watch = s.record.watch.as_ref()?;
+    if let Some(held) = &watch.held {
+        return Some(Next::because(self::held(held)));
+    }
+    let passes = |check: &String| s.standing(check) == Standing::Pass;
+    let passed = watched(s).is_none_or(|step| step.checks.iter().all(passes));
+    if s.now >= watch.until && passed {
+        return None;
+    }
+    let mut next = Next::because(Why::Watching { step: watch.step.clone(), until: watch.until });
+    if s.now < watch.until {
+        next.wake(watch.until);
+    }
+    Some(next)
+}
+
+/// What a person must decide on, as a reason.
+pub(super) fn held(held: &Held) -> Why {
+    let Held { check, blind, detail } = held.clone();
+    Why::HeldByCheck { check, blind, detail }
 }
 
 /// A guard that failed, as a cause to go back.

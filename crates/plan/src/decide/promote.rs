@@ -3,7 +3,7 @@
 
 use super::{Draft, Next, enough, gates, needed, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Outcome, Phase, Release};
+use crate::record::{Cause, Outcome, Phase, Release, Watch};
 use crate::settings::OnFailure;
 use crate::snapshot::{Form, Snapshot};
 use crate::words::Time;
@@ -100,6 +100,14 @@ fn turn_home(s: &Snapshot, candidate: &Release, next: &mut Next) -> bool {
     false
 }
 
+/// Callers of routes that are not listed change over all at once, when the live role is turned: until then nothing was
+/// measured on them, so the last step's checks go on (rule 12).
+fn watch(s: &Snapshot) -> Option<Watch> {
+    let step = s.settings.steps.last()?;
+    let jump = s.world.obstacles.iter().any(|obstacle| obstacle.reason == "UnmanagedRoutes");
+    jump.then(|| Watch { step: step.name.clone(), until: s.now + step.hold, held: None })
+}
+
 /// Commits that the candidate is live; the old release is kept untouched.
 pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
     let s = draft.s;
@@ -108,7 +116,9 @@ pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
     draft.record.previous = draft.record.live.take();
     draft.record.live = Some(Release { since: s.now, ..candidate });
     draft.record.vacate_after = Some(s.now + s.settings.drain);
+    draft.record.watch = watch(s);
     let kept_until = s.now + s.settings.keep_previous.max(s.settings.drain);
+    let kept_until = draft.record.watch.as_ref().map_or(kept_until, |watch| kept_until.max(watch.until));
     draft.record.kept_until = Some(kept_until);
     draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };
     draft.tell(Notice::Promoted { revision: candidate.slot.revision });

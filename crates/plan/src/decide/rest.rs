@@ -2,7 +2,8 @@
 
 use super::{Draft, Next, gates, home, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Outcome, Phase, Release, Wanted};
+use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
+use crate::settings::OnFailure;
 use crate::snapshot::{Objects, Snapshot, Stops};
 use crate::words::{ContentHash, Slot, Time};
 
@@ -10,6 +11,9 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     let Some(live) = &s.record.live else { return super::install::begin(s) };
     if let Some(cause) = cause_to_return(s) {
         return returning::send_back(s, cause);
+    }
+    if let Some(plan) = hold(s) {
+        return plan;
     }
     let mut next = Next::default();
     let at_home = home::lead(s, live.slot, 0, &mut next);
@@ -39,7 +43,20 @@ fn cause_to_return(s: &Snapshot) -> Option<Cause> {
     if s.world.live_service.points == Some(previous.slot) {
         return Some(Cause::ForeignHand);
     }
-    gates::failed_guard(s).filter(|_| super::serves(&s.world.color(previous.slot.color).serving))
+    let failed = gates::failed_watch(s).filter(|(_, then)| *then == OnFailure::Rollback);
+    let cause = gates::failed_guard(s).or(failed.map(|(cause, _)| cause))?;
+    super::serves(&s.world.color(previous.slot.color).serving).then_some(cause)
+}
+
+/// A check that goes on after promotion failed or went blind, and the spec says to wait for a person: the old release stays.
+fn hold(s: &Snapshot) -> Option<Plan> {
+    let watch = s.record.watch.as_ref().filter(|watch| watch.held.is_none())?;
+    let held = gates::failed_watch(s).filter(|(_, then)| *then == OnFailure::Hold)?;
+    let held = Held::of(held.0)?;
+    let why = gates::held(&held);
+    let mut draft = Draft::new(s);
+    draft.record.watch = Some(Watch { held: Some(held), ..watch.clone() });
+    Some(draft.commit(vec![why]))
 }
 
 /// What is wanted is neither live nor sent back: make room, then start.
@@ -54,6 +71,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     }
     if known.is_none() && hash.version != live.hash.version {
         return Some(rebase(s, live, hash));
+    }
+    if let Some(wait) = gates::watching(s) {
+        return Some(wait.into());
     }
     if s.record.kept_until.is_some_and(|until| s.now >= until) {
         return Some(make_room(s));
@@ -128,6 +148,7 @@ fn make_room(s: &Snapshot) -> Plan {
     let gone = draft.record.previous.take();
     draft.record.candidate = None;
     draft.record.kept_until = None;
+    draft.record.watch = None;
     if let Some(previous) = gone {
         draft.tell(Notice::Retired { revision: previous.slot.revision });
     }
@@ -174,10 +195,14 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
 /// Lets go of what was kept long enough, and deletes what nothing keeps.
 fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     if let Some(until) = s.record.kept_until {
-        if s.now >= until {
-            return make_room(s);
+        match gates::watching(s) {
+            Some(wait) => {
+                next.why.extend(wait.why);
+                wait.wake_at.into_iter().for_each(|at| next.wake(at));
+            }
+            None if s.now >= until => return make_room(s),
+            None => next.wait(until, Why::Keeping { until }),
         }
-        next.wait(until, Why::Keeping { until });
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
         return clear(s, live.slot);
     }
@@ -189,9 +214,10 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     next.into()
 }
 
-/// The end of a Decision to retire now; the drain still holds.
+/// The end of a Decision to retire now; the drain still holds. It is also the word of a person that the watch waits for.
 pub(super) fn retire_now(mut draft: Draft<'_>) -> Plan {
     let now: Time = draft.s.now;
+    draft.record.watch = None;
     draft.record.kept_until = Some(now);
     draft.commit(Vec::new())
 }

@@ -18,6 +18,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
         draft.record.live = Some(previous);
         draft.record.previous = None;
         draft.record.kept_until = None;
+        draft.record.watch = None;
     }
     if cause.rejects()
         && let Some(candidate) = draft.record.candidate

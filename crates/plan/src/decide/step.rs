@@ -52,8 +52,7 @@ fn gated(
 ) -> Plan {
     let verdict = gates::judge(s, step, place, since, &mut next);
     if let Some(held) = &place.held {
-        let Held { check, blind, detail } = held.clone();
-        next.why.insert(0, Why::HeldByCheck { check, blind, detail });
+        next.why.insert(0, gates::held(held));
     } else if s.paused() {
         next.why.insert(0, gates::paused(s));
     } else if let Some(obstacle) = s.stopped(Stops::Rollout) {
@@ -164,18 +163,11 @@ fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
 /// A check failed or went blind and the spec says to wait for a person: committed, because the numbers may come back and must not
 /// decide by themselves then.
 fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) -> Option<Plan> {
-    let held = match failed?.0 {
-        Cause::Blind { check } => Held { check, blind: true, detail: String::new() },
-        Cause::Check { check, detail } => Held { check, blind: false, detail },
-        _ => return None,
-    };
-    if place.held.is_some() {
-        return None;
-    }
-    let Held { check, blind, detail } = held.clone();
+    let held = Held::of(failed?.0).filter(|_| place.held.is_none())?;
+    let why = gates::held(&held);
     let mut draft = Draft::new(s);
     draft.record.phase = Phase::Step(StepRecord { held: Some(held), gate: None, ..place.clone() });
-    Some(draft.commit(vec![Why::HeldByCheck { check, blind, detail }]))
+    Some(draft.commit(vec![why]))
 }
 
 /// A change by another hand: towards live it is kept, if that hand is a new one; everything else is corrected. What was seen at a

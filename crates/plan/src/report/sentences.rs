@@ -137,6 +137,10 @@ pub fn sentence(why: &Why) -> String {
         Why::ReturnBlocked { slot } => {
             format!("going back waits: {} ({}) has no ready endpoint", slot.revision, slot.color)
         }
+        Why::Watching { step, .. } => format!(
+            "callers of routes that are not listed changed over all at once, so the checks of step {step} go on before the \
+             old release may go"
+        ),
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")

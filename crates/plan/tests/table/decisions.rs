@@ -7,7 +7,7 @@ use teal_plan::{Effect, Snapshot};
 
 use crate::fixture::*;
 
-fn decision(action: Action, user: &str) -> DecisionSeen {
+pub(crate) fn decision(action: Action, user: &str) -> DecisionSeen {
     DecisionSeen {
         name: format!("{action:?}-{user}"),
         uid: format!("uid-{action:?}-{user}"),

@@ -1,8 +1,9 @@
 //! Live role → wait → weights to 0 → wait → the owner's bytes.
 
 use teal_plan::record::{Cause, Outcome, Phase};
-use teal_plan::snapshot::Form;
-use teal_plan::{Effect, Span, Time};
+use teal_plan::settings::{OnFailure, Until};
+use teal_plan::snapshot::{Action, Form, Obstacle, Standing, Stops};
+use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -87,4 +88,85 @@ fn other_content_waits_until_promotion_is_over() {
     let mut s = promoting();
     s.settings.wanted = Some(content(3));
     assert_eq!(effects(&s), [Effect::PointLive(candidate())]);
+}
+
+/// Promotion is over, with routes beside it that nobody listed.
+fn jumped() -> Snapshot {
+    let mut s = promoting();
+    s.settings.steps[1].checks = vec!["errors".to_owned()];
+    s.world.live_service = points(candidate());
+    s.world.routes = routes(Form::Owner);
+    s.world.obstacles = vec![Obstacle { reason: "UnmanagedRoutes".to_owned(), ..obstacle(Stops::Nothing) }];
+    s
+}
+
+/// The same, once it is committed; at the end of everything that doesn't depend on checks.
+fn watching() -> Snapshot {
+    let mut s = jumped();
+    s.record = committed(&s).0;
+    s.now = s.record.kept_until.unwrap();
+    s.world.finalizer = false;
+    s
+}
+
+#[test]
+fn rule_12_callers_that_jump_at_promotion_are_watched_for_a_hold_at_least() {
+    let mut s = jumped();
+    s.settings.steps[1].hold = Span::seconds(7200);
+    let (record, _) = committed(&s);
+    let watch = record.watch.unwrap();
+    assert_eq!((watch.step.as_str(), watch.until), ("full", NOW + Span::seconds(7200)));
+    assert_eq!(record.kept_until, Some(watch.until), "the old release is kept for that long");
+    s.world.obstacles.clear();
+    assert_eq!(committed(&s).0.watch, None, "with every route listed nobody jumps");
+}
+
+#[test]
+fn rule_12_guards_and_the_last_steps_checks_go_on_after_promotion_and_lead_back() {
+    let mut s = watching();
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    assert_eq!(checked(&s).measure, ["errors", "payments"]);
+    for check in ["errors", "payments"] {
+        s.checks = vec![standing(check, Standing::Fail)];
+        let (record, _) = committed(&s);
+        assert!(matches!(record.phase, Phase::Returning { .. }), "{check}: {:?}", record.phase);
+        assert_eq!((record.live.unwrap().slot, record.watch), (live(), None));
+    }
+    s.world.blue.serving = vec![0];
+    assert_eq!(effects(&s), [], "not to what doesn't serve");
+}
+
+#[test]
+fn rule_12_retirement_waits_for_the_hold_and_the_checks() {
+    let mut s = watching();
+    let pass = vec![standing("errors", Standing::Pass)];
+    for wanted in [content(2), content(3)] {
+        s.settings.wanted = Some(wanted);
+        s.checks = Vec::new();
+        assert_eq!(effects(&s), []);
+        assert!(matches!(checked(&s).why[0], Why::Watching { .. }), "no evidence is no pass");
+        s.checks = pass.clone();
+        let mut early = s.clone();
+        early.now = NOW;
+        assert_eq!(effects(&early), []);
+        assert_eq!(checked(&early).wake_at, Some(NOW + Span::seconds(30)));
+        let (record, _) = committed(&s);
+        assert_eq!((record.previous, record.watch), (None, None));
+    }
+}
+
+#[test]
+fn rule_12_with_hold_a_failed_check_after_promotion_keeps_the_old_release_until_a_person_decides() {
+    let mut s = watching();
+    s.settings.on_failure = OnFailure::Hold;
+    s.checks = vec![standing("errors", Standing::Fail)];
+    s.record = committed(&s).0;
+    s.checks = vec![standing("errors", Standing::Pass)];
+    assert_eq!(effects(&s), [], "numbers that come back decide nothing");
+    assert!(matches!(checked(&s).why[0], Why::HeldByCheck { blind: false, .. }));
+    s.decisions = vec![crate::decisions::decision(Action::Retire, "ana")];
+    s.decisions[0].revision = Some(live().revision.to_string());
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    assert_eq!(committed(&s).0.previous, None);
 }

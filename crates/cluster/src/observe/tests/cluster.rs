@@ -106,7 +106,7 @@ impl Hand {
     /// The Service goes with the Rollout.
     pub(super) fn own(&mut self, name: &str) {
         let version = self.next();
-        let mut object = self.stores.services.get("shop", name).expect("a Service").value.clone();
+        let mut object = self.stores.services.get("shop", name).expect("a Service").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object["metadata"]["ownerReferences"] = json!([{"kind": "Rollout", "name": "web", "uid": UID}]);
         self.stores.offer(kinds::SERVICE, &object);
