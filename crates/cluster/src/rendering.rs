@@ -49,6 +49,8 @@ pub(crate) struct Rendering {
     pub(crate) pieces: Vec<Piece>,
     /// Run once per revision before the workloads.
     pub(crate) jobs: Vec<Piece>,
+    /// Jobs, by their uncolored names, that should run after the former revision was retired.
+    pub(crate) after: Vec<String>,
     pub(crate) role_services: Vec<RoleService>,
     pub(crate) workloads: Vec<Workload>,
     pub(crate) findings: Vec<Finding>,
@@ -91,11 +93,14 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
     let pieces: Vec<Piece> = all.filter_map(|(object, shared)| piece(object, shared, &marks)).collect();
     let before = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::Before);
     let jobs = before.filter_map(|job| piece(&job.object, false, &marks)).collect();
+    let after = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::AfterRetire);
+    let after = after.map(|job| job.object.key().name).collect();
     Ok(Rendering {
         need: teal_release::requirements(&rendered),
         summary: summary(&pieces),
         pieces,
         jobs,
+        after,
         role_services: in_order(&rendered.role_services, &key.services),
         workloads: rendered.workloads,
         findings: rendered.findings,

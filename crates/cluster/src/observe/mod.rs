@@ -236,6 +236,8 @@ pub(crate) struct Renderings {
     pub(crate) services: Vec<teal_release::RoleService>,
     /// What it needs to start.
     pub(crate) need: Option<Resources>,
+    /// Its Jobs that would have to run later.
+    pub(crate) after: Vec<String>,
 }
 
 impl Renderings {
@@ -247,6 +249,7 @@ impl Renderings {
             findings: Vec::new(),
             services: Vec::new(),
             need: None,
+            after: Vec::new(),
         };
         let mut wanted = None;
         for color in [Color::Blue, Color::Green] {
@@ -266,6 +269,7 @@ impl Renderings {
                 this.findings.clone_from(&rendering.findings);
                 this.services.clone_from(&rendering.role_services);
                 this.need = Some(rendering.need.clone());
+                this.after.clone_from(&rendering.after);
             }
             Err(refusals) => this.refusals = refusals,
         }

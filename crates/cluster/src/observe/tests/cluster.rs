@@ -98,6 +98,13 @@ impl Hand {
         self.rollout["metadata"]["generation"] = json!(self.version);
     }
 
+    /// One more manifest.
+    pub(super) fn manifest(&mut self, manifest: Value) {
+        if let Some(all) = self.rollout["spec"]["release"]["manifests"].as_array_mut() {
+            all.push(manifest);
+        }
+    }
+
     /// A field of the spec, whether it was there or not.
     pub(super) fn field(&mut self, name: &str, value: Value) {
         self.rollout["spec"][name] = value;

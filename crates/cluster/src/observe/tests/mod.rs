@@ -44,7 +44,7 @@ fn a_field_that_another_hand_took_is_out_of_sync() {
 }
 
 #[test]
-fn serving_counts_neither_terminating_nor_strange_endpoints() {
+fn rule_1_serving_counts_neither_terminating_nor_strange_endpoints() {
     let mut hand = Hand::new();
     hand.install();
     hand.endpoints(
@@ -193,6 +193,25 @@ fn obstacles_come_most_important_first() {
     assert_eq!(reasons[0], ("ServiceNotFound", Stops::Everything));
     assert!(reasons.contains(&("VirtualServiceNotFound", Stops::Rollout)), "{reasons:?}");
     assert_eq!(seen.snapshot.settings.wanted, None, "a release that can't be used is not wanted");
+}
+
+#[test]
+fn rule_15_a_job_that_would_never_run_is_refused_by_name() {
+    let mut hand = Hand::new();
+    let job = |when: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": "contract", "annotations": {"teal.dev/run": when}},
+            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "c:1"}]}}}})
+    };
+    hand.manifest(job("before"));
+    assert_eq!(hand.look(0).snapshot.world.obstacles, []);
+    hand.spec("/release/manifests/2", job("after-retire"));
+    let seen = hand.look(0).snapshot;
+    let refused = seen.stopped(Stops::Everything).expect("an obstacle");
+    assert_eq!(refused.reason, "ReleaseInvalid");
+    for word in ["Job contract", "teal.dev/run", "leave the Job out"] {
+        assert!(refused.message.contains(word), "{}", refused.message);
+    }
 }
 
 #[test]
