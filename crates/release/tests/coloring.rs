@@ -52,7 +52,7 @@ fn affinity_to_pods_of_other_namespaces_stays() {
 }
 
 #[test]
-fn selectors_by_expressions_get_the_color_only_if_they_match() {
+fn rule_17_selectors_by_expressions_get_the_color_only_if_they_match() {
     let budget = |expression: Value| {
         json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
             "spec": {"selector": {"matchExpressions": [expression]}}})

@@ -38,7 +38,7 @@ fn a_worker_in_both_colors_is_named() {
 }
 
 #[test]
-fn a_call_to_a_traffic_service_is_named() {
+fn rule_14_a_call_to_a_traffic_service_is_named() {
     for text in [
         "http://front",
         "http://front/path",
@@ -64,7 +64,7 @@ fn words_that_are_no_hosts_are_left_alone() {
 }
 
 #[test]
-fn configuration_that_names_an_inner_service_without_color_is_named() {
+fn rule_14_configuration_that_names_an_inner_service_without_color_is_named() {
     let found = findings(|m| m[1]["data"]["proxy.conf"] = "listen 80\nproxy_pass http://api:8080;\n".into());
     only(&found, FindingKind::NameWithoutColor, "ConfigMap settings", "api-$(TEAL_COLOR)");
 }

@@ -128,7 +128,7 @@ fn owners_and_reserved_names() {
 }
 
 #[test]
-fn names_that_get_too_long() {
+fn rule_17_names_that_get_too_long() {
     for (kind, longest) in
         [("StatefulSet", 46), ("CronJob", 46), ("Deployment", 230), ("Job", 57), ("Service", 57)]
     {
@@ -247,7 +247,7 @@ fn an_inner_service_with_an_address_of_its_own() {
 }
 
 #[test]
-fn ports_of_the_node() {
+fn rule_17_ports_of_the_node() {
     let manifests =
         web(|m| m[0]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["hostPort"] = 80.into());
     refused(
@@ -261,7 +261,7 @@ fn ports_of_the_node() {
 }
 
 #[test]
-fn a_stateful_set_with_disks() {
+fn rule_17_a_stateful_set_with_disks() {
     let mut set = fixture("stateful").remove(3);
     set["metadata"]["annotations"] = Value::Null;
     refused(web_and(set.clone()), "StatefulSet redis", "spec.volumeClaimTemplates", "Shared to keep one");
@@ -273,7 +273,7 @@ fn a_stateful_set_with_disks() {
 }
 
 #[test]
-fn selectors_that_can_not_work() {
+fn rule_17_selectors_that_can_not_work() {
     let manifests = web(|m| m[0]["spec"]["selector"]["matchLabels"]["tier"] = "x".into());
     refused(manifests, "Deployment web", "spec.selector", "give both the same labels");
     let manifests = web(|m| {

@@ -345,3 +345,32 @@ pub(crate) fn strangers<'a>(object: &'a Value, field: &str) -> Vec<(&'a str, &'a
     found.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_20_of_what_is_watched_only_what_a_look_reads_is_kept() {
+        let entry = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+        let service = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
+                "labels": {"teal.dev/rollout": "web", "team": "shop"},
+                "ownerReferences": [{"kind": "Rollout", "name": "web", "uid": "uid-1"}],
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "large", "epoch.teal.dev/uid-1": "9"},
+                "managedFields": [
+                    entry("owner", json!({"f:spec": {"f:selector": {"f:app": {}}, "f:ports": {}}})),
+                    entry("kubelet", json!({"f:status": {"f:conditions": {}}})),
+                ]},
+            "spec": {"selector": {"app": "web"}}, "status": {"conditions": []}});
+        let view = JsonView::of(service, "v1", "Service").expect("a view");
+        assert_eq!((view.rollout(), view.epoch("uid-1"), view.epoch("uid-2")), (Some("web"), 9, 0));
+        assert!(view.is_owned_by("uid-1") && !view.is_owned_by("uid-2"));
+        assert_eq!(view.selector().collect::<Vec<_>>(), [("app", "web")]);
+        let kept = view.value();
+        assert_eq!(strangers(&kept, "selector"), [("owner", "")], "who wrote the selector");
+        let text = kept.to_string();
+        for gone in ["large", "conditions", "f:app", "f:ports"] {
+            assert!(!text.contains(gone), "{gone} in {text}");
+        }
+    }
+}

@@ -70,7 +70,7 @@ async fn what_works_by_itself_works_in_live_alone_and_configuration_comes_along(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
-async fn an_autoscaler_does_not_shrink_a_candidate_and_is_given_back() {
+async fn rule_6_an_autoscaler_does_not_shrink_a_candidate_and_is_given_back() {
     let bench = Bench::start("scaler").await;
     bench.apply_route().await;
     let release = |version: &str| {
@@ -110,7 +110,7 @@ async fn an_autoscaler_does_not_shrink_a_candidate_and_is_given_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
-async fn a_job_runs_before_the_workloads_and_once() {
+async fn rule_15_a_job_runs_before_the_workloads_and_once() {
     let bench = Bench::start("job").await;
     bench.apply_route().await;
     let release = |version: &str| {

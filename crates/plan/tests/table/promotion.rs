@@ -57,7 +57,7 @@ fn it_ends_with_the_candidate_as_live_and_the_old_release_kept() {
 }
 
 #[test]
-fn the_keep_time_is_never_shorter_than_the_drain() {
+fn rule_16_the_keep_time_is_never_shorter_than_the_drain() {
     let mut s = promoting();
     s.settings.keep_previous = Span(0);
     s.world.live_service = points(candidate());

@@ -67,7 +67,7 @@ fn the_weight_is_raised_once_the_role_selects_serving_pods() {
 }
 
 #[test]
-fn too_few_endpoints_hold_back_a_raise() {
+fn rule_6_too_few_endpoints_hold_back_a_raise() {
     let mut s = reached("canary", 10, LONG_AGO);
     if let Phase::Step(place) = &mut s.record.phase {
         (place.step, place.weight, place.reached) = ("full".to_owned(), 100, None);
@@ -149,7 +149,7 @@ fn a_hand_that_leads_the_candidate_role_home_is_followed() {
 }
 
 #[test]
-fn a_forged_epoch_is_outbid_and_locks_nobody_out() {
+fn rule_5_a_forged_epoch_is_outbid_and_locks_nobody_out() {
     let mut s = reached("canary", 10, NOW);
     s.world.highest_epoch = 99_999_999_999;
     let (record, _) = committed(&s);
@@ -180,7 +180,7 @@ fn rule_8_what_is_left_in_the_slot_goes_before_it_is_used() {
 }
 
 #[test]
-fn routes_that_an_owner_re_applied_go_through_zero_again() {
+fn rule_3_routes_that_an_owner_re_applied_go_through_zero_again() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Owner);
     s.world.routes.since = NOW;

@@ -41,7 +41,7 @@ fn something_in_the_way_is_said_once_and_then_waited_for() {
 }
 
 #[test]
-fn a_new_revision_in_keep_time_gives_up_going_back_before_anything_is_deleted() {
+fn rule_8_a_new_revision_in_keep_time_gives_up_going_back_before_anything_is_deleted() {
     let mut s = kept();
     s.settings.wanted = Some(content(3));
     let (record, _) = committed(&s);
@@ -53,7 +53,7 @@ fn a_new_revision_in_keep_time_gives_up_going_back_before_anything_is_deleted() 
 }
 
 #[test]
-fn the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
+fn rule_16_the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
     let mut s = kept();
     let plan = checked(&s);
     assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(Time(NOW.0 + 100_000))));

@@ -26,7 +26,7 @@ fn home(s: &mut Snapshot) {
 }
 
 #[test]
-fn both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch() {
+fn rule_4_both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch() {
     let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];
     assert_eq!(effects(&returning(failed())), all);
 }
@@ -41,7 +41,7 @@ fn what_is_home_already_is_stamped_all_the_same() {
 }
 
 #[test]
-fn a_broken_route_does_not_keep_the_roles_from_going_back() {
+fn rule_5_a_broken_route_does_not_keep_the_roles_from_going_back() {
     let mut s = returning(failed());
     s.world.routes = routes(Form::Broken);
     assert_eq!(effects(&s), [Effect::PointLive(live()), Effect::PointCandidate(live())]);
@@ -97,7 +97,7 @@ fn a_failed_candidate_is_kept_to_be_looked_at() {
 }
 
 #[test]
-fn a_superseded_candidate_only_drains() {
+fn rule_16_a_superseded_candidate_only_drains() {
     let mut s = returning(Cause::Superseded);
     home(&mut s);
     let (record, _) = committed(&s);

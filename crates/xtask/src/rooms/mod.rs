@@ -4,12 +4,14 @@
 //! rooms.toml ─┐
 //! cargo metadata ─► imports ─┐
 //! sources ─► scan, size ─────┼─► Report (sentences; nothing was changed)
-//! clippy.toml ─► clippy ─────┘
+//! clippy.toml ─► clippy ─────┤
+//! traffic rules, tests ─► rules ─┘
 //! ```
 
 mod clippy;
 mod files;
 mod imports;
+mod rules;
 mod scan;
 pub mod table;
 
@@ -50,7 +52,9 @@ pub fn look(workspace: &Workspace) -> Result<Report, Error> {
     let (long_files, refused) = files::judge(&table.limits, lengths);
     violations.extend(refused);
     let imports: usize = workspace.packages().iter().map(|package| package.dependencies.len()).sum();
-    let looked_at = format!("{} rooms, {imports} imports", table.rooms.len());
+    let (rules, untried) = rules::check(workspace.root())?;
+    violations.extend(untried);
+    let looked_at = format!("{} rooms, {imports} imports, {rules}", table.rooms.len());
     Ok(Report { looked_at, long_files, violations })
 }
 
