@@ -45,7 +45,8 @@ pub struct NodeRoom {
 }
 
 impl NodeRoom {
-    /// Reads a node and the pods on it. Nothing for one that takes no common pods (cordoned or tainted).
+    /// Reads a node and the pods on it. Nothing for one that takes no common pods (cordoned or tainted), and for one
+    /// whose kubelet has not said yet what it has.
     pub fn read<'a>(node: &Value, pods: impl IntoIterator<Item = &'a Value>) -> Option<Self> {
         let repels = |taint: &&Value| taint["effect"] == "NoSchedule" || taint["effect"] == "NoExecute";
         if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true))
@@ -54,7 +55,7 @@ impl NodeRoom {
             return None;
         }
         let mut free = amounts_of(node, "/status/allocatable");
-        let mut count = free.remove("pods").unwrap_or_default().units();
+        let mut count = free.remove("pods")?.units();
         let ended = |pod: &&Value| {
             matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
         };
@@ -138,7 +139,7 @@ fn node_shortage(need: &Resources, nodes: &[NodeRoom]) -> Option<String> {
         let placed = (0..group.count).take_while(|_| place(&mut nodes, &group.need)).count();
         (placed < group.count as usize).then(|| {
             format!(
-                "The nodes have room for {placed} of the {} pods of {} ({} each): add nodes or free room",
+                "The nodes have room for {placed} of the {} pods of {} ({}): add nodes or free room",
                 group.count,
                 group.owner,
                 described(&group.need)
@@ -157,8 +158,11 @@ fn place(nodes: &mut [NodeRoom], need: &PodNeed) -> bool {
 }
 
 fn described(need: &PodNeed) -> String {
-    let requests = need.requests.iter().map(|(name, amount)| format!("{name} {}", amount.shown(name)));
-    let selector = need.node_selector.iter().map(|(name, value)| format!("node label {name}={value}"));
+    let requests = need
+        .requests
+        .iter()
+        .map(|(name, amount)| format!("resources.requests.{name} {}", amount.shown(name)));
+    let selector = need.node_selector.iter().map(|(name, value)| format!("nodeSelector {name}={value}"));
     let parts: Vec<String> = requests.chain(selector).collect();
-    if parts.is_empty() { "no requests".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() { "no requests".to_owned() } else { format!("{} each", parts.join(", ")) }
 }

@@ -129,8 +129,8 @@ fn nodes_without_room_are_said_in_one_sentence() {
     assert_eq!(shortage(&web(), &[], &[node("500m", "1Gi", 10), node("300m", "1Gi", 10)]), None);
     assert_eq!(
         shortage(&web(), &[], &[node("500m", "1Gi", 10), node("200m", "1Gi", 10)]).unwrap(),
-        "The nodes have room for 2 of the 3 pods of Deployment web-green (cpu 250m, memory 128Mi each): add nodes or free \
-         room"
+        "The nodes have room for 2 of the 3 pods of Deployment web-green (resources.requests.cpu 250m, \
+         resources.requests.memory 128Mi each): add nodes or free room"
     );
     assert!(
         shortage(&web(), &[], &[node("8", "8Gi", 2)]).unwrap().contains("2 of the 3"),
@@ -150,11 +150,19 @@ fn nodes_are_read_with_their_pods_and_taints() {
     let room = NodeRoom::read(&node(json!({})), &[pod("Running"), pod("Succeeded")]).unwrap();
     assert_eq!((room.free["cpu"].millis(), room.pods), (700, 9));
     assert_eq!(NodeRoom::read(&node(json!({"unschedulable": true})), []), None);
+    assert_eq!(
+        NodeRoom::read(&json!({"metadata": {"name": "new"}}), []),
+        None,
+        "its kubelet has said nothing yet"
+    );
     assert_eq!(NodeRoom::read(&node(json!({"taints": [{"key": "x", "effect": "NoSchedule"}]})), []), None);
 
     let mut manifests = fixture("web");
     manifests[0]["spec"]["template"]["spec"]["nodeSelector"] = json!({"disk": "slow"});
     let rendered = render(&manifests, &context(&manifests, vec!["web".into()], Color::Green)).unwrap();
     let message = shortage(&requirements(&rendered), &[], &[room]).unwrap();
-    assert!(message.contains("room for 0 of the 3") && message.contains("node label disk=slow"), "{message}");
+    assert!(
+        message.contains("room for 0 of the 3") && message.contains("nodeSelector disk=slow"),
+        "{message}"
+    );
 }
