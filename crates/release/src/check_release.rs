@@ -82,7 +82,8 @@ fn role_service(release: &Release, name: &str) -> Vec<Refusal> {
     };
     let mut refusals = Vec::new();
     let mut refuse = |field: &str, problem: &str, remedy: &str| {
-        refusals.push(Refusal::invalid(&item.key, field, problem, remedy));
+        let refusal = Refusal::invalid(&item.key, field, problem, remedy);
+        refusals.push(refusal.with_reason(RefusalReason::ServiceUnsupported));
     };
     if item.fate == Fate::Shared {
         let field = format!("metadata.annotations[{}]", annotation::FATE);

@@ -13,6 +13,8 @@ pub enum RefusalReason {
     UnsupportedKind,
     /// A traffic Service that the release doesn't have, or that selects nothing of it.
     ServiceNotFound,
+    /// A traffic Service whose pods can't be changed under its callers.
+    ServiceUnsupported,
 }
 
 impl RefusalReason {
@@ -22,6 +24,7 @@ impl RefusalReason {
             Self::ReleaseInvalid => "ReleaseInvalid",
             Self::UnsupportedKind => "UnsupportedKind",
             Self::ServiceNotFound => "ServiceNotFound",
+            Self::ServiceUnsupported => "ServiceUnsupported",
         }
     }
 }

@@ -211,21 +211,21 @@ fn a_traffic_service_over_pods_that_rest() {
 
 #[test]
 fn a_traffic_service_of_a_wrong_type() {
-    refused(
-        web(|m| m[1]["spec"]["type"] = "ExternalName".into()),
-        "Service web",
-        "spec.type",
-        "use ClusterIP",
-    );
-    refused(
-        web(|m| m[1]["spec"]["clusterIP"] = "None".into()),
-        "Service web",
-        "spec.clusterIP",
-        "leave it out",
-    );
-    refused(web(|m| m[1]["spec"]["ports"] = json!([])), "Service web", "spec.ports", "list the port");
+    let unsupported = |manifests, field, remedy| {
+        refused_as(&Case {
+            manifests,
+            services: vec!["web".into()],
+            reason: RefusalReason::ServiceUnsupported,
+            object: "Service web",
+            field,
+            remedy,
+        });
+    };
+    unsupported(web(|m| m[1]["spec"]["type"] = "ExternalName".into()), "spec.type", "use ClusterIP");
+    unsupported(web(|m| m[1]["spec"]["clusterIP"] = "None".into()), "spec.clusterIP", "leave it out");
+    unsupported(web(|m| m[1]["spec"]["ports"] = json!([])), "spec.ports", "list the port");
     let shared = web(|m| m[1]["metadata"]["annotations"] = json!({"teal.dev/fate": "Shared"}));
-    refused(shared, "Service web", "metadata.annotations[teal.dev/fate]", "leave the annotation out");
+    unsupported(shared, "metadata.annotations[teal.dev/fate]", "leave the annotation out");
 }
 
 #[test]

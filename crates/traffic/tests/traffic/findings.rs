@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use teal_traffic::{
-    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, hosts_not_exported, policy_gaps,
-    selector_overlaps, unmanaged_routes,
+    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, hosts_not_exported, policy_gaps,
+    selector_overlaps, shared_routes, unmanaged_routes,
 };
 
 use crate::support::yaml;
@@ -136,4 +136,30 @@ fn rule_12_another_service_that_selects_candidate_pods_is_found() {
     let mut elsewhere = object("Service", "metrics", "{selector: {app: web}}");
     elsewhere["metadata"]["namespace"] = "other".into();
     assert!(!found(&elsewhere));
+}
+
+#[test]
+fn a_route_of_two_rollouts_is_found_whatever_its_weights_are() {
+    let virtual_service = yaml(
+        "{kind: VirtualService, metadata: {name: shop, namespace: shop}, spec: {http: [
+           {name: both, route: [{destination: {host: web}, weight: 60}, {destination: {host: api}, weight: 30}]},
+           {name: web, route: [{destination: {host: web, subset: v1}}]},
+           {route: [{destination: {host: api}}]}]}}",
+    );
+    let mesh = Mesh::default();
+    let shared = |web: Option<&[RouteSelector]>, api: Option<&[RouteSelector]>| {
+        let services = [[RoleService::new("shop", "web")], [RoleService::new("shop", "api")]];
+        let [web, api] = [(&services[0], web), (&services[1], api)].map(|(services, routes)| Scope {
+            mesh: &mesh,
+            services,
+            routes,
+        });
+        shared_routes(&virtual_service, &web, &api).unwrap()
+    };
+    let both = [RouteSelector::named("both")];
+    let own = [RouteSelector::named("web")];
+    assert_eq!(shared(None, None), ["spec.http[0] (both)"]);
+    assert_eq!(shared(Some(&both), None), ["spec.http[0] (both)"]);
+    assert_eq!(shared(Some(&own), None), [] as [&str; 0]);
+    assert_eq!(shared(None, Some(&own)), [] as [&str; 0], "that route leads to none of its Services");
 }
