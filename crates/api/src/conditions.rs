@@ -40,6 +40,8 @@ words! {
         WorksInBothColors,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.
         LiveRepaired,
+        /// Annotations that are Teal's own were edited by another hand.
+        MarksEdited,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Events: told once per transition, after it is durable, and never waited for.
 //!
-//! Their names follow from the Rollout and the epoch of the transition, so that telling one again, after a crash or by
-//! another process, changes nothing. They are not aggregated: each transition is news.
+//! Their names follow from the Rollout, the epoch of the transition and what is told, so that telling one again, after a
+//! crash or by another process, changes nothing; and that a record that was lost, whose epochs begin anew, doesn't hide
+//! its news behind an older Event. They are not aggregated: each transition is news.
 
 use std::sync::Arc;
 
@@ -68,7 +69,10 @@ fn event(rollout: &Rollout, identity: &str, epoch: u64, index: usize, notice: &N
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": format!("{name}.{mark}-{epoch}-{index}"), "namespace": metadata.namespace},
+        "metadata": {
+            "name": format!("{name}.{mark}-{epoch}-{index}-{}", reason.to_lowercase()),
+            "namespace": metadata.namespace,
+        },
         "eventTime": format!("{:.6}", timestamp(now)),
         "reportingController": "teal.dev/operator",
         "reportingInstance": identity,
@@ -101,7 +105,10 @@ mod tests {
         let notice = Notice::Resumed;
         let told = |now| event(&rollout, "a", 7, 0, &notice, Time(now));
         assert_eq!(told(1)["metadata"], told(2)["metadata"]);
-        assert_eq!(told(1)["metadata"]["name"], "web.751c6a30-7-0");
+        assert_eq!(told(1)["metadata"]["name"], "web.751c6a30-7-0-resumed");
+        let other = Notice::Paused { by: "ann".into() };
+        let other = event(&rollout, "a", 7, 0, &other, Time(1));
+        assert_ne!(other["metadata"], told(1)["metadata"], "other news of the same epoch");
         assert_eq!(told(1)["eventTime"], "1970-01-01T00:00:00.001000Z");
     }
 }

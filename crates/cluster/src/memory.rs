@@ -26,8 +26,11 @@ pub(crate) struct Memory {
     pub(crate) contents: BTreeMap<Revision, Arc<Kept>>,
     /// Renderings, so that a look costs no rendering while nothing changes.
     pub(crate) renderings: Vec<(RenderKey, Arc<Rendering>)>,
-    /// What is in the way as writes have shown, by what was tried.
+    /// What is in the way as writes have shown, by what was tried, and for which generation.
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
+    met_for: i64,
+    /// What was mended and is told for a while, by what it was.
+    pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
     pub(crate) unsure: Vec<(Known, ObjectId)>,
     /// What a look at quotas and nodes found.
@@ -49,14 +52,26 @@ pub(crate) struct Room {
     pub(crate) shortage: Option<String>,
 }
 
-/// How long what a write met counts without being met again.
+/// How long what a write met counts without being met again, and how long what was mended is told.
 const MET_FOR: Span = Span::seconds(60);
 
 impl Memory {
-    /// What is in the way as writes have shown lately.
-    pub(crate) fn obstacles(&mut self, now: Time) -> Vec<Obstacle> {
-        self.met.retain(|_, (_, at)| now - *at < MET_FOR);
-        self.met.values().map(|(obstacle, _)| obstacle.clone()).collect()
+    /// What is in the way as writes have shown lately, and what was mended. Another generation may have mended what was
+    /// in the way, so it is tried at once.
+    pub(crate) fn obstacles(&mut self, generation: i64, now: Time) -> Vec<Obstacle> {
+        if self.met_for != generation {
+            self.met.clear();
+            self.met_for = generation;
+        }
+        let lately = |at: Time| now - at < MET_FOR;
+        self.met.retain(|_, (_, at)| lately(*at));
+        self.noted.retain(|_, (_, at)| lately(*at));
+        self.met.values().chain(self.noted.values()).map(|(obstacle, _)| obstacle.clone()).collect()
+    }
+
+    /// When the next of them counts no more: nothing else would make anyone look then.
+    pub(crate) fn forgets_at(&self) -> Option<Time> {
+        self.met.values().chain(self.noted.values()).map(|(_, at)| *at + MET_FOR).min()
     }
 
     /// Lets go of contents and renderings that nobody needs.
@@ -148,6 +163,27 @@ mod tests {
         assert_eq!(sightings.since_true("short", true, Time(1)), Some(Time(1)));
         assert_eq!(sightings.since_true("short", false, Time(2)), None);
         assert_eq!(sightings.since_true("short", true, Time(3)), Some(Time(3)));
+    }
+
+    #[test]
+    fn what_was_met_counts_for_a_minute_and_for_its_generation() {
+        let obstacle = |reason: &str| Obstacle {
+            reason: reason.to_owned(),
+            message: String::new(),
+            stops: teal_plan::snapshot::Stops::Rollout,
+        };
+        let mut memory = Memory::default();
+        assert_eq!((memory.obstacles(1, Time(0)).len(), memory.forgets_at()), (0, None));
+        memory.met.insert("ApplyRelease", (obstacle("NameTaken"), Time(0)));
+        memory.noted.insert("Turned", (obstacle("LiveRepaired"), Time(5_000)));
+        assert_eq!(memory.obstacles(1, Time(59_000)).len(), 2);
+        assert_eq!(memory.forgets_at(), Some(Time(60_000)), "somebody must look then");
+        assert_eq!(
+            memory.obstacles(2, Time(59_000)),
+            [obstacle("LiveRepaired")],
+            "another spec is tried at once"
+        );
+        assert_eq!((memory.obstacles(2, Time(65_000)).len(), memory.forgets_at()), (0, None));
     }
 
     #[test]

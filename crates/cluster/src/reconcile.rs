@@ -147,6 +147,7 @@ impl Reconciler {
             }
             Decision::Rest => {
                 let said = self.say(rollout, &seen, &plan, &report, memory).await?;
+                let said = earlier(said, until(memory.forgets_at(), now));
                 let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
                 let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
@@ -268,9 +269,14 @@ impl Reconciler {
         let repaired = order.repaired.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !repaired.is_empty() {
             tracing::warn!(objects = repaired.join(", "), "live was edited by another hand and is repaired");
-            memory.met.insert("Repaired", (mended(&repaired), seen.snapshot.now));
+            memory.noted.insert("Repaired", (mended(&repaired), seen.snapshot.now));
         }
-        let failed = remember(memory, done, seen.snapshot.now);
+        let turned = order.turned.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(message) = turned.first() {
+            tracing::warn!(message, "a role was turned by another hand and is turned back");
+            memory.noted.insert("Turned", (noted(message.clone()), seen.snapshot.now));
+        }
+        let failed = remember(memory, done, before_any_weight(seen), seen.snapshot.now);
         if changed {
             // What was written is in the caches already, so the next look goes on from it.
             return failed.map_or(Ok(Next::After(Duration::ZERO)), Err);
@@ -402,6 +408,7 @@ fn order<'a>(rollout: &'a Rollout, seen: &'a Seen, filled: &'a Filled) -> Order<
         green: seen.green.clone(),
         now: seen.snapshot.now,
         repaired: Mutex::default(),
+        turned: Mutex::default(),
     }
 }
 
@@ -417,7 +424,7 @@ fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
 }
 
 /// Takes note of what writes met; the first failure that wants another try.
-fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
+fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: Time) -> Option<Error> {
     let mut failed = None;
     for Done { effect, result, unsure } in done {
         memory.unsure.extend(unsure);
@@ -426,7 +433,7 @@ fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
                 memory.met.remove(effect);
             }
             Err(error) => {
-                if let Some(obstacle) = met(&error) {
+                if let Some(obstacle) = met(&error, stops) {
                     memory.met.insert(effect, (obstacle, now));
                 }
                 if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {
@@ -439,27 +446,45 @@ fn remember(memory: &mut Memory, done: Vec<Done>, now: Time) -> Option<Error> {
 }
 
 fn mended(objects: &[String]) -> Obstacle {
-    let message = format!(
+    noted(format!(
         "{} of live differed from its revision and was written again: change spec.release instead",
         objects.join(", ")
-    );
+    ))
+}
+
+fn noted(message: String) -> Obstacle {
     Obstacle { reason: "LiveRepaired".into(), message, stops: Stops::Nothing }
 }
 
-/// What a refusal means for the Rollout: it is said, and stops the way forward until it is gone.
-fn met(error: &Error) -> Option<Obstacle> {
+/// What a refused write stops. While a candidate is brought up, that: its deadline waits, no route is touched, and it
+/// goes on once the write succeeds. Elsewhere nothing: what can't be repaired must not keep anything else from going on.
+fn before_any_weight(seen: &Seen) -> Stops {
+    let snapshot = &seen.snapshot;
+    match &snapshot.record.phase {
+        Phase::Step(place) if place.reached.is_none() && snapshot.world.routes.form.highest() == 0 => {
+            Stops::Rollout
+        }
+        Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Step(_)
+        | Phase::Promoting { .. }
+        | Phase::Returning { .. } => Stops::Nothing,
+    }
+}
+
+/// What a refusal means for the Rollout: it is said until it is gone, and tried again.
+fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
     let said = error.said();
-    let (reason, remedy, stops) = match error {
-        Error::NameTaken { .. } => ("NameTaken", "", Stops::Everything),
+    let (reason, remedy) = match error {
+        Error::NameTaken { .. } => ("NameTaken", ""),
         Error::Traffic(refusal) => {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
-        _ if said.contains("exceeded quota") => {
-            ("NoRoom", ": raise the quota or free some of it", Stops::Nothing)
-        }
+        _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it"),
         _ => match error.class() {
-            Class::Denied => ("NotPermitted", ": grant it to the operator's account", Stops::Nothing),
-            Class::Invalid => ("ReleaseInvalid", ": correct spec.release", Stops::Nothing),
+            Class::Denied => ("NotPermitted", ": grant it to the operator's account"),
+            Class::Invalid => ("ReleaseInvalid", ": correct spec.release"),
             Class::Conflict | Class::Transient | Class::Bug => return None,
         },
     };

@@ -53,6 +53,8 @@ pub(crate) struct Order<'a> {
     pub(crate) now: Time,
     /// Objects of live that were found edited or gone at rest.
     pub(crate) repaired: Mutex<Vec<String>>,
+    /// What is to be told of role Services that another hand had turned.
+    pub(crate) turned: Mutex<Vec<String>>,
 }
 
 /// What came of an effect.
@@ -139,6 +141,10 @@ impl Order<'_> {
 
     fn note_repair(&self, object: String) {
         self.repaired.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+    }
+
+    fn note_turn(&self, message: String) {
+        self.turned.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 
     /// Refuses to write over a newer writer.

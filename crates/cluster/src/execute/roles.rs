@@ -17,6 +17,7 @@ use crate::json;
 use crate::kinds;
 use crate::observe::{epoch_on, points_of};
 use crate::rendering::owner_reference;
+use crate::stores::strangers;
 
 /// Which of the two Services.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,8 @@ async fn turn(
 ) -> Result<bool, Error> {
     let id = json::id(there).map(|id| format!("Service {id}")).unwrap_or_default();
     if !is_ours(there, &order.names.name) {
-        return Err(Error::NameTaken { object: id, manager: "another writer".into() });
+        let writer = strangers(there, "selector").first().map_or("another writer", |(name, _)| *name);
+        return Err(Error::NameTaken { object: id, manager: writer.to_owned() });
     }
     let back = is_back(order, slot);
     let epoch = epoch_on(there, &order.names.uid);
@@ -108,7 +110,24 @@ async fn turn(
     };
     let name = json::text(there, "/metadata/name").to_owned();
     tools.patch(kinds::SERVICE, &order.names.namespace, &name, manager::ROLES, patch).await?;
+    if let Some(message) = turned_by(there, &id, slot, order) {
+        order.note_turn(message);
+    }
     Ok(true)
+}
+
+/// What to tell of a selector that another hand wrote over Teal's: both colors may have matched it. The first turn of a
+/// Service that was there before is with its owner's consent.
+fn turned_by(there: &Value, id: &str, slot: Slot, order: &Order<'_>) -> Option<String> {
+    if matches!(order.record.phase, Phase::New | Phase::Installing { .. }) {
+        return None;
+    }
+    let (writer, _) = strangers(there, "selector").first().copied()?;
+    Some(format!(
+        "{id}: spec.selector was written by {writer}, so that pods of both colors could match, and is turned back to \
+         {} ({}): take the Service out of what {writer} applies, spec.release has it",
+        slot.revision, slot.color
+    ))
 }
 
 fn is_ours(there: &Value, rollout: &str) -> bool {

@@ -2,9 +2,11 @@
 //! the same caches, memory and time give the same snapshot.
 
 mod around;
+mod claims;
 mod colors;
 mod decisions;
 mod found;
+mod marks;
 mod obstacles;
 mod roles;
 mod routes;
@@ -120,7 +122,8 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let routes = routes::see(&facts, memory);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
-    obstacles.extend(memory.obstacles(now));
+    obstacles.extend(marks::edited(&facts, memory));
+    obstacles.extend(memory.obstacles(facts.names.generation, now));
     obstacles.extend(no_room(&facts, memory));
     obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);

@@ -4,8 +4,8 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
-use super::{Facts, Renderings, around, obstacle};
-use crate::stores::{ObjectId, Pokes, What};
+use super::{Facts, Renderings, around, claims, obstacle};
+use crate::stores::Pokes;
 
 /// All of them, and whether the release can be used as it is written.
 pub(super) fn gather(
@@ -21,7 +21,8 @@ pub(super) fn gather(
     }
     obstacles.extend(renderings.refusals.iter().map(refused));
     obstacles.extend(renderings.after.iter().map(|job| never_runs(job)));
-    obstacles.extend(claimed(facts, pokes));
+    obstacles.extend(claims::services(facts, pokes));
+    obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());
     obstacles.extend(ports(facts, renderings));
     obstacles.extend(around::overlaps(facts));
@@ -51,32 +52,6 @@ fn never_runs(job: &str) -> Obstacle {
 fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
     matches!(finding.kind, FindingKind::RunsInBothColors)
         .then(|| obstacle("WorksInBothColors", finding.message.clone(), Stops::Nothing))
-}
-
-/// Of two Rollouts that name one Service the older keeps it.
-fn claimed(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    for service in &facts.services {
-        let id = ObjectId::new(&facts.names.namespace, &service.name);
-        for rival in pokes.rivals(What::Service, &id, &facts.names.name) {
-            if is_older(facts, &rival) {
-                let message = format!(
-                    "Service {id} in spec.traffic.services belongs to Rollout {rival}, which is older: take it out of \
-                     one of the two"
-                );
-                found.push(obstacle("ClaimedByOther", message, Stops::Everything));
-            }
-        }
-    }
-    found
-}
-
-fn is_older(facts: &Facts<'_>, rival: &str) -> bool {
-    let made = |name: &str| {
-        let view = facts.stores.rollouts.get(&facts.names.namespace, name)?;
-        Some((view.created.clone(), name.to_owned()))
-    };
-    made(rival).is_some_and(|rival| made(&facts.names.name).is_none_or(|own| rival < own))
 }
 
 /// A Service in the cluster that can't have roles, or whose ports the release would take from callers.

@@ -19,6 +19,8 @@ use kube::core::ApiResource;
 use serde_json::Value;
 
 pub(crate) use admission::Admission;
+#[cfg(test)]
+pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};

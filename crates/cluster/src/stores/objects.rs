@@ -30,6 +30,8 @@ pub(crate) struct JsonView {
     owners: Box<[Box<str>]>,
     /// Epochs by the uid of their Rollout.
     epochs: Box<[(Box<str>, u64)]>,
+    /// Annotations of Teal's own that can't be read, with what they hold.
+    malformed: Texts,
     /// Hosts that routes lead to.
     hosts: Box<[Box<str>]>,
     /// Of everything whose change matters to somebody.
@@ -56,6 +58,7 @@ impl JsonView {
             selector: texts(&value, "/spec/selector", |_| true),
             owners: owners(&value),
             epochs: epochs(&value),
+            malformed: malformed(&value),
             hosts: hosts(&value),
             mark: mark(&value),
             text: value.to_string().into(),
@@ -102,6 +105,12 @@ impl JsonView {
         self.epochs.iter().find(|(rollout, _)| **rollout == *uid).map_or(0, |(_, epoch)| *epoch)
     }
 
+    /// Annotations of a Rollout that can't be read, with what they hold.
+    pub(crate) fn malformed(&self, uid: &str) -> impl Iterator<Item = (&str, &str)> {
+        let own = move |name: &str| name.rsplit_once('/').is_some_and(|(_, of)| of == uid);
+        self.malformed.iter().filter(move |(name, _)| own(name)).map(|(name, text)| (&**name, &**text))
+    }
+
     /// Whether a route leads to a host of this name, short or full.
     pub(crate) fn leads_to(&self, service: &str) -> bool {
         let is = |host: &str| {
@@ -142,6 +151,23 @@ fn epochs(value: &Value) -> Box<[(Box<str>, u64)]> {
     let of = |(name, value): (&String, &Value)| {
         let uid = name.strip_prefix(annotation::EPOCH_PREFIX)?;
         Some((uid.into(), value.as_str().map_or(0, read_epoch)))
+    };
+    notes.filter_map(of).collect()
+}
+
+/// Epochs that are none, and records of the owner's weights that are no records.
+fn malformed(value: &Value) -> Texts {
+    let notes = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+    let unread = |name: &str, text: &str| {
+        if name.starts_with(annotation::EPOCH_PREFIX) {
+            return read_epoch(text) == 0 && text != "0";
+        }
+        let saved = name.strip_prefix(teal_traffic::SAVED_PREFIX);
+        saved.is_some_and(|uid| teal_traffic::Saved::of(value, uid).is_none())
+    };
+    let of = |(name, text): (&String, &Value)| {
+        let text = text.as_str().filter(|text| unread(name, text))?;
+        Some((name.as_str().into(), text.into()))
     };
     notes.filter_map(of).collect()
 }
@@ -221,9 +247,13 @@ pub(crate) struct RolloutView {
     pub(crate) version: u64,
     /// When it was made, as the API writes it, which sorts as it is.
     pub(crate) created: Box<str>,
+    /// Counts versions of the spec.
+    pub(crate) generation: i64,
     /// Names of its Services and VirtualServices, for looking it up by them.
     pub(crate) services: Vec<String>,
     pub(crate) virtual_services: Vec<String>,
+    /// Of each VirtualService the routes that it names; nothing where it takes all that lead to its Services.
+    pub(crate) routes: Vec<Option<Vec<String>>>,
     text: Box<str>,
 }
 
@@ -239,17 +269,18 @@ impl RolloutView {
             metadata.remove("managedFields");
         }
         slim(&mut value);
-        let names = |pointer: &str| {
-            let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
-            items.filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())).collect::<Vec<_>>()
-        };
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").to_owned(),
             version: json::version(&value),
             created: json::text(&value, "/metadata/creationTimestamp").into(),
-            services: names("/spec/traffic/services"),
-            virtual_services: names("/spec/traffic/virtualServices"),
+            generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
+            services: names(value.pointer("/spec/traffic/services")),
+            virtual_services: names(value.pointer("/spec/traffic/virtualServices")),
+            routes: items(value.pointer("/spec/traffic/virtualServices"))
+                .filter(|entry| entry.get("name").is_some_and(Value::is_string))
+                .map(|entry| entry.get("routes").map(|routes| names(Some(routes))))
+                .collect(),
             text: value.to_string().into(),
         })
     }
@@ -265,6 +296,14 @@ impl RolloutView {
             serde_json::from_value(value).map_err(|_| error.to_string())
         })
     }
+}
+
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(Value::as_array).into_iter().flatten()
+}
+
+fn names(list: Option<&Value>) -> Vec<String> {
+    items(list).filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())).collect()
 }
 
 impl View for RolloutView {

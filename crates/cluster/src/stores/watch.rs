@@ -124,14 +124,31 @@ impl Watches {
                 || self.stores.rollouts.all(),
                 |id| self.stores.rollouts.get(&id.namespace, &id.name),
             );
+            let claims = self.claims_anew(&touched);
             self.pokes.touched(touched, |pokes, view: &RolloutView| {
                 pokes.one(&view.id.namespace, &view.id.name);
-                // Whoever stood behind it in line for a Service may come forward.
+                if !claims {
+                    return;
+                }
+                // Whoever stood behind it in line for a Service or route may come forward.
                 for service in &view.services {
                     pokes.referrers(What::Service, &ObjectId::new(&view.id.namespace, service));
                 }
+                for virtual_service in &view.virtual_services {
+                    pokes
+                        .referrers(What::VirtualService, &ObjectId::new(&view.id.namespace, virtual_service));
+                }
             });
         }
+    }
+
+    /// Whether a Rollout came, went, or has another spec: a new status claims nothing, and many may share one
+    /// VirtualService.
+    fn claims_anew(&self, touched: &Touched<RolloutView>) -> bool {
+        let Touched::Views(views) = touched else { return true };
+        let [old, new] = views.as_slice() else { return true };
+        let there = self.stores.rollouts.get(&new.id.namespace, &new.id.name).is_some();
+        !there || old.uid != new.uid || old.generation != new.generation
     }
 
     async fn decisions(self: Arc<Self>) {

@@ -203,7 +203,12 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     if let Some(foreign) = &s.world.routes.foreign {
         next.say(Why::ForeignWriter { manager: foreign.manager.clone() });
     }
-    let blocked = s.stopped(Stops::Rollout).is_some();
+    let blocked = s.stopped(Stops::Rollout);
+    if let Some(obstacle) = blocked {
+        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
+        next.why.retain(|said| *said != why);
+        next.why.insert(0, why);
+    }
     // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
     let late = if place.reached.is_none() {
         s.record.blocked_since.is_none().then_some(place.deadline)
@@ -225,7 +230,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
             next.wake(Time(deadline.0 + 1));
         }
     }
-    if blocked {
+    if blocked.is_some() {
         // Nothing that raises is among the effects: `reach` asks for that itself.
         next.effects.retain(|effect| !matches!(effect, Effect::EnterRoutes));
     }

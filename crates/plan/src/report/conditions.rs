@@ -118,7 +118,7 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
 fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
     let obstacle = view.s.stopped(Stops::Rollout)?;
     let word = match obstacle.reason.as_str() {
-        "ReleaseInvalid" | "UnsupportedKind" => "ReleaseInvalid",
+        "ReleaseInvalid" | "UnsupportedKind" | "ServiceUnsupported" => "ReleaseInvalid",
         "NotPermitted" => "NotPermitted",
         _ => "ReferenceMissing",
     };
@@ -174,7 +174,9 @@ fn ready(view: &View<'_>, state: &State) -> Condition {
 }
 
 fn accepted(view: &View<'_>) -> Condition {
-    match view.s.stopped(Stops::Rollout) {
+    // What stops nothing else is in the way of something all the same, unless it is a warning of its own.
+    let met = || view.s.world.obstacles.iter().find(|o| !WARNINGS.contains(&o.reason.as_str()));
+    match view.s.stopped(Stops::Rollout).or_else(met) {
         Some(obstacle) => condition("Accepted", false, &obstacle.reason, obstacle.message.clone()),
         None => condition("Accepted", true, "Accepted", "spec and references hold"),
     }
@@ -305,18 +307,21 @@ fn rollback_available(view: &View<'_>) -> Condition {
     }
 }
 
+/// Findings that have a condition of their own.
+const WARNINGS: [&str; 7] = [
+    "SelectorOverlap",
+    "UnmanagedRoutes",
+    "PolicyGap",
+    "WorksInBothColors",
+    "JudgedByTimeOnly",
+    "LiveRepaired",
+    "MarksEdited",
+];
+
 /// Findings that stop nothing but must be known, each as a condition of its own.
 fn said(view: &View<'_>) -> Vec<Condition> {
-    const KNOWN: [&str; 6] = [
-        "SelectorOverlap",
-        "UnmanagedRoutes",
-        "PolicyGap",
-        "WorksInBothColors",
-        "JudgedByTimeOnly",
-        "LiveRepaired",
-    ];
     let found = |kind: &&str| view.s.world.obstacles.iter().find(|o| o.reason == **kind);
-    KNOWN
+    WARNINGS
         .iter()
         .filter_map(|kind| {
             found(kind).map(|o| {

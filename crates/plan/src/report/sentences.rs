@@ -182,7 +182,10 @@ pub fn notice(notice: &Notice) -> (&'static str, String) {
         Notice::Resumed => ("Resumed", "goes on".to_owned()),
         Notice::Rebuilt { revision } => (
             "Rebuilt",
-            format!("the status was lost; {revision} serves and counts as live, anything else goes back"),
+            format!(
+                "status.commit was lost or can't be read; {revision} serves and counts as live, anything else goes \
+                 back: leave the status to Teal"
+            ),
         ),
     }
 }

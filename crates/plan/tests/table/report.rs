@@ -137,6 +137,28 @@ fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
 }
 
 #[test]
+fn what_stops_nothing_is_said_all_the_same() {
+    let mut s = trying("canary", 10);
+    s.world.obstacles = vec![obstacle(Stops::Nothing)];
+    s.world.obstacles[0].reason = "LiveRepaired".to_owned();
+    let warned = of(&s);
+    assert_eq!(condition(&warned, "Accepted"), Some((true, "Accepted".to_owned())), "a warning has its own");
+    assert_eq!(condition(&warned, "LiveRepaired"), Some((true, "Found".to_owned())));
+    s.world.obstacles[0].reason = "NameTaken".to_owned();
+    assert_eq!(condition(&of(&s), "Accepted"), Some((false, "NameTaken".to_owned())));
+}
+
+#[test]
+fn an_obstacle_is_what_a_step_waits_for() {
+    let mut s = trying("canary", 10);
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.record = committed(&s).0;
+    let report = of(&s);
+    assert!(report.message.contains("VirtualService web: make it"), "{}", report.message);
+    assert_eq!(report.waiting_for.as_deref(), Some("VirtualServiceNotFound"));
+}
+
+#[test]
 fn the_message_says_who_has_what_and_what_is_waited_for() {
     let report = of(&asking());
     assert!(report.message.starts_with("10 % of requests reach r2-02020202 (green)"), "{}", report.message);

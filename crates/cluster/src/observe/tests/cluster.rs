@@ -12,7 +12,7 @@ use crate::kinds;
 use crate::memory::Memory;
 use crate::observe::{Scene, Seen, observe};
 use crate::rendering::{For, RenderKey, render};
-use crate::stores::{ObjectId, ObjectView, PodView, Pokes, Stores};
+use crate::stores::{ObjectId, ObjectView, PodView, Pokes, Stores, Touched};
 
 const UID: &str = "1234-5678";
 
@@ -280,6 +280,30 @@ impl Hand {
     /// Routes are written against what other hands left there.
     pub(super) fn corrects(&mut self, at: i64) {
         self.memory.corrections.tried(Time(at));
+    }
+
+    /// An annotation of the route, by another hand.
+    pub(super) fn annotate_route(&mut self, key: &str, text: &str) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["annotations"][format!("{key}.teal.dev/{UID}")] = json!(text);
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
+    /// Another Rollout, made at that time, with these Services and the same VirtualService.
+    pub(super) fn rival(&mut self, created: &str, services: &Value) {
+        let version = self.next().to_string();
+        let mut own = self.rollout.clone();
+        own["metadata"]["creationTimestamp"] = json!("2026-06-01T00:00:00Z");
+        let mut other = own.clone();
+        other["metadata"] = json!({"name": "other", "namespace": "shop", "uid": "other", "generation": 1,
+            "resourceVersion": version, "creationTimestamp": created});
+        other["spec"]["traffic"]["services"] = services.clone();
+        self.stores.offer_rollout(own, "");
+        self.stores.offer_rollout(other, "");
+        let all = || self.stores.rollouts.all();
+        self.pokes.note(&Touched::All, all, |_| None);
     }
 
     pub(super) fn without_route(&mut self) {

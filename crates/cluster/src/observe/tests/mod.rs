@@ -223,3 +223,55 @@ fn a_record_that_cannot_be_read_is_lost_and_harms_nothing() {
     assert_eq!(seen.snapshot.record, teal_plan::Record::default());
     assert!(matches!(seen.snapshot.world.found, Found::Release { .. }));
 }
+
+/// What the look says under this reason.
+fn told(hand: &mut Hand, at: i64, reason: &str) -> Vec<String> {
+    let obstacles = hand.look(at).snapshot.world.obstacles;
+    obstacles.into_iter().filter(|found| found.reason == reason).map(|found| found.message).collect()
+}
+
+#[test]
+fn an_edited_mark_is_told_with_what_it_is() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert_eq!(told(&mut hand, 0, "MarksEdited"), [] as [&str; 0]);
+    hand.annotate_route("epoch", "soon");
+    hand.annotate_route("saved", "{");
+    let found = told(&mut hand, 0, "MarksEdited");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("VirtualService shop/web: metadata.annotations[epoch.teal.dev/"), "{found:?}");
+    assert!(found[0].contains("is \"soon\", which is no epoch"), "{found:?}");
+    assert!(found[1].contains("[saved.teal.dev/") && found[1].contains("leave it to Teal"), "{found:?}");
+}
+
+#[test]
+fn a_forged_epoch_is_told_for_a_minute() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.annotate_route("epoch", "99");
+    let found = told(&mut hand, 0, "MarksEdited");
+    assert!(found[0].contains("was 99, above the 1 of status.commit"), "{found:?}");
+    hand.annotate_route("epoch", "1");
+    assert_eq!(told(&mut hand, 59_000, "MarksEdited").len(), 1);
+    assert_eq!(told(&mut hand, 60_000, "MarksEdited"), [] as [&str; 0]);
+}
+
+#[test]
+fn of_two_rollouts_the_older_has_service_and_route() {
+    for (what, created, services, claimed) in [
+        ("older on the same Service", "2026-01-01T00:00:00Z", json!([{"name": "web"}]), 2),
+        ("younger on the same Service", "2026-12-01T00:00:00Z", json!([{"name": "web"}]), 0),
+        ("older on the same route", "2026-01-01T00:00:00Z", json!([{"name": "api"}]), 1),
+        ("older on no route of ours", "2026-01-01T00:00:00Z", json!([{"name": "mail"}]), 0),
+    ] {
+        let mut hand = Hand::new();
+        hand.route(
+            &json!([{"destination": {"host": "web"}, "weight": 60}, {"destination": {"host": "api"}, "weight": 40}]),
+            "owner",
+        );
+        hand.rival(created, &services);
+        let found = told(&mut hand, 0, "ClaimedByOther");
+        assert_eq!(found.len(), claimed, "{what}: {found:?}");
+        assert!(found.iter().all(|message| message.contains("Rollout other, which is older")), "{found:?}");
+    }
+}
