@@ -1,5 +1,9 @@
 //! A namespace of its own on a real API server, with Teal looking after it and somebody who makes pods ready.
 
+pub(crate) mod bad;
+mod case;
+pub(crate) mod definitions;
+pub(crate) mod history;
 mod kubelet;
 pub(crate) mod objects;
 
@@ -13,10 +17,14 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests, Unmeasured};
 use teal_plan::Span;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A label of the namespaces that benches make.
+const OURS: &str = "teal.dev/bench";
 
 pub(crate) struct Bench {
     client: Client,
@@ -25,29 +33,70 @@ pub(crate) struct Bench {
     stop: CancellationToken,
     cluster: Option<Cluster>,
     kubelet: tokio::task::JoinHandle<()>,
+    /// The specs of VirtualServices that tests wrote.
+    written: std::sync::Mutex<Vec<Value>>,
+    /// Kept as long as this runs.
+    _together: Option<RwLockReadGuard<'static, ()>>,
+}
+
+/// Held by all benches together, or by one test that changes the whole server and must be alone.
+static TOGETHER: RwLock<()> = RwLock::const_new(());
+
+/// Waits until no bench runs; none begins while the guard is held.
+pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
+    TOGETHER.write().await
 }
 
 impl Bench {
     /// Fails where no API server is given, so that no test passes that did nothing.
     pub(crate) async fn start(name: &str) -> Self {
-        let path = std::env::var("TEAL_TEST_KUBECONFIG").expect(
-            "an API server in TEAL_TEST_KUBECONFIG, as `cargo xtask server` gives one to tests that are marked \
-             #[ignore = \"needs an API server\"]",
-        );
-        let kubeconfig = Kubeconfig::read_from(path).expect("TEAL_TEST_KUBECONFIG can be read");
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a usable kubeconfig");
-        let client = Client::try_from(config).expect("a client");
+        Self::begin(name, Some(TOGETHER.read().await)).await
+    }
+
+    /// While nobody else runs, which the caller made sure of.
+    pub(crate) async fn start_alone(name: &str, _: &RwLockWriteGuard<'static, ()>) -> Self {
+        Self::begin(name, None).await
+    }
+
+    async fn begin(name: &str, together: Option<RwLockReadGuard<'static, ()>>) -> Self {
+        let client = client().await;
         let namespace = format!("{name}-{:08x}", rand::random::<u32>());
         let namespaces = api(&client, None, "", "v1", "Namespace", "namespaces");
-        let object =
-            object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+        let object = object(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {OURS: ""}}}),
+        );
         namespaces.create(&PostParams::default(), &object).await.expect("a namespace");
         objects::prepare(&client).await;
         let stop = CancellationToken::new();
         let kubelet = tokio::spawn(kubelet::run(client.clone(), namespace.clone()));
         let (cluster, probe) = teal(&client, &namespace, &stop);
-        Self { client, namespace, probe, stop, cluster: Some(cluster), kubelet }
+        Self {
+            client,
+            namespace,
+            probe,
+            stop,
+            cluster: Some(cluster),
+            kubelet,
+            written: std::sync::Mutex::default(),
+            _together: together,
+        }
+    }
+
+    /// With a route, and at rest after the first install of version 1.
+    pub(crate) async fn installed(name: &str) -> Self {
+        let bench = Self::start(name).await;
+        bench.apply_route().await;
+        bench.apply(&objects::rollout("1")).await;
+        bench.phase("Complete").await;
+        bench
+    }
+
+    /// With version 2 at 10 %, where it asks for an approval.
+    pub(crate) async fn at_ten(name: &str) -> Self {
+        let bench = Self::installed(name).await;
+        bench.apply(&objects::rollout("2")).await;
+        bench.phase("Waiting").await;
+        bench
     }
 
     /// Stops Teal and takes the namespace away.
@@ -122,6 +171,9 @@ impl Bench {
             "horizontalpodautoscalers" => ("autoscaling", "v2", "HorizontalPodAutoscaler"),
             "destinationrules" => ("networking.istio.io", "v1", "DestinationRule"),
             "sidecars" => ("networking.istio.io", "v1", "Sidecar"),
+            "serviceentries" => ("networking.istio.io", "v1", "ServiceEntry"),
+            "authorizationpolicies" => ("security.istio.io", "v1", "AuthorizationPolicy"),
+            "events" => ("events.k8s.io", "v1", "Event"),
             other => panic!("{other}"),
         };
         api(&self.client, Some(&self.namespace), group, version, kind, plural)
@@ -131,7 +183,8 @@ impl Bench {
     pub(crate) async fn apply_as(&self, hand: &str, plural: &str, value: &Value) {
         let name = value["metadata"]["name"].as_str().expect("a name");
         let params = PatchParams::apply(hand).force();
-        self.api(plural).patch(name, &params, &Patch::Apply(value)).await.expect("applied");
+        let answer = self.api(plural).patch(name, &params, &Patch::Apply(value)).await.expect("applied");
+        self.note(plural, &answer);
     }
 
     pub(crate) async fn apply(&self, rollout: &Value) {
@@ -144,12 +197,25 @@ impl Bench {
         let routes = self.api("virtualservices");
         if routes.get_opt("web").await.expect("an answer").is_none() {
             let params = PostParams { field_manager: Some("owner".into()), ..PostParams::default() };
-            routes.create(&params, &object(value)).await.expect("created");
+            self.note("virtualservices", &routes.create(&params, &object(value)).await.expect("created"));
         } else {
             let patch = json!({"spec": value["spec"]});
             let params = PatchParams { field_manager: Some("owner".into()), ..PatchParams::default() };
-            routes.patch("web", &params, &Patch::Merge(patch)).await.expect("patched");
+            let answer = routes.patch("web", &params, &Patch::Merge(patch)).await.expect("patched");
+            self.note("virtualservices", &answer);
         }
+    }
+
+    /// Takes note of what a test wrote itself.
+    fn note(&self, plural: &str, answer: &DynamicObject) {
+        if plural == "virtualservices" {
+            self.written.lock().expect("a list").push(answer.data["spec"].clone());
+        }
+    }
+
+    /// What a test wrote into VirtualServices itself.
+    pub(crate) fn written_routes(&self) -> Vec<Value> {
+        self.written.lock().expect("a list").clone()
     }
 
     pub(crate) async fn value(&self, plural: &str, name: &str) -> Value {
@@ -233,11 +299,15 @@ impl Bench {
     }
 
     pub(crate) async fn decide(&self, action: &str) {
-        let rollout = self.value("rollouts", "web").await;
+        self.decide_on(&self.value("rollouts", "web").await, action).await;
+    }
+
+    /// Decides on a Rollout as it was read.
+    pub(crate) async fn decide_on(&self, rollout: &Value, action: &str) {
         let status = &rollout["status"];
         let revision = status.pointer("/candidate/revision").or_else(|| status.pointer("/live/revision"));
         let mut spec = json!({
-            "rollout": {"name": "web"}, "action": action, "revision": revision,
+            "rollout": {"name": rollout["metadata"]["name"]}, "action": action, "revision": revision,
             "decidedBy": {"user": "admin"}, "reason": "a test says so",
         });
         if let Some(gate) = status.get("gate") {
@@ -279,13 +349,15 @@ impl Bench {
 
     pub(crate) async fn create(&self, plural: &str, hand: &str, value: Value) {
         let params = PostParams { field_manager: Some(hand.to_owned()), ..PostParams::default() };
-        self.api(plural).create(&params, &object(value)).await.expect("created");
+        let answer = self.api(plural).create(&params, &object(value)).await.expect("created");
+        self.note(plural, &answer);
     }
 
     /// A merge patch as the given hand.
     pub(crate) async fn merge_as(&self, hand: &str, plural: &str, name: &str, patch: Value) {
         let params = PatchParams { field_manager: Some(hand.to_owned()), ..PatchParams::default() };
-        self.api(plural).patch(name, &params, &Patch::Merge(patch)).await.expect("patched");
+        let answer = self.api(plural).patch(name, &params, &Patch::Merge(patch)).await.expect("patched");
+        self.note(plural, &answer);
     }
 
     pub(crate) async fn lose_status(&self) {
@@ -348,6 +420,18 @@ fn teal(client: &Client, namespace: &str, stop: &CancellationToken) -> (Cluster,
     let cluster = Cluster::start(client.clone(), config, |_| Arc::new(Unmeasured), None, stop);
     let probe = cluster.probe();
     (cluster, probe)
+}
+
+/// For the API server that is given.
+async fn client() -> Client {
+    let path = std::env::var("TEAL_TEST_KUBECONFIG").expect(
+        "an API server in TEAL_TEST_KUBECONFIG, as `cargo xtask server` gives one to tests that are marked \
+         #[ignore = \"needs an API server\"]",
+    );
+    let kubeconfig = Kubeconfig::read_from(path).expect("TEAL_TEST_KUBECONFIG can be read");
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a usable kubeconfig");
+    Client::try_from(config).expect("a client")
 }
 
 pub(crate) fn api(

@@ -1,0 +1,145 @@
+//! What another hand made of Teal's own annotations and of its status.
+
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+use crate::bench::bad::Case;
+
+/// The key of an annotation that ends with the Rollout's uid.
+async fn key(bench: &Bench, prefix: &str) -> String {
+    let rollout = bench.value("rollouts", "web").await;
+    format!("{prefix}.teal.dev/{}", rollout["metadata"]["uid"].as_str().unwrap_or_default())
+}
+
+async fn annotate(bench: &Bench, plural: &str, key: &str, value: &Value) {
+    bench
+        .merge_as("kubectl-annotate", plural, "web", json!({"metadata": {"annotations": {key: value}}}))
+        .await;
+}
+
+/// A number that is far above all epochs, and no more than that: Teal goes on above it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_forged_epoch() {
+    let bench = Bench::at_ten("forged").await;
+    let key = key(&bench, "epoch").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::warned(
+                "MarksEdited",
+                &object,
+                &format!("metadata.annotations[{key}] was 99999999999"),
+                "leave it to Teal",
+            ),
+            async || annotate(&bench, "virtualservices", &key, &json!("99999999999")).await,
+            async || {},
+        )
+        .await;
+    bench.end().await;
+}
+
+/// The same on a Service, and going back instead of forward: nobody is locked out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_forged_epoch_does_not_hinder_going_back() {
+    let bench = Bench::at_ten("forgedback").await;
+    let key = key(&bench, "epoch").await;
+    let object = format!("Service {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::warned(
+                "MarksEdited",
+                &object,
+                &format!("metadata.annotations[{key}] was 99999999999"),
+                "leave it to Teal",
+            )
+            .back_at_live(),
+            async || {
+                annotate(&bench, "services", &key, &json!("99999999999")).await;
+                bench.decide("Rollback").await;
+                bench.phase("RolledBack").await;
+                assert_eq!(bench.weights().await, [("web".into(), 100)]);
+                // What is kept to be looked at goes after its time: not what is counted here.
+                bench
+                    .until("cleared", async || bench.exists("deployments", "web-green").await == Some(false))
+                    .await;
+            },
+            async || bench.apply(&crate::bench::objects::rollout("3")).await,
+        )
+        .await;
+    bench.end().await;
+}
+
+/// More than an epoch can be: it counts as none, else there would be no number left to go on with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_epoch_that_is_none() {
+    let bench = Bench::at_ten("noepoch").await;
+    let key = key(&bench, "epoch").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    for text in ["99999999999999999999", "soon"] {
+        let field = format!("metadata.annotations[{key}] is \"{text}\"");
+        bench
+            .bad(
+                Case::warned("MarksEdited", &object, &field, "leave it to Teal"),
+                async || annotate(&bench, "virtualservices", &key, &json!(text)).await,
+                async || {},
+            )
+            .await;
+        bench.apply(&crate::bench::objects::rollout(text)).await;
+        bench.phase("Waiting").await;
+    }
+    bench.end().await;
+}
+
+/// How the owner wrote the weights is lost: they are restored by the form of the routes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_saved_route_that_can_not_be_read() {
+    let bench = Bench::installed("saved").await;
+    let owner = bench.route_spec().await;
+    bench.apply(&crate::bench::objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let key = key(&bench, "saved").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::warned("MarksEdited", &object, &format!("metadata.annotations[{key}]"), "leave it to Teal"),
+            async || annotate(&bench, "virtualservices", &key, &json!("{")).await,
+            async || {},
+        )
+        .await;
+    assert_eq!(bench.route_spec().await, owner);
+    bench.end().await;
+}
+
+/// The planner's record in the status is free form, so the API server takes anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_status_that_can_not_be_read_at_rest() {
+    let bench = Bench::installed("statusrest").await;
+    bench
+        .bad(
+            Case::event("Rebuilt", "status.commit", "leave the status to Teal"),
+            async || bench.write_status(json!({"commit": {"epoch": "soon", "phase": 7}})).await,
+            async || bench.apply(&crate::bench::objects::rollout("2")).await,
+        )
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_status_that_can_not_be_read_at_ten() {
+    let bench = Bench::at_ten("statusten").await;
+    let live = bench.selected("web").await;
+    bench
+        .bad(
+            Case::event("Rebuilt", "status.commit", "leave the status to Teal").by_way_of_live(),
+            async || bench.write_status(json!({"commit": {"epoch": "soon", "phase": 7}})).await,
+            async || assert_eq!(bench.selected("web").await, live),
+        )
+        .await;
+    bench.end().await;
+}

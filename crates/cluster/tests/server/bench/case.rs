@@ -1,0 +1,175 @@
+//! A case of bad input: how it must be told, and what routes may say meanwhile.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::history::Version;
+
+/// How long requests are counted: a third of a minute, with a third of what a minute may have, rounded down.
+const WINDOW: (Duration, u64) = (Duration::from_secs(20), 3);
+/// A whole minute, for cases in which the operator tries again by itself: its pauses are up to 30 s long, so a shorter
+/// time could show none of the tries or too many.
+const MINUTE: (Duration, u64) = (Duration::from_secs(60), 10);
+
+/// A case of bad input, and how it must be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(super) rollout: String,
+    pub(super) told: Told,
+    pub(super) reason: &'static str,
+    /// What the message must name.
+    pub(super) names: Vec<String>,
+    routes: Routes,
+    pub(super) window: (Duration, u64),
+}
+
+/// Where a reason is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    /// In a condition with this status.
+    Condition(&'static str, &'static str),
+    /// In an Event about the Rollout: for what is mended as soon as it is seen.
+    Event,
+}
+
+/// What the VirtualServices may say while it is bad.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Routes {
+    /// In every version a spec that somebody else than the operator wrote, or that was there before.
+    Untouched,
+    /// In every version all requests go to live.
+    Live,
+    /// All requests go to live in the end: for what is found only after the first weight.
+    BackAtLive,
+    /// All requests went to live, before the rollout began anew by itself.
+    ByWayOfLive,
+}
+
+impl Case {
+    /// `Accepted` is False for this reason. The message names an object, a field and a remedy.
+    pub(crate) fn refused(reason: &'static str, object: &str, field: &str, remedy: &str) -> Self {
+        Self::told("Accepted", "False", reason, [object, field, remedy])
+    }
+
+    /// A warning: a condition that is there while it is True.
+    pub(crate) fn warned(condition: &'static str, object: &str, field: &str, remedy: &str) -> Self {
+        Self::told(condition, "True", "Found", [object, field, remedy])
+    }
+
+    /// Any condition. `names` are the object, the field and the remedy, as parts of its message.
+    pub(crate) fn told(
+        condition: &'static str,
+        status: &'static str,
+        reason: &'static str,
+        names: [&str; 3],
+    ) -> Self {
+        let names = names.map(str::to_owned).to_vec();
+        Self::new(Told::Condition(condition, status), reason, names)
+    }
+
+    /// An Event about the Rollout, which is the object; its note names a field and a remedy.
+    pub(crate) fn event(reason: &'static str, field: &str, remedy: &str) -> Self {
+        Self::new(Told::Event, reason, vec![field.to_owned(), remedy.to_owned()])
+    }
+
+    fn new(told: Told, reason: &'static str, names: Vec<String>) -> Self {
+        Self { rollout: "web".to_owned(), told, reason, names, routes: Routes::Untouched, window: WINDOW }
+    }
+
+    /// It is told of another Rollout than `web`.
+    pub(crate) fn of(self, rollout: &str) -> Self {
+        Self { rollout: rollout.to_owned(), ..self }
+    }
+
+    /// The routes may be written, but every version of them sends all requests to live.
+    pub(crate) fn all_at_live(self) -> Self {
+        Self { routes: Routes::Live, ..self }
+    }
+
+    /// It is found after the first weight, and leads back to live.
+    pub(crate) fn back_at_live(self) -> Self {
+        Self { routes: Routes::BackAtLive, ..self }
+    }
+
+    /// It is found after the first weight, leads back to live, and the rollout begins anew by itself.
+    pub(crate) fn by_way_of_live(self) -> Self {
+        Self { routes: Routes::ByWayOfLive, ..self }
+    }
+
+    /// The operator tries again by itself: its requests are counted over a whole minute.
+    pub(crate) fn tried_again(self) -> Self {
+        Self { window: MINUTE, ..self }
+    }
+
+    /// Holds the history of the VirtualServices against the case. `written` are the specs that were there at first, or
+    /// that the test wrote.
+    pub(super) fn check(&self, versions: &[Version], written: &[Value]) {
+        match self.routes {
+            Routes::Untouched => {
+                let strange = versions.iter().find(|v| v.spec().is_some_and(|spec| !written.contains(spec)));
+                assert!(strange.is_none(), "the operator wrote {strange:#?}");
+            }
+            Routes::Live => {
+                let weighed = versions.iter().find(|version| candidates_weight(version) > 0);
+                assert!(weighed.is_none(), "the candidate had requests: {weighed:#?}");
+            }
+            Routes::BackAtLive => {
+                let weighed = latest(versions).find(|version| candidates_weight(version) > 0);
+                assert!(weighed.is_none(), "the candidate still has requests: {weighed:#?}");
+            }
+            Routes::ByWayOfLive => {
+                let home = versions.iter().any(|version| candidates_weight(version) == 0);
+                assert!(home, "never back at live: {versions:#?}");
+            }
+        }
+    }
+}
+
+fn latest(versions: &[Version]) -> impl Iterator<Item = &Version> {
+    versions.iter().enumerate().filter_map(|(place, version)| {
+        let later = versions.get(place + 1..).unwrap_or_default();
+        later.iter().all(|other| other.name != version.name).then_some(version)
+    })
+}
+
+/// What all candidates have together in all routes of a version.
+fn candidates_weight(version: &Version) -> i64 {
+    let routes = version.spec().and_then(|spec| spec.pointer("/http")).and_then(Value::as_array);
+    let entries = routes.into_iter().flatten().filter_map(|route| route["route"].as_array()).flatten();
+    let of_candidate = |entry: &&Value| {
+        let host = entry.pointer("/destination/host").and_then(Value::as_str);
+        host.is_some_and(|host| host.contains("-candidate"))
+    };
+    entries.filter(of_candidate).filter_map(|entry| entry["weight"].as_i64()).sum()
+}
+
+#[test]
+fn a_case_sees_every_version() {
+    let at = |weight: i64| Version {
+        name: "web".to_owned(),
+        revision: weight.to_string(),
+        object: Some(json!({"spec": {"http": [{"route": [
+            {"destination": {"host": "web"}, "weight": 100 - weight},
+            {"destination": {"host": "web-candidate"}, "weight": weight},
+        ]}]}})),
+        at: std::time::Instant::now(),
+    };
+    let refuses = |case: &Case, weights: &[i64]| {
+        let versions: Vec<Version> = weights.iter().map(|weight| at(*weight)).collect();
+        let written: Vec<Value> = versions[0].spec().cloned().into_iter().collect();
+        std::panic::catch_unwind(|| case.check(&versions, &written)).is_err()
+    };
+    let untouched = Case::refused("R", "o", "f", "r");
+    assert!(!refuses(&untouched, &[10, 10]));
+    assert!(refuses(&untouched, &[0, 10, 0]), "a moment in between counts");
+    let live = untouched.clone().all_at_live();
+    assert!(!refuses(&live, &[0, 0]));
+    assert!(refuses(&live, &[0, 10, 0]));
+    let back = untouched.clone().back_at_live();
+    assert!(!refuses(&back, &[10, 0]));
+    assert!(refuses(&back, &[0, 10]));
+    let by_way = untouched.by_way_of_live();
+    assert!(!refuses(&by_way, &[10, 0, 10]));
+    assert!(refuses(&by_way, &[10, 10]));
+}
