@@ -44,9 +44,49 @@ impl Role {
 
 /// Turns the role's Services of all traffic Services, in parallel and past errors.
 pub(super) async fn point(tools: &Tools, order: &Order<'_>, role: Role, slot: Slot) -> Result<bool, Error> {
-    let rendering = order.rendering(slot)?;
-    let each = order.services.iter().zip(&rendering.role_services);
+    let wanted = wanted(tools, order, slot)?;
+    let each = order.services.iter().zip(&wanted);
     worst(join_all(each.map(|(service, wanted)| one(tools, order, role, slot, service, wanted))).await)
+}
+
+/// The Services as the release has them. Where its content is lost, as after a restore of the Rollout alone, the way back
+/// must not be: then they are as they stand, turned to the slot.
+fn wanted(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<Vec<teal_release::RoleService>, Error> {
+    let lost = match order.rendering(slot) {
+        Ok(rendering) => return Ok(rendering.role_services.clone()),
+        Err(error) if is_back(order, slot) => error,
+        Err(error) => return Err(error),
+    };
+    let there = |name: &String| tools.stores.services.get(&order.names.namespace, name);
+    let each = order.services.iter().map(|service| {
+        let views = [&service.name, &service.candidate].map(there);
+        let objects: Vec<Value> = views.iter().flatten().map(|view| view.value()).collect();
+        as_they_stand(service, &objects, &order.names.name, slot)
+    });
+    each.collect::<Option<_>>().ok_or(lost)
+}
+
+/// Best is the Service that selects the slot already: the other one may select by other labels.
+fn as_they_stand(
+    service: &RoleService,
+    objects: &[Value],
+    rollout: &str,
+    slot: Slot,
+) -> Option<teal_release::RoleService> {
+    let at_slot = objects.iter().find(|object| points_of(object, rollout) == Some(slot));
+    let model = at_slot.or_else(|| objects.iter().find(|object| points_of(object, rollout).is_some()))?;
+    let selector = model.pointer("/spec/selector")?.clone();
+    let mut selector: BTreeMap<String, String> = serde_json::from_value(selector).ok()?;
+    selector.insert(label::COLOR.to_owned(), slot.color.to_string());
+    selector.insert(label::REVISION.to_owned(), slot.revision.to_string());
+    Some(teal_release::RoleService {
+        name: service.name.clone(),
+        candidate_name: service.candidate.clone(),
+        template: teal_release::Object::from_value(model)?,
+        ports: model.pointer("/spec/ports")?.as_array()?.clone(),
+        original_selector: BTreeMap::new(),
+        selector,
+    })
 }
 
 async fn one(
@@ -251,6 +291,32 @@ fn candidate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_content_is_lost_services_are_turned_as_they_stand() {
+        let slot =
+            |color: teal_plan::Color, revision: &str| Slot { color, revision: revision.parse().unwrap() };
+        let blue = slot(teal_plan::Color::Blue, "r1-00000001");
+        let service = |app: &str, slot: Slot| {
+            json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], "selector": {
+                "app": app, label::ROLLOUT: "web", label::COLOR: slot.color.as_str(),
+                label::REVISION: slot.revision.to_string(),
+            }}})
+        };
+        let green = slot(teal_plan::Color::Green, "r2-00000002");
+        let role = RoleService::new("shop", "web");
+        for (what, objects, app) in [
+            ("live selects it", vec![service("web", blue), service("next", green)], "web"),
+            ("neither selects it", vec![service("next", green), service("next", green)], "next"),
+        ] {
+            let found = as_they_stand(&role, &objects, "web", blue).unwrap();
+            let wanted = service(app, blue);
+            assert_eq!(json!(found.selector), wanted["spec"]["selector"], "{what}");
+            assert_eq!(found.ports, [json!({"port": 80})]);
+        }
+        let foreign = json!({"spec": {"selector": {"app": "web"}, "ports": []}});
+        assert_eq!(as_they_stand(&role, &[foreign], "web", blue), None, "nobody says what it selects");
+    }
 
     #[test]
     fn ports_keep_what_the_server_gave_them() {
