@@ -1,5 +1,6 @@
 //! Istio: its kinds, istiod, and Envoy as ingress gateway.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -50,7 +51,7 @@ impl Bed {
         self.cluster()
             .apply_all(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})])
             .await?;
-        self.start_istiod()?;
+        self.start_istiod(&self.config.istiod_environment)?;
         let objects = gateway_objects();
         let objects = self.cluster().apply_all(&objects);
         let istiod = self.ready_when_ok("istiod", "http://127.0.0.1:15080/ready");
@@ -59,7 +60,29 @@ impl Bed {
         self.ready_when_ok("envoy", &format!("{}/ready", admin())).await
     }
 
-    fn start_istiod(&self) -> Result<()> {
+    /// Starts istiod anew with this environment in place of the one that it was given, and waits until the gateway has taken its
+    /// configuration from it. Meanwhile the gateway goes on with the one that it has.
+    pub async fn restart_istiod(&self, environment: &BTreeMap<String, String>) -> Result<()> {
+        let taken = |stats: &str| stats.rsplit_once(": ").and_then(|(_, count)| count.trim().parse().ok());
+        let url = format!("{}/stats?filter=^cluster_manager.cds.update_success$", admin());
+        let count = async || -> std::result::Result<u64, String> {
+            let answer = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status);
+            let text = answer.map_err(|error| error.to_string())?.text().await;
+            let text = text.map_err(|error| error.to_string())?;
+            taken(&text).ok_or(text)
+        };
+        let before = self.processes.until("envoy's counters", Duration::from_secs(10), count).await?;
+        self.processes.kill("istiod").await?;
+        self.start_istiod(environment)?;
+        self.ready_when_ok("istiod", "http://127.0.0.1:15080/ready").await?;
+        let anew = async || match count().await? {
+            now if now > before => Ok(()),
+            _ => Err("no new configuration".to_owned()),
+        };
+        self.processes.until("configuration from the new istiod", Duration::from_secs(30), anew).await
+    }
+
+    fn start_istiod(&self, environment: &BTreeMap<String, String>) -> Result<()> {
         // Automatic mutual TLS would make clusters wait for certificates nobody gives.
         let mesh =
             self.write("mesh.json", &json!({"enableAutoMtls": false, "accessLogFile": ""}).to_string())?;
@@ -76,7 +99,7 @@ impl Bed {
                 // No proxy asks for a certificate, and making an authority takes a while.
                 ("ENABLE_CA_SERVER", "false"),
             ])
-            .envs(&self.config.istiod_environment)
+            .envs(environment)
             .current_dir(&self.folder)
             .arg("discovery")
             .arg("--kubeconfig")
