@@ -17,13 +17,13 @@
 //! | I2 | each write of Teal that aims more of a revision: `EndpointSlices` at that moment and a few seconds before, for Services also ready pods, against the size in the record | first installs; writes of others; effects of an older commit |
 //! | I3 | deletion, replacement and scaling to 0 of objects whose revision the record calls live or kept, or at which traffic is aimed; the deadline in the record | what the owner may change at once (autoscalers, budgets, sizes); Jobs; deletions of a Rollout or namespace |
 //! | I4 | the epoch annotations along each object, the epoch of the record, and that no object carries one that was not committed | versions that another writer made |
-//! | I5 | from the commit of going back on: writes of Teal that aim more of that revision; when all is aimed at live | in-flight effects of the last second; the bound where the API was disturbed or live didn't serve |
+//! | I5 | from the commit of going back on: writes of Teal that aim more of that revision; when all is aimed at live | in-flight effects of the last second; a weight that goes to the live role before that is turned; the bound where the API was disturbed or live didn't serve |
 //! | I8 | transitions of the record | after edits of the steps, after a lost record |
 //! | I9 | the revisions that the test says are quiet | versions that another writer made |
 //! | I11 | differences between versions that Teal wrote, and the owner's spec after a rollout | restoring where the owner wrote meanwhile |
 //! | I12 | the namespace of each version that Teal wrote | deletions |
 //! | I14 | writes of Teal that aim more of the candidate, against the step in the record; the hold before the next step | effects of an older commit; steps that were skipped |
-//! | I15 | deletion of a revision's objects, and of pods whose workload goes, against the version that took its last share; the deadline in the record | pods that go by themselves |
+//! | I15 | deletion of a revision's objects, and of pods whose workload goes, against the version that took its last share; the deadline in the record | pods that go by themselves; what a Rollout with `onDelete: DeleteAll` takes along |
 
 mod aims;
 mod back;

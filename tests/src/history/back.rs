@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use teal_api::rollout::Mode;
 use teal_plan::record::Phase;
+use teal_traffic::Mesh;
 
 use super::Options;
 use super::aims::{Aims, percent};
 use super::clock::Moment;
 use super::replay::{Change, Check, Moved};
 use super::rollout::{Rollout, at, revision};
+use super::routes::{Hosts, listed, managed};
 use super::tally::{Invariant, Summary};
 use super::world::World;
 use super::writer::Writer;
@@ -54,6 +56,10 @@ impl<'h> Check<'h> for Back<'h, '_> {
             }
             for rise in moved.aims.rises(&moved.aims_before).filter(|rise| rise.revision == back.revision) {
                 let recent = change.moment.earliest.is_none_or(|now| now - back.since <= IN_FLIGHT_MS);
+                if leads_to_live(change, &moved.rollout, &self.options.mesh) {
+                    summary.undecided(Invariant::I5);
+                    continue;
+                }
                 let current = change.after.is_some_and(|after| moved.rollout.is_current(after));
                 if change.writer == Writer::Other || (recent && !current) {
                     summary.undecided(Invariant::I5);
@@ -166,6 +172,27 @@ impl Return<'_> {
     fn is_late(&self, now: Moment, options: &Options) -> bool {
         now.earliest.is_some_and(|now| now - self.since > millis(options))
     }
+}
+
+/// Takes weight from the candidate's role and gives it to that of live, which may not be turned home yet: the writes of the way
+/// back go in parallel, in any order. How long all of them take is judged by the bound.
+fn leads_to_live(change: &Change<'_>, rollout: &Rollout<'_>, mesh: &Mesh) -> bool {
+    let (Some(before), Some(after)) = (change.before, change.after) else { return false };
+    let Some(entry) = listed(rollout, &change.key.name).filter(|_| change.key.resource == "virtualservices")
+    else {
+        return false;
+    };
+    let hosts = Hosts { mesh, namespace: rollout.namespace };
+    let weights = |value| -> Vec<(usize, i64)> {
+        let routes = managed(value, entry, rollout, mesh);
+        let services = |index: usize| rollout.traffic.services.iter().map(move |service| (index, service));
+        let each =
+            routes.iter().flat_map(|route| services(route.index).map(move |(_, service)| (route, service)));
+        each.map(|(route, service)| (route.index, route.weight(&hosts.candidate(service)))).collect()
+    };
+    let (old, new) = (weights(before), weights(after));
+    let same = old.len() == new.len();
+    same && old != new && old.iter().zip(&new).all(|(old, new)| old.0 == new.0 && new.1 <= old.1)
 }
 
 fn millis(options: &Options) -> i64 {

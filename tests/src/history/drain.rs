@@ -47,7 +47,8 @@ impl<'h> Check<'h> for Drain<'h> {
         let Some(object) = change.removed() else { return };
         let Some((rollout, revision)) = owner(change, world, object) else { return };
         let Some(share) = self.last.get(&(rollout.uid, revision.to_owned())) else { return };
-        if change.writer == Writer::Other || world.is_ending(&change.key.namespace) {
+        let ends = world.is_ending(&change.key.namespace) || rollout.takes_all_along();
+        if change.writer == Writer::Other || ends {
             return summary.undecided(Invariant::I15);
         }
         let Some((ended, in_revision)) = share.ended else {

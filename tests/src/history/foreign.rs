@@ -19,6 +19,9 @@ use super::writer::Writer;
 /// Prefix of the annotation in which Teal remembers how the owner wrote the routes.
 const SAVED: &str = teal_traffic::SAVED_PREFIX;
 
+/// Finalizers by which the garbage collector waits. It takes them away without a trace of who wrote.
+const COLLECTOR: [&str; 2] = ["foregroundDeletion", "orphan"];
+
 pub(super) struct Foreign<'h, 'o> {
     options: &'o Options,
     /// The owner's form of each `VirtualService` that Teal has entered.
@@ -171,7 +174,7 @@ fn plain(value: &Value) -> Value {
         all.retain(|key, _| !key.starts_with(annotation::EPOCH_PREFIX) && !key.starts_with(SAVED));
     }
     if let Some(all) = metadata.get_mut("finalizers").and_then(Value::as_array_mut) {
-        all.retain(|name| name != finalizer::TRAFFIC);
+        all.retain(|name| name != finalizer::TRAFFIC && !COLLECTOR.iter().any(|own| name == own));
     }
     for field in ["annotations", "finalizers"] {
         let empty = |value: &Value| *value == serde_json::json!({}) || *value == serde_json::json!([]);

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use teal_api::names::{annotation, label};
-use teal_api::rollout::OnDelete;
 use teal_plan::record::{Phase, Release};
 
 use super::json::{self, label as label_of};
@@ -48,7 +47,12 @@ impl<'h> Check<'h> for Kept<'h> {
         if change.writer == Writer::Other || world.is_ending(&change.key.namespace) {
             summary.undecided(Invariant::I3);
         } else {
-            summary.violated(Invariant::I3, change.revision, change.key, format!("{touch}, and {claim}"));
+            summary.violated(
+                Invariant::I3,
+                change.revision,
+                change.key,
+                format!("{touch}, and {claim} (writer: {:?})", change.writer),
+            );
         }
     }
 }
@@ -91,8 +95,7 @@ fn claim(change: &Change<'_>, world: &World<'_>, object: &Value) -> Option<Strin
     let uid = label_of(object, label::ROLLOUT_UID)?;
     let own = (label_of(object, label::COLOR)?, label_of(object, label::REVISION)?);
     let rollout = world.rollout(uid)?;
-    let delete_all = rollout.filled.as_ref().is_some_and(|filled| filled.on_delete == OnDelete::DeleteAll);
-    if rollout.deleting && delete_all {
+    if rollout.takes_all_along() {
         return None;
     }
     let record = rollout.record.as_ref()?;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use teal_api::RolloutSpec;
 use teal_api::defaults::{Filled, FilledStep, FilledVirtualService, filled};
+use teal_api::rollout::OnDelete;
 use teal_plan::record::{Phase, Release};
 use teal_plan::{Record, Time};
 use teal_testbed::history::Key;
@@ -104,6 +105,12 @@ impl<'h> Rollout<'h> {
         annotation(written, &key)
             .and_then(|text| text.parse::<u64>().ok())
             .is_none_or(|at| at >= self.epoch())
+    }
+
+    /// Whether its deletion takes what serves along: then nothing of its releases is kept for anyone.
+    pub(super) fn takes_all_along(&self) -> bool {
+        let all = self.filled.as_ref().is_some_and(|filled| filled.on_delete == OnDelete::DeleteAll);
+        self.deleting && all
     }
 
     /// Whether a Decision that is no vote took effect with this version: a Skip, if a step was left with it.

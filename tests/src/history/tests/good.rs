@@ -1,6 +1,7 @@
 //! Histories in which everything is right.
 
 use serde_json::json;
+use teal_plan::Time;
 use teal_plan::record::{Consumed, Outcome, Pause, Phase, Release};
 
 use super::super::{Invariant, Meddling};
@@ -93,6 +94,36 @@ fn a_forged_epoch_reads_as_none() {
 fn an_owner_who_drops_the_epoch_is_no_older_writer() {
     let routes = json!([{"destination": {"host": "web"}}]);
     Story::canary().virtual_service("helm", &routes).weigh(0).weigh(10).passes(Invariant::I4);
+}
+
+#[test]
+fn an_epoch_of_a_rollout_that_is_gone_may_be_dropped() {
+    let story = Story::installed().delete(key("rollouts", "web"));
+    let drop = |object: &mut serde_json::Value| object["metadata"]["annotations"] = json!({});
+    story.edit("teal/roles", &key("services", "web"), drop).passes(Invariant::I4);
+}
+
+#[test]
+fn the_writes_of_the_way_back_may_land_in_any_order() {
+    let deadline = Time(Story::full().now() + 600_000);
+    let story = Story::full().wait(65).commit(|record| record.phase = Phase::Promoting { deadline });
+    let story = story.point("web", &second()).send_back();
+    // Between these two the weights lead to a live role that is not turned home yet.
+    let story = story.point("web-candidate", &first()).weigh(0).point("web", &first());
+    story.passes(Invariant::I5);
+}
+
+#[test]
+fn what_goes_with_its_rollout_needs_no_drain() {
+    let mut story = Story::canary();
+    story.spec["onDelete"] = json!("DeleteAll");
+    let mark = |object: &mut serde_json::Value| {
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:10:00Z");
+    };
+    let story = story.rollout("kubectl").edit("kubectl", &key("rollouts", "web"), mark);
+    let story = story.delete(key("services", "web")).delete(key("services", "web-candidate"));
+    let summary = story.remove(&first()).remove(&second()).told();
+    assert!(summary.holds() && summary.count(Invariant::I15).undecided > 0, "{summary}");
 }
 
 #[test]
