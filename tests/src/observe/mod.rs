@@ -4,6 +4,7 @@
 mod envoy;
 mod event;
 mod feed;
+mod gateway;
 mod journal;
 mod observer;
 mod routes;
@@ -13,6 +14,7 @@ mod window;
 pub use envoy::{Counters, Upstream};
 pub use event::Event;
 pub use feed::{Kind, Seen};
+pub use gateway::{Gateway, gateway_knows};
 pub use journal::{Journal, PodSeen, Share, VerdictChange};
 pub use observer::{Observer, Subscriber};
 pub use routes::{RouteShare, of_virtual_service};

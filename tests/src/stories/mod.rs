@@ -1,10 +1,18 @@
 //! End-to-end stories: each in a namespace of its own, in one bed, with load through Envoy all the while.
 
+mod deletion;
+mod exported;
 mod instruments;
 mod interference;
+mod leaders;
 mod life;
+mod lost;
+mod order;
+mod page;
 mod play;
+mod removal;
 mod runner;
+mod teal_is_down;
 mod ways_back;
 
 use futures::future::LocalBoxFuture;
@@ -37,6 +45,13 @@ macro_rules! story {
             alone: false,
             tell: |world, namespace| Box::pin($tell(world, namespace)),
         }
+    };
+}
+
+/// A story that needs the bed to itself.
+macro_rules! alone {
+    ($name:literal, $tell:path, $about:literal) => {
+        Story { alone: true, ..story!($name, $tell, $about) }
     };
 }
 
@@ -91,4 +106,38 @@ pub const STORIES: &[Story] = &[
             "all operators die at 10 %; who comes next goes on"
         )
     },
+    story!(
+        "delete-at-rest",
+        deletion::at_rest,
+        "the Rollout is deleted in the foreground and applied again; no pod notices"
+    ),
+    story!("delete-promoting", deletion::at_promotion, "the Rollout is deleted in the middle of a promotion"),
+    story!("prune", deletion::pruned, "kubectl apply --prune takes the Rollout away at 10 %"),
+    story!("delete-all", deletion::with_all, "onDelete: DeleteAll takes the release along"),
+    story!("status-lost", lost::on_the_way, "the status is removed on the way to 10 % and there"),
+    story!("status-lost-turn", lost::at_the_turn, "the status is removed at 100 % and while promoting"),
+    story!(
+        "status-lost-rest",
+        lost::at_rest,
+        "the status is removed at rest, in keep time, after a rollback"
+    ),
+    story!("restored", lost::restored, "a backup without status and with old Decisions is played back"),
+    story!(
+        "export-everywhere",
+        exported::everywhere,
+        "routes exported at 10 % are applied after a rollback, while promoting, at rest"
+    ),
+    alone!(
+        "definitions",
+        removal::of_definitions,
+        "the definitions are deleted under two Rollouts and installed again"
+    ),
+    alone!("uninstall", removal::of_all, "helm uninstall at 10 % and while promoting, then install"),
+    alone!("runbook", teal_is_down::runbook, "the runbook's commands bring traffic back while Teal is down"),
+    alone!("leader-killed", leaders::one_is_killed, "the leader is killed at 10 %"),
+    alone!("leader-asleep", leaders::one_sleeps, "a leader wakes who has lost the lease without knowing"),
+    alone!("both-lead", leaders::both_lead, "two operators act at once, both without a lease"),
+    alone!("order", order::by_default, "the order of writes at 5,000 requests a second"),
+    alone!("order-filtered", order::filtered, "the same where proxies have only what routes name"),
+    alone!("order-among-300", order::among_many, "the same with 300 further VirtualServices"),
 ];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use teal_api::Action;
-use teal_load::Load;
+use teal_load::{Load, Record};
 
 use crate::error::{Result, expect};
 use crate::observe::{Journal, Observer, SessionKeeper};
@@ -13,9 +13,22 @@ use crate::world::{Shop, Tailoring, World};
 
 /// What a healthy cluster needs for any one thing, many times over.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// Clients of either kind and their requests a second: enough to see a failure that lasts for some milliseconds.
-const CLIENTS: usize = 10;
-const RATE: u32 = 400;
+/// How long is looked back to say what users get now.
+const LATELY: Duration = Duration::from_millis(500);
+
+/// Who uses the application all the while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowd {
+    /// Clients that keep their connection.
+    pub(super) keep_alive: usize,
+    /// Clients that open a connection for each request.
+    pub(super) per_request: usize,
+    /// Requests a second over all of them.
+    pub(super) rate: u32,
+}
+
+/// Enough to see a failure that lasts for some milliseconds.
+const USUAL: Crowd = Crowd { keep_alive: 10, per_request: 10, rate: 400 };
 
 /// The application under load.
 pub(super) struct Play<'a> {
@@ -30,11 +43,22 @@ pub(super) struct Play<'a> {
 impl<'a> Play<'a> {
     /// Installs version `v1` in a namespace and puts load on it.
     pub(super) async fn open(world: &'a World, namespace: &str, tailoring: Tailoring) -> Result<Self> {
+        Self::open_to(USUAL, world, namespace, tailoring).await
+    }
+
+    /// The same with another crowd.
+    pub(super) async fn open_to(
+        crowd: Crowd,
+        world: &'a World,
+        namespace: &str,
+        tailoring: Tailoring,
+    ) -> Result<Self> {
         let shop = Shop::open(world, namespace, tailoring).await?;
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
-        let load = Load::start(shop.load()?.clients(CLIENTS, CLIENTS).rate(RATE))?;
+        let load = shop.load()?.clients(crowd.keep_alive, crowd.per_request).rate(crowd.rate);
+        let load = Load::start(load)?;
         // The gateway's port for raw TCP can't be shared by stories that are told at once.
         let sessions = SessionKeeper::start(observer.clone(), shop.sessions(false)?).await?;
         Ok(Self { shop, observer, owners, load, sessions })
@@ -103,7 +127,55 @@ impl<'a> Play<'a> {
         self.observer.until(&format!("traffic back at {live}"), PATIENCE, back).await
     }
 
-    fn is_owners(&self, journal: &Journal) -> bool {
+    /// Waits until the Rollout is in this phase.
+    pub(super) async fn phase(&self, phase: &str) -> Result<()> {
+        let there = |journal: &Journal| (journal.phase() == phase).then_some(());
+        self.observer.until(&format!("phase {phase}"), PATIENCE, there).await
+    }
+
+    /// Waits until the spec as it stands is live in this revision and nothing moves.
+    pub(super) async fn rests_at(&self, revision: &str) -> Result<()> {
+        let rests = |journal: &Journal| {
+            let alone = journal.live() == Some(revision) && journal.candidate().is_none();
+            let done = journal.is_current() && journal.phase() == "Complete" && self.is_owners(journal);
+            (alone && done && journal.share(revision) == 100).then_some(())
+        };
+        self.observer.until(&format!("rest at {revision}"), PATIENCE, rests).await
+    }
+
+    /// Waits until another revision than these is tried.
+    pub(super) async fn another_than(&self, before: &[&str]) -> Result<String> {
+        let another = |journal: &Journal| {
+            let candidate = journal.candidate().filter(|candidate| !before.contains(candidate))?;
+            Some(candidate.to_owned())
+        };
+        self.observer.until("another revision as candidate", PATIENCE, another).await
+    }
+
+    /// What users got so far.
+    pub(super) fn record(&self) -> &Record {
+        self.load.record()
+    }
+
+    /// Waits until users get answers of this version alone.
+    pub(super) async fn answered_by(&self, version: &str) -> Result<()> {
+        let alone = async || {
+            let now = Instant::now();
+            let lately = self.record().tally(now.checked_sub(LATELY).unwrap_or(now), now);
+            let all = lately.requests();
+            if all > 0 && lately.answers(version) == all { Ok(()) } else { Err(format!("{lately:?}")) }
+        };
+        Ok(teal_testbed::until(format!("answers of {version} alone"), PATIENCE, alone).await?)
+    }
+
+    /// Ends load and sessions without judging them, for stories that end with the application.
+    pub(super) async fn leave(self) -> Result<()> {
+        self.sessions.stop();
+        self.load.stop().await?;
+        self.shop.close().await
+    }
+
+    pub(super) fn is_owners(&self, journal: &Journal) -> bool {
         journal.virtual_service.as_ref() == Some(&self.owners)
     }
 

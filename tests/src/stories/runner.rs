@@ -169,7 +169,7 @@ async fn one(world: &World, story: &'static Story) -> Ended {
     Ended { took, result }
 }
 
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     // Whoever closed the output doesn't want to know.
     writeln!(std::io::stdout(), "{line}").unwrap_or_default();
 }

@@ -79,7 +79,7 @@ pub(super) async fn retried(world: &World, namespace: &str) -> Result<()> {
     play.end(None).await
 }
 
-async fn rejected(play: &Play<'_>, revision: &str) -> Result<()> {
+pub(super) async fn rejected(play: &Play<'_>, revision: &str) -> Result<()> {
     let noted = |journal: &Journal| {
         let status = journal.status()?;
         let rejected = status.rejected.iter().any(|one| one == revision);

@@ -26,6 +26,9 @@ pub const OPERATOR_NAMESPACE: &str = "teal-system";
 /// How long the operator may take to get ready.
 const OPERATOR_READY: Duration = Duration::from_secs(120);
 
+/// How long objects may take to go.
+const GONE: Duration = Duration::from_secs(60);
+
 /// The root of the checkout.
 pub fn checkout() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -106,6 +109,11 @@ impl World {
         Ok(())
     }
 
+    /// Installs Teal again over what is there, or where nothing is left of it.
+    pub async fn install_teal_again(&self, how: &Installation) -> Result<()> {
+        self.install(how).await
+    }
+
     async fn install(&self, how: &Installation) -> Result<()> {
         self.import("teal").await?;
         let mut helm = self.cluster.helm();
@@ -131,6 +139,34 @@ impl World {
     pub async fn kubectl_with(&self, arguments: &[&str], objects: &[serde_json::Value]) -> Result<String> {
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
         output(self.cluster.kubectl().args(arguments), Some(list.to_string())).await
+    }
+
+    /// Runs helm and gives what it wrote.
+    pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
+        output(self.cluster.helm().args(arguments), None).await
+    }
+
+    /// Waits until kubectl gets none of these objects any more.
+    pub async fn none_left(&self, arguments: &[&str]) -> Result<()> {
+        let arguments: Vec<&str> = [&["get"], arguments, &["-o", "name"]].concat();
+        let gone = async || match self.kubectl(&arguments).await {
+            Ok(left) if left.trim().is_empty() => Ok(()),
+            Ok(left) => Err(left.trim().replace('\n', ", ")),
+            Err(error) => Err(error.to_string()),
+        };
+        let what = format!("the end of all that kubectl {} shows", arguments.join(" "));
+        Ok(teal_testbed::until(what, GONE, gone).await?)
+    }
+
+    /// Runs commands as a person types them into a shell, with kubectl for this cluster on the path.
+    pub async fn shell(&self, commands: &str) -> Result<String> {
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c"]).arg(commands).env("KUBECONFIG", &self.cluster.kubeconfig);
+        let own = self.cluster.kubectl.parent().unwrap_or(Path::new("/")).to_owned();
+        let given = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&given)));
+        let unusable = |error: std::env::JoinPathsError| Error::Cluster(error.to_string());
+        output(bash.env("PATH", path.map_err(unusable)?), None).await
     }
 
     /// The address of a port of the gateway.
