@@ -1,19 +1,46 @@
-//! What may happen next in a state.
+//! What writers may do next in a state.
 
-use teal_plan::record::Phase;
-use teal_plan::{Decision, Slot, lint, plan};
+use teal_plan::record::{Phase, Record};
+use teal_plan::{Decision, Effect, Slot, lint, plan};
 
 use crate::apply::{Kind, kind, land, may_issue};
 use crate::check::{self, Broken};
+use crate::events;
 use crate::fault::Fault;
 use crate::view::{Writer, shares, snapshot};
-use crate::world::{Budget, Caches, InFlight, Stored, Truth, World, Write};
+use crate::world::{Caches, InFlight, Routes, Stored, World, Write};
 
 /// A state that may follow, with what leads there and what it breaks.
 pub(crate) struct Next {
     pub(crate) label: String,
     pub(crate) world: World,
     pub(crate) broken: Option<Broken>,
+}
+
+/// Whether labels are wanted: among millions of transitions only those of one path are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Say(pub(crate) bool);
+
+impl Say {
+    fn it(self, label: impl FnOnce() -> String) -> String {
+        if self.0 { label() } else { String::new() }
+    }
+}
+
+/// What may happen next, gathered.
+pub(crate) struct Gather<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) say: Say,
+    pub(crate) out: Vec<Next>,
+}
+
+impl Gather<'_> {
+    pub(crate) fn push(&mut self, label: &str, change: impl FnOnce(&mut World)) {
+        let mut world = self.world.clone();
+        change(&mut world);
+        let label = self.say.it(|| label.to_owned());
+        self.out.push(Next { label, world, broken: None });
+    }
 }
 
 /// A plan's writes, and the epoch that they carry.
@@ -30,49 +57,67 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
         invariant: violation.invariant,
         detail: format!("lint: {}", violation.detail),
     });
-    let wanted = match plan.decision {
+    let (record, epoch) = (&snapshot.record, snapshot.record.epoch);
+    let writes = match plan.decision {
         Decision::Rest => Vec::new(),
-        Decision::Commit(commit) => vec![Write::Commit(Box::new(commit.record))],
-        Decision::Act(effects) => effects.into_iter().map(Write::Effect).collect(),
+        Decision::Commit(commit) => vec![Write::Commit(Box::new(sow_commit(commit.record, fault)))],
+        Decision::Act(effects) => {
+            let effects = effects.into_iter().filter_map(|effect| sow(record, effect, fault));
+            effects.flat_map(|effect| each(&world.truth.routes, effect)).collect()
+        }
     };
-    let writes = wanted.into_iter().filter_map(|one| sow(&snapshot.record.phase, one, fault)).collect();
-    Planned { writes, epoch: snapshot.record.epoch, broken }
+    Planned { writes, epoch, broken }
+}
+
+/// An effect on routes is done to each VirtualService by itself: at the same time, but for a raise, which is done to one after
+/// another on fresh reads.
+fn each(routes: &Routes, effect: Effect) -> Vec<Write> {
+    let all = 0..routes.iter().count();
+    match effect {
+        Effect::RaiseWeight(weight) => {
+            let next = routes.iter().position(|route| route.value != Some(weight));
+            next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
+        }
+        effect if effect.writes_routes() => all.map(|index| Write::Route(index, effect.clone())).collect(),
+        effect => vec![Write::Effect(effect)],
+    }
 }
 
 /// Faults that lie in the plan itself.
-fn sow(phase: &Phase, write: Write, fault: Option<Fault>) -> Option<Write> {
-    use teal_plan::Effect::{LowerWeight, PointCandidate, PointLive, RaiseWeight};
-    let returning = matches!(phase, Phase::Returning { .. });
-    Some(match (fault, write) {
-        (Some(Fault::BackByWeightsAlone), Write::Effect(PointLive(_) | PointCandidate(_))) if returning => {
-            return None;
-        }
-        (Some(Fault::LeaveBeforeTurning), Write::Effect(PointLive(_)))
-            if matches!(phase, Phase::Promoting { .. }) =>
-        {
-            Write::Effect(LowerWeight(0))
-        }
-        (Some(Fault::Overshoot), Write::Effect(RaiseWeight(_))) => Write::Effect(RaiseWeight(100)),
-        (Some(Fault::SkipStep), Write::Commit(mut record)) => {
-            if let Phase::Step(place) = &mut record.phase {
-                "full".clone_into(&mut place.step);
-                place.weight = 100;
-            }
-            Write::Commit(record)
-        }
-        (_, write) => write,
+fn sow(record: &Record, effect: Effect, fault: Option<Fault>) -> Option<Effect> {
+    use Effect::{LowerWeight, PointCandidate, PointLive, RaiseWeight};
+    let returning = matches!(record.phase, Phase::Returning { .. });
+    let promoting = matches!(record.phase, Phase::Promoting { .. });
+    Some(match (fault, effect) {
+        (Some(Fault::BackByWeightsAlone), PointLive(_) | PointCandidate(_)) if returning => return None,
+        (Some(Fault::LeaveBeforeTurning), PointLive(_)) if promoting => LowerWeight(0),
+        (Some(Fault::Overshoot), RaiseWeight(_)) => RaiseWeight(100),
+        (Some(Fault::SwitchEarly), PointCandidate(slot)) if !returning => PointLive(slot),
+        (_, effect) => effect,
     })
 }
 
+fn sow_commit(mut record: Record, fault: Option<Fault>) -> Record {
+    match (fault, &mut record.phase) {
+        (Some(Fault::SkipStep), Phase::Step(place)) => {
+            "full".clone_into(&mut place.step);
+            place.weight = 100;
+        }
+        (Some(Fault::HoldForgets), Phase::Step(place)) => place.held = None,
+        (Some(Fault::JumpUnwatched), Phase::Rest { .. }) => record.watch = None,
+        _ => {}
+    }
+    record
+}
+
 /// Everything that may happen next.
-pub(crate) fn successors(world: &World, fault: Option<Fault>) -> Vec<Next> {
-    let mut out = Vec::new();
-    writers(world, fault, &mut out);
-    in_flight(world, fault, &mut out);
-    catch_up(world, &mut out);
-    proxies(world, &mut out);
-    environment(world, &mut out);
-    people(world, &mut out);
+pub(crate) fn successors(world: &World, fault: Option<Fault>, say: Say) -> Vec<Next> {
+    let mut gather = Gather { world, say, out: Vec::new() };
+    writers(&mut gather, fault);
+    in_flight(&mut gather, fault);
+    catch_up(&mut gather);
+    events::gather(&mut gather);
+    let mut out = gather.out;
     for next in &mut out {
         settle_ages(&mut next.world);
         next.world.normalise();
@@ -81,35 +126,31 @@ pub(crate) fn successors(world: &World, fault: Option<Fault>) -> Vec<Next> {
     out
 }
 
-fn push(out: &mut Vec<Next>, world: &World, label: impl Into<String>, change: impl FnOnce(&mut World)) {
-    let mut next = world.clone();
-    change(&mut next);
-    out.push(Next { label: label.into(), world: next, broken: None });
-}
-
 /// Each write of each writer, at once; and A's also left in flight.
-fn writers(world: &World, fault: Option<Fault>, out: &mut Vec<Next>) {
+fn writers(gather: &mut Gather<'_>, fault: Option<Fault>) {
+    let (world, say) = (gather.world, gather.say);
     for writer in [Writer::A, Writer::B] {
         let planned = ask_planner(world, writer, fault);
         for write in planned.writes {
             if !may_issue(&world.truth, &write, planned.epoch, fault) {
                 continue;
             }
-            let broken = planned.broken.clone().or_else(|| check::issued(&world.truth, &write));
+            let issued = || check::issued(world, &write, planned.epoch, writer == Writer::B);
+            let broken = planned.broken.clone().or_else(issued);
+            let outdated = outdated(world, writer, &write);
             let mut next = world.clone();
-            let landed = land_in(&mut next, &write, planned.epoch, outdated(world, writer, &write), fault);
+            let landed = land_in(&mut next, &write, planned.epoch, outdated, fault);
             if writer == Writer::A && next.truth != world.truth {
                 mark_unseen(&mut next.caches, &write);
             }
-            let label = format!("{writer:?} writes {}", brief(&write));
-            out.push(Next { label, world: next, broken: broken.clone().or(landed) });
+            let label = say.it(|| format!("{writer:?} writes {}", brief(&write)));
+            gather.out.push(Next { label, world: next, broken: broken.clone().or(landed) });
             if world.in_flight.is_none() && world.budget.delays > 0 && writer == Writer::A {
                 let mut next = world.clone();
                 next.budget.delays -= 1;
-                let outdated = outdated(world, writer, &write);
-                let label = format!("A's {} stays in flight", brief(&write));
+                let label = say.it(|| format!("A's {} stays in flight", brief(&write)));
                 next.in_flight = Some(InFlight { write, epoch: planned.epoch, outdated });
-                out.push(Next { label, world: next, broken });
+                gather.out.push(Next { label, world: next, broken });
             }
         }
     }
@@ -117,14 +158,15 @@ fn writers(world: &World, fault: Option<Fault>, out: &mut Vec<Next>) {
 
 /// Whether what the writer read (its cache) is no longer what is there. Raises read afresh, and so never are when issued.
 fn outdated(world: &World, writer: Writer, write: &Write) -> bool {
-    if writer == Writer::B || matches!(write, Write::Effect(teal_plan::Effect::RaiseWeight(_))) {
+    if writer == Writer::B || matches!(write, Write::Route(_, Effect::RaiseWeight(_))) {
         return false;
     }
     let (caches, truth) = (&world.caches, &world.truth);
     let differs = |a: Stored<Option<Slot>>, b: Stored<Option<Slot>>| (a.value, a.epoch) != (b.value, b.epoch);
     match kind(write) {
-        Kind::Routes => {
-            (caches.routes.value, caches.routes.epoch) != (truth.routes.value, truth.routes.epoch)
+        Kind::Route(index) => {
+            let at = |routes: &Routes| routes.iter().nth(index).map(|route| (route.value, route.epoch));
+            at(&caches.routes) != at(&truth.routes)
         }
         Kind::Live => differs(caches.live, truth.live),
         Kind::Candidate => differs(caches.candidate, truth.candidate),
@@ -151,10 +193,10 @@ fn land_in(
         return None;
     }
     outdate(world, kind(write));
-    check::landed(&before, &world.truth, write)
+    check::landed(&before, world, write)
 }
 
-fn outdate(world: &mut World, changed: Kind) {
+pub(crate) fn outdate(world: &mut World, changed: Kind) {
     if let Some(late) = &mut world.in_flight
         && kind(&late.write) == changed
     {
@@ -165,138 +207,32 @@ fn outdate(world: &mut World, changed: Kind) {
 fn mark_unseen(caches: &mut Caches, write: &Write) {
     match kind(write) {
         Kind::Record => caches.unseen[0] = true,
-        Kind::Routes => caches.unseen[1] = true,
+        Kind::Route(_) => caches.unseen[1] = true,
         Kind::Live | Kind::Candidate => caches.unseen[2] = true,
         Kind::Blue | Kind::Green => caches.unseen[3] = true,
         Kind::Other => {}
     }
 }
 
-fn in_flight(world: &World, fault: Option<Fault>, out: &mut Vec<Next>) {
-    let Some(late) = &world.in_flight else { return };
-    push(out, world, "the write in flight is lost", |w| w.in_flight = None);
-    let mut next = world.clone();
-    next.in_flight = None;
-    let broken = land_in(&mut next, &late.write, late.epoch, late.outdated, fault);
-    out.push(Next { label: format!("late {} lands", brief(&late.write)), world: next, broken });
+fn in_flight(gather: &mut Gather<'_>, fault: Option<Fault>) {
+    let Some(late) = &gather.world.in_flight else { return };
+    gather.push("the write in flight is lost", |w| w.in_flight = None);
+    let mut world = gather.world.clone();
+    world.in_flight = None;
+    let broken = land_in(&mut world, &late.write, late.epoch, late.outdated, fault);
+    let label = gather.say.it(|| format!("late {} lands", brief(&late.write)));
+    gather.out.push(Next { label, world, broken });
 }
 
-fn catch_up(world: &World, out: &mut Vec<Next>) {
-    push(out, world, "A sees the record", |w| w.caches.see_record(&w.truth));
-    push(out, world, "A sees the routes", |w| w.caches.see_routes(&w.truth));
-    push(out, world, "A sees the roles", |w| w.caches.see_roles(&w.truth));
-    push(out, world, "A sees the pods", |w| w.caches.see_pods(&w.truth));
-    if world.budget.crashes > 0 {
-        push(out, world, "A crashes and starts anew", |w| {
+fn catch_up(gather: &mut Gather<'_>) {
+    gather.push("A sees the record", |w| w.caches.see_record(&w.truth));
+    gather.push("A sees the routes", |w| w.caches.see_routes(&w.truth));
+    gather.push("A sees the roles", |w| w.caches.see_roles(&w.truth));
+    gather.push("A sees the pods", |w| w.caches.see_pods(&w.truth));
+    if gather.world.budget.crashes > 0 {
+        gather.push("A crashes and starts anew", |w| {
             w.budget.crashes -= 1;
             w.caches = Caches::fresh(&w.truth);
-        });
-    }
-}
-
-fn proxies(world: &World, out: &mut Vec<Next>) {
-    push(out, world, "proxies see the routes", |w| w.proxies.routes = w.truth.routes.value);
-    push(out, world, "proxies see the live role's endpoints", |w| w.proxies.live = w.truth.live.value);
-    push(out, world, "proxies see the candidate role's endpoints", |w| {
-        w.proxies.candidate = w.truth.candidate.value;
-    });
-    push(out, world, "time passes", World::tick);
-}
-
-fn environment(world: &World, out: &mut Vec<Next>) {
-    for blue in [true, false] {
-        let name = if blue { "blue" } else { "green" };
-        let pods = if blue { &world.truth.blue } else { &world.truth.green };
-        let Some(pods) = pods else { continue };
-        if !pods.ready && !pods.broken {
-            push(out, world, format!("{name} gets ready"), |w| with_pods(w, blue, |p| p.ready = true));
-        }
-        let candidate = world.truth.record.live.is_some_and(|live| live.slot.revision != pods.revision);
-        if world.budget.breaks > 0 && !pods.broken && candidate {
-            push(out, world, format!("{name} breaks"), |w| {
-                w.budget.breaks -= 1;
-                with_pods(w, blue, |p| (p.ready, p.broken) = (false, true));
-            });
-        }
-    }
-    drift(world, out);
-}
-
-fn with_pods(world: &mut World, blue: bool, change: impl FnOnce(&mut crate::world::Pods)) {
-    let slot = if blue { &mut world.truth.blue } else { &mut world.truth.green };
-    if let Some(pods) = slot {
-        change(pods);
-    }
-}
-
-fn drift(world: &World, out: &mut Vec<Next>) {
-    if world.budget.drifts == 0 {
-        return;
-    }
-    let mut hand = |label: &str, before: bool, change: &dyn Fn(&mut Truth), touched: Kind| {
-        push(out, world, label, |w| {
-            w.budget.drifts -= 1;
-            change(&mut w.truth);
-            if touched == Kind::Routes {
-                w.truth.foreign = Some(before);
-            }
-            outdate(w, touched);
-        });
-    };
-    let weight = |value| move |truth: &mut Truth| (truth.routes.value, truth.routes.age) = (value, 0);
-    hand("the owner re-applies the routes", true, &weight(None), Kind::Routes);
-    hand("another hand sets weight 50", false, &weight(Some(50)), Kind::Routes);
-    hand("another hand sets weight 0", false, &weight(Some(0)), Kind::Routes);
-    hand(
-        "the owner re-applies the Service's selector",
-        true,
-        &|t| (t.live.value, t.live.age) = (None, 0),
-        Kind::Live,
-    );
-}
-
-fn people(world: &World, out: &mut Vec<Next>) {
-    let Budget { contents, cancels, guards, rollbacks, .. } = world.budget;
-    if contents > 0 {
-        push(out, world, "the spec asks for new content", |w| {
-            w.budget.contents -= 1;
-            w.truth.wanted = 1 + (3 - w.budget.contents.min(2));
-        });
-    }
-    if cancels > 0 && world.truth.wanted != 1 {
-        push(out, world, "the spec asks for the first content again", |w| {
-            w.budget.cancels -= 1;
-            w.truth.wanted = 1;
-        });
-    }
-    if guards > 0 && !world.truth.guard_fails && world.truth.record.candidate.is_some() {
-        push(out, world, "the guard's check fails", |w| {
-            w.budget.guards -= 1;
-            w.truth.guard_fails = true;
-        });
-    }
-    if rollbacks > 0 && world.truth.rollback.is_none() {
-        rollback(world, out);
-    }
-    if let Phase::Step(place) = &world.truth.record.phase
-        && let Some(gate) = &place.gate
-        && world.truth.approval.as_ref().is_none_or(|(nonce, _)| *nonce != gate.nonce)
-    {
-        push(out, world, "a person approves", |w| w.truth.approval = Some((gate.nonce.clone(), false)));
-    }
-}
-
-fn rollback(world: &World, out: &mut Vec<Next>) {
-    let record = &world.truth.record;
-    let target = match &record.phase {
-        Phase::Rest { .. } if record.previous.is_some() => record.live,
-        Phase::Step(_) | Phase::Promoting { .. } => record.candidate,
-        Phase::Rest { .. } | Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => None,
-    };
-    if let Some(target) = target {
-        push(out, world, "a person rolls back", |w| {
-            w.budget.rollbacks -= 1;
-            w.truth.rollback = Some((target.slot.revision, false));
         });
     }
 }
@@ -304,13 +240,13 @@ fn rollback(world: &World, out: &mut Vec<Next>) {
 /// Pods that a proxy may send requests to, now or by what the API server has, have not been idle.
 fn settle_ages(world: &mut World) {
     let proxies = world.proxies;
-    let by_proxies = shares(proxies.routes, proxies.live, proxies.candidate);
-    for (color, pods) in
-        [(teal_plan::Color::Blue, &mut world.truth.blue), (teal_plan::Color::Green, &mut world.truth.green)]
-    {
-        if let Some(pods) = pods {
-            let slot = Slot { color, revision: pods.revision };
-            if by_proxies.iter().any(|(to, share)| *to == slot && *share > 0) {
+    let count = world.truth.routes.iter().count().max(1);
+    for weight in proxies.routes.into_iter().take(count) {
+        for (slot, share) in shares(weight, proxies.live, proxies.candidate) {
+            if share > 0
+                && let Some(pods) = world.truth.slot_mut(slot.color)
+                && pods.revision == slot.revision
+            {
                 pods.idle = 0;
             }
         }
@@ -321,6 +257,7 @@ fn brief(write: &Write) -> String {
     match write {
         Write::Commit(record) => format!("commit {} {:?}", record.epoch, record.phase),
         Write::Effect(effect) => format!("{effect:?}"),
+        Write::Route(index, effect) => format!("{effect:?} of route {index}"),
     }
 }
 
@@ -335,7 +272,7 @@ pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
         }
     }
     for pods in [&mut world.truth.blue, &mut world.truth.green].into_iter().flatten() {
-        pods.ready = !pods.broken;
+        (pods.ready, pods.down) = (!pods.broken, false);
     }
     if idle {
         world.tick();

@@ -1,6 +1,7 @@
 //! What the API server does with a write: preconditions, the epoch fence, and what then is.
 
 use teal_plan::record::{Phase, Record};
+use teal_plan::snapshot::Standing;
 use teal_plan::{Color, Effect, Slot};
 
 use crate::fault::Fault;
@@ -10,7 +11,7 @@ use crate::world::{DRAINED, Pods, Stored, Truth, Write};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Record,
-    Routes,
+    Route(usize),
     Live,
     Candidate,
     Blue,
@@ -22,12 +23,13 @@ pub(crate) enum Kind {
 pub(crate) fn kind(write: &Write) -> Kind {
     match write {
         Write::Commit(_) => Kind::Record,
+        Write::Route(index, _) => Kind::Route(*index),
         Write::Effect(effect) => match effect {
             Effect::EnterRoutes
             | Effect::RaiseWeight(_)
             | Effect::LowerWeight(_)
             | Effect::CutOff(_)
-            | Effect::LeaveRoutes => Kind::Routes,
+            | Effect::LeaveRoutes => Kind::Other,
             Effect::PointLive(_) => Kind::Live,
             Effect::PointCandidate(_) => Kind::Candidate,
             Effect::ApplyRelease { slot, .. } => of_color(slot.color),
@@ -56,6 +58,7 @@ pub(crate) fn land(
     match write {
         Write::Commit(record) => commit(truth, record, epoch, fault),
         Write::Effect(effect) => do_effect(truth, effect, epoch, outdated, fault),
+        Write::Route(index, effect) => do_route(truth, *index, effect, epoch, outdated, fault),
     }
     *truth != before
 }
@@ -70,7 +73,20 @@ fn commit(truth: &mut Truth, record: &Record, base: u64, fault: Option<Fault>) {
         truth.recorded = false;
         truth.guard_fails = false;
     }
+    // Evidence begins anew in each place.
+    if place(&truth.record) != place(record) {
+        truth.check = Standing::Pending;
+    }
     truth.record = record.clone();
+}
+
+/// Where the check is measured: at a step that was reached, or after a promotion that is watched.
+pub(crate) fn place(record: &Record) -> Option<&str> {
+    match &record.phase {
+        Phase::Step(place) => place.reached.map(|_| place.step.as_str()),
+        Phase::Rest { .. } => record.watch.as_ref().map(|_| "after"),
+        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => None,
+    }
 }
 
 fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fault: Option<Fault>) {
@@ -81,21 +97,6 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::ApplyRelease { slot, .. } => apply_release(truth, *slot, epoch, fault),
         Effect::PointLive(slot) if !outdated => store(&mut truth.live, Some(*slot), epoch, fault),
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
-        Effect::EnterRoutes if !outdated && truth.routes.value.is_none() => {
-            routes(truth, Some(0), epoch, fault);
-        }
-        Effect::RaiseWeight(weight) if !outdated && truth.routes.value.is_some() => {
-            routes(truth, Some(*weight), epoch, fault);
-        }
-        // To zero is right whatever stands there; to anything else only from what was read.
-        Effect::LowerWeight(0) | Effect::CutOff(_) => {
-            let value = truth.routes.value.map(|_| 0);
-            routes(truth, value, epoch, fault);
-        }
-        Effect::LowerWeight(weight) if !outdated && truth.routes.value.is_some() => {
-            routes(truth, Some(*weight), epoch, fault);
-        }
-        Effect::LeaveRoutes if !outdated => routes(truth, None, epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
         Effect::PointLive(_)
@@ -103,13 +104,33 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         | Effect::EnterRoutes
         | Effect::RaiseWeight(_)
         | Effect::LowerWeight(_)
+        | Effect::CutOff(_)
         | Effect::LeaveRoutes => {}
     }
 }
 
-fn routes(truth: &mut Truth, value: Option<u8>, epoch: u64, fault: Option<Fault>) {
-    let fenced = epoch < truth.routes.epoch;
-    store(&mut truth.routes, value, epoch, fault);
+fn do_route(
+    truth: &mut Truth,
+    index: usize,
+    effect: &Effect,
+    epoch: u64,
+    outdated: bool,
+    fault: Option<Fault>,
+) {
+    let outdated = outdated && fault != Some(Fault::NoResourceVersion);
+    let Some(route) = truth.routes.iter_mut().nth(index) else { return };
+    let value = match effect {
+        Effect::EnterRoutes if !outdated && route.value.is_none() => Some(0),
+        // To zero is right whatever stands there; to anything else only from what was read.
+        Effect::LowerWeight(0) | Effect::CutOff(_) => route.value.map(|_| 0),
+        Effect::RaiseWeight(weight) | Effect::LowerWeight(weight) if !outdated && route.value.is_some() => {
+            Some(*weight)
+        }
+        Effect::LeaveRoutes if !outdated => None,
+        _ => return,
+    };
+    let fenced = epoch < route.epoch;
+    store(route, value, epoch, fault);
     if !fenced {
         truth.foreign = None;
     }
@@ -132,8 +153,14 @@ fn apply_release(truth: &mut Truth, slot: Slot, epoch: u64, fault: Option<Fault>
         Some(pods) if epoch < pods.epoch && fault != Some(Fault::NoEpochFence) => {}
         Some(pods) if pods.revision == slot.revision => pods.epoch = epoch,
         Some(_) | None => {
-            *there =
-                Some(Pods { revision: slot.revision, epoch, ready: false, broken: false, idle: DRAINED });
+            *there = Some(Pods {
+                revision: slot.revision,
+                epoch,
+                ready: false,
+                broken: false,
+                down: false,
+                idle: DRAINED,
+            });
         }
     }
 }
@@ -153,28 +180,29 @@ fn vacate(
 }
 
 fn answer(truth: &mut Truth, decision: &str) {
-    if decision == "approve" {
-        if let Some((_, answered)) = &mut truth.approval {
-            *answered = true;
-        }
-    } else if let Some((_, answered)) = &mut truth.rollback {
+    let answered = match decision {
+        "approve" => truth.approval.as_mut().map(|(_, answered)| answered),
+        "rollback" => truth.rollback.as_mut().map(|(_, answered)| answered),
+        _ => truth.act.as_mut().map(|act| &mut act.answered),
+    };
+    if let Some(answered) = answered {
         *answered = true;
     }
 }
 
 /// What a writer reads again right before it writes. False: it must look again first.
 pub(crate) fn may_issue(truth: &Truth, write: &Write, epoch: u64, fault: Option<Fault>) -> bool {
-    let Write::Effect(effect) = write else { return true };
-    match effect {
-        Effect::RaiseWeight(_) if fault != Some(Fault::NoFreshRead) => {
-            let fence = truth.routes.epoch <= epoch || fault == Some(Fault::NoEpochFence);
+    match write {
+        Write::Route(index, Effect::RaiseWeight(_)) if fault != Some(Fault::NoFreshRead) => {
+            let there = truth.routes.iter().nth(*index).map_or(0, |route| route.epoch);
+            let fence = there <= epoch || fault == Some(Fault::NoEpochFence);
             fence && (candidate_ready(truth) || fault == Some(Fault::ReadyAtOnce))
         }
-        Effect::CutOff(slot) => truth.candidate.value != Some(*slot),
-        Effect::Vacate { color, .. } => {
+        Write::Route(_, Effect::CutOff(slot)) => truth.candidate.value != Some(*slot),
+        Write::Effect(Effect::Vacate { color, .. }) => {
             truth.slot(*color).is_none_or(|pods| pods.epoch <= epoch || fault == Some(Fault::NoEpochFence))
         }
-        _ => true,
+        Write::Route(..) | Write::Effect(_) | Write::Commit(_) => true,
     }
 }
 

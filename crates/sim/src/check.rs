@@ -1,11 +1,13 @@
 //! The invariants, held against every state and every write that lands.
 
-use teal_plan::record::{Outcome, Phase};
+use teal_plan::record::{Outcome, Phase, Record};
+use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Slot};
 
 use crate::apply::{candidate_ready, serves};
+use crate::model::settings;
 use crate::view::shares;
-use crate::world::{Truth, World, Write, settings};
+use crate::world::{Truth, World, Write};
 
 /// An invariant that doesn't hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,15 +25,19 @@ fn broken(invariant: &'static str, detail: impl Into<String>) -> Option<Broken> 
 
 /// Holds a state against what must always be so.
 pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
-    if world.truth.routes.value.is_some_and(|weight| weight > 100) {
+    let routes = &world.truth.routes;
+    if routes.iter().any(|route| route.value.is_some_and(|weight| weight > 100)) {
         return broken("I1", "a weight above 100");
     }
-    let shares = shares(world.proxies.routes, world.proxies.live, world.proxies.candidate);
-    shares
-        .iter()
-        .filter(|(_, share)| *share > 0)
-        .find_map(|(slot, _)| nowhere(&world.truth, *slot))
-        .or_else(|| if disturbed { None } else { wrong_share(world, &shares) })
+    let proxies = &world.proxies;
+    proxies.routes.into_iter().take(routes.iter().count().max(1)).find_map(|weight| {
+        let shares = shares(weight, proxies.live, proxies.candidate);
+        shares
+            .iter()
+            .filter(|(_, share)| *share > 0)
+            .find_map(|(slot, _)| nowhere(&world.truth, *slot))
+            .or_else(|| if disturbed { None } else { wrong_share(world, &shares) })
+    })
 }
 
 /// Requests go to a slot whose pods were taken away.
@@ -41,7 +47,7 @@ fn nowhere(truth: &Truth, slot: Slot) -> Option<Broken> {
         return None;
     }
     match truth.slot(slot.color) {
-        Some(pods) if pods.revision == slot.revision && (pods.ready || pods.broken) => None,
+        Some(pods) if pods.revision == slot.revision && (pods.ready || pods.broken || pods.down) => None,
         Some(pods) if pods.revision == slot.revision => {
             broken("I2", format!("requests reach {slot:?} before it serves"))
         }
@@ -85,46 +91,120 @@ fn wrong_share(world: &World, shares: &[(Slot, u8); 2]) -> Option<Broken> {
     }
 }
 
-/// Holds a write against what it may do, as it is issued.
-pub(crate) fn issued(truth: &Truth, write: &Write) -> Option<Broken> {
+/// Holds a write against what it may do, as it is issued. `fresh` is a writer that sees everything as it is.
+pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> Option<Broken> {
+    let truth = &world.truth;
     match write {
-        Write::Effect(Effect::RaiseWeight(weight)) if !candidate_ready(truth) => {
+        Write::Route(_, Effect::RaiseWeight(weight)) if !candidate_ready(truth) => {
             broken("I2", format!("a raise to {weight} without endpoints"))
         }
-        Write::Effect(_) | Write::Commit(_) => None,
+        Write::Effect(Effect::PointLive(slot)) if fresh && !serves(truth, *slot) => {
+            let now = truth.live.value.filter(|now| now != slot && serves(truth, *now))?;
+            broken(
+                "I2",
+                format!("the live role is turned from {now:?}, which serves, to {slot:?}, which doesn't"),
+            )
+        }
+        Write::Commit(record) if epoch == truth.record.epoch => {
+            gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
+        }
+        Write::Effect(_) | Write::Route(..) | Write::Commit(_) => None,
     }
 }
 
+/// A step ends with its gates alone, or by the word of a person.
+fn gates(world: &World, after: &Record) -> Option<Broken> {
+    let truth = &world.truth;
+    let shape = &world.budget.shape;
+    let said = |action| truth.act.as_ref().is_some_and(|act| !act.answered && act.action == action);
+    let before = &truth.record;
+    if let Phase::Rest { .. } = before.phase {
+        // A person who says Retire ends the watch in the same commit.
+        let given_up = before.previous.is_some() && after.previous.is_none() && !goes_back(after);
+        let ended =
+            before.watch.is_none() && truth.act.as_ref().is_some_and(|act| act.action == Action::Retire);
+        let watched = before.watch.is_some() && truth.check == Standing::Pass;
+        return (shape.jumps && given_up && !watched && !ended)
+            .then(|| "the old release was given up while callers that jumped were not watched".to_owned())
+            .and_then(|d| broken("I3", d));
+    }
+    let Phase::Step(place) = &before.phase else { return None };
+    let settings = settings(truth.wanted, shape);
+    let (at, step) = settings.step(&place.step)?;
+    let on = match &after.phase {
+        Phase::Step(next) => settings.step(&next.step).is_some_and(|(next, _)| next > at),
+        Phase::Promoting { .. } => true,
+        Phase::Rest { outcome } => *outcome == Outcome::Promoted,
+        Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,
+    };
+    if !on || said(Action::Skip) {
+        return None;
+    }
+    if place.held.is_some() {
+        return broken("checks", "a step that a person must decide on went on by itself");
+    }
+    if !step.checks.is_empty() && (truth.check != Standing::Pass || place.reached.is_none()) {
+        return broken("checks", format!("step {} ended while its check was {:?}", place.step, truth.check));
+    }
+    let approved = |nonce: &str| truth.approval.as_ref().is_some_and(|(given, _)| given == nonce);
+    if step.approvals.is_some() && !place.gate.as_ref().is_some_and(|gate| approved(&gate.nonce)) {
+        return broken("I6", format!("step {} ended without its approval", place.step));
+    }
+    None
+}
+
+/// A step counts as reached when all routes are at its weight.
+fn reached(truth: &Truth, after: &Record) -> Option<Broken> {
+    let at = |record: &Record| match &record.phase {
+        Phase::Step(place) => place.reached.map(|_| place.weight),
+        _ => None,
+    };
+    let weight = at(after).filter(|weight| at(&truth.record) != Some(*weight))?;
+    let short = truth.routes.iter().any(|route| route.value != Some(weight));
+    short
+        .then(|| format!("a step of {weight} % counts as reached with {:?}", truth.routes.weights()))
+        .and_then(|d| broken("I8", d))
+}
+
+const fn goes_back(record: &Record) -> bool {
+    matches!(record.phase, Phase::Returning { .. })
+}
+
 /// Holds a landed write against what it may change.
-pub(crate) fn landed(before: &Truth, after: &Truth, write: &Write) -> Option<Broken> {
+pub(crate) fn landed(before: &Truth, world: &World, write: &Write) -> Option<Broken> {
+    let after = &world.truth;
     epochs(before, after).or_else(|| match write {
-        Write::Commit(_) => steps(before, after),
+        Write::Commit(_) => steps(before, world),
         Write::Effect(Effect::Vacate { color, .. }) => vacated(before, after, *color),
-        Write::Effect(_) => raised(before, after),
+        Write::Effect(_) => turned(before, after),
+        Write::Route(index, _) => raised(before, after, *index),
     })
 }
 
 fn epochs(before: &Truth, after: &Truth) -> Option<Broken> {
+    let routes = before.routes.iter().zip(after.routes.iter()).map(|(old, new)| (old.epoch, new.epoch));
     let pairs = [
         (before.record.epoch, after.record.epoch),
-        (before.routes.epoch, after.routes.epoch),
         (before.live.epoch, after.live.epoch),
         (before.candidate.epoch, after.candidate.epoch),
     ];
     pairs
-        .iter()
+        .into_iter()
+        .chain(routes)
         .any(|(old, new)| new < old)
         .then(|| "an epoch went back".to_owned())
         .and_then(|d| broken("I4", d))
 }
 
 /// Steps go up by one and start at the first. After a commit that was not compared, the same step may be seen twice.
-fn steps(before: &Truth, after: &Truth) -> Option<Broken> {
+fn steps(before: &Truth, world: &World) -> Option<Broken> {
+    let after = &world.truth;
     if after.record.epoch <= before.record.epoch {
         return broken("I4", "a commit without a higher epoch");
     }
+    let settings = settings(after.wanted, &world.budget.shape);
     let index = |truth: &Truth| match &truth.record.phase {
-        Phase::Step(place) => settings(truth.wanted).step(&place.step).map(|(index, _)| index),
+        Phase::Step(place) => settings.step(&place.step).map(|(index, _)| index),
         Phase::New
         | Phase::Installing { .. }
         | Phase::Rest { .. }
@@ -136,10 +216,12 @@ fn steps(before: &Truth, after: &Truth) -> Option<Broken> {
         (None, Some(new)) => new > 0,
         (_, None) => false,
     };
-    let unpromoted = matches!(after.record.phase, Phase::Promoting { .. }) && index(before) != Some(1);
-    (jump || unpromoted)
-        .then(|| format!("{:?} → {:?}", before.record.phase, after.record.phase))
-        .and_then(|d| broken("I8", d))
+    let promoting = |truth: &Truth| matches!(truth.record.phase, Phase::Promoting { .. });
+    let unpromoted = promoting(after) && !promoting(before) && index(before) != Some(1);
+    if jump || unpromoted {
+        return broken("I8", format!("{:?} → {:?}", before.record.phase, after.record.phase));
+    }
+    None
 }
 
 /// What serves, is kept or has not drained is not deleted.
@@ -162,19 +244,21 @@ fn vacated(before: &Truth, after: &Truth, color: Color) -> Option<Broken> {
 }
 
 /// After a rollback that is durable and stamped, the candidate's weight never rises; a raise is never above its step.
-fn raised(before: &Truth, after: &Truth) -> Option<Broken> {
-    let candidate = |truth: &Truth| truth.routes.value.unwrap_or(0);
-    if candidate(after) <= candidate(before) {
-        return turned(before, after);
+fn raised(before: &Truth, after: &Truth, index: usize) -> Option<Broken> {
+    let route = |truth: &Truth| truth.routes.iter().nth(index).copied();
+    let (old, new) = (route(before)?, route(after)?);
+    let (was, is) = (old.value.unwrap_or(0), new.value.unwrap_or(0));
+    if is <= was {
+        return None;
     }
     let record = &before.record;
     match &record.phase {
         Phase::Rest { .. } | Phase::New | Phase::Installing { .. } => broken("I5", "the weight rose at rest"),
-        Phase::Returning { .. } if before.routes.epoch >= record.epoch => {
+        Phase::Returning { .. } if old.epoch >= record.epoch => {
             broken("I5", "the weight rose after going back")
         }
-        Phase::Step(place) if candidate(after) > place.weight => {
-            broken("I14", format!("{} is above step {}", candidate(after), place.step))
+        Phase::Step(place) if is > place.weight => {
+            broken("I14", format!("{is} is above step {}", place.step))
         }
         Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => None,
     }
@@ -191,7 +275,10 @@ fn turned(before: &Truth, after: &Truth) -> Option<Broken> {
         return broken("I5", "the live role was turned away after going back");
     }
     let blind = away && after.live.value.is_some_and(|slot| !serves(after, slot));
-    let lost = after.live.value.is_some_and(|slot| after.slot(slot.color).is_none_or(|pods| !pods.broken));
+    let lost = after
+        .live
+        .value
+        .is_some_and(|slot| after.slot(slot.color).is_none_or(|pods| !pods.broken && !pods.down));
     (blind && lost)
         .then(|| "the live role was turned to pods that don't serve".to_owned())
         .and_then(|d| broken("I2", d))

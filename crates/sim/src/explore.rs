@@ -5,11 +5,13 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use teal_plan::record::Phase;
+use teal_plan::snapshot::Standing;
 
-use crate::act::{calm_round, successors};
+use crate::act::{Say, calm_round, successors};
 use crate::check::{self, Broken};
 use crate::fault::Fault;
-use crate::world::{Budget, World};
+use crate::model::Budget;
+use crate::world::{Truth, World};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +47,7 @@ pub struct Found {
 pub fn explore(bounds: Bounds, fault: Option<Fault>) -> Found {
     let mut walk = Walk::new(bounds, fault);
     let start = World::at_rest(bounds.budget);
-    walk.enter(&start, usize::MAX, String::new());
+    walk.enter(&start, usize::MAX, 0);
     walk.queue.push_back((0, start));
     while let Some((index, world)) = walk.queue.pop_front() {
         if walk.found.broken.is_some() || walk.found.states >= bounds.states {
@@ -61,8 +63,8 @@ struct Walk {
     bounds: Bounds,
     fault: Option<Fault>,
     known: FxHashMap<(u64, u64), usize>,
-    /// For each state where it came from and by what.
-    parents: Vec<(usize, String)>,
+    /// For each state where it came from, and as which of what could happen there.
+    parents: Vec<(usize, usize)>,
     queue: VecDeque<(usize, World)>,
     found: Found,
 }
@@ -89,12 +91,12 @@ impl Walk {
     }
 
     /// True if the state is new.
-    fn enter(&mut self, world: &World, parent: usize, label: String) -> bool {
+    fn enter(&mut self, world: &World, parent: usize, place: usize) -> bool {
         let index = self.parents.len();
         if *self.known.entry(fingerprint(world)).or_insert(index) != index {
             return false;
         }
-        self.parents.push((parent, label));
+        self.parents.push((parent, place));
         self.found.states += 1;
         true
     }
@@ -112,13 +114,13 @@ impl Walk {
                 Err(broken) => return self.report(broken, index, None),
             }
         }
-        for next in successors(world, self.fault) {
+        for (place, next) in successors(world, self.fault, Say(false)).into_iter().enumerate() {
             self.found.transitions += 1;
             if let Some(broken) = next.broken {
-                return self.report(broken, index, Some(next.label));
+                return self.report(broken, index, Some(place));
             }
             let new = self.parents.len();
-            if self.enter(&next.world, index, next.label) {
+            if self.enter(&next.world, index, place) {
                 self.queue.push_back((new, next.world));
             }
         }
@@ -136,17 +138,21 @@ impl Walk {
         }
     }
 
-    fn report(&mut self, broken: Broken, index: usize, last: Option<String>) {
-        let mut path: Vec<String> = last.into_iter().collect();
+    /// The way there is walked once more, for its labels.
+    fn report(&mut self, broken: Broken, index: usize, last: Option<usize>) {
+        let mut places: Vec<usize> = last.into_iter().collect();
         let mut at = index;
-        while let Some((parent, label)) = self.parents.get(at) {
-            if *parent == usize::MAX {
-                break;
-            }
-            path.push(label.clone());
+        while let Some((parent, place)) = self.parents.get(at).filter(|(parent, _)| *parent != usize::MAX) {
+            places.push(*place);
             at = *parent;
         }
-        path.reverse();
+        let mut world = World::at_rest(self.bounds.budget);
+        let mut path = Vec::new();
+        for place in places.into_iter().rev() {
+            let Some(next) = successors(&world, self.fault, Say(true)).into_iter().nth(place) else { break };
+            path.push(next.label);
+            world = next.world;
+        }
         self.found.broken = Some((broken, path));
     }
 }
@@ -180,16 +186,20 @@ fn settle(world: &World, fault: Option<Fault>) -> Result<usize, Broken> {
 }
 
 fn settled(world: &World) -> Result<(), Broken> {
-    let record = &world.truth.record;
+    let (truth, record) = (&world.truth, &world.truth.record);
     let resting = match &record.phase {
         Phase::Rest { .. } => {
             let home = record.live.map(|live| live.slot);
-            world.truth.live.value == home
-                && world.truth.candidate.value == home
-                && world.truth.routes.value.is_none()
+            truth.live.value == home
+                && truth.candidate.value == home
+                && truth.routes.iter().all(|route| route.value.is_none())
         }
-        Phase::Step(place) => place.gate.is_some() || record.paused.is_some() || stuck_pods(world),
-        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => false,
+        Phase::Step(place) => {
+            place.gate.is_some() || place.held.is_some() || record.paused.is_some() || waits(world)
+        }
+        // Another hand may have turned a promotion into something that only a person can decide on.
+        Phase::Promoting { .. } => record.paused.is_some() || (world.budget.shape.holds && stuck_pods(truth)),
+        Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,
     };
     if resting {
         return Ok(());
@@ -197,7 +207,15 @@ fn settled(world: &World) -> Result<(), Broken> {
     Err(Broken { invariant: "settles", detail: format!("stands still in {:?}", record.phase) })
 }
 
-/// A candidate that never gets ready is waited for until its deadline, which lies beyond the model's time.
-fn stuck_pods(world: &World) -> bool {
-    [world.truth.blue, world.truth.green].iter().flatten().any(|pods| pods.broken)
+/// For numbers, or for a candidate that never gets ready until a deadline that lies beyond the model's time, or after which a
+/// person is waited for.
+fn waits(world: &World) -> bool {
+    let shape = &world.budget.shape;
+    let measured = crate::apply::place(&world.truth.record).is_some();
+    let numbers = measured && world.truth.check == Standing::Pending && (shape.checked || shape.jumps);
+    numbers || (stuck_pods(&world.truth) && (!shape.hurried || shape.holds))
+}
+
+fn stuck_pods(truth: &Truth) -> bool {
+    [truth.blue, truth.green].iter().flatten().any(|pods| pods.broken)
 }

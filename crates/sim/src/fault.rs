@@ -29,6 +29,24 @@ pub enum Fault {
     Overshoot,
     /// A step is left out.
     SkipStep,
+    /// What the first VirtualService says is taken for all of them.
+    OneForAll,
+    /// Without a mesh the live role is turned with the first step.
+    SwitchEarly,
+    /// A check that has said nothing yet counts as passed.
+    SilencePasses,
+    /// A check that has no answer any more counts as passed.
+    BlindPasses,
+    /// That a person must decide is not committed.
+    HoldForgets,
+    /// An approval of any question counts for the open one.
+    AnyNonce,
+    /// Going back doesn't ask whether live serves.
+    BackToTheDead,
+    /// Nothing is ever late.
+    NoDeadline,
+    /// Callers that jump at promotion are not watched.
+    JumpUnwatched,
 }
 
 impl Fault {
@@ -36,7 +54,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 13] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 22] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4", "I8", "I5", "I3"]),
@@ -50,5 +68,14 @@ impl Fault {
         (Self::LeaveBeforeTurning, "late writes and going back", &["share", "settles"]),
         (Self::Overshoot, "late writes and going back", &["I14"]),
         (Self::SkipStep, "late writes and going back", &["I8"]),
+        (Self::OneForAll, "two VirtualServices", &["I8", "share", "settles"]),
+        (Self::SwitchEarly, "no mesh", &["I14", "I2", "I5", "settles"]),
+        (Self::SilencePasses, "a check", &["checks"]),
+        (Self::BlindPasses, "a check", &["checks"]),
+        (Self::HoldForgets, "a check that holds", &["checks", "settles"]),
+        (Self::AnyNonce, "a retry", &["I6"]),
+        (Self::BackToTheDead, "live stops serving", &["I2"]),
+        (Self::NoDeadline, "a deadline", &["settles"]),
+        (Self::JumpUnwatched, "callers jump", &["I3"]),
     ];
 }

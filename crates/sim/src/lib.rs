@@ -16,10 +16,14 @@
 mod act;
 mod apply;
 pub mod check;
+mod events;
 pub mod explore;
 pub mod fault;
+pub mod model;
+mod time;
 mod view;
 pub mod world;
 
 pub use explore::{Bounds, Found, explore};
 pub use fault::Fault;
+pub use model::{Budget, Shape};

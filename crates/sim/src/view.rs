@@ -2,13 +2,14 @@
 
 use teal_plan::record::{Phase, Record};
 use teal_plan::snapshot::{
-    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, RoutesSeen, ServiceSeen,
-    Standing, World as Seen,
+    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, Obstacle, RoutesSeen,
+    ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
-use crate::world::{Caches, NOW, Pods, Stored, TICK, Truth, Weight, World, content, settings};
+use crate::model::{CHECK, GUARD, NOW, TICK, content, settings};
+use crate::world::{Caches, InFlight, PROPAGATED, Pods, Routes, Stored, Truth, Weight, World, Write};
 
 /// Who plans.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,10 +35,11 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         }
     };
     let truth = &world.truth;
-    let mut settings = settings(truth.wanted);
+    let mut settings = settings(truth.wanted, &world.budget.shape);
     match fault {
         Some(Fault::NoPropagation) => settings.propagation = Span(0),
         Some(Fault::NoDrain) => settings.drain = Span(0),
+        Some(Fault::NoDeadline) => settings.progress_deadline = Span(1_000 * TICK),
         _ => {}
     }
     if fault == Some(Fault::NoDrain) {
@@ -50,19 +52,33 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         settings,
         record: caches.record.clone(),
         deleting: false,
-        world: seen(truth, caches, fault),
-        decisions: decisions(truth),
-        checks: vec![("errors".to_owned(), standing(truth))],
+        world: seen(world, caches, fault),
+        decisions: decisions(truth, fault),
+        checks: vec![(GUARD.to_owned(), guard(truth)), (CHECK.to_owned(), check(truth, fault))],
     }
 }
 
 /// A nonce that is nowhere in the world, so that an old approval never fits a new question.
 fn unused_nonce(world: &World) -> String {
-    let text = format!("{:?} {:?} {:?}", world.truth, world.caches.record, world.in_flight);
-    ["#a", "#b", "#c", "#d", "#e"].iter().find(|nonce| !text.contains(**nonce)).unwrap_or(&"#z").to_string()
+    let late = match &world.in_flight {
+        Some(InFlight { write: Write::Commit(record), .. }) => Some(&**record),
+        Some(_) | None => None,
+    };
+    let records = [&world.truth.record, &world.caches.record].into_iter().chain(late);
+    let asked: Vec<&str> = records
+        .filter_map(|record| match &record.phase {
+            Phase::Step(place) => place.gate.as_ref().map(|gate| gate.nonce.as_str()),
+            _ => None,
+        })
+        .chain(world.truth.approval.as_ref().map(|(nonce, _)| nonce.as_str()))
+        .chain(world.truth.act.as_ref().and_then(|act| act.nonce.as_deref()))
+        .collect();
+    let free = ["#a", "#b", "#c", "#d", "#e", "#f"].into_iter().find(|nonce| !asked.contains(nonce));
+    free.unwrap_or("#z").to_owned()
 }
 
-fn seen(truth: &Truth, caches: &Caches, fault: Option<Fault>) -> Seen {
+fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
+    let truth = &world.truth;
     let stale = caches.unseen.iter().any(|unseen| *unseen);
     let [blue, green] = caches.slots;
     let stamped = fault == Some(Fault::NoStamp);
@@ -76,17 +92,39 @@ fn seen(truth: &Truth, caches: &Caches, fault: Option<Fault>) -> Seen {
         live_service: service(caches.live, [blue, green], stamped),
         candidate_service: service(caches.candidate, [blue, green], stamped),
         routes: RoutesSeen {
-            form: caches.routes.value.map_or(Form::Owner, Form::Entered),
-            since: ago(caches.routes.age),
-            epoch: if stamped { u64::MAX } else { caches.routes.epoch },
+            form: form(&caches.routes, fault),
+            since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
+            epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: truth.foreign.map(|before| Foreign { manager: "hand".to_owned(), before, recent: 1 }),
         },
         recorded: truth.recorded,
-        obstacles: Vec::new(),
+        obstacles: if world.budget.shape.jumps { vec![unlisted()] } else { Vec::new() },
         found: Found::Nothing,
-        highest_epoch: caches.routes.epoch.max(caches.live.epoch).max(caches.candidate.epoch),
+        highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
         highest_counter: 0,
     }
+}
+
+/// As `cluster::observe` puts several VirtualServices together.
+fn form(routes: &Routes, fault: Option<Fault>) -> Form {
+    let one = fault == Some(Fault::OneForAll);
+    let weights = || routes.iter().take(if one { 1 } else { 2 }).map(|route| route.value);
+    let owner = weights().any(|weight| weight.is_none());
+    let (lowest, highest) = (weights().flatten().min(), weights().flatten().max());
+    match (weights().next(), highest) {
+        (None, _) => Form::Unrouted,
+        (Some(_), None) => Form::Owner,
+        (Some(_), Some(weight)) if !owner && lowest == Some(weight) => Form::Entered(weight),
+        (Some(_), Some(highest)) => Form::Mixed { highest, owner },
+    }
+}
+
+fn lowest_epoch(routes: &Routes) -> u64 {
+    routes.iter().map(|route| route.epoch).min().unwrap_or(0)
+}
+
+fn unlisted() -> Obstacle {
+    Obstacle { reason: "UnmanagedRoutes".to_owned(), message: String::new(), stops: Stops::Nothing }
 }
 
 fn ago(age: u8) -> Time {
@@ -114,7 +152,8 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
         };
     };
     let slot = Slot { color, revision: pods.revision };
-    let ready = pods.ready || fault == Some(Fault::ReadyAtOnce);
+    let blind = fault == Some(Fault::BackToTheDead) && pods.down;
+    let ready = pods.ready || blind || fault == Some(Fault::ReadyAtOnce);
     let expected = expected(&caches.record, color);
     ColorSeen {
         objects: match expected {
@@ -137,41 +176,68 @@ fn expected(record: &Record, color: Color) -> Option<teal_plan::Revision> {
         .map(|release| release.slot.revision)
 }
 
-fn standing(truth: &Truth) -> CheckSeen {
+fn guard(truth: &Truth) -> CheckSeen {
     // The guard's verdict is of the candidate: at rest there is none to fail.
     let failing = truth.guard_fails && matches!(truth.record.phase, Phase::Step(_) | Phase::Promoting { .. });
     CheckSeen { standing: if failing { Standing::Fail } else { Standing::Pending }, detail: String::new() }
 }
 
-fn decisions(truth: &Truth) -> Vec<DecisionSeen> {
-    let decision = |name: &str, action, revision: String, nonce: Option<String>| DecisionSeen {
+fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {
+    let standing = match (truth.check, fault) {
+        (Standing::Pending, Some(Fault::SilencePasses)) => Standing::Pass,
+        (Standing::Blind, Some(Fault::BlindPasses)) => Standing::Pass,
+        (standing, _) => standing,
+    };
+    CheckSeen { standing, detail: String::new() }
+}
+
+fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {
+    let decision = |name: &str, number: u8, action, revision: Option<String>| DecisionSeen {
         name: name.to_owned(),
-        uid: format!("{name} {revision} {nonce:?}"),
+        uid: format!("{name} {number} {revision:?}"),
         same_rollout: true,
         action,
-        revision: Some(revision),
-        step: nonce.as_ref().map(|_| "canary".to_owned()),
-        nonce,
+        revision,
+        step: None,
+        nonce: None,
         user: "ana".to_owned(),
         via: "cli".to_owned(),
         reason: String::new(),
     };
     let mut decisions = Vec::new();
     if let Some((revision, false)) = truth.rollback {
-        decisions.push(decision("rollback", Action::Rollback, revision.to_string(), None));
+        decisions.push(decision("rollback", 0, Action::Rollback, Some(revision.to_string())));
     }
     if let Some((nonce, false)) = &truth.approval
         && let Some(candidate) = truth.record.candidate
     {
+        let open = match &truth.record.phase {
+            Phase::Step(place) => place.gate.as_ref().map(|gate| gate.nonce.clone()),
+            _ => None,
+        };
+        let any = open.filter(|_| fault == Some(Fault::AnyNonce));
         let revision = candidate.slot.revision.to_string();
-        decisions.push(decision("approve", Action::Approve, revision, Some(nonce.clone())));
+        decisions.push(DecisionSeen {
+            uid: format!("approve {revision} {nonce}"),
+            step: Some("canary".to_owned()),
+            nonce: any.or(Some(nonce.clone())),
+            ..decision("approve", 0, Action::Approve, Some(revision))
+        });
+    }
+    if let Some(act) = truth.act.as_ref().filter(|act| !act.answered) {
+        let revision = act.revision.map(|revision| revision.to_string());
+        decisions.push(DecisionSeen {
+            step: act.step.clone(),
+            nonce: act.nonce.clone(),
+            ..decision("act", act.number, act.action, revision)
+        });
     }
     decisions
 }
 
 /// Percent of requests that reach each of blue and green, by content of routes and roles. Requests to nothing count for none.
-pub(crate) fn shares(routes: Weight, live: Option<Slot>, candidate: Option<Slot>) -> [(Slot, u8); 2] {
-    let weight = routes.unwrap_or(0);
+pub(crate) fn shares(weight: Weight, live: Option<Slot>, candidate: Option<Slot>) -> [(Slot, u8); 2] {
+    let weight = weight.unwrap_or(0);
     let nowhere = Slot { color: Color::Blue, revision: content(0).revision(0) };
     [(live.unwrap_or(nowhere), 100 - weight), (candidate.unwrap_or(nowhere), weight)]
 }

@@ -1,13 +1,11 @@
 //! The modelled world: small, comparable, finite.
 
-use teal_plan::record::{Phase, Record, StepRecord};
-use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
-use teal_plan::{Color, ContentHash, Effect, Revision, Slot, Span, Time};
+use teal_plan::record::{Phase, Record};
+use teal_plan::snapshot::{Action, Standing};
+use teal_plan::{Color, Effect, Revision, Slot};
 
-/// One step of the model's clock, in the planner's milliseconds.
-pub const TICK: i64 = 1000;
-/// The model's present never moves; what lies in the past or future is moved instead, so that states repeat.
-pub const NOW: Time = Time(1_000_000);
+use crate::model::{Budget, NOW, content};
+
 /// Ages of routes and roles beyond the propagation wait are the same.
 pub const PROPAGATED: u8 = 1;
 /// Ages of pods' last request beyond the drain are the same.
@@ -21,7 +19,7 @@ pub struct Truth {
     /// The content that the spec asks for.
     pub wanted: u8,
     /// The managed routes.
-    pub routes: Stored<Weight>,
+    pub routes: Routes,
     /// Where the live role points.
     pub live: Stored<Option<Slot>>,
     /// Where the candidate role points.
@@ -36,6 +34,10 @@ pub struct Truth {
     pub recorded: bool,
     /// The guard's check fails.
     pub guard_fails: bool,
+    /// What is known of the check in the present place.
+    pub check: Standing,
+    /// What a person decided last besides approvals and rollbacks.
+    pub act: Option<Act>,
     /// A person approved the question of this nonce; answered or not.
     pub approval: Option<(String, bool)>,
     /// A person rolled this revision back; answered or not.
@@ -46,6 +48,58 @@ pub struct Truth {
 
 /// What a route says of the candidate role: nothing, or a weight.
 pub type Weight = Option<u8>;
+
+/// The managed routes, one for each VirtualService.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Routes {
+    /// Those beyond the count are not there.
+    each: [Stored<Weight>; 2],
+    count: u8,
+}
+
+impl Routes {
+    /// That many, as their owner wrote them.
+    pub const fn new(count: u8) -> Self {
+        Self { each: [Stored { value: None, epoch: 1, age: PROPAGATED }; 2], count }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Stored<Weight>> {
+        self.each.iter().take(usize::from(self.count))
+    }
+
+    /// All of them, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stored<Weight>> {
+        self.each.iter_mut().take(usize::from(self.count))
+    }
+
+    /// The highest epoch.
+    pub fn highest_epoch(&self) -> u64 {
+        self.iter().map(|route| route.epoch).max().unwrap_or(0)
+    }
+
+    /// What all of them say.
+    pub fn weights(&self) -> [Weight; 2] {
+        self.each.map(|route| route.value)
+    }
+}
+
+/// A Decision.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Act {
+    /// What is wanted.
+    pub action: Action,
+    /// On what.
+    pub revision: Option<Revision>,
+    /// Of which step.
+    pub step: Option<String>,
+    /// The question that it answers.
+    pub nonce: Option<String>,
+    /// Tells it from other Decisions.
+    pub number: u8,
+    /// Its outcome is written.
+    pub answered: bool,
+}
 
 /// An object with the epoch that it carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,6 +123,8 @@ pub struct Pods {
     pub ready: bool,
     /// They will never serve.
     pub broken: bool,
+    /// They don't serve for a while, by no fault of the release.
+    pub down: bool,
     /// Ticks since any proxy sent them a request, up to [`DRAINED`].
     pub idle: u8,
 }
@@ -79,7 +135,7 @@ pub struct Caches {
     /// The record.
     pub record: Record,
     /// Routes, with ticks since A saw them so.
-    pub routes: Stored<Weight>,
+    pub routes: Routes,
     /// The live role.
     pub live: Stored<Option<Slot>>,
     /// The candidate role.
@@ -94,7 +150,7 @@ pub struct Caches {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Proxies {
     /// Routes.
-    pub routes: Weight,
+    pub routes: [Weight; 2],
     /// Pods behind the live role.
     pub live: Option<Slot>,
     /// Pods behind the candidate role.
@@ -119,29 +175,8 @@ pub enum Write {
     Commit(Box<Record>),
     /// An effect.
     Effect(Effect),
-}
-
-/// How much may still go wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Budget {
-    /// New contents of the spec.
-    pub contents: u8,
-    /// Returns of the spec to the first content.
-    pub cancels: u8,
-    /// Pods that break.
-    pub breaks: u8,
-    /// Guards that fail.
-    pub guards: u8,
-    /// Rollbacks by a person.
-    pub rollbacks: u8,
-    /// Changes by foreign hands.
-    pub drifts: u8,
-    /// Writes that stay in flight.
-    pub delays: u8,
-    /// Crashes of A.
-    pub crashes: u8,
-    /// Which kinds lag in A's caches: record, routes, roles, pods. The others are always fresh.
-    pub lags: [bool; 4],
+    /// The part of an effect on routes that is done to one VirtualService.
+    Route(usize, Effect),
 }
 
 /// A state of everything.
@@ -159,39 +194,6 @@ pub struct World {
     pub budget: Budget,
 }
 
-/// The content with that number.
-pub const fn content(number: u8) -> ContentHash {
-    ContentHash { version: 1, digest: [number; 32] }
-}
-
-/// The steps and timings of the model.
-pub fn settings(wanted: u8) -> Settings {
-    let step = |name: &str, weight, hold, approvals| Step {
-        name: name.to_owned(),
-        weight,
-        hold: Span(hold),
-        checks: Vec::new(),
-        approvals,
-    };
-    Settings {
-        generation: i64::from(wanted),
-        wanted: Some(content(wanted)),
-        mode: Mode::Active,
-        steps: vec![step("canary", 10, 0, Some(1)), step("full", 100, TICK, None)],
-        guards: vec![Guard { check: "errors".to_owned(), until: Until::Promoted }],
-        on_failure: OnFailure::Rollback,
-        on_blind: Vec::new(),
-        readiness: Readiness::OnWaiting,
-        progress_deadline: Span(1_000 * TICK),
-        keep_previous: Span(3 * TICK),
-        keep_failed: Span(2 * TICK),
-        routed: true,
-        propagation: Span(TICK),
-        drain: Span(2 * TICK),
-        endpoint_grace: Span(TICK),
-    }
-}
-
 impl World {
     /// Live in blue serves content 1; nothing else is there.
     pub fn at_rest(budget: Budget) -> Self {
@@ -206,11 +208,12 @@ impl World {
             ..Record::default()
         };
         let role = Stored { value: Some(slot), epoch: 1, age: PROPAGATED };
-        let pods = Pods { revision: slot.revision, epoch: 1, ready: true, broken: false, idle: 0 };
+        let pods =
+            Pods { revision: slot.revision, epoch: 1, ready: true, broken: false, down: false, idle: 0 };
         let truth = Truth {
             record,
             wanted: 1,
-            routes: Stored { value: None, epoch: 1, age: PROPAGATED },
+            routes: Routes::new(budget.shape.routes),
             live: role,
             candidate: role,
             blue: Some(pods),
@@ -218,112 +221,21 @@ impl World {
             finalizer: false,
             recorded: true,
             guard_fails: false,
+            check: Standing::Pending,
+            act: None,
             approval: None,
             rollback: None,
             foreign: None,
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
-            proxies: Proxies { routes: None, live: Some(slot), candidate: Some(slot) },
+            proxies: Proxies { routes: [None; 2], live: Some(slot), candidate: Some(slot) },
             truth,
             in_flight: None,
             budget,
         };
         world.normalise();
         world
-    }
-
-    /// Forgets what no rule looks at, so that states repeat; kinds that don't lag are seen at once.
-    pub fn normalise(&mut self) {
-        self.see_what_does_not_lag();
-        for record in self.records() {
-            forget(record);
-        }
-        self.renumber_epochs();
-    }
-
-    fn see_what_does_not_lag(&mut self) {
-        let [record, routes, roles, pods] = self.budget.lags;
-        if !record {
-            self.caches.see_record(&self.truth);
-        }
-        if !routes {
-            self.caches.see_routes(&self.truth);
-        }
-        if !roles {
-            self.caches.see_roles(&self.truth);
-        }
-        if !pods {
-            self.caches.see_pods(&self.truth);
-        }
-    }
-
-    fn records(&mut self) -> impl Iterator<Item = &mut Record> {
-        let late = match &mut self.in_flight {
-            Some(InFlight { write: Write::Commit(record), .. }) => Some(&mut **record),
-            Some(_) | None => None,
-        };
-        [&mut self.truth.record, &mut self.caches.record].into_iter().chain(late)
-    }
-
-    /// Rules only compare epochs: numbered anew in the same order, more states are the same state.
-    fn renumber_epochs(&mut self) {
-        let mut order: Vec<u64> = Vec::new();
-        self.each_epoch(&mut |epoch| order.push(*epoch));
-        order.sort_unstable();
-        order.dedup();
-        self.each_epoch(&mut |epoch| {
-            let rank = order.binary_search(epoch).unwrap_or(0);
-            *epoch = u64::try_from(rank).unwrap_or(0) + 1;
-        });
-    }
-
-    fn each_epoch(&mut self, change: &mut dyn FnMut(&mut u64)) {
-        for record in self.records() {
-            change(&mut record.epoch);
-            change(&mut record.started);
-        }
-        if let Some(late) = &mut self.in_flight {
-            change(&mut late.epoch);
-        }
-        let (truth, caches) = (&mut self.truth, &mut self.caches);
-        for epoch in [
-            &mut truth.routes.epoch,
-            &mut truth.live.epoch,
-            &mut truth.candidate.epoch,
-            &mut caches.routes.epoch,
-            &mut caches.live.epoch,
-            &mut caches.candidate.epoch,
-        ] {
-            change(epoch);
-        }
-        let [cached_blue, cached_green] = &mut caches.slots;
-        for pods in [&mut truth.blue, &mut truth.green, cached_blue, cached_green].into_iter().flatten() {
-            change(&mut pods.epoch);
-        }
-    }
-
-    /// One tick of time: everything in the record moves one tick into the past, ages grow.
-    pub fn tick(&mut self) {
-        for record in self.records() {
-            shift(record);
-        }
-        let truth = &mut self.truth;
-        for age in [
-            &mut truth.routes.age,
-            &mut truth.live.age,
-            &mut truth.candidate.age,
-            &mut self.caches.routes.age,
-            &mut self.caches.live.age,
-            &mut self.caches.candidate.age,
-        ] {
-            *age = (*age + 1).min(PROPAGATED);
-        }
-        self.proxies =
-            Proxies { routes: truth.routes.value, live: truth.live.value, candidate: truth.candidate.value };
-        for pods in [&mut self.truth.blue, &mut self.truth.green].into_iter().flatten() {
-            pods.idle = (pods.idle + 1).min(DRAINED);
-        }
     }
 }
 
@@ -338,7 +250,7 @@ impl Caches {
             slots: [truth.blue, truth.green],
             unseen: [false; 4],
         };
-        caches.routes.age = 0;
+        caches.routes.iter_mut().for_each(|route| route.age = 0);
         caches.live.age = 0;
         caches.candidate.age = 0;
         caches
@@ -350,7 +262,9 @@ impl Caches {
     }
 
     pub(crate) fn see_routes(&mut self, truth: &Truth) {
-        self.routes = seen(self.routes, truth.routes);
+        for (cached, there) in self.routes.iter_mut().zip(truth.routes.iter()) {
+            *cached = seen(*cached, *there);
+        }
         self.unseen[1] = false;
     }
 
@@ -389,43 +303,5 @@ impl Truth {
             Color::Blue => &mut self.blue,
             Color::Green => &mut self.green,
         }
-    }
-}
-
-fn forget(record: &mut Record) {
-    record.history.clear();
-    record.rejected.clear();
-    record.pinned.clear();
-    for release in [&mut record.live, &mut record.candidate, &mut record.previous].into_iter().flatten() {
-        release.since = NOW;
-        release.attempt = 1;
-    }
-    if let Some(wanted) = &mut record.wanted {
-        wanted.attempts = 1;
-    }
-    if let Phase::Step(StepRecord { gate: Some(gate), .. }) = &mut record.phase {
-        gate.opened = NOW;
-        for vote in &mut gate.votes {
-            vote.at = NOW;
-        }
-    }
-    match &mut record.phase {
-        Phase::Returning { since, .. } => *since = NOW,
-        Phase::New
-        | Phase::Installing { .. }
-        | Phase::Rest { .. }
-        | Phase::Step(_)
-        | Phase::Promoting { .. } => {}
-    }
-}
-
-/// Moves the instants that rules look at one tick into the past, no further than any rule looks. Deadlines are far away
-/// in this model and stay there.
-fn shift(record: &mut Record) {
-    for until in record.kept_until.iter_mut().chain(record.vacate_after.iter_mut()) {
-        *until = Time((until.0 - TICK).max(NOW.0));
-    }
-    if let Phase::Step(StepRecord { reached: Some(reached), .. }) = &mut record.phase {
-        *reached = Time((reached.0 - TICK).max(NOW.0 - TICK));
     }
 }

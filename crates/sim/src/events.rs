@@ -1,0 +1,197 @@
+//! What may happen besides the writes of Teal: proxies follow, pods come and go, other hands and people act.
+
+use teal_plan::Color;
+use teal_plan::record::{Phase, Record};
+use teal_plan::snapshot::{Action, Standing};
+
+use crate::act::{Gather, outdate};
+use crate::apply::{Kind, place};
+use crate::world::{Act, Pods, Truth, World};
+
+pub(crate) fn gather(gather: &mut Gather<'_>) {
+    proxies(gather);
+    pods(gather);
+    hands(gather);
+    numbers(gather);
+    spec(gather);
+    people(gather);
+    if gather.world.budget.acts > 0 && gather.world.truth.act.as_ref().is_none_or(|act| act.answered) {
+        decisions(gather);
+    }
+}
+
+fn proxies(gather: &mut Gather<'_>) {
+    for index in 0..gather.world.truth.routes.iter().count() {
+        gather.push("proxies see a VirtualService", |w| {
+            let there = w.truth.routes.weights();
+            if let (Some(seen), Some(there)) = (w.proxies.routes.get_mut(index), there.get(index)) {
+                *seen = *there;
+            }
+        });
+    }
+    gather.push("proxies see the live role's endpoints", |w| w.proxies.live = w.truth.live.value);
+    gather.push("proxies see the candidate role's endpoints", |w| {
+        w.proxies.candidate = w.truth.candidate.value;
+    });
+    gather.push("time passes", World::tick);
+}
+
+fn pods(gather: &mut Gather<'_>) {
+    let (truth, budget) = (&gather.world.truth, gather.world.budget);
+    let live = truth.record.live.map(|live| live.slot.revision);
+    for (color, pods) in [(Color::Blue, truth.blue), (Color::Green, truth.green)] {
+        let Some(pods) = pods else { continue };
+        if !pods.ready && !pods.broken {
+            let change = |pods: &mut Pods| (pods.ready, pods.down) = (true, false);
+            gather.push("pods get ready", |w| with_pods(w, color, change));
+        }
+        let is_live = live == Some(pods.revision);
+        if budget.breaks > 0 && !pods.broken && !is_live {
+            gather.push("pods break", |w| {
+                w.budget.breaks -= 1;
+                with_pods(w, color, |pods| (pods.ready, pods.broken) = (false, true));
+            });
+        }
+        if budget.downs > 0 && pods.ready && is_live {
+            gather.push("live's pods stop serving", |w| {
+                w.budget.downs -= 1;
+                with_pods(w, color, |pods| (pods.ready, pods.down) = (false, true));
+            });
+        }
+    }
+}
+
+fn with_pods(world: &mut World, color: Color, change: impl FnOnce(&mut Pods)) {
+    if let Some(pods) = world.truth.slot_mut(color) {
+        change(pods);
+    }
+}
+
+fn hands(gather: &mut Gather<'_>) {
+    if gather.world.budget.drifts == 0 {
+        return;
+    }
+    let mut hand = |label: &str, touched: Kind, change: &dyn Fn(&mut Truth)| {
+        gather.push(label, |w| {
+            w.budget.drifts -= 1;
+            change(&mut w.truth);
+            outdate(w, touched);
+        });
+    };
+    let weight = |value, before| {
+        move |truth: &mut Truth| {
+            if let Some(route) = truth.routes.iter_mut().next() {
+                (route.value, route.age) = (value, 0);
+                truth.foreign = Some(before);
+            }
+        }
+    };
+    hand("the owner re-applies the routes", Kind::Route(0), &weight(None, true));
+    hand("another hand sets weight 50", Kind::Route(0), &weight(Some(50), false));
+    hand("another hand sets weight 0", Kind::Route(0), &weight(Some(0), false));
+    hand("the owner re-applies the Service's selector", Kind::Live, &|t| {
+        (t.live.value, t.live.age) = (None, 0);
+    });
+}
+
+/// What metrics say.
+fn numbers(gather: &mut Gather<'_>) {
+    let truth = &gather.world.truth;
+    if gather.world.budget.guards > 0 && !truth.guard_fails && truth.record.candidate.is_some() {
+        gather.push("the guard's check fails", |w| {
+            w.budget.guards -= 1;
+            w.truth.guard_fails = true;
+        });
+    }
+    if gather.world.budget.verdicts == 0 || place(&truth.record).is_none() {
+        return;
+    }
+    let mut say = |label: &str, standing| {
+        gather.push(label, |w| {
+            w.budget.verdicts -= 1;
+            w.truth.check = standing;
+        });
+    };
+    match truth.check {
+        Standing::Pending => {
+            say("the check passes", Standing::Pass);
+            say("the check fails", Standing::Fail);
+            say("the check has no answer any more", Standing::Blind);
+        }
+        Standing::Pass => say("the check fails", Standing::Fail),
+        // After a restart evidence is gathered anew.
+        Standing::Fail | Standing::Blind => say("the check passes", Standing::Pass),
+    }
+}
+
+fn spec(gather: &mut Gather<'_>) {
+    if gather.world.budget.contents > 0 {
+        gather.push("the spec asks for new content", |w| {
+            w.budget.contents -= 1;
+            w.truth.wanted = 1 + (3 - w.budget.contents.min(2));
+        });
+    }
+    if gather.world.budget.cancels > 0 && gather.world.truth.wanted != 1 {
+        gather.push("the spec asks for the first content again", |w| {
+            w.budget.cancels -= 1;
+            w.truth.wanted = 1;
+        });
+    }
+}
+
+fn people(gather: &mut Gather<'_>) {
+    let truth = &gather.world.truth;
+    let record = &truth.record;
+    let target = match &record.phase {
+        Phase::Rest { .. } if record.previous.is_some() => record.live,
+        Phase::Step(_) | Phase::Promoting { .. } => record.candidate,
+        Phase::Rest { .. } | Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => None,
+    };
+    if let Some(target) = target.filter(|_| gather.world.budget.rollbacks > 0 && truth.rollback.is_none()) {
+        gather.push("a person rolls back", |w| {
+            w.budget.rollbacks -= 1;
+            w.truth.rollback = Some((target.slot.revision, false));
+        });
+    }
+    if let Phase::Step(place) = &record.phase
+        && let Some(gate) = &place.gate
+        && truth.approval.as_ref().is_none_or(|(nonce, _)| *nonce != gate.nonce)
+    {
+        let nonce = gate.nonce.clone();
+        gather.push("a person approves", |w| w.truth.approval = Some((nonce, false)));
+    }
+}
+
+fn decisions(gather: &mut Gather<'_>) {
+    let budget = gather.world.budget;
+    for action in budget.shape.acts {
+        let Some(act) = decision(&gather.world.truth.record, *action, budget.acts) else { continue };
+        gather.push(&format!("a person decides {action:?}"), |w| {
+            w.budget.acts -= 1;
+            w.truth.act = Some(act);
+        });
+    }
+}
+
+/// The Decision as a person would write it who looks at the status now; none where it makes no sense to anybody.
+fn decision(record: &Record, action: Action, number: u8) -> Option<Act> {
+    let candidate = record.candidate.map(|candidate| candidate.slot.revision);
+    let step = match &record.phase {
+        Phase::Step(place) => Some(place),
+        _ => None,
+    };
+    let gate = step.and_then(|place| place.gate.as_ref());
+    let (revision, step, nonce) = match action {
+        Action::Pause => (None, None, None),
+        Action::Resume => {
+            record.paused.as_ref()?;
+            (None, None, None)
+        }
+        Action::Reject => (candidate, Some(step?.step.clone()), Some(gate?.nonce.clone())),
+        Action::Skip => (candidate, Some(step?.step.clone()), None),
+        Action::Retry => (Some(record.wanted?.revision), None, None),
+        Action::Retire => (Some(record.previous.or(record.candidate)?.slot.revision), None, None),
+        Action::Approve | Action::Rollback => return None,
+    };
+    Some(Act { action, revision, step, nonce, number, answered: false })
+}

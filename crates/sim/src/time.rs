@@ -1,0 +1,140 @@
+//! Time in the model, and what makes states repeat.
+
+use teal_plan::Time;
+use teal_plan::record::{Phase, Record, StepRecord};
+
+use crate::model::{FAR, NOW, TICK};
+use crate::world::{DRAINED, InFlight, PROPAGATED, Proxies, World, Write};
+
+impl World {
+    /// Forgets what no rule looks at, so that states repeat; kinds that don't lag are seen at once.
+    pub fn normalise(&mut self) {
+        self.see_what_does_not_lag();
+        for record in self.records() {
+            forget(record);
+        }
+        self.renumber_epochs();
+    }
+
+    fn see_what_does_not_lag(&mut self) {
+        let [record, routes, roles, pods] = self.budget.lags;
+        if !record {
+            self.caches.see_record(&self.truth);
+        }
+        if !routes {
+            self.caches.see_routes(&self.truth);
+        }
+        if !roles {
+            self.caches.see_roles(&self.truth);
+        }
+        if !pods {
+            self.caches.see_pods(&self.truth);
+        }
+    }
+
+    fn records(&mut self) -> impl Iterator<Item = &mut Record> {
+        let late = match &mut self.in_flight {
+            Some(InFlight { write: Write::Commit(record), .. }) => Some(&mut **record),
+            Some(_) | None => None,
+        };
+        [&mut self.truth.record, &mut self.caches.record].into_iter().chain(late)
+    }
+
+    /// Rules only compare epochs: numbered anew in the same order, more states are the same state.
+    fn renumber_epochs(&mut self) {
+        let mut order: Vec<u64> = Vec::new();
+        self.each_epoch(&mut |epoch| order.push(*epoch));
+        order.sort_unstable();
+        order.dedup();
+        self.each_epoch(&mut |epoch| {
+            let rank = order.binary_search(epoch).unwrap_or(0);
+            *epoch = u64::try_from(rank).unwrap_or(0) + 1;
+        });
+    }
+
+    fn each_epoch(&mut self, change: &mut dyn FnMut(&mut u64)) {
+        for record in self.records() {
+            change(&mut record.epoch);
+            change(&mut record.started);
+        }
+        if let Some(late) = &mut self.in_flight {
+            change(&mut late.epoch);
+        }
+        let (truth, caches) = (&mut self.truth, &mut self.caches);
+        for route in truth.routes.iter_mut().chain(caches.routes.iter_mut()) {
+            change(&mut route.epoch);
+        }
+        let roles = [&mut truth.live, &mut truth.candidate, &mut caches.live, &mut caches.candidate];
+        for role in roles {
+            change(&mut role.epoch);
+        }
+        let [cached_blue, cached_green] = &mut caches.slots;
+        for pods in [&mut truth.blue, &mut truth.green, cached_blue, cached_green].into_iter().flatten() {
+            change(&mut pods.epoch);
+        }
+    }
+
+    /// One tick of time: everything in the record moves one tick into the past, ages grow.
+    pub fn tick(&mut self) {
+        for record in self.records() {
+            shift(record);
+        }
+        let (truth, caches) = (&mut self.truth, &mut self.caches);
+        let routes = truth.routes.iter_mut().chain(caches.routes.iter_mut()).map(|route| &mut route.age);
+        let roles = [&mut truth.live, &mut truth.candidate, &mut caches.live, &mut caches.candidate];
+        for age in routes.chain(roles.map(|role| &mut role.age)) {
+            *age = (*age + 1).min(PROPAGATED);
+        }
+        self.proxies = Proxies {
+            routes: truth.routes.weights(),
+            live: truth.live.value,
+            candidate: truth.candidate.value,
+        };
+        for pods in [&mut self.truth.blue, &mut self.truth.green].into_iter().flatten() {
+            pods.idle = (pods.idle + 1).min(DRAINED);
+        }
+    }
+}
+
+fn forget(record: &mut Record) {
+    record.history.clear();
+    record.rejected.clear();
+    record.pinned.clear();
+    for release in [&mut record.live, &mut record.candidate, &mut record.previous].into_iter().flatten() {
+        release.since = NOW;
+        release.attempt = 1;
+    }
+    if let Some(wanted) = &mut record.wanted {
+        wanted.attempts = 1;
+    }
+    if let Phase::Step(StepRecord { gate: Some(gate), .. }) = &mut record.phase {
+        gate.opened = NOW;
+        for vote in &mut gate.votes {
+            vote.at = NOW;
+        }
+    }
+    match &mut record.phase {
+        Phase::Returning { since, .. } => *since = NOW,
+        Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Step(_)
+        | Phase::Promoting { .. } => {}
+    }
+}
+
+/// Moves the instants that rules look at one tick into the past, no further than any rule looks.
+fn shift(record: &mut Record) {
+    let watch = record.watch.as_mut().map(|watch| &mut watch.until);
+    for until in record.kept_until.iter_mut().chain(record.vacate_after.iter_mut()).chain(watch) {
+        *until = Time((until.0 - TICK).max(NOW.0));
+    }
+    if let Phase::Step(StepRecord { deadline, .. }) | Phase::Promoting { deadline } = &mut record.phase
+        && deadline.0 - NOW.0 < FAR
+    {
+        *deadline = Time((deadline.0 - TICK).max(NOW.0 - TICK));
+    }
+    if let Phase::Step(StepRecord { reached: Some(reached), .. }) = &mut record.phase {
+        *reached = Time((reached.0 - TICK).max(NOW.0 - TICK));
+    }
+}
