@@ -170,3 +170,26 @@ fn rule_12_with_hold_a_failed_check_after_promotion_keeps_the_old_release_until_
     s.decisions.clear();
     assert_eq!(committed(&s).0.previous, None);
 }
+
+#[test]
+fn the_live_role_is_turned_neither_while_paused_nor_past_an_obstacle_nor_to_too_few() {
+    let mut paused = promoting();
+    paused.settings.mode = teal_plan::settings::Mode::Paused;
+    let mut blocked = promoting();
+    blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
+    let mut short = promoting();
+    short.world.green.serving = vec![2];
+    for s in [paused, blocked, short] {
+        assert_eq!(effects(&s), []);
+    }
+}
+
+#[test]
+fn rule_1_weights_stay_until_every_address_of_the_live_role_is_the_candidates() {
+    let mut s = promoting();
+    s.world.live_service = points(candidate());
+    s.world.live_service.settled = false;
+    assert_eq!(effects(&s), []);
+    s.world.live_service.settled = true;
+    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+}
