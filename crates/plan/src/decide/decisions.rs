@@ -5,8 +5,8 @@ use super::gates;
 use super::{Draft, Next, rest, returning, serves};
 use crate::outcome::{Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
-use crate::settings::Mode;
-use crate::snapshot::{Action, DecisionSeen, Snapshot};
+use crate::settings::{Mode, Step};
+use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
 
 /// What Decisions lead to: at most one commit, and answers to those that need none.
 #[derive(Default)]
@@ -131,10 +131,17 @@ fn after_vote(draft: Draft<'_>, place: &StepRecord) -> Plan {
         return draft.commit(Vec::new());
     };
     let open = matches!(gates::judge(s, step, place, reached, &mut next), gates::Verdict::Open);
-    let free = super::reach::may_advance(s, &mut next) && step.weight == place.weight && same_content(s);
+    let free = super::reach::may_advance(s, &mut next) && is_there(s, place, step) && same_content(s);
     let sound =
         gates::failed_guard(s).is_none() && gates::failed_check(s, step).is_none() && place.held.is_none();
     if open && free && sound { gates::advance(draft, index, next.why) } else { draft.commit(next.why) }
+}
+
+/// The weight that was reached is still the step's and still in the routes: what another hand changed meanwhile is looked at
+/// first.
+fn is_there(s: &Snapshot, place: &StepRecord, step: &Step) -> bool {
+    let routes = !s.settings.routed || s.world.routes.form == Form::Entered(place.weight);
+    place.reached.is_some() && step.weight == place.weight && routes
 }
 
 /// What is being tried is still what is wanted.
@@ -224,8 +231,8 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
         return superseded(format!("it is for another revision or step; now at {}: decide anew", place.step));
     }
     let Some((index, step)) = s.settings.step(&place.step) else { return Followed::Later };
-    if place.reached.is_none() || step.weight != place.weight {
-        return refused("the step's weight is not reached yet: only its gates can be skipped");
+    if !is_there(s, place, step) {
+        return refused("the step's weight is not reached: only its gates can be skipped");
     }
     if s.paused() {
         return refused("the Rollout is paused: resume it first");

@@ -2,7 +2,7 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
-use teal_plan::snapshot::{Action, DecisionSeen};
+use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form};
 use teal_plan::{Effect, Snapshot};
 
 use crate::fixture::*;
@@ -63,6 +63,22 @@ fn the_last_approval_and_the_next_step_are_one_commit() {
     vote(&mut s, "ana");
     s.decisions = vec![decision(Action::Approve, "ben")];
     assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "full"));
+}
+
+#[test]
+fn a_yes_moves_nothing_where_another_hand_has_led_traffic_away() {
+    let mut s = asking();
+    vote(&mut s, "ana");
+    s.world.routes.form = Form::Entered(0);
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl".to_owned(), before: false, recent: 1 });
+    s.decisions = vec![decision(Action::Approve, "ben")];
+    let record = committed(&s).0;
+    assert!(matches!(&record.phase, Phase::Step(place) if place.step == "canary" && place.weight == 10));
+    s.record = record;
+    s.decisions = vec![decision(Action::Skip, "ana")];
+    let record = committed(&s).0;
+    assert!(matches!(&record.phase, Phase::Step(place) if place.step == "canary" && place.gate.is_none()));
+    assert_eq!(record.paused, Some(Pause::ForeignHand { manager: "kubectl".to_owned() }));
 }
 
 #[test]
