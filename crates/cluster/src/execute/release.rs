@@ -129,10 +129,15 @@ async fn check_free(tools: &Tools, order: &Order<'_>, target: Target<'_>) -> Res
     if owner == Some(&json!(order.names.name)) {
         return order.check_epoch(target, epoch_on(&there, &order.names.uid));
     }
+    Err(Error::NameTaken { object: target.to_string(), manager: writer(&there).to_owned() })
+}
+
+/// Who wrote an object last. Controllers, which write its status, don't own it.
+fn writer(there: &Value) -> &str {
     let entries = there.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let newest = entries.into_iter().flatten().max_by_key(|entry| json::text(entry, "/time").to_owned());
-    let manager = newest.map_or("another writer", |entry| json::text(entry, "/manager")).to_owned();
-    Err(Error::NameTaken { object: target.to_string(), manager })
+    let entries = entries.into_iter().flatten().filter(|entry| entry.get("subresource").is_none());
+    let newest = entries.max_by_key(|entry| json::text(entry, "/time").to_owned());
+    newest.map_or("another writer", |entry| json::text(entry, "/manager"))
 }
 
 /// Sizes have writers of their own: what is there keeps its size, unless its owner wrote another one or it wakes.
@@ -195,6 +200,18 @@ mod tests {
         view.state = Some(WorkloadState { replicas, ..WorkloadState::default() });
         view.owned = Some(if owned { r#"{"f:spec":{"f:replicas":{}}}"# } else { r#"{"f:spec":{}}"# }.into());
         view
+    }
+
+    #[test]
+    fn who_writes_a_status_owns_nothing() {
+        let entry = |manager: &str, time: &str| json!({"manager": manager, "time": time});
+        let mut status = entry("kube-controller-manager", "2026-01-03T00:00:00Z");
+        status["subresource"] = json!("status");
+        let there = json!({"metadata": {"managedFields": [
+            entry("helm", "2026-01-01T00:00:00Z"), entry("kubectl", "2026-01-02T00:00:00Z"), status,
+        ]}});
+        assert_eq!(writer(&there), "kubectl");
+        assert_eq!(writer(&json!({"metadata": {}})), "another writer");
     }
 
     #[test]
