@@ -129,6 +129,13 @@ async fn weights_that_do_not_sum_to_100() {
     bench.end().await;
 }
 
+/// Waits until what is made now is younger than the Rollout: times of creation are whole seconds.
+async fn younger(bench: &Bench) {
+    let made = bench.value("rollouts", "web").await["metadata"]["creationTimestamp"].clone();
+    let made: jiff::Timestamp = made.as_str().expect("a time").parse().expect("a time");
+    bench.until("a later second", async || jiff::Timestamp::now().as_second() > made.as_second()).await;
+}
+
 /// A whole Rollout of another name, with its own Service, over this VirtualService.
 fn other(virtual_service: &str) -> Value {
     let text = objects::rollout("9").to_string().replace(r#""web""#, r#""other""#);
@@ -149,6 +156,7 @@ async fn two_rollouts_on_one_route() {
     .await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
+    younger(&bench).await;
     let object =
         format!("VirtualService {}/web: spec.http[0] (primary) belongs to Rollout web", bench.namespace());
     bench
@@ -175,6 +183,7 @@ async fn two_rollouts_on_one_route() {
 #[ignore = "needs an API server"]
 async fn two_rollouts_on_one_service() {
     let bench = Bench::installed("oneservice").await;
+    younger(&bench).await;
     let mut rival = objects::rollout("9");
     rival["metadata"]["name"] = json!("other");
     let object = format!("Service {}/web", bench.namespace());

@@ -1,7 +1,7 @@
 //! Stands in for scheduler and kubelet: puts every pod of a namespace on a node that isn't there, makes it ready, and
 //! lets it go when it is deleted. All that a control plane without nodes lacks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 /// Endpoints are made only of pods on nodes that exist.
 const NODE: &str = "teal-test";
+/// How often the node shows that it lives. Kubernetes waits 50 s.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(client: Client, namespace: String) {
     let nodes: Api<Node> = Api::all(client.clone());
@@ -18,7 +20,13 @@ pub(crate) async fn run(client: Client, namespace: String) {
     drop(nodes.create(&PostParams::default(), &node).await);
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
     let mut next = 1_u32;
+    let mut beat = None::<Instant>;
     loop {
+        if beat.is_none_or(|last| last.elapsed() > HEARTBEAT) {
+            let status = Patch::Strategic(node_status());
+            drop(nodes.patch_status(NODE, &PatchParams::default(), &status).await);
+            beat = Some(Instant::now());
+        }
         if let Ok(list) = pods.list(&ListParams::default()).await {
             for pod in &list.items {
                 next += 1;
@@ -27,6 +35,16 @@ pub(crate) async fn run(client: Client, namespace: String) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// With room for every test. Its time is what says that the node lives: Kubernetes taints one that falls silent.
+fn node_status() -> Value {
+    let now = jiff::Timestamp::now();
+    let room = json!({"cpu": "1000", "memory": "1Ti", "pods": "10000"});
+    json!({"status": {
+        "allocatable": room, "capacity": room,
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now}],
+    }})
 }
 
 async fn tend(pods: &Api<Pod>, pod: &Pod, number: u32) {

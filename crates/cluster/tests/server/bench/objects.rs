@@ -4,7 +4,7 @@ use kube::Client;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::{api, object};
+use super::{OURS, api, object};
 
 pub(crate) fn virtual_service() -> Value {
     json!({
@@ -81,7 +81,11 @@ pub(crate) async fn prepare(client: &Client) {
     let binding = json!({
         "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": "teal-test-decisions", "labels": labels},
-        "spec": {"policyName": "teal-test-decisions", "validationActions": ["Deny"]},
+        "spec": {
+            "policyName": "teal-test-decisions", "validationActions": ["Deny"],
+            // Other tests on the same server decide in the name of people who don't exist.
+            "matchResources": {"namespaceSelector": {"matchExpressions": [{"key": OURS, "operator": "Exists"}]}},
+        },
     });
     // Another test may have made them.
     drop(policies.create(&PostParams::default(), &object(policy)).await);
