@@ -147,6 +147,16 @@ impl Order<'_> {
         self.turned.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 
+    /// Refuses to write over a newer writer of an object of a release. Its epoch is that of the Rollout in its label: one that
+    /// was here before, under another uid, holds nobody back.
+    fn check_view(
+        &self,
+        object: impl std::fmt::Display,
+        view: &crate::stores::ObjectView,
+    ) -> Result<(), Error> {
+        if view.rollout_uid == self.names.uid { self.check_epoch(object, view.epoch) } else { Ok(()) }
+    }
+
     /// Refuses to write over a newer writer.
     fn check_epoch(&self, object: impl std::fmt::Display, found: u64) -> Result<(), Error> {
         if found > self.record.epoch {

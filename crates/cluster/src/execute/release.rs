@@ -105,7 +105,7 @@ async fn apply_piece_over(
     let target = Target { resource: &resource, namespace: &order.names.namespace, name: &piece.name };
     match view {
         Some(view) => {
-            order.check_epoch(target, view.epoch)?;
+            order.check_view(target, view)?;
             // The same name may be another object by now.
             object["metadata"]["uid"] = json!(view.uid);
         }

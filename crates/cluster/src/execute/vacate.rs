@@ -70,7 +70,7 @@ pub(crate) fn is_dropped(rendering: &Rendering, view: &ObjectView, slot: Slot) -
 async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<bool, Error> {
     let resource = tools.stores.resource(view.kind);
     let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
-    order.check_epoch(target, view.epoch)?;
+    order.check_view(target, view)?;
     tools.access.delete(target, &view.uid, &view.version.to_string()).await?;
     if let Some((_, cache)) = tools.stores.objects.iter().find(|(kind, _)| *kind == view.kind) {
         cache.forget(&view.id);
