@@ -107,6 +107,10 @@ impl Reconciler {
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
         self.prepare(view, rollout, memory).await?;
+        if memory.namespace_goes && rollout.metadata.deletion_timestamp.is_none() {
+            // What was there goes with it, in an order of its own, and nothing can be made again.
+            return Ok(Next::Change);
+        }
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -192,11 +196,15 @@ impl Reconciler {
             self.tools.settle(kind, &id).await?;
             memory.unsure.pop();
         }
-        if rollout.metadata.deletion_timestamp.is_some()
-            && rollout.metadata.finalizers.iter().flatten().next().is_some()
-        {
-            memory.namespace_goes = self.tools.namespace_goes(&view.id.namespace).await?;
-        }
+        let held = rollout.metadata.finalizers.iter().flatten().next().is_some();
+        memory.namespace_goes = match self.tools.stores.namespaces.goes(&view.id.namespace) {
+            Some(goes) => goes,
+            // Not to be held up by a finalizer is what it must be known for.
+            None if rollout.metadata.deletion_timestamp.is_some() && held => {
+                self.tools.namespace_goes(&view.id.namespace).await?
+            }
+            None => false,
+        };
         let hash = teal_release::hash(rollout.spec.release.raw());
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
         let record: teal_plan::Record =

@@ -5,6 +5,7 @@
 
 mod admission;
 mod cache;
+mod namespaces;
 mod objects;
 mod optional;
 mod pokes;
@@ -22,6 +23,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
+pub(crate) use namespaces::Going;
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
@@ -49,6 +51,8 @@ pub(crate) struct Stores {
     optional: RwLock<BTreeMap<&'static str, String>>,
     /// Whether the admission policy that proves who decides is in force.
     pub(crate) admission: Admission,
+    /// Namespaces that are being deleted.
+    pub(crate) namespaces: Going,
 }
 
 impl Stores {
@@ -137,6 +141,7 @@ impl Stores {
             && self.around.iter().all(|(_, cache)| cache.is_ready())
             && self.revisions.is_ready()
             && self.admission.is_ready()
+            && self.namespaces.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
     }
 

@@ -49,11 +49,16 @@ impl Watches {
         }
         tasks.spawn(Arc::clone(&self).follow_optional());
         tasks.spawn(Arc::clone(&self).admission());
+        tasks.spawn(Arc::clone(&self).namespaces());
         while tasks.join_next().await.is_some() {}
     }
 
     async fn admission(self: Arc<Self>) {
         self.stores.admission.follow(self.access.client(), &self.pokes).await;
+    }
+
+    async fn namespaces(self: Arc<Self>) {
+        self.stores.namespaces.follow(self.access.client(), &self.pokes).await;
     }
 
     fn always(self: &Arc<Self>) -> Vec<futures::future::BoxFuture<'static, ()>> {
