@@ -1,6 +1,8 @@
 //! What this process remembers of a Rollout between two looks. All of it may be lost: after a restart waits begin anew,
 //! which only makes them longer.
 
+mod edits;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use teal_release::Kept;
 use crate::kinds::Known;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
+
+pub(crate) use edits::Edits;
 
 /// What is remembered of one Rollout.
 #[derive(Default)]
@@ -35,6 +39,8 @@ pub(crate) struct Memory {
     pub(crate) unsure: Vec<(Known, ObjectId)>,
     /// What a look at quotas and nodes found.
     pub(crate) room: Option<Room>,
+    /// Changes of the spec, lately.
+    pub(crate) edits: Edits,
     /// The namespace is being deleted.
     pub(crate) namespace_goes: bool,
     /// When a status was last written without a transition.

@@ -154,6 +154,7 @@ impl Reconciler {
                 let said = earlier(said, until(memory.forgets_at(), now));
                 let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
                 let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
+                let again = earlier(again, until(memory.edits.settles(now), now));
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
@@ -318,8 +319,9 @@ impl Reconciler {
         let clears = plan.why.iter().any(|why| matches!(why, Why::Clearing(_)));
         let flaps = memory.said.is_some_and(|at| now - at < SELDOM);
         let patience = if clears || flaps { SELDOM } else { PATIENCE };
+        let soon = unseen && !(flaps && memory.edits.are_many());
         let at =
-            if unseen && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
+            if soon && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
         if now < at {
             return Ok(until(Some(at), now));
         }

@@ -11,6 +11,7 @@ mod obstacles;
 mod roles;
 mod routes;
 mod settings;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -124,7 +125,8 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(marks::edited(&facts, memory));
     obstacles.extend(memory.obstacles(facts.names.generation, now));
-    obstacles.extend(no_room(&facts, memory));
+    memory.edits.note(facts.names.generation, facts.hash, now);
+    obstacles.extend(starts::obstacles(&facts, memory));
     obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);
     let weight = routes.seen.form.highest().max(facts.record.intended_weight());
@@ -377,13 +379,6 @@ pub(crate) fn manifests_for(
     } else {
         kept.manifests().to_vec()
     })
-}
-
-/// As a look at quotas and nodes found before something was to be created.
-fn no_room(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
-    let room = memory.room.as_ref().filter(|room| room.hash == facts.hash)?;
-    let stops = if facts.record.live.is_some() { Stops::Rollout } else { Stops::Everything };
-    Some(obstacle("NoRoom", room.shortage.clone()?, stops))
 }
 
 fn recorded(facts: &Facts<'_>) -> bool {

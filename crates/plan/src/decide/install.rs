@@ -54,6 +54,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     let Some(live) = s.record.live else { return begin(s) };
     if let Some(hash) = s.settings.wanted
         && hash != live.hash
+        && s.stopped(Stops::Everything).is_none()
         && !serves(&s.world.color(live.slot.color).serving)
     {
         return install(s, hash);

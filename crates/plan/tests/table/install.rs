@@ -49,6 +49,9 @@ fn a_release_that_never_served_is_replaced_in_its_own_slot() {
     s.world.blue.serving = vec![0];
     s.world.blue.available = false;
     s.settings.wanted = Some(content(2));
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    assert_eq!(effects(&s), [], "not while something is in the way, such as edits that don't come to rest");
+    s.world.obstacles.clear();
     let (record, _) = committed(&s);
     assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2));
     s.record = record;

@@ -1,0 +1,57 @@
+//! What is in the way of starting anything: no room for it, or content that doesn't come to rest.
+
+use teal_plan::Phase;
+use teal_plan::snapshot::{Obstacle, Stops};
+
+use super::{Facts, obstacle};
+use crate::memory::Memory;
+
+pub(super) fn obstacles(facts: &Facts<'_>, memory: &Memory) -> Vec<Obstacle> {
+    let found = [no_room(facts, memory), no_room_for_pods(facts), unsettled(facts, memory)];
+    found.into_iter().flatten().collect()
+}
+
+/// With nothing installed yet, what is in the way of a start stops everything.
+const fn stops(facts: &Facts<'_>) -> Stops {
+    match facts.record.phase {
+        Phase::New | Phase::Installing { .. } => Stops::Everything,
+        Phase::Rest { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => {
+            Stops::Rollout
+        }
+    }
+}
+
+/// As a look at quotas and nodes found before something was to be created.
+fn no_room(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
+    let room = memory.room.as_ref().filter(|room| room.hash == facts.hash)?;
+    Some(obstacle("NoRoom", room.shortage.clone()?, stops(facts)))
+}
+
+/// The API server refuses pods of what is brought up for a quota: one that came, or was used up, after the look.
+fn no_room_for_pods(facts: &Facts<'_>) -> Option<Obstacle> {
+    let comes = match facts.record.phase {
+        Phase::Installing { .. } => facts.record.live,
+        Phase::Step(_) | Phase::Promoting { .. } => facts.record.candidate,
+        // One that failed and is kept to be looked at is in nobody's way.
+        Phase::New | Phase::Rest { .. } | Phase::Returning { .. } => None,
+    };
+    let slot = comes?.slot;
+    let workloads = facts.objects.iter().filter(|view| view.slot() == Some(slot));
+    workloads.into_iter().find_map(|view| {
+        let failure = view.state.as_ref()?.failure.as_ref()?;
+        let (kind, name) = (view.kind.kind, &view.id.name);
+        let message = format!("{kind} {name}: {failure}: raise the quota or free some of it");
+        failure.contains("exceeded quota").then(|| obstacle("NoRoom", message, stops(facts)))
+    })
+}
+
+/// Content that changes again and again is not followed before it has come to rest.
+fn unsettled(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
+    memory.edits.settles(facts.now)?;
+    let message = format!(
+        "spec.release of Rollout {}/{} changes again and again: nothing is started before it has been still for 5 s; \
+         if it never is, find who writes it (kubectl get rollouts.teal.dev {} -o yaml --show-managed-fields)",
+        facts.names.namespace, facts.names.name, facts.names.name
+    );
+    Some(obstacle("ReleaseUnsettled", message, stops(facts)))
+}
