@@ -42,6 +42,8 @@ words! {
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
         MarksEdited,
+        /// A check or guard has no usable answer: its reason is the kind of trouble.
+        MetricsBlind,
     }
 }
 
@@ -150,6 +152,8 @@ words! {
         HostNotExported,
         /// Accepted: Istio's kinds are not installed.
         MeshNotInstalled,
+        /// Accepted, Stalled: the content of the release changes again and again.
+        ReleaseUnsettled,
         /// Accepted, Stalled: quota or nodes lack the room for a second color.
         NoRoom,
         /// Available: enough endpoints of live are ready.
@@ -186,6 +190,16 @@ words! {
         NotReady,
         /// The condition is True and its message says what was found.
         Found,
+        /// `MetricsBlind`: the query answers more than one number.
+        SeveralSeries,
+        /// `MetricsBlind`: the query has no data.
+        NoData,
+        /// `MetricsBlind`: the source gave no answer in time.
+        SourceSlow,
+        /// `MetricsBlind`: the source can't be reached, or doesn't answer as one.
+        SourceUnavailable,
+        /// `MetricsBlind`: the source refuses the operator's credentials.
+        SourceDenied,
     }
 }
 

@@ -237,7 +237,7 @@ fn people(status: &RolloutStatus) -> Vec<(&str, &str, &str)> {
         .filter(|condition| !MOTIONS.contains(&condition.type_.as_str()))
         .map(|condition| {
             let said = if condition.status == "True" && condition.type_ == "Stalled"
-                || condition.type_ == "Accepted"
+                || matches!(condition.type_.as_str(), "Accepted" | "MetricsBlind")
             {
                 condition.message.as_str()
             } else {

@@ -1,31 +1,7 @@
-//! The program `teal`: configuration, telemetry and wiring.
-
-mod arguments;
-mod checks;
-mod error;
-mod exposition;
-mod operator;
-mod serve;
+//! The program `teal`.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use arguments::{Arguments, Command};
-
 fn main() -> ExitCode {
-    let Command::Operator(settings) = Arguments::parse().command;
-    match operator::run(*settings) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The log may be what could not be set up.
-            eprint(&error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the last word of a program that could not start")]
-fn eprint(error: &error::Error) {
-    eprintln!("teal: {error}");
+    teal_operator::main()
 }

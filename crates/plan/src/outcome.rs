@@ -172,6 +172,11 @@ pub enum Why {
         /// Until when.
         until: Time,
     },
+    /// Endpoints of the candidate's Services are not all of its pods.
+    Settling {
+        /// Which pods they should be.
+        slot: Slot,
+    },
     /// The weight is on its way.
     Shifting {
         /// Where to.

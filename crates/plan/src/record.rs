@@ -266,6 +266,9 @@ pub enum Cause {
     Blind {
         /// Which.
         check: String,
+        /// Why there was none.
+        #[serde(default)]
+        detail: String,
     },
     /// A guard failed.
     Guard {
@@ -275,7 +278,10 @@ pub enum Cause {
         detail: String,
     },
     /// Fewer endpoints served than the weight needs.
-    TooFewEndpoints,
+    TooFewEndpoints {
+        /// What is known of its pods.
+        detail: String,
+    },
     /// A wait of the machine took too long.
     Deadline {
         /// What was waited for.
@@ -304,7 +310,7 @@ impl Cause {
             | Self::Check { .. }
             | Self::Blind { .. }
             | Self::Guard { .. }
-            | Self::TooFewEndpoints
+            | Self::TooFewEndpoints { .. }
             | Self::Deadline { .. }
             | Self::ForeignWriter { .. }
             | Self::ForeignHand => true,

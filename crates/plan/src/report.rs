@@ -187,7 +187,9 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::Checking { checks } => Some(format!("checks ({})", checks.join(", "))),
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Starting { .. } => Some("pods".to_owned()),
-            Why::TooFewEndpoints { .. } | Why::ReturnBlocked { .. } => Some("endpoints".to_owned()),
+            Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {
+                Some("endpoints".to_owned())
+            }
             Why::HandsOff { .. }
             | Why::CatchingUp
             | Why::Clearing(_)

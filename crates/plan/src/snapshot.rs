@@ -241,6 +241,17 @@ pub struct CheckSeen {
     pub standing: Standing,
     /// What was seen, for people: value and limit.
     pub detail: String,
+    /// Why its last answer could not be used; none where it could.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why an answer of metrics can't be used.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Trouble {
+    /// One word, which is the reason of the condition `MetricsBlind`.
+    pub reason: String,
+    /// One sentence that names check, field and remedy.
+    pub message: String,
 }
 
 /// A check's verdict so far in this step.

@@ -179,7 +179,11 @@ fn expected(record: &Record, color: Color) -> Option<teal_plan::Revision> {
 fn guard(truth: &Truth) -> CheckSeen {
     // The guard's verdict is of the candidate: at rest there is none to fail.
     let failing = truth.guard_fails && matches!(truth.record.phase, Phase::Step(_) | Phase::Promoting { .. });
-    CheckSeen { standing: if failing { Standing::Fail } else { Standing::Pending }, detail: String::new() }
+    CheckSeen {
+        standing: if failing { Standing::Fail } else { Standing::Pending },
+        detail: String::new(),
+        trouble: None,
+    }
 }
 
 fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {

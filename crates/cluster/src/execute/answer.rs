@@ -19,7 +19,11 @@ pub(super) async fn write(
     let (status, reason, message) = match ruling {
         Ruling::Counted => ("True", "Counted", "the vote counts"),
         Ruling::Done => ("True", "Done", "it was carried out"),
-        Ruling::AlreadyCounted => ("False", "AlreadyCounted", "this person has approved already"),
+        Ruling::AlreadyCounted => (
+            "False",
+            "AlreadyCounted",
+            "spec.decidedBy.user has approved this question already: another person must approve too",
+        ),
         Ruling::Refused { message } => ("False", "Refused", message.as_str()),
         Ruling::Superseded { message } => ("False", "Superseded", message.as_str()),
     };

@@ -10,6 +10,8 @@ use teal_plan::Time;
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Ask {
     pub(super) judged: Option<Check>,
+    /// As it is written.
+    pub(super) text: String,
     /// With its placeholders filled, or why that can't be.
     pub(super) query: Result<String, String>,
     pub(super) source: String,
@@ -24,6 +26,7 @@ impl Ask {
         let check = &question.check;
         Self {
             judged: judged(question),
+            text: check.query.clone(),
             query: render_query(&check.query, &variables(questions)).map_err(|error| error.to_string()),
             source: check.source.clone(),
             interval_ms: check.interval_ms,
@@ -31,6 +34,13 @@ impl Ask {
             attempt: question.attempt.clone(),
             place: question.place.clone(),
         }
+    }
+}
+
+impl Ask {
+    /// Whether answers to the other one are answers to this one too.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.text == other.text && self.source == other.source && self.judged == other.judged
     }
 }
 

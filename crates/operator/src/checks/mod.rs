@@ -3,6 +3,7 @@
 
 mod ask;
 mod standing;
+mod trouble;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ struct Asked {
 }
 
 /// The questions of all Rollouts.
-pub(crate) struct Checks {
+pub struct Checks {
     measurer: Arc<Measurer>,
     poker: Poker,
     asked: Mutex<HashMap<String, Asked>>,
@@ -45,13 +46,14 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    pub(crate) fn new(measurer: Arc<Measurer>, poker: Poker) -> Self {
+    /// Asks by this measurer, and asks for a look by this poker when a verdict changed.
+    pub fn new(measurer: Arc<Measurer>, poker: Poker) -> Self {
         Self { measurer, poker, asked: Mutex::default(), changed: Notify::new() }
     }
 
     /// Asks until told to stop. Checks of one interval ask at the same instants, so that those who ask the same share
     /// an answer.
-    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
             let at = self.next();
             let wait = async {
@@ -157,7 +159,9 @@ impl Measuring for Checks {
         }
         entry.states.retain(|name, _| asks.contains_key(name));
         for (name, ask) in &asks {
-            match entry.states.get_mut(name) {
+            // Answers to a question that was edited say nothing about the new one.
+            let same = entry.asks.get(name).is_some_and(|before| ask.is_as(before));
+            match entry.states.get_mut(name).filter(|_| same) {
                 Some(states) => states.follow(ask),
                 None => {
                     entry.states.insert(name.clone(), States::begin(ask));
@@ -172,7 +176,8 @@ impl Measuring for Checks {
     fn standing(&self, uid: &str) -> Vec<(String, CheckSeen)> {
         let all = self.lock();
         let Some(asked) = all.get(uid) else { return Vec::new() };
-        let seen = |(name, ask): (&String, &Ask)| Some((name.clone(), asked.states.get(name)?.seen(ask)));
+        let seen =
+            |(name, ask): (&String, &Ask)| Some((name.clone(), asked.states.get(name)?.seen(name, ask)));
         asked.asks.iter().filter_map(seen).collect()
     }
 

@@ -6,6 +6,7 @@ use teal_plan::Time;
 use teal_plan::snapshot::{CheckSeen, Standing as Planned};
 
 use super::ask::Ask;
+use super::trouble::{self, Kind};
 
 /// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
 pub(super) struct States {
@@ -14,6 +15,7 @@ pub(super) struct States {
     step: Option<((String, Time), CheckState)>,
     since: Time,
     standing: Planned,
+    trouble: Option<Kind>,
 }
 
 impl States {
@@ -25,6 +27,7 @@ impl States {
             step: ask.place.clone().map(begin_step),
             since: now,
             standing: Planned::Pending,
+            trouble: None,
         }
     }
 
@@ -41,7 +44,7 @@ impl States {
         }
     }
 
-    /// Takes a sample; whether the standing changed.
+    /// Takes a sample; whether the standing changed, or whether and why answers can't be used.
     pub(super) fn fold(&mut self, ask: &Ask, sample: Sample, at: Time) -> bool {
         let Some(check) = &ask.judged else { return false };
         if let Some((_, state)) = &mut self.step {
@@ -49,11 +52,14 @@ impl States {
         }
         self.guard.fold(check, sample);
         let standing = self.now(ask);
-        let changed = standing != self.standing;
-        if changed {
+        let trouble = trouble::kind(check, self.state());
+        let turned = standing != self.standing;
+        if turned {
             self.standing = standing;
             self.since = at;
         }
+        let changed = turned || trouble != self.trouble;
+        self.trouble = trouble;
         changed
     }
 
@@ -76,9 +82,10 @@ impl States {
     }
 
     /// For the planner. Numbers are told only with a verdict: each other sample would be another snapshot.
-    pub(super) fn seen(&self, ask: &Ask) -> CheckSeen {
+    pub(super) fn seen(&self, name: &str, ask: &Ask) -> CheckSeen {
         let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
-        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default() }
+        let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
+        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default(), trouble }
     }
 
     /// For people.

@@ -44,7 +44,9 @@ fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
         return Followed::Answer(if consumed.vote { Ruling::Counted } else { Ruling::Done });
     }
     if !d.same_rollout {
-        return superseded("it names the uid of another Rollout of this name: make a new one");
+        return superseded(
+            "spec.rollout.uid is of another Rollout of this name, which is no more: make a new Decision for the present one",
+        );
     }
     if !s.world.policies && !matches!(d.action, Action::Rollback | Action::Pause) {
         return refused(
@@ -83,27 +85,30 @@ fn consume<'a>(s: &'a Snapshot, d: &DecisionSeen, vote: bool) -> Draft<'a> {
 /// The place of the open question, if the Decision is for it.
 fn question<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Result<(&'a StepRecord, &'a Gate), Followed> {
     let Phase::Step(place) = &s.record.phase else {
-        return Err(superseded("no question is open: look at status.gate"));
+        return Err(superseded(NO_QUESTION));
     };
     let candidate = s.record.candidate.map(|candidate| candidate.slot.revision.to_string());
     if d.revision != candidate {
         return Err(superseded(format!(
-            "it is for revision {}, and {} is being tried: decide anew",
+            "spec.revision is {}, and {} is being tried: copy it from status.candidate.revision, and decide anew",
             d.revision.as_deref().unwrap_or("-"),
             candidate.as_deref().unwrap_or("none")
         )));
     }
     let Some(gate) = &place.gate else {
-        return Err(superseded("no question is open: look at status.gate"));
+        return Err(superseded(NO_QUESTION));
     };
     if d.step.as_deref() != Some(&place.step) || d.nonce.as_deref() != Some(&gate.nonce) {
         return Err(superseded(format!(
-            "it answers another question than the open one of step {}: copy step and nonce from status.gate",
+            "spec.step or spec.nonce is of another question than the open one of step {}: copy both from status.gate, and \
+             decide anew",
             place.step
         )));
     }
     Ok((place, gate))
 }
+
+const NO_QUESTION: &str = "spec.step and spec.nonce answer no question: none is open; look at status.gate, and decide anew once one is";
 
 fn approve(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let (place, gate) = match question(s, d) {
@@ -166,7 +171,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
         Phase::Step(_) | Phase::Promoting { .. } => {
             if d.revision != text(s.record.candidate) {
                 return superseded(
-                    "its revision is not the one being tried: copy it from kubectl get rollouts.teal.dev",
+                    "spec.revision is not the one being tried: copy it from status.candidate.revision, and decide anew",
                 );
             }
         }
@@ -179,7 +184,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
             };
             if d.revision != text(s.record.live) {
                 return superseded(
-                    "its revision is not the live one: copy it from kubectl get rollouts.teal.dev",
+                    "spec.revision is not the live one: copy it from status.live.revision, and decide anew",
                 );
             }
             if !serves(&s.world.color(previous.slot.color).serving) {
@@ -247,7 +252,7 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let wanted = s.record.wanted;
     if wanted.map(|wanted| wanted.revision.to_string()) != d.revision {
         return superseded(
-            "its revision is not the one that is wanted: copy it from kubectl get rollouts.teal.dev",
+            "spec.revision is not the one that is wanted: copy it from kubectl get rollouts.teal.dev, and decide anew",
         );
     }
     let mut draft = consume(s, d, false);

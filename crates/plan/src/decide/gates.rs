@@ -90,7 +90,11 @@ pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailur
             let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
             Some((Cause::Check { check: check.clone(), detail }, s.settings.on_failure))
         }
-        Standing::Blind => Some((Cause::Blind { check: check.clone() }, s.settings.on_blind(check))),
+        Standing::Blind => {
+            let trouble = s.check(check).and_then(|seen| seen.trouble.as_ref());
+            let detail = trouble.map(|trouble| trouble.message.clone()).unwrap_or_default();
+            Some((Cause::Blind { check: check.clone(), detail }, s.settings.on_blind(check)))
+        }
         Standing::Pending | Standing::Pass => None,
     })
 }

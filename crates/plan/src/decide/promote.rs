@@ -41,7 +41,7 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
     }
     let short = s.world.color(candidate.slot.color).short_since;
     if short.is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
-        return Some(Cause::TooFewEndpoints);
+        return Some(step::too_few(s, candidate));
     }
     if s.world.live_service.points == Some(candidate.slot) {
         // Turned: the rest is a matter of seconds, and whatever is wanted else comes after it.

@@ -90,6 +90,9 @@ fn routes_down(s: &Snapshot, weight: u8, next: &mut Next) {
 fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
     let service = &s.world.candidate_service;
     if service.points == Some(slot) {
+        if !service.settled {
+            next.say(Why::Settling { slot });
+        }
         return service.settled;
     }
     match s.world.routes.form {

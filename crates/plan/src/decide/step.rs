@@ -75,7 +75,7 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
         return Some(cause);
     }
     if short(s, candidate).is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
-        return Some(Cause::TooFewEndpoints);
+        return Some(too_few(s, candidate));
     }
     if let Some(cause) = foreign(s) {
         return Some(cause);
@@ -118,6 +118,12 @@ fn was_pointed(s: &Snapshot) -> bool {
 /// Since when the candidate has had too few endpoints for the weight it carries.
 fn short(s: &Snapshot, candidate: &Release) -> Option<Time> {
     if reach::carries(s) { s.world.color(candidate.slot.color).short_since } else { None }
+}
+
+/// Fewer endpoints than the weight needs, with what is known of the pods.
+pub(super) fn too_few(s: &Snapshot, candidate: &Release) -> Cause {
+    let trouble = s.world.color(candidate.slot.color).trouble.clone();
+    Cause::TooFewEndpoints { detail: trouble.unwrap_or_default() }
 }
 
 /// Another recipe of the hash came with the operator: the same content under another name.

@@ -20,6 +20,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Condition> {
     conditions.extend(state.reconciling.clone());
     conditions.extend(state.stalled);
     conditions.extend(said(view));
+    conditions.extend(blind(view));
     conditions
 }
 
@@ -80,6 +81,7 @@ fn reconciling_reason(view: &View<'_>) -> &'static str {
     }
     match &view.record.phase {
         Phase::New | Phase::Rest { .. } => "NewRevision",
+        Phase::Step(place) if place.reached.is_some() && blind(view).is_some() => "MetricsBlind",
         Phase::Installing { .. } => "CandidateStarting",
         Phase::Promoting { .. } => "Promoting",
         Phase::Returning { .. } => "RollingBack",
@@ -120,6 +122,7 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
     let word = match obstacle.reason.as_str() {
         "ReleaseInvalid" | "UnsupportedKind" | "ServiceUnsupported" => "ReleaseInvalid",
         "NotPermitted" => "NotPermitted",
+        "ReleaseUnsettled" => "ReleaseUnsettled",
         _ => "ReferenceMissing",
     };
     let since = view.record.blocked_since;
@@ -138,7 +141,7 @@ fn sent_back(view: &View<'_>) -> Option<&'static str> {
         | Cause::Check { .. }
         | Cause::Blind { .. }
         | Cause::Guard { .. }
-        | Cause::TooFewEndpoints
+        | Cause::TooFewEndpoints { .. }
         | Cause::ForeignHand
         | Cause::Cancelled
         | Cause::Superseded
@@ -337,4 +340,12 @@ fn said(view: &View<'_>) -> Vec<Condition> {
             })
         })
         .collect()
+}
+
+/// Checks and guards whose last answer could not be used: told at once, and not only when their limit is reached.
+fn blind(view: &View<'_>) -> Option<Condition> {
+    let mut troubles = view.s.checks.iter().filter_map(|(_, seen)| seen.trouble.as_ref()).peekable();
+    let reason = troubles.peek()?.reason.clone();
+    let messages: Vec<&str> = troubles.map(|trouble| trouble.message.as_str()).take(3).collect();
+    Some(condition("MetricsBlind", true, &reason, messages.join("; ")))
 }

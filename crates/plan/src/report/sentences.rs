@@ -65,9 +65,13 @@ pub fn cause(why: &Cause) -> String {
             format!("{verb} by {user}{said}")
         }
         Cause::Check { check, detail } => format!("check {check} failed ({detail})"),
-        Cause::Blind { check } => format!("check {check} had no usable answer for its blindLimit"),
+        Cause::Blind { check, detail } => {
+            format!("check {check} had no usable answer for its blindLimit{}", in_brackets(detail))
+        }
         Cause::Guard { check, detail } => format!("guard {check} failed ({detail})"),
-        Cause::TooFewEndpoints => "fewer ready endpoints than its weight needs".to_owned(),
+        Cause::TooFewEndpoints { detail } => {
+            format!("fewer ready endpoints than its weight needs{}", in_brackets(detail))
+        }
         Cause::Deadline { waiting_for } => {
             format!("spec.progressDeadline passed while it waited: {waiting_for}")
         }
@@ -97,6 +101,11 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::Clearing(color) => format!("clears {color} first"),
         Why::Propagating { .. } => "gives proxies time to follow".to_owned(),
+        Why::Settling { slot } => format!(
+            "waits until the EndpointSlices of the candidate's Services hold the pods of {} ({}) alone; if they never do, \
+             remove those that another hand made",
+            slot.revision, slot.color
+        ),
         Why::Shifting { weight } => format!("moves to {weight} %"),
         Why::TooFewEndpoints { slot, needed, serving } => format!(
             "{} ({}) has {} ready endpoints and needs {}",
@@ -107,11 +116,11 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
-        Why::HeldByCheck { check, blind: true, .. } => {
-            format!(
-                "check {check} has no usable answer: mend its query or source, or decide (Skip, Rollback)"
-            )
-        }
+        Why::HeldByCheck { check, blind: true, detail } => format!(
+            "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide (Retry, \
+             Skip, Rollback)",
+            in_brackets(detail)
+        ),
         Why::HeldByCheck { check, blind: false, detail } => {
             format!(
                 "check {check} failed ({detail}) and spec.onFailure is Hold: decide (Retry, Skip, Rollback)"
@@ -147,6 +156,10 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn in_brackets(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 pub(super) fn numbers(of: &[u32]) -> String {

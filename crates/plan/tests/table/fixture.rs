@@ -3,7 +3,8 @@
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
-    CheckSeen, ColorSeen, Form, Found, Objects, Obstacle, RoutesSeen, ServiceSeen, Standing, Stops, World,
+    CheckSeen, ColorSeen, Form, Found, Objects, Obstacle, RoutesSeen, ServiceSeen, Standing, Stops, Trouble,
+    World,
 };
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapshot, Span, Time, plan};
 
@@ -185,7 +186,14 @@ pub(crate) fn guard(check: &str, until: Until) -> Guard {
 }
 
 pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
-    (check.to_owned(), CheckSeen { standing, detail: "0.2, max 1%".to_owned() })
+    (check.to_owned(), CheckSeen { standing, detail: "0.2, max 1%".to_owned(), trouble: None })
+}
+
+/// A check whose last answer could not be used.
+pub(crate) fn blind(check: &str, standing: Standing) -> (String, CheckSeen) {
+    let message = format!("spec.checks[{check}].query: no data: correct it");
+    let trouble = Some(Trouble { reason: "NoData".to_owned(), message });
+    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble })
 }
 
 pub(crate) fn obstacle(stops: Stops) -> Obstacle {

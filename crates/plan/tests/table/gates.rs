@@ -93,11 +93,12 @@ fn a_failed_check_leads_back_or_holds() {
 fn a_blind_check_holds_unless_it_says_rollback() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.settings.steps[0].checks = vec!["errors".to_owned()];
-    s.checks = vec![standing("errors", Standing::Blind)];
+    s.checks = vec![blind("errors", Standing::Blind)];
     let (record, _) = committed(&s);
     let held = Snapshot { record, ..s.clone() };
     assert_eq!(effects(&held), []);
-    assert!(matches!(checked(&held).why[0], Why::HeldByCheck { blind: true, .. }));
+    let Why::HeldByCheck { blind: true, detail, .. } = &checked(&held).why[0] else { panic!("not held") };
+    assert_eq!(detail, "spec.checks[errors].query: no data: correct it", "why it is blind goes with it");
     s.settings.on_blind = vec![("errors".to_owned(), OnFailure::Rollback)];
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
 }
@@ -158,10 +159,13 @@ fn too_few_endpoints_for_ten_seconds_lead_back() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.green.serving = vec![0];
     s.world.green.short_since = Some(Time(NOW.0 - 9_999));
+    s.world.green.trouble = Some("pod web-1: container web is in CrashLoopBackOff".to_owned());
     assert_eq!(effects(&s), []);
     assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1)));
     s.now = Time(NOW.0 + 1);
-    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::TooFewEndpoints, .. }));
+    let cause =
+        Cause::TooFewEndpoints { detail: "pod web-1: container web is in CrashLoopBackOff".to_owned() };
+    assert_eq!(committed(&s).0.phase, Phase::Returning { cause, since: s.now }, "and it is said why");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn rule_16_the_keep_time_is_never_shorter_than_the_drain() {
 fn pods_that_vanish_in_the_middle_lead_back() {
     let mut s = promoting();
     s.world.green.short_since = Some(Time(NOW.0 - 10_000));
-    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::TooFewEndpoints, .. }));
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::TooFewEndpoints { .. }, .. }));
 }
 
 #[test]

@@ -121,6 +121,20 @@ fn what_holds_a_step_has_a_reason_of_its_own() {
 }
 
 #[test]
+fn answers_that_cannot_be_used_are_told_at_once() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Pending)];
+    assert_eq!(condition(&of(&s), "MetricsBlind"), None);
+    s.checks = vec![blind("errors", Standing::Pending)];
+    let report = of(&s);
+    assert_eq!(condition(&report, "MetricsBlind"), Some((true, "NoData".to_owned())));
+    assert_eq!(condition(&report, "Reconciling"), Some((true, "MetricsBlind".to_owned())));
+    let told = report.conditions.iter().find(|condition| condition.kind == "MetricsBlind").unwrap();
+    assert_eq!(told.message, "spec.checks[errors].query: no data: correct it");
+}
+
+#[test]
 fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
     let mut s = at_rest();
     s.settings.wanted = Some(content(2));

@@ -1,0 +1,35 @@
+//! The inside of the program `teal`: configuration, telemetry and wiring. A library only so that tests can put the very
+//! same parts together against a real API server.
+
+mod arguments;
+mod checks;
+mod error;
+mod exposition;
+mod operator;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+pub use checks::Checks;
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let Command::Operator(settings) = Arguments::parse().command;
+    match operator::run(*settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The log may be what could not be set up.
+            eprint(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that could not start")]
+fn eprint(error: &error::Error) {
+    eprintln!("teal: {error}");
+}
