@@ -147,7 +147,7 @@ impl Held {
     /// What a person must decide on; none where the cause is no check.
     pub fn of(cause: Cause) -> Option<Self> {
         match cause {
-            Cause::Blind { check } => Some(Self { check, blind: true, detail: String::new() }),
+            Cause::Blind { check, detail } => Some(Self { check, blind: true, detail }),
             Cause::Check { check, detail } => Some(Self { check, blind: false, detail }),
             _ => None,
         }

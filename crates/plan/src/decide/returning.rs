@@ -92,7 +92,16 @@ fn end(s: &Snapshot, cause: &Cause) -> Plan {
     }
     draft.record.paused = draft.record.paused.filter(|pause| matches!(pause, Pause::Decision { .. }));
     draft.record.phase = Phase::Rest { outcome };
-    draft.commit(Vec::new())
+    let why = at_rest(&draft);
+    draft.commit(why)
+}
+
+/// What the next look will say of it, so that it needs no status of its own.
+fn at_rest(draft: &Draft<'_>) -> Vec<Why> {
+    let rejected = draft.record.wanted.filter(|wanted| wanted.rejected);
+    let rejected = rejected.map(|wanted| Why::Rejected { revision: wanted.revision });
+    let kept = draft.record.kept_until.map(|until| Why::Keeping { until });
+    rejected.into_iter().chain(kept).collect()
 }
 
 fn tell(draft: &mut Draft<'_>, candidate: &Release, cause: &Cause) {

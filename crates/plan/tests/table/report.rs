@@ -193,7 +193,8 @@ fn rule_6_going_back_is_available_only_to_what_can_carry_everything() {
     let mut retired = kept();
     retired.record.previous = None;
     let mut returning = reached("canary", 10, LONG_AGO);
-    returning.record.phase = Phase::Returning { cause: Cause::TooFewEndpoints, since: NOW };
+    let cause = Cause::TooFewEndpoints { detail: String::new() };
+    returning.record.phase = Phase::Returning { cause, since: NOW };
     let with = |s: &Snapshot, serving: u32| {
         let mut s = s.clone();
         s.record.baseline = vec![3];

@@ -97,6 +97,20 @@ fn a_failed_candidate_is_kept_to_be_looked_at() {
 }
 
 #[test]
+fn the_end_says_at_once_what_to_do() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.record.wanted = s.record.candidate.map(|candidate| teal_plan::record::Wanted {
+        hash: candidate.hash,
+        revision: candidate.slot.revision,
+        rejected: true,
+        attempts: 1,
+    });
+    let kept = Why::Keeping { until: NOW + Span::seconds(600) };
+    assert_eq!(checked(&s).why, [Why::Rejected { revision: candidate().revision }, kept]);
+}
+
+#[test]
 fn rule_16_a_superseded_candidate_only_drains() {
     let mut s = returning(Cause::Superseded);
     home(&mut s);
