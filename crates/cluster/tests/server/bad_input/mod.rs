@@ -6,10 +6,14 @@
 //! run at once: `--test-threads 12`.
 
 mod around;
+mod decisions;
 mod definition;
 mod list;
 mod manifests;
 mod marks;
+mod pods;
 mod routes;
 mod services;
+mod times;
 mod without_istio;
+mod world;

@@ -90,7 +90,8 @@ impl Bench {
         .await;
     }
 
-    async fn is_calm(&self, (window, most): (Duration, u64)) {
+    /// Counts requests for a while and holds them against a limit.
+    pub(crate) async fn is_calm(&self, (window, most): (Duration, u64)) {
         let before = self.requests();
         tokio::time::sleep(window).await;
         let made = self.difference(&before);

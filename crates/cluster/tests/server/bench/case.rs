@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::history::Version;
 
 /// How long requests are counted: a third of a minute, with a third of what a minute may have, rounded down.
-const WINDOW: (Duration, u64) = (Duration::from_secs(20), 3);
+pub(crate) const WINDOW: (Duration, u64) = (Duration::from_secs(20), 3);
 /// A whole minute, for cases in which the operator tries again by itself: its pauses are up to 30 s long, so a shorter
 /// time could show none of the tries or too many.
 const MINUTE: (Duration, u64) = (Duration::from_secs(60), 10);
@@ -42,6 +42,8 @@ enum Routes {
     Live,
     /// All requests go to live in the end: for what is found only after the first weight.
     BackAtLive,
+    /// The candidate never has more than so many percent: for what is found after the first weight and leads nowhere.
+    NeverAbove(i64),
     /// All requests went to live, before the rollout began anew by itself.
     ByWayOfLive,
 }
@@ -92,6 +94,11 @@ impl Case {
         Self { routes: Routes::BackAtLive, ..self }
     }
 
+    /// It is found after the first weight, and the candidate gets no more than it has until it is mended.
+    pub(crate) fn never_above(self, percent: i64) -> Self {
+        Self { routes: Routes::NeverAbove(percent), ..self }
+    }
+
     /// It is found after the first weight, leads back to live, and the rollout begins anew by itself.
     pub(crate) fn by_way_of_live(self) -> Self {
         Self { routes: Routes::ByWayOfLive, ..self }
@@ -118,6 +125,10 @@ impl Case {
                 let weighed = latest(versions).find(|version| candidates_weight(version) > 0);
                 assert!(weighed.is_none(), "the candidate still has requests: {weighed:#?}");
             }
+            Routes::NeverAbove(percent) => {
+                let raised = versions.iter().find(|version| candidates_weight(version) > percent);
+                assert!(raised.is_none(), "the candidate got more than {percent} %: {raised:#?}");
+            }
             Routes::ByWayOfLive => {
                 let home = versions.iter().any(|version| candidates_weight(version) == 0);
                 assert!(home, "never back at live: {versions:#?}");
@@ -134,7 +145,7 @@ fn latest(versions: &[Version]) -> impl Iterator<Item = &Version> {
 }
 
 /// What all candidates have together in all routes of a version.
-fn candidates_weight(version: &Version) -> i64 {
+pub(crate) fn candidates_weight(version: &Version) -> i64 {
     let routes = version.spec().and_then(|spec| spec.pointer("/http")).and_then(Value::as_array);
     let entries = routes.into_iter().flatten().filter_map(|route| route["route"].as_array()).flatten();
     let of_candidate = |entry: &&Value| {
@@ -169,6 +180,9 @@ fn a_case_sees_every_version() {
     let back = untouched.clone().back_at_live();
     assert!(!refuses(&back, &[10, 0]));
     assert!(refuses(&back, &[0, 10]));
+    let stays = untouched.clone().never_above(10);
+    assert!(!refuses(&stays, &[0, 10, 10]));
+    assert!(refuses(&stays, &[10, 11, 10]));
     let by_way = untouched.by_way_of_live();
     assert!(!refuses(&by_way, &[10, 0, 10]));
     assert!(refuses(&by_way, &[10, 10]));

@@ -22,6 +22,11 @@ impl Version {
     pub(crate) fn spec(&self) -> Option<&Value> {
         self.object.as_ref()?.get("spec")
     }
+
+    /// Percent that go to candidates.
+    pub(crate) fn candidates_weight(&self) -> i64 {
+        super::case::candidates_weight(self)
+    }
 }
 
 /// Writes down what a watch tells. The API server tells every version of an object, in their order.

@@ -13,6 +13,9 @@ const NODE: &str = "teal-test";
 /// How often the node shows that it lives. Kubernetes waits 50 s.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// An annotation of a pod: why its container doesn't run, as a kubelet says it.
+pub(crate) const TROUBLE: &str = "test.teal.dev/trouble";
+
 pub(crate) async fn run(client: Client, namespace: String) {
     let nodes: Api<Node> = Api::all(client.clone());
     let node = serde_json::from_value(json!({"metadata": {"name": NODE}})).expect("a node");
@@ -62,25 +65,70 @@ async fn tend(pods: &Api<Pod>, pod: &Pod, number: u32) {
         );
         return;
     }
-    let image = spec.containers.first().and_then(|container| container.image.clone());
-    let ends = spec.restart_policy.as_deref() == Some("Never");
-    if ends || is_ready(pod) || image.is_some_and(|image| image.contains("broken")) {
+    if spec.restart_policy.as_deref() == Some("Never") {
         return;
     }
+    let status = match trouble(pod) {
+        Some(reason) if waits(pod) == Some(reason) => return,
+        Some(reason) => failing(pod, reason),
+        None if is_ready(pod) => return,
+        None => running(pod, number),
+    };
+    drop(pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await);
+}
+
+/// Why the container of a pod is not to run.
+fn trouble(pod: &Pod) -> Option<&str> {
+    let annotations = pod.metadata.annotations.as_ref();
+    if let Some(reason) = annotations.and_then(|annotations| annotations.get(TROUBLE)) {
+        return Some(reason);
+    }
+    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
+    image.contains("broken").then_some("ImagePullBackOff")
+}
+
+fn waits(pod: &Pod) -> Option<&str> {
+    let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()
+}
+
+fn failing(pod: &Pod, reason: &str) -> Value {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.clone()).unwrap_or_default();
+    let statuses: Vec<Value> = containers
+        .iter()
+        .map(|container| {
+            let image = container.image.clone().unwrap_or_default();
+            json!({"name": container.name, "image": image, "imageID": "", "ready": false, "restartCount": 1,
+                "state": {"waiting": {"reason": reason, "message": format!("back-off of {image}")}}})
+        })
+        .collect();
+    let phase = if address(pod).is_some() { "Running" } else { "Pending" };
+    json!({"phase": phase, "conditions": conditions("False"), "containerStatuses": statuses})
+}
+
+fn address(pod: &Pod) -> Option<String> {
+    pod.status.as_ref()?.pod_ip.clone()
+}
+
+fn running(pod: &Pod, number: u32) -> Value {
     let [.., high, low] = number.to_be_bytes();
-    let address = format!("10.98.{high}.{low}");
-    let status = json!({"status": {
+    let address = address(pod).unwrap_or_else(|| format!("10.98.{high}.{low}"));
+    json!({
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": [
-            {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-            {"type": "ContainersReady", "status": "True"},
-            {"type": "Initialized", "status": "True"},
-            {"type": "PodScheduled", "status": "True"},
-        ],
-    }});
-    drop(pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await);
+        "conditions": conditions("True"),
+        "containerStatuses": null,
+    })
+}
+
+fn conditions(ready: &str) -> Value {
+    json!([
+        {"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        {"type": "ContainersReady", "status": ready},
+        {"type": "Initialized", "status": "True"},
+        {"type": "PodScheduled", "status": "True"},
+    ])
 }
 
 fn is_ready(pod: &Pod) -> bool {

@@ -1,13 +1,14 @@
 //! A namespace of its own on a real API server, with Teal looking after it and somebody who makes pods ready.
 
 pub(crate) mod bad;
-mod case;
+pub(crate) mod case;
 pub(crate) mod definitions;
 pub(crate) mod history;
 mod kubelet;
 pub(crate) mod objects;
+mod people;
+pub(crate) mod setup;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -15,10 +16,12 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
 use serde_json::{Value, json};
-use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests, Unmeasured};
+use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests};
 use teal_plan::Span;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
+
+use setup::Setup;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,6 +31,7 @@ const OURS: &str = "teal.dev/bench";
 
 pub(crate) struct Bench {
     client: Client,
+    setup: Setup,
     namespace: String,
     probe: Probe,
     stop: CancellationToken,
@@ -50,15 +54,20 @@ pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
 impl Bench {
     /// Fails where no API server is given, so that no test passes that did nothing.
     pub(crate) async fn start(name: &str) -> Self {
-        Self::begin(name, Some(TOGETHER.read().await)).await
+        Self::start_with(name, Setup::default()).await
+    }
+
+    /// The same with another Teal than usual.
+    pub(crate) async fn start_with(name: &str, setup: Setup) -> Self {
+        Self::begin(name, setup, Some(TOGETHER.read().await)).await
     }
 
     /// While nobody else runs, which the caller made sure of.
     pub(crate) async fn start_alone(name: &str, _: &RwLockWriteGuard<'static, ()>) -> Self {
-        Self::begin(name, None).await
+        Self::begin(name, Setup::default(), None).await
     }
 
-    async fn begin(name: &str, together: Option<RwLockReadGuard<'static, ()>>) -> Self {
+    async fn begin(name: &str, setup: Setup, together: Option<RwLockReadGuard<'static, ()>>) -> Self {
         let client = client().await;
         let namespace = format!("{name}-{:08x}", rand::random::<u32>());
         let namespaces = api(&client, None, "", "v1", "Namespace", "namespaces");
@@ -69,9 +78,10 @@ impl Bench {
         objects::prepare(&client).await;
         let stop = CancellationToken::new();
         let kubelet = tokio::spawn(kubelet::run(client.clone(), namespace.clone()));
-        let (cluster, probe) = teal(&client, &namespace, &stop);
+        let (cluster, probe) = teal(&client, &setup, &namespace, &stop);
         Self {
             client,
+            setup,
             namespace,
             probe,
             stop,
@@ -152,7 +162,7 @@ impl Bench {
     /// Starts another one.
     pub(crate) fn resume_teal(&mut self) {
         self.stop = CancellationToken::new();
-        let (cluster, probe) = teal(&self.client, &self.namespace, &self.stop);
+        let (cluster, probe) = teal(&self.client, &self.setup, &self.namespace, &self.stop);
         (self.cluster, self.probe) = (Some(cluster), probe);
     }
 
@@ -173,6 +183,7 @@ impl Bench {
             "sidecars" => ("networking.istio.io", "v1", "Sidecar"),
             "serviceentries" => ("networking.istio.io", "v1", "ServiceEntry"),
             "authorizationpolicies" => ("security.istio.io", "v1", "AuthorizationPolicy"),
+            "endpointslices" => ("discovery.k8s.io", "v1", "EndpointSlice"),
             "events" => ("events.k8s.io", "v1", "Event"),
             other => panic!("{other}"),
         };
@@ -410,28 +421,33 @@ impl Bench {
     }
 }
 
-fn teal(client: &Client, namespace: &str, stop: &CancellationToken) -> (Cluster, Probe) {
+fn teal(client: &Client, setup: &Setup, namespace: &str, stop: &CancellationToken) -> (Cluster, Probe) {
+    let client = setup.teal.as_ref().unwrap_or(client);
     let config = TealConfig {
         namespace: Some(namespace.to_owned()),
         propagation: Span(500),
         drain: Span::seconds(1),
         ..TealConfig::default()
     };
-    let cluster = Cluster::start(client.clone(), config, |_| Arc::new(Unmeasured), None, stop);
+    let cluster = Cluster::start(client.clone(), config, |poker| (setup.measuring)(poker, stop), None, stop);
     let probe = cluster.probe();
     (cluster, probe)
 }
 
 /// For the API server that is given.
 async fn client() -> Client {
+    Client::try_from(config().await).expect("a client")
+}
+
+/// How the API server that is given is reached.
+async fn config() -> Config {
     let path = std::env::var("TEAL_TEST_KUBECONFIG").expect(
         "an API server in TEAL_TEST_KUBECONFIG, as `cargo xtask server` gives one to tests that are marked \
          #[ignore = \"needs an API server\"]",
     );
     let kubeconfig = Kubeconfig::read_from(path).expect("TEAL_TEST_KUBECONFIG can be read");
     let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a usable kubeconfig");
-    Client::try_from(config).expect("a client")
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a usable kubeconfig")
 }
 
 pub(crate) fn api(

@@ -1,0 +1,136 @@
+//! Pods that don't start, or don't last, and rooms too small for them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::bench::bad::Case;
+use crate::bench::history::History;
+use crate::bench::setup::Pool;
+use crate::bench::{Bench, objects};
+
+fn quota(pods: &str, scopes: &[&str]) -> Value {
+    json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"},
+        "spec": {"hard": {"pods": pods}, "scopes": scopes}})
+}
+
+/// Once the controller has counted what is there.
+async fn counted(bench: &Bench, used: &str) {
+    bench
+        .until("counted", async || {
+            bench.value("resourcequotas", "team").await.pointer("/status/used/pods") == Some(&json!(used))
+        })
+        .await;
+}
+
+async fn raise(bench: &Bench) {
+    bench.merge_as("admin", "resourcequotas", "team", json!({"spec": {"hard": {"pods": "20"}}})).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_image_that_never_gets_ready() {
+    let bench = Bench::installed("image").await;
+    let mut rollout = objects::rollout("broken");
+    rollout["spec"]["progressDeadline"] = json!("5s");
+    rollout["spec"]["keep"]["failed"] = json!("2s");
+    let case = Case::told(
+        "Stalled",
+        "True",
+        "DeadlineExceeded",
+        ["pod web-green-", "container web is in ImagePullBackOff", "change spec.release"],
+    );
+    let mend = async || bench.apply(&objects::rollout("2")).await;
+    bench.bad(case.all_at_live(), async || bench.apply(&rollout).await, mend).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_crash_loop_at_ten_percent() {
+    let bench = Bench::at_ten("crash").await;
+    let history = History::begin(bench.api("virtualservices")).await;
+    let case = Case::told(
+        "Stalled",
+        "True",
+        "RolledBack",
+        ["pod web-green-", "container web is in CrashLoopBackOff", "change spec.release"],
+    );
+    let begun = Instant::now();
+    let spoil = async || bench.trouble("green", "CrashLoopBackOff").await;
+    bench.bad(case.back_at_live(), spoil, async || bench.apply(&objects::rollout("3")).await).await;
+    let home = history.all().await.into_iter().find(|version| version.candidates_weight() == 0);
+    let took = home.expect("back at live").at - begun;
+    let grace = Duration::from_secs(10);
+    assert!(took >= grace, "borne for 10 s, not for {took:?}");
+    assert!(took < grace * 2, "{took:?}");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_without_room() {
+    let bench = Bench::installed("quota").await;
+    bench.create("resourcequotas", "admin", quota("4", &[])).await;
+    counted(&bench, "3").await;
+    let case = Case::refused("NoRoom", "ResourceQuota team", "pods", "raise the quota").tried_again();
+    let spoil = async || bench.apply(&objects::rollout("2")).await;
+    let mend = async || {
+        assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "nothing was created");
+        raise(&bench).await;
+    };
+    bench.bad(case, spoil, mend).await;
+    bench.end().await;
+}
+
+/// One that the look before the start can't judge, so that the API server refuses the pods.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_that_refuses_pods_later() {
+    let bench = Bench::installed("later").await;
+    bench.create("resourcequotas", "admin", quota("4", &["NotTerminating"])).await;
+    counted(&bench, "3").await;
+    let case = Case::refused("NoRoom", "Deployment web-green", "exceeded quota: team", "raise the quota");
+    let spoil = async || bench.apply(&objects::rollout("2")).await;
+    bench.bad(case.all_at_live(), spoil, async || raise(&bench).await).await;
+    bench.end().await;
+}
+
+/// One that comes when the candidate has requests already, and lets a pod that is gone not come again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_that_comes_at_ten_percent() {
+    let bench = Bench::at_ten("tightened").await;
+    let case = Case::refused("NoRoom", "Deployment web-green", "exceeded quota: team", "raise the quota");
+    let spoil = async || {
+        bench.create("resourcequotas", "admin", quota("5", &[])).await;
+        counted(&bench, "6").await;
+        bench.lose_a_pod("green").await;
+    };
+    bench.bad(case.never_above(10), spoil, async || raise(&bench).await).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn nodes_without_room() {
+    let bench = Bench::installed("nodes").await;
+    let pool = Pool::start(bench.client(), "3").await;
+    let mut rollout = objects::rollout("2");
+    let template = &mut rollout["spec"]["release"]["manifests"][0]["spec"]["template"]["spec"];
+    template["nodeSelector"] = json!({"test.teal.dev/pool": pool.name});
+    template["containers"][0]["resources"] = json!({"requests": {"cpu": "2"}});
+    let case = Case::refused(
+        "NoRoom",
+        "The nodes have room for 1 of the 3 pods of Deployment web",
+        "resources.requests.cpu 2, nodeSelector test.teal.dev/pool=",
+        "add nodes or free room",
+    );
+    let mend = async || {
+        assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "nothing was created");
+        pool.resize("100").await;
+    };
+    bench.bad(case.tried_again(), async || bench.apply(&rollout).await, mend).await;
+    pool.end().await;
+    bench.end().await;
+}

@@ -1,0 +1,96 @@
+//! What the progress deadline is for, and what it isn't.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::bench::case::{Case, WINDOW};
+use crate::bench::history::{History, Version};
+use crate::bench::{Bench, objects};
+
+/// `pods::an_image_that_never_gets_ready` shows that it covers provisioning; here it is the wait for endpoints to be
+/// observed, which an address of another hand holds up for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn endpoints_that_never_settle() {
+    let bench = Bench::installed("settle").await;
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["progressDeadline"] = json!("6s");
+    rollout["spec"]["keep"]["failed"] = json!("2s");
+    let labels = bench.value("services", "web-candidate").await["metadata"]["labels"].clone();
+    let mut slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "web-candidate-by-hand", "labels": labels},
+        "ports": [{"port": 8080}], "endpoints": [{"addresses": ["10.98.255.1"], "conditions": {"ready": true}}]});
+    slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("web-candidate");
+    slice["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = json!("a-hand");
+    let case = Case::told(
+        "Stalled",
+        "True",
+        "DeadlineExceeded",
+        [
+            "EndpointSlices of the candidate's Services",
+            "spec.progressDeadline",
+            "remove those that another hand made",
+        ],
+    );
+    let spoil = async || {
+        bench.create("endpointslices", "a-hand", slice).await;
+        bench.apply(&rollout).await;
+    };
+    let mend = async || {
+        bench.delete("endpointslices", "web-candidate-by-hand").await;
+        bench.decide_on_rejected("Retry").await;
+    };
+    bench.bad(case.all_at_live(), spoil, mend).await;
+    bench.end().await;
+}
+
+/// Longer than the deadline in each of them, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn hold_checks_and_people_have_no_deadline() {
+    let bench = Bench::installed("patient").await;
+    let deadline = Duration::from_secs(15);
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["progressDeadline"] = json!("15s");
+    rollout["spec"]["checks"] =
+        json!([{"name": "errors", "query": "up", "threshold": {"max": 0}, "interval": "1s"}]);
+    rollout["spec"]["steps"] = json!([
+        {"name": "held", "weight": 10, "hold": "18s", "checks": []},
+        {"name": "checked", "weight": 20, "checks": ["errors"]},
+        {"name": "asked", "weight": 30, "checks": [], "approval": {"count": 1}},
+        {"name": "full", "weight": 100, "checks": []},
+    ]);
+    let history = History::begin(bench.api("virtualservices")).await;
+    bench.apply(&rollout).await;
+    let at = async |weight: i64| {
+        bench
+            .until(&format!("{weight} %"), async || {
+                bench.weights().await.last().is_some_and(|(_, w)| *w == weight)
+            })
+            .await;
+    };
+    at(10).await;
+    let begun = Instant::now();
+    at(20).await;
+    assert!(begun.elapsed() > deadline, "held for longer than the deadline");
+    bench.phase("Checking").await;
+    // Nobody measures here, so the check would wait for ever.
+    bench
+        .stays_for(deadline + Duration::from_secs(2), async || bench.status("/phase").await == "Checking")
+        .await;
+    bench.skip().await;
+    at(30).await;
+    bench.phase("Waiting").await;
+    bench
+        .stays_for(deadline + Duration::from_secs(2), async || bench.status("/phase").await == "Waiting")
+        .await;
+    bench.quiet().await;
+    bench.is_calm(WINDOW).await;
+    bench.completes("web").await;
+    let weights: Vec<i64> = history.all().await.iter().map(Version::candidates_weight).collect();
+    let mut steps = weights.clone();
+    steps.dedup();
+    assert_eq!(steps, [0, 10, 20, 30, 100, 0], "{weights:?}");
+    bench.end().await;
+}
