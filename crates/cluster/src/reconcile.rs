@@ -322,8 +322,14 @@ impl Reconciler {
         let soon = unseen && !(flaps && memory.edits.are_many());
         let at =
             if soon && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
+        // A try counts too: of a spec that is edited all the time most writes come too late.
+        let tried = memory.said.filter(|_| memory.edits.are_many());
+        let at = tried.map_or(at, |tried| at.max(tried + SELDOM));
         if now < at {
             return Ok(until(Some(at), now));
+        }
+        if memory.edits.are_many() {
+            memory.said = Some(now);
         }
         self.write(rollout, old, &new).await?;
         memory.said = Some(now);
