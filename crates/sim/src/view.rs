@@ -192,7 +192,7 @@ fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {
         (Standing::Blind, Some(Fault::BlindPasses)) => Standing::Pass,
         (standing, _) => standing,
     };
-    CheckSeen { standing, detail: String::new() }
+    CheckSeen { standing, detail: String::new(), trouble: None }
 }
 
 fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {
