@@ -66,6 +66,14 @@ impl Cluster {
         kube::Client::try_from(self.config().await?).map_err(|error| self.unusable(error))
     }
 
+    /// A client that acts as somebody else, by the administrator's right to impersonate.
+    pub async fn client_as(&self, user: &str, groups: &[String]) -> Result<kube::Client> {
+        let mut config = self.config().await?;
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(groups.to_vec());
+        kube::Client::try_from(config).map_err(|error| self.unusable(error))
+    }
+
     /// A bare client without credentials. Unlike the other it logs no error for each
     /// answer that a starting server gives.
     pub(crate) async fn quiet_http(&self) -> Result<QuietHttp> {

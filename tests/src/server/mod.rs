@@ -3,11 +3,13 @@
 //! `cargo xtask server` builds them, since inside a bed no registry can be reached, and starts this. One control plane is
 //! started for all of them; they run one program after another and wait most of the time, so several tests at once.
 
+mod policies;
 mod programs;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use teal_testbed::{Cluster, Config, Istio, enter};
@@ -16,8 +18,19 @@ use crate::error::{Error, Result};
 use crate::world::{World, checkout};
 use programs::Program;
 
+/// What the cases of policies are called in a filter.
+const POLICIES: &str = "policies";
+
+/// How long the server may take to serve what was made.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether it does.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Names a cluster to be used instead of a bed, to this and to every test program.
 const KUBECONFIG: &str = "TEAL_TEST_KUBECONFIG";
+
+/// The oldest server that the chart is for, as a newer one pretends to be it.
+const OLDER: &str = "1.33";
 
 /// Tests on a real API server.
 #[derive(Clone, Debug, Parser)]
@@ -33,13 +46,21 @@ struct Arguments {
     /// A built test program and the room it is from
     #[arg(long = "program", value_name = "ROOM=PATH", hide = true)]
     programs: Vec<Program>,
-    /// Run tests with this in their name only
+    /// Run tests with this in their name only; `policies` are the cases of `tests/policies`
     filter: Vec<String>,
 }
 
 impl Arguments {
     fn kubeconfig(&self) -> Option<PathBuf> {
         self.kubeconfig.clone().or_else(|| std::env::var_os(KUBECONFIG).map(PathBuf::from))
+    }
+
+    fn wants_policies(&self) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|part| part == POLICIES)
+    }
+
+    fn wants_programs(&self) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|part| part != POLICIES)
     }
 }
 
@@ -57,33 +78,74 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool> {
     let theirs = arguments.kubeconfig();
-    let config = bed_config();
     if theirs.is_none() {
-        enter(&config)?;
+        enter(&Config { helm: arguments.wants_policies(), ..bed_config() })?;
     }
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;
-    runtime.block_on(all(arguments, config, theirs.as_deref()))
+    runtime.block_on(all(arguments, theirs.as_deref()))
 }
 
-/// Everything that these tests need. History and audit are for whoever looks for the cause of a failure, and for the
-/// invariants.
+/// A control plane with Istio's kinds. History and audit are for whoever looks for the cause of a failure.
 fn bed_config() -> Config {
     Config { istio: Istio::Kinds, audit: true, history: true, ..Config::control_plane() }
 }
 
-async fn all(arguments: &Arguments, config: Config, theirs: Option<&Path>) -> Result<bool> {
-    let world = match theirs {
-        Some(kubeconfig) => World::existing(Cluster::existing(kubeconfig, None, None)).await?,
-        None => World::start(config).await?,
-    };
+async fn all(arguments: &Arguments, theirs: Option<&Path>) -> Result<bool> {
+    match theirs {
+        Some(kubeconfig) => on_theirs(arguments, kubeconfig).await,
+        None => on_ours(arguments).await,
+    }
+}
+
+async fn on_theirs(arguments: &Arguments, kubeconfig: &Path) -> Result<bool> {
+    let world = World::existing(Cluster::existing(kubeconfig, None, None)).await?;
+    let mut passed = true;
+    if arguments.wants_programs() {
+        passed &= rooms(&world, arguments).await?;
+    }
+    if arguments.wants_policies() {
+        passed &= policies::run(&world, None).await?;
+    }
+    Ok(passed)
+}
+
+/// A bed for the programs, and fresh ones for the policies, of which one pretends to be older.
+async fn on_ours(arguments: &Arguments) -> Result<bool> {
+    let mut passed = true;
+    if arguments.wants_programs() {
+        let world = World::start(bed_config()).await?;
+        passed &= rooms(&world, arguments).await?;
+        world.stop().await?;
+    }
+    if arguments.wants_policies() {
+        for older in [None, Some(OLDER)] {
+            let emulated_version = older.map(str::to_owned);
+            let world = World::start(Config { emulated_version, helm: true, ..bed_config() }).await?;
+            passed &= policies::run(&world, older).await?;
+            world.stop().await?;
+        }
+    }
+    Ok(passed)
+}
+
+/// The test programs of the rooms, on a cluster with the definitions.
+async fn rooms(world: &World, arguments: &Arguments) -> Result<bool> {
     let crds = checkout().join("crds").display().to_string();
     world.kubectl(&["apply", "-f", &crds]).await?;
-    let kinds = ["crd/rollouts.teal.dev", "crd/decisions.teal.dev"];
-    world.kubectl(&[&["wait", "--for=condition=Established", "--timeout=30s"], &kinds[..]].concat()).await?;
-    let passed = programs::run(&world.cluster, arguments).await?;
-    world.stop().await?;
-    Ok(passed)
+    served(world, "rollouts.teal.dev,decisions.teal.dev").await?;
+    programs::run(&world.cluster, arguments).await
+}
+
+/// A kind is served a moment after its definition was made.
+async fn served(world: &World, kinds: &str) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match world.kubectl(&["get", kinds, "--all-namespaces"]).await {
+            Err(_) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+            ended => return ended.map(drop),
+        }
+    }
 }
 
 fn say(line: &str) {

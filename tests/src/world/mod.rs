@@ -114,11 +114,23 @@ impl World {
         self.install(how).await
     }
 
+    /// Installs the chart without waiting for the operator: what the API server itself keeps is in force without it.
+    pub async fn install_rules(&self) -> Result<()> {
+        // The definitions may have been applied by others before.
+        output(self.helm_install().args(["--take-ownership", "--force-conflicts"]), None).await.map(drop)
+    }
+
+    fn helm_install(&self) -> Command {
+        let mut helm = self.cluster.helm();
+        helm.args(["upgrade", "--install", RELEASE]).arg(chart());
+        helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace"]);
+        helm
+    }
+
     async fn install(&self, how: &Installation) -> Result<()> {
         self.import("teal").await?;
-        let mut helm = self.cluster.helm();
-        helm.args(["upgrade", "--install", RELEASE]).arg(checkout().join("charts/teal"));
-        helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait"]);
+        let mut helm = self.helm_install();
+        helm.arg("--wait");
         helm.args(["--timeout", &format!("{}s", OPERATOR_READY.as_secs())]);
         helm.args(["--set", &format!("drain={}s", how.drain.as_secs())]);
         if let Some(prometheus) = &self.cluster.prometheus {

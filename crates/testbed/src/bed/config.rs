@@ -45,6 +45,8 @@ pub struct Config {
     pub history: bool,
     /// Further environment of istiod.
     pub istiod_environment: BTreeMap<String, String>,
+    /// Has helm ready also where there is no node to install something for.
+    pub helm: bool,
     /// Image archives for the node, see [`crate::image`].
     pub images: Vec<PathBuf>,
     /// Worker threads of the gateway.
@@ -63,6 +65,7 @@ impl Default for Config {
             emulated_version: None,
             audit: false,
             history: false,
+            helm: false,
             istiod_environment: BTreeMap::new(),
             images: Vec::new(),
             gateway_concurrency: 1,
@@ -103,6 +106,7 @@ impl Config {
             "etcd" | "kubernetes" => true,
             "istio-crds" => self.istio != Istio::None,
             "istiod" | "envoy" => self.istio == Istio::Mesh,
+            "helm" => self.helm || self.profile == Profile::Full,
             "kwok" => matches!(self.profile, Profile::ControlPlaneWithKwok { .. }),
             _ => self.profile == Profile::Full,
         }
@@ -118,6 +122,8 @@ mod tests {
         assert_eq!(Config::control_plane().parts(), ["etcd", "kubernetes"]);
         let kinds = Config { istio: Istio::Kinds, ..Config::control_plane() };
         assert_eq!(kinds.parts(), ["etcd", "istio-crds", "kubernetes"]);
+        let helm = Config { helm: true, ..Config::control_plane() };
+        assert_eq!(helm.parts(), ["etcd", "kubernetes", "helm"]);
         let kwok = Config { profile: Profile::ControlPlaneWithKwok { nodes: 3 }, ..Config::control_plane() };
         assert_eq!(kwok.parts(), ["etcd", "kubernetes", "kwok"]);
         let full = Config::default().parts();
