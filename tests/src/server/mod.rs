@@ -3,6 +3,7 @@
 //! `cargo xtask server` builds them, since inside a bed no registry can be reached, and starts this. One control plane is
 //! started for all of them; they run one program after another and wait most of the time, so several tests at once.
 
+mod invariants;
 mod policies;
 mod programs;
 
@@ -116,6 +117,7 @@ async fn on_ours(arguments: &Arguments) -> Result<bool> {
     if arguments.wants_programs() {
         let world = World::start(bed_config()).await?;
         passed &= rooms(&world, arguments).await?;
+        passed &= invariants::hold(&world.cluster, arguments.filter.is_empty()).await?;
         world.stop().await?;
     }
     if arguments.wants_policies() {
