@@ -30,6 +30,10 @@
 - apiGroups: [batch]
   resources: [jobs, cronjobs]
   verbs: {{ toJson $write }}
+# A CronJob that wakes is told the last tick of the other color's, so that none is made twice.
+- apiGroups: [batch]
+  resources: [cronjobs/status]
+  verbs: [patch]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: {{ toJson $write }}

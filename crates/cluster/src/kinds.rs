@@ -26,13 +26,16 @@ const fn known(
 /// Runs once per revision; its status is watched too.
 pub(crate) const JOB: Known = known("batch", "v1", "Job", "jobs", true);
 
+/// Works in live alone; its status says which tick it made last.
+pub(crate) const CRON_JOB: Known = known("batch", "v1", "CronJob", "cronjobs", true);
+
 /// Kinds of a release that are watched by metadata alone. Workloads are watched with their status.
 pub(crate) const RELEASE: &[Known] = &[
     known("", "v1", "ConfigMap", "configmaps", true),
     known("", "v1", "ServiceAccount", "serviceaccounts", true),
     known("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
     JOB,
-    known("batch", "v1", "CronJob", "cronjobs", true),
+    CRON_JOB,
     known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true),
     known("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
     known("rbac.authorization.k8s.io", "v1", "Role", "roles", true),

@@ -10,6 +10,7 @@ mod release;
 pub(crate) mod revision;
 mod roles;
 mod routes;
+mod ticks;
 mod vacate;
 
 pub(crate) use vacate::is_dropped;

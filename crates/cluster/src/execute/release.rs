@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Phase, Slot};
 
-use super::{Order, Tools, vacate};
+use super::{Order, Tools, ticks, vacate};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -74,6 +74,9 @@ async fn apply_piece(
     if view.as_ref().is_some_and(|view| view.deleting) {
         // It goes first; its absence will be seen.
         return Ok(false);
+    }
+    if view.is_some() {
+        ticks::carry_on(tools, order, piece, slot).await?;
     }
     let sized = sized(rendering, piece, view.as_deref());
     let wrote = apply_piece_over(tools, order, piece, sized, view.as_deref()).await?;

@@ -55,9 +55,16 @@ async fn what_works_by_itself_works_in_live_alone_and_configuration_comes_along(
     let settings = green.pointer("/spec/template/spec/containers/0/envFrom/0/configMapRef/name");
     assert_eq!(settings, Some(&json!("settings-green")));
     assert_eq!(bench.value("configmaps", "settings-blue").await["data"]["version"], "1");
+    let last = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    bench.tell_status("cronjobs", "tick-blue", json!({"lastScheduleTime": last})).await;
     bench.decide("Approve").await;
     bench
         .until("swapped", async || size("worker-green").await == 2 && rests("tick-green").await == false)
+        .await;
+    bench
+        .until("ticks that go on", async || {
+            bench.value("cronjobs", "tick-green").await["status"]["lastScheduleTime"] == last
+        })
         .await;
     bench
         .until("at rest", async || {

@@ -371,6 +371,12 @@ impl Bench {
         self.note(plural, &answer);
     }
 
+    /// Says something in the status of an object, as a controller does.
+    pub(crate) async fn tell_status(&self, plural: &str, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        self.api(plural).patch_status(name, &PatchParams::default(), &patch).await.expect("told");
+    }
+
     pub(crate) async fn lose_status(&self) {
         let patch = Patch::Merge(json!({"status": null}));
         self.api("rollouts").patch_status("web", &PatchParams::default(), &patch).await.expect("lost");
