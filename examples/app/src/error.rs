@@ -39,6 +39,12 @@ pub enum AppError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// No certificate can be made.
+    #[error("can't make a certificate: {0}")]
+    Certificate(#[source] rcgen::Error),
+    /// TLS can't be spoken.
+    #[error("can't speak TLS: {0}")]
+    Tls(#[source] rustls::Error),
     /// An HTTP request of a client mode got no answer.
     #[error("{verb} {url}: {source}")]
     Request {

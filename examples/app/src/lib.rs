@@ -11,6 +11,7 @@ mod settings;
 mod shop;
 mod state;
 mod switches;
+mod tls;
 mod web;
 
 pub use client::{Caller, tick, work};

@@ -29,6 +29,8 @@ pub struct Settings {
     pub grpc_port: u16,
     /// `TCP_PORT`.
     pub tcp_port: u16,
+    /// `TLS_PORT`: the same as on `HTTP_PORT`, over TLS; unset, there is none.
+    pub tls_port: Option<u16>,
     /// `START_DELAY`: not ready for this long.
     pub start_delay: Duration,
     /// `DRAIN_DELAY`: how long new connections are still expected after SIGTERM.
@@ -66,6 +68,7 @@ impl Settings {
             http_port: number("HTTP_PORT", 8080)?,
             grpc_port: number("GRPC_PORT", 8081)?,
             tcp_port: number("TCP_PORT", 8082)?,
+            tls_port: get("TLS_PORT").map(|text| port("TLS_PORT", Some(text), 0)).transpose()?,
             start_delay: time("START_DELAY", Duration::ZERO)?,
             drain_delay: time("DRAIN_DELAY", Duration::from_secs(3))?,
             drain_limit: time("DRAIN_LIMIT", Duration::from_secs(25))?,

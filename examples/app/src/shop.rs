@@ -12,13 +12,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::metrics::Kind;
 use crate::state::App;
-use crate::{AppError, Settings, session, web};
+use crate::{AppError, Settings, session, tls, web};
 
 /// What sessions get to say goodbye once their time is up.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -53,6 +55,11 @@ impl Shop {
         let (tcp, tcp_addr) = listen(settings.addr(settings.tcp_port)).await?;
         let app = Arc::new(App::new(settings));
         let router = web::router(app.clone());
+        if let Some(port) = settings.tls_port {
+            let (tls, _) = listen(settings.addr(port)).await?;
+            let accepting = accept_tls(app.clone(), tls, tls::acceptor()?, router.clone());
+            tokio::spawn(until_end(app.clone(), accepting));
+        }
         tokio::spawn(until_end(app.clone(), accept_http(app.clone(), http, router.clone())));
         // One router on both: which port is for what is a matter of how the Service names it.
         tokio::spawn(until_end(app.clone(), accept_http(app.clone(), grpc, router)));
@@ -149,6 +156,19 @@ async fn accept_http(app: Arc<App>, listener: TcpListener, router: Router) {
     }
 }
 
+async fn accept_tls(app: Arc<App>, listener: TcpListener, tls: TlsAcceptor, router: Router) {
+    loop {
+        let stream = accept(&listener).await;
+        let (app, tls, router) = (app.clone(), tls.clone(), router.clone());
+        tokio::spawn(async move {
+            match tls.accept(stream).await {
+                Ok(stream) => serve(app, stream, router).await,
+                Err(error) => tracing::debug!(%error, "no TLS was agreed on"),
+            }
+        });
+    }
+}
+
 async fn accept_tcp(app: Arc<App>, listener: TcpListener) {
     loop {
         let stream = accept(&listener).await;
@@ -156,7 +176,10 @@ async fn accept_tcp(app: Arc<App>, listener: TcpListener) {
     }
 }
 
-async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
+async fn serve<S>(app: Arc<App>, stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let _open = app.open(Kind::http);
     let service = service_fn(|request| respond(app.clone(), router.clone(), request));
     let builder = auto::Builder::new(TokioExecutor::new());
