@@ -19,7 +19,7 @@
 //! | I4 | the epoch annotations along each object, the epoch of the record, and that no object carries one that was not committed | versions that another writer made |
 //! | I5 | from the commit of going back on: writes of Teal that aim more of that revision; when all is aimed at live | in-flight effects of the last second; a weight that goes to the live role before that is turned; the bound where the API was disturbed or live didn't serve |
 //! | I8 | transitions of the record | after edits of the steps, after a lost record |
-//! | I9 | the revisions that the test says are quiet | versions that another writer made |
+//! | I9 | the spans that the test says are quiet, each once, and each version in them | versions that another writer made |
 //! | I11 | differences between versions that Teal wrote, and the owner's spec after a rollout | restoring where the owner wrote meanwhile |
 //! | I12 | the namespace of each version that Teal wrote | deletions |
 //! | I14 | writes of Teal that aim more of the candidate, against the step in the record; the hold before the next step | effects of an older commit; steps that were skipped |
@@ -68,8 +68,8 @@ pub struct Options {
     pub return_within: Duration,
     /// Whether API server and operator were left alone. Where a test disturbs them, the bound on going back is not held.
     pub healthy: bool,
-    /// Revisions in which nothing happened, so that nothing may have been written.
-    pub quiet: Vec<RangeInclusive<u64>>,
+    /// Spans in which nothing happened, so that nothing may have been written.
+    pub quiet: Vec<Quiet>,
     /// Where Teal is installed: its Leases lie there.
     pub install_namespace: String,
     /// What the names of Teal's field managers begin with.
@@ -93,6 +93,17 @@ impl Default for Options {
             meddling: Vec::new(),
         }
     }
+}
+
+/// A span in which Teal had nothing to do, or was told to do nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiet {
+    /// The namespace that was quiet; nothing if all were.
+    pub namespace: Option<String>,
+    /// In which revisions.
+    pub revisions: RangeInclusive<u64>,
+    /// Resources that may be written all the same, in the plural.
+    pub but: Vec<String>,
 }
 
 /// Writes and deletions of an object by the test itself.

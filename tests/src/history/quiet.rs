@@ -2,26 +2,32 @@
 
 use teal_api::names::{GROUP, label};
 
-use super::Options;
 use super::json::{label as label_of, text};
 use super::replay::{Change, Check};
 use super::tally::{Invariant, Summary};
 use super::world::World;
 use super::writer::Writer;
+use super::{Options, Quiet};
 
-pub(super) struct Quiet<'o> {
+pub(super) struct Silence<'o> {
     options: &'o Options,
 }
 
-impl<'o> Quiet<'o> {
+impl<'o> Silence<'o> {
     pub(super) const fn new(options: &'o Options) -> Self {
         Self { options }
     }
 }
 
-impl<'h> Check<'h> for Quiet<'_> {
+/// Whether a version lies in a quiet span, in which it should not have been made.
+fn covers(quiet: &Quiet, change: &Change<'_>) -> bool {
+    let there = quiet.namespace.as_ref().is_none_or(|namespace| *namespace == change.key.namespace);
+    there && quiet.revisions.contains(&change.revision) && !quiet.but.contains(&change.key.resource)
+}
+
+impl<'h> Check<'h> for Silence<'_> {
     fn see(&mut self, change: &Change<'h>, _world: &World<'h>, summary: &mut Summary) {
-        if !self.options.quiet.iter().any(|quiet| quiet.contains(&change.revision)) {
+        if !self.options.quiet.iter().any(|quiet| covers(quiet, change)) {
             return;
         }
         let concerns_teal = change.writer == Writer::Teal || is_teals(change);
@@ -39,6 +45,11 @@ impl<'h> Check<'h> for Quiet<'_> {
             change.key,
             format!("{what} while nothing happened"),
         );
+    }
+
+    /// A span in which nobody at all wrote is what is hoped for, and was looked at too.
+    fn finish(&mut self, _world: &World<'h>, summary: &mut Summary) {
+        self.options.quiet.iter().for_each(|_| summary.judged(Invariant::I9));
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn run(history: &History, options: &Options) -> Summary {
         Box::new(epochs::Epochs),
         Box::new(back::Back::new(options)),
         Box::new(steps::Steps::default()),
-        Box::new(quiet::Quiet::new(options)),
+        Box::new(quiet::Silence::new(options)),
         Box::new(foreign::Foreign::new(options)),
         Box::new(tenancy::Tenancy::new(options)),
         Box::new(pace::Pace),

@@ -144,8 +144,9 @@ async fn invariants(world: &World) -> Result<bool> {
     let Some(address) = world.cluster.etcd.as_deref() else { return Ok(true) };
     let versions = etcd::read(address).await?;
     let how = Installation::default();
-    let options =
-        Options { drain: how.drain, install_namespace: OPERATOR_NAMESPACE.into(), ..Options::default() };
+    let (quiet, meddling) = world.notes().all();
+    let install_namespace = OPERATOR_NAMESPACE.into();
+    let options = Options { drain: how.drain, install_namespace, quiet, meddling, ..Options::default() };
     let summary = check(&History::new(versions), &options);
     // Marked so that the summary of `cargo xtask test` takes them over.
     let lines = summary.to_string();

@@ -4,12 +4,16 @@
 mod diary;
 pub mod images;
 pub mod manifests;
+mod notes;
 mod shop;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ListParams};
+use teal_testbed::history::{self, Version};
 use teal_testbed::{Bed, Cluster, Config};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -17,6 +21,7 @@ use tokio::sync::OnceCell;
 use crate::error::{Error, Result};
 
 pub use diary::Diary;
+pub use notes::Notes;
 pub use shop::{NAME, Shop, Tailoring, quick};
 
 /// The release of the chart and its namespace.
@@ -60,6 +65,7 @@ pub struct World {
     bed: Option<Bed>,
     installed: OnceCell<()>,
     diary: Diary,
+    notes: Notes,
 }
 
 impl World {
@@ -68,13 +74,27 @@ impl World {
         let bed = Bed::start(config).await?;
         let cluster = bed.cluster().clone();
         let client = cluster.client().await?;
-        Ok(Self { cluster, client, bed: Some(bed), installed: OnceCell::new(), diary: Diary::default() })
+        Ok(Self {
+            cluster,
+            client,
+            bed: Some(bed),
+            installed: OnceCell::new(),
+            diary: Diary::default(),
+            notes: Notes::default(),
+        })
     }
 
     /// Uses a cluster that is there.
     pub async fn existing(cluster: Cluster) -> Result<Self> {
         let client = cluster.client().await?;
-        Ok(Self { cluster, client, bed: None, installed: OnceCell::new(), diary: Diary::default() })
+        Ok(Self {
+            cluster,
+            client,
+            bed: None,
+            installed: OnceCell::new(),
+            diary: Diary::default(),
+            notes: Notes::default(),
+        })
     }
 
     /// The bed, unless it is somebody else's cluster.
@@ -85,6 +105,28 @@ impl World {
     /// What happened in the namespaces so far.
     pub fn diary(&self) -> &Diary {
         &self.diary
+    }
+
+    /// What the stories know of the history besides.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The newest revision of all objects together.
+    pub async fn revision(&self) -> Result<u64> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let listed = namespaces.list_metadata(&ListParams::default().limit(1)).await;
+        let version = listed.map_err(Error::api("ask for the newest revision"))?.metadata.resource_version;
+        let number = version.as_deref().and_then(|text| text.parse().ok());
+        number.ok_or_else(|| Error::Cluster(format!("{version:?} is no revision of etcd")))
+    }
+
+    /// Every version of every object from a revision on; nothing where etcd can't be read.
+    pub async fn versions_from(&self, revision: u64) -> Result<Option<Vec<Version>>> {
+        match self.cluster.etcd.as_deref() {
+            Some(address) => Ok(Some(history::read_from(address, revision).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Ends a bed that was started here.
@@ -145,6 +187,11 @@ impl World {
     /// Runs kubectl and gives what it wrote.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         output(self.cluster.kubectl().args(arguments), None).await
+    }
+
+    /// Runs helm and gives what it wrote.
+    pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
+        output(self.cluster.helm().args(arguments), None).await
     }
 
     /// Runs kubectl with objects on its input, for `apply -f -`.

@@ -193,13 +193,18 @@ impl<'a> Shop<'a> {
         deleted.map(drop).map_err(Error::api("delete the namespace"))
     }
 
-    /// Makes the answers of all running pods of a color as bad as the query says.
-    pub async fn switch(&self, color: &str, query: &str) -> Result<()> {
+    /// The addresses of the pods of a color.
+    pub async fn addresses(&self, color: &str) -> Result<Vec<String>> {
         let selector = format!("{}={color}", teal_api::names::label::COLOR);
         let path = "jsonpath={range .items[*]}{.status.podIP}{\"\\n\"}{end}";
         let addresses =
             self.world.kubectl(&["get", "pods", "-n", &self.namespace, "-l", &selector, "-o", path]).await?;
-        for address in addresses.lines().filter(|line| !line.is_empty()) {
+        Ok(addresses.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Makes the answers of all running pods of a color as bad as the query says.
+    pub async fn switch(&self, color: &str, query: &str) -> Result<()> {
+        for address in self.addresses(color).await? {
             let url = format!("http://{address}:8080/admin/switch?{query}");
             let answer = reqwest::Client::new().post(&url).send().await;
             answer

@@ -4,8 +4,8 @@ use serde_json::json;
 use teal_plan::Time;
 use teal_plan::record::{Outcome, Phase, Release};
 
-use super::super::Invariant;
-use super::builder::{Story, first, key, pod_key, second, step};
+use super::super::{Invariant, Quiet};
+use super::builder::{Story, everywhere, first, key, pod_key, second, step};
 
 #[test]
 fn i1_weights_that_sum_to_90() {
@@ -191,13 +191,23 @@ fn i8_another_candidate_goes_on_in_the_middle() {
 fn quiet_at_the_end(story: Story, noise: impl FnOnce(Story) -> Story) -> Story {
     let from = story.revision() + 1;
     let mut story = noise(story.wait(10));
-    story.options.quiet.push(from..=story.revision());
+    story.options.quiet.push(everywhere(from..=story.revision()));
     story
 }
 
 #[test]
 fn i9_a_status_is_written_at_rest() {
     let story = quiet_at_the_end(Story::installed(), |story| story.rollout("teal/status"));
+    story.breaks(Invariant::I9, "is written while nothing happened");
+}
+
+#[test]
+fn i9_a_status_is_written_in_a_namespace_that_is_quiet() {
+    let mut story = Story::installed().wait(5);
+    let revisions = story.revision() + 1..=story.revision() + 9;
+    story = story.rollout("teal/status");
+    let namespace = Some(key("rollouts", "web").namespace);
+    story.options.quiet = vec![Quiet { namespace, revisions, but: vec!["events".into()] }];
     story.breaks(Invariant::I9, "is written while nothing happened");
 }
 

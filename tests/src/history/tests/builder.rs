@@ -1,13 +1,14 @@
 //! Histories made by hand: a shop with one Rollout `web`, told version by version.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 use teal_plan::record::{Cause, Outcome, Phase, Release};
 use teal_plan::{Color, ContentHash, Record, Slot, Time};
 use teal_testbed::history::{Key, Version};
 
-use super::super::{History, Invariant, Options, Summary, check};
+use super::super::{History, Invariant, Options, Quiet, Summary, check};
 
 pub(super) const UID: &str = "uid-web";
 const START: i64 = 1_767_225_600_000;
@@ -37,6 +38,11 @@ pub(super) fn key(resource: &str, name: &str) -> Key {
     let namespace = if matches!(resource, "namespaces" | "nodes") { "" } else { "shop" };
     let owned = str::to_owned;
     Key { group: owned(group), resource: owned(resource), namespace: owned(namespace), name: owned(name) }
+}
+
+/// A span in which all namespaces were quiet.
+pub(super) fn everywhere(revisions: RangeInclusive<u64>) -> Quiet {
+    Quiet { namespace: None, revisions, but: Vec::new() }
 }
 
 /// The release that counter and color make.

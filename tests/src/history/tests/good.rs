@@ -4,8 +4,8 @@ use serde_json::json;
 use teal_plan::Time;
 use teal_plan::record::{Consumed, Outcome, Pause, Phase, Release};
 
-use super::super::{Invariant, Meddling};
-use super::builder::{Story, first, key, pod_key, second};
+use super::super::{Invariant, Meddling, Quiet};
+use super::builder::{Story, everywhere, first, key, pod_key, second};
 
 #[test]
 fn a_clean_rollout_and_a_rollback_hold_everywhere() {
@@ -177,7 +177,18 @@ fn leases_and_strangers_may_write_at_rest() {
     let mut story = Story::installed().wait(5);
     let from = story.revision() + 1;
     story = story.wait(30).pod(&first(), 0, true).slice("web", &first(), 3);
-    story.options.quiet.push(from..=story.revision());
+    story.options.quiet.push(everywhere(from..=story.revision()));
+    story.passes(Invariant::I9);
+}
+
+#[test]
+fn quiet_is_only_where_it_was_said_and_for_what_was_said() {
+    let mut story = Story::installed().wait(5);
+    let revisions = story.revision() + 1..=story.revision() + 9;
+    story = story.rollout("teal/status");
+    let there = Quiet { namespace: Some("elsewhere".into()), ..everywhere(revisions.clone()) };
+    let but = Quiet { but: vec!["rollouts".into()], ..everywhere(revisions) };
+    story.options.quiet = vec![there, but];
     story.passes(Invariant::I9);
 }
 
@@ -186,7 +197,7 @@ fn what_is_written_outside_of_the_quiet_is_no_noise() {
     let mut story = Story::installed();
     let from = story.revision() + 1;
     story = story.wait(30);
-    story.options.quiet.push(from..=story.revision());
+    story.options.quiet.push(everywhere(from..=story.revision()));
     let story = story.commit(|record| record.paused = Some(Pause::Decision { user: "ann".into() }));
     story.passes(Invariant::I9);
 }
