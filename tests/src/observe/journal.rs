@@ -269,6 +269,11 @@ impl Journal {
         self.status()?.candidate.as_ref().map(|candidate| candidate.revision.as_str())
     }
 
+    /// What became of a Decision, once that is known.
+    pub fn ruling(&self, decision: &str) -> Option<&str> {
+        self.decided.get(decision)?.as_deref()
+    }
+
     /// When a check of this revision first failed.
     pub fn failed_verdict(&self, revision: &str) -> Option<&VerdictChange> {
         let of_this = |change: &&VerdictChange| {

@@ -1,12 +1,18 @@
 //! End-to-end stories: each in a namespace of its own, in one bed, with load through Envoy all the while.
 
+mod calm;
 mod deletion;
+mod edits;
 mod exported;
+mod held;
+mod helm;
 mod instruments;
 mod interference;
 mod leaders;
 mod life;
 mod lost;
+mod mended;
+mod mesh;
 mod order;
 mod page;
 mod play;
@@ -14,6 +20,7 @@ mod removal;
 mod runner;
 mod teal_is_down;
 mod ways_back;
+mod work;
 
 use futures::future::LocalBoxFuture;
 
@@ -66,6 +73,15 @@ pub const STORIES: &[Story] = &[
             "counted shares are Envoy's; a cut session is seen"
         )
     },
+    Story {
+        alone: true,
+        ..story!("silence", calm::silence, "nothing is written and no line logged where nothing happens")
+    },
+    story!(
+        "work",
+        work::once,
+        "a queue's consumer and a CronJob work in the live color alone: each message and tick once"
+    ),
     story!(
         "install",
         life::install,
@@ -77,10 +93,24 @@ pub const STORIES: &[Story] = &[
         "10 %, an approval, 100 %, the old color kept, then gone; owner's bytes again"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
+    story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),
+    story!("supersede-in-keep", edits::in_keep, "a newer version while the former one is kept"),
+    story!("edited-steps", edits::steps, "steps are edited in the middle and keep their place"),
+    story!("edited-traffic", edits::traffic, "a change of the routes waits for the rollout's end"),
     story!("cancel", life::cancel, "the spec returns to what is live"),
     story!("rollback-at-10", ways_back::at_10, "a person goes back in the middle of a step"),
     story!("rollback-in-keep", ways_back::in_keep, "a person goes back after promotion"),
     story!("guard", ways_back::guard, "a guard fails while people are asked"),
+    story!("crash-loop", mended::crash_loop, "the candidate's pods crash at 10 %; all goes back to live"),
+    story!("pause", held::paused, "paused by spec and by Decision nothing goes forward; the ways back work"),
+    story!("hands-off", held::hands_off, "with hands off nothing is written, and a person's hand is kept"),
+    story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
+    story!("mesh-policies", mesh::policies, "TLS, hashing and ejection hold for the candidate"),
+    story!(
+        "hidden-host",
+        mesh::hidden,
+        "a Sidecar that hides the candidate is found before the first weight"
+    ),
     story!(
         "delete-at-10",
         interference::deleted_at_10,
@@ -92,6 +122,7 @@ pub const STORIES: &[Story] = &[
         interference::applied_at_every_phase,
         "the owner applies the VirtualService at every phase"
     ),
+    story!("apply-helm", helm::at_every_phase, "the same by the real helm, in both of its ways"),
     story!("apply-forced", interference::forced_at_every_phase, "the same, server-side and by force"),
     story!(
         "apply-exported",

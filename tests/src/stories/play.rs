@@ -7,9 +7,9 @@ use serde_json::Value;
 use teal_api::Action;
 use teal_load::{Load, Record};
 
-use crate::error::{Result, expect};
+use crate::error::{Error, Result, expect};
 use crate::observe::{Journal, Observer, SessionKeeper};
-use crate::world::{Shop, Tailoring, World};
+use crate::world::{NAME, Shop, Tailoring, World};
 
 /// What a healthy cluster needs for any one thing, many times over.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,7 +53,16 @@ impl<'a> Play<'a> {
         namespace: &str,
         tailoring: Tailoring,
     ) -> Result<Self> {
-        let shop = Shop::open(world, namespace, tailoring).await?;
+        Self::come(crowd, Shop::open(world, namespace, tailoring).await?).await
+    }
+
+    /// The same where the namespace and what its owners wrote are there already.
+    pub(super) async fn on(shop: Shop<'a>) -> Result<Self> {
+        Self::come(USUAL, shop).await
+    }
+
+    async fn come(crowd: Crowd, shop: Shop<'a>) -> Result<Self> {
+        let (world, namespace) = (shop.world, shop.namespace.as_str());
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
@@ -127,12 +136,6 @@ impl<'a> Play<'a> {
         self.observer.until(&format!("traffic back at {live}"), PATIENCE, back).await
     }
 
-    /// Waits until the Rollout is in this phase.
-    pub(super) async fn phase(&self, phase: &str) -> Result<()> {
-        let there = |journal: &Journal| (journal.phase() == phase).then_some(());
-        self.observer.until(&format!("phase {phase}"), PATIENCE, there).await
-    }
-
     /// Waits until the spec as it stands is live in this revision and nothing moves.
     pub(super) async fn rests_at(&self, revision: &str) -> Result<()> {
         let rests = |journal: &Journal| {
@@ -186,21 +189,87 @@ impl<'a> Play<'a> {
         self.observer.until(&format!("the end of {revision}"), PATIENCE, gone).await
     }
 
+    /// Waits until the Rollout is in a phase.
+    pub(super) async fn phase(&self, word: &str) -> Result<()> {
+        let there = |journal: &Journal| (journal.phase() == word && journal.is_current()).then_some(());
+        self.observer.until(&format!("phase {word}"), PATIENCE, there).await
+    }
+
+    /// Waits until the message of the status has these words, and gives it.
+    pub(super) async fn says(&self, words: &str) -> Result<String> {
+        let said = |journal: &Journal| {
+            let message = journal.status()?.message.as_deref().filter(|message| message.contains(words));
+            message.map(str::to_owned)
+        };
+        self.observer.until(&format!("a message with {words:?}"), PATIENCE, said).await
+    }
+
+    /// Waits until a condition has this status and reason, and gives its message.
+    pub(super) async fn condition(&self, kind: &str, status: &str, reason: &str) -> Result<String> {
+        let there = |journal: &Journal| {
+            let found = journal.status()?.conditions.iter().find(|one| one.type_ == kind)?;
+            (found.status == status && found.reason == reason).then(|| found.message.clone())
+        };
+        self.observer.until(&format!("condition {kind}={status} {reason}"), PATIENCE, there).await
+    }
+
+    /// Waits until it is known what became of a Decision, and gives that.
+    pub(super) async fn ruled(&self, decision: &str) -> Result<String> {
+        let ruled = |journal: &Journal| journal.ruling(decision).map(str::to_owned);
+        self.observer.until(&format!("a word on Decision {decision}"), PATIENCE, ruled).await
+    }
+
+    /// Waits until an attempt at a revision ended like this, and gives the reason that is told.
+    pub(super) async fn outcome(&self, revision: &str, outcome: &str) -> Result<String> {
+        let ended = |journal: &Journal| {
+            let mut entries = journal.status()?.history.iter();
+            let entry = entries.find(|entry| entry.revision == revision && entry.outcome == outcome)?;
+            Some(entry.reason.clone().unwrap_or_default())
+        };
+        self.observer.until(&format!("{revision} as {outcome}"), PATIENCE, ended).await
+    }
+
+    /// The color of a revision that has pods.
+    pub(super) fn color(&self, revision: &str) -> String {
+        let of = |journal: &Journal| {
+            let mut pods = journal.pods.values().filter(|pod| pod.revision == revision);
+            pods.next().map(|pod| pod.color.clone()).unwrap_or_default()
+        };
+        self.observer.look(of)
+    }
+
     /// Fails if a revision was given another sequence of shares than this.
     pub(super) fn shares_were(&self, revision: &str, wanted: &[u32]) -> Result<()> {
         let shares = self.observer.look(|journal| journal.shares_of(revision));
         expect(shares == wanted, || format!("{revision} was given {shares:?}, not {wanted:?}"))
     }
 
+    /// What Envoy counts of requests to live that it could not send or that were answered by an error.
+    pub(super) async fn refused_by_live(&self) -> Result<Vec<String>> {
+        let Some(admin) = &self.shop.world.cluster.envoy_admin else { return Ok(Vec::new()) };
+        let url = format!(
+            "{admin}/stats?usedonly&filter=upstream_(rq_5xx|cx_connect_fail|rq_timeout|cx_none_healthy)"
+        );
+        let live = format!("||{NAME}.{}.svc", self.shop.namespace);
+        let answer = reqwest::Client::new().get(&url).send().await;
+        let text = async { answer?.error_for_status()?.text().await }.await;
+        let text = text.map_err(|source| Error::Http { url, source })?;
+        Ok(text.lines().filter(|line| line.contains(&live)).map(str::to_owned).collect())
+    }
+
     /// Ends load and sessions: no request may have failed but those that this version answered itself, and no session may
     /// have been cut.
     pub(super) async fn end(self, may_fail: Option<&str>) -> Result<()> {
+        self.end_but(may_fail.map_or(Exempt::Nothing, |version| Exempt::AnswersOf { version })).await
+    }
+
+    /// The same, with more that may have failed.
+    pub(super) async fn end_but(self, exempt: Exempt<'_>) -> Result<()> {
         self.sessions.stop();
         let (cut, refused) = (self.sessions.cut(), self.sessions.refused());
         let record = self.load.stop().await?;
         let failures = record.failures(record.start(), Instant::now());
-        let unexpected =
-            failures.iter().filter(|failure| may_fail.is_none() || failure.version.as_deref() != may_fail);
+        let unexpected = failures.iter().filter(|failure| !exempt.covers(failure.version.as_deref()));
         let unexpected: Vec<String> = unexpected.map(|failure| failure.why.to_string()).collect();
         let total = record.total();
         expect(total.requests() > 0, || "no request came to an end".into())?;
@@ -208,11 +277,40 @@ impl<'a> Play<'a> {
         expect(unexpected.is_empty(), || {
             format!("{} of {} requests failed: {first}", unexpected.len(), total.requests())
         })?;
-        let sessions =
-            cut.iter().map(|report| format!("{} on {} ({})", report.kind, report.version, report.label));
-        let sessions: Vec<String> = sessions.collect();
-        expect(cut.is_empty(), || format!("sessions were cut: {}", sessions.join(", ")))?;
-        expect(refused.is_empty(), || format!("sessions could not be opened: {}", refused.join(", ")))?;
+        let cut = cut.iter().filter(|report| !exempt.covers_session(&report.version));
+        let sessions: Vec<String> =
+            cut.map(|report| format!("{} on {} ({})", report.kind, report.version, report.label)).collect();
+        expect(sessions.is_empty(), || format!("sessions were cut: {}", sessions.join(", ")))?;
+        let all = matches!(exempt, Exempt::AllButLive { .. }) || refused.is_empty();
+        expect(all, || format!("sessions could not be opened: {}", refused.join(", ")))?;
         self.shop.close().await
+    }
+}
+
+/// What may have failed in a story.
+#[derive(Clone, Copy)]
+pub(super) enum Exempt<'v> {
+    Nothing,
+    /// Requests that this version answered.
+    AnswersOf {
+        version: &'v str,
+    },
+    /// Everything of a candidate that goes down, also what nobody answered; that none of it was live's is for Envoy to say.
+    AllButLive {
+        candidate: &'v str,
+    },
+}
+
+impl Exempt<'_> {
+    fn covers(self, version: Option<&str>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::AnswersOf { version: exempt } => version == Some(exempt),
+            Self::AllButLive { candidate } => version.is_none_or(|version| version == candidate),
+        }
+    }
+
+    fn covers_session(self, version: &str) -> bool {
+        matches!(self, Self::AllButLive { candidate } if version == candidate)
     }
 }

@@ -189,11 +189,6 @@ impl World {
         output(self.cluster.kubectl().args(arguments), None).await
     }
 
-    /// Runs helm and gives what it wrote.
-    pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
-        output(self.cluster.helm().args(arguments), None).await
-    }
-
     /// Runs kubectl with objects on its input, for `apply -f -`.
     pub async fn kubectl_with(&self, arguments: &[&str], objects: &[serde_json::Value]) -> Result<String> {
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
