@@ -35,7 +35,7 @@ pub struct Poker(pub(crate) Pokes);
 impl Poker {
     /// Asks for a look.
     pub fn poke(&self, namespace: &str, rollout: &str) {
-        self.0.one(namespace, rollout);
+        self.0.urgent(namespace, rollout);
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `stores` | one watch per kind, a cache each, and whom a change concerns |
 //! | `observe` | from caches to the planner's snapshot |
 //! | `rendering` | a release as it should stand, and whether it does |
-//! | `reconcile`, `queue` | one look: observe, plan, then commit or act; whose turn it is |
+//! | `reconcile`, `agenda`, `queue` | one look: observe, plan, then commit or act; whose turn it is |
 //! | `execute` | effects, a file per group, each with its precondition |
 //! | `status`, `events` | what is said |
 //! | `checks` | what is asked of metrics; who asks comes from outside |
@@ -19,6 +19,7 @@
 //! | `access` | the one door to the API server: bounded and counted |
 
 mod access;
+mod agenda;
 mod checks;
 mod cluster;
 mod config;

@@ -46,6 +46,8 @@ type Memories = HashMap<ObjectId, (String, Arc<AsyncMutex<Memory>>)>;
 pub(crate) enum Next {
     /// When something changes.
     Change,
+    /// At once and before all others: traffic goes back.
+    Urgent,
     /// After this time, if nothing changes before.
     After(Duration),
 }
@@ -253,7 +255,8 @@ impl Reconciler {
         for (index, notice) in commit.notices.iter().enumerate() {
             self.events.tell(rollout, commit.record.epoch, index, notice, seen.snapshot.now);
         }
-        Ok(Next::After(Duration::ZERO))
+        let back = matches!(commit.record.phase, Phase::Returning { .. });
+        Ok(if back { Next::Urgent } else { Next::After(Duration::ZERO) })
     }
 
     async fn act(
@@ -526,6 +529,7 @@ fn until(wake_at: Option<Time>, now: Time) -> Next {
 
 fn earlier(one: Next, other: Next) -> Next {
     match (one, other) {
+        (Next::Urgent, _) | (_, Next::Urgent) => Next::Urgent,
         (Next::After(one), Next::After(other)) => Next::After(one.min(other)),
         (Next::After(after), Next::Change) | (Next::Change, Next::After(after)) => Next::After(after),
         (Next::Change, Next::Change) => Next::Change,

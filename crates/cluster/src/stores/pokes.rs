@@ -13,6 +13,8 @@ use super::objects::RolloutView;
 pub(crate) enum Poke {
     /// One Rollout.
     One(ObjectId),
+    /// One Rollout, before all others: a person decided, or a verdict changed.
+    Urgent(ObjectId),
     /// All of a namespace.
     Namespace(String),
     /// All.
@@ -54,6 +56,11 @@ impl Pokes {
 
     pub(crate) fn one(&self, namespace: &str, rollout: &str) {
         self.poke(Poke::One(ObjectId::new(namespace, rollout)));
+    }
+
+    /// The same, before all others.
+    pub(crate) fn urgent(&self, namespace: &str, rollout: &str) {
+        self.poke(Poke::Urgent(ObjectId::new(namespace, rollout)));
     }
 
     /// Asks for a look at all that an event touched; `who` names the Rollouts of one view.

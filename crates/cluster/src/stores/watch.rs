@@ -161,8 +161,9 @@ impl Watches {
         let mut events = self.stream::<DynamicObject>(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
             let touched = self.stores.decisions.take(event, |object| DecisionView::of(value(&object)?));
-            self.pokes
-                .touched(touched, |pokes, view: &DecisionView| pokes.one(&view.id.namespace, view.group()));
+            self.pokes.touched(touched, |pokes, view: &DecisionView| {
+                pokes.urgent(&view.id.namespace, view.group())
+            });
         }
     }
 
