@@ -89,10 +89,11 @@ fn explained(text: &str) -> BTreeMap<String, String> {
         if let Some((name, _)) = line.split_once("\t<") {
             last = Some(name.trim().to_owned());
             all.entry(name.trim().to_owned()).or_insert_with(String::new);
-        } else if let Some(words) = last.as_ref().and_then(|name| all.get_mut(name)) {
-            if !line.contains("<no description>") && !line.trim_start().starts_with("enum: ") {
-                words.push_str(line.trim());
-            }
+        } else if let Some(words) = last.as_ref().and_then(|name| all.get_mut(name))
+            && !line.contains("<no description>")
+            && !line.trim_start().starts_with("enum: ")
+        {
+            words.push_str(line.trim());
         }
     }
     all

@@ -162,7 +162,7 @@ impl Watches {
         while let Some(event) = events.next().await {
             let touched = self.stores.decisions.take(event, |object| DecisionView::of(value(&object)?));
             self.pokes.touched(touched, |pokes, view: &DecisionView| {
-                pokes.urgent(&view.id.namespace, view.group())
+                pokes.urgent(&view.id.namespace, view.group());
             });
         }
     }
