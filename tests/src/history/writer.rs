@@ -25,7 +25,10 @@ pub(super) fn writer(before: Option<&Value>, after: &Value, earliest: Option<i64
     let old = before.map_or(&[][..], |before| list(before, "/metadata/managedFields"));
     let entries = list(after, "/metadata/managedFields");
     let recent: Vec<&Value> = entries.iter().filter(|entry| is_recent(entry, earliest)).collect();
-    let changed: Vec<&Value> = recent.iter().copied().filter(|entry| is_new(entry, old)).collect();
+    // The API server puts no time on the entry of whoever writes by the subresource `scale`.
+    let timeless = entries.iter().filter(|entry| text(entry, "/time").is_none());
+    let changed = recent.iter().copied().chain(timeless).filter(|entry| is_new(entry, old));
+    let changed: Vec<&Value> = changed.collect();
     if !changed.is_empty() {
         return one(&changed, prefix);
     }
@@ -64,4 +67,23 @@ fn one(entries: &[&Value], prefix: &str) -> Writer {
 /// What a person asked for by way of Teal's front ends is a person's.
 fn is_teal(name: &str, prefix: &str) -> bool {
     name.starts_with(prefix) && name != manager::PERSON
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whoever_scales_by_the_subresource_is_known_without_a_time() {
+        let release =
+            json!({"manager": "teal/release", "operation": "Apply", "time": "2026-01-01T00:00:00Z"});
+        let hand = json!({"manager": "kubectl", "operation": "Update", "subresource": "scale"});
+        let object = |entries: &Value| json!({"metadata": {"managedFields": entries}});
+        let (before, after) = (object(&json!([release])), object(&json!([release, hand])));
+        let earliest = millis("2026-01-01T00:00:01Z");
+        assert_eq!(writer(Some(&before), &after, earliest, "teal/"), Writer::Other);
+        assert_eq!(writer(Some(&after), &after, earliest, "teal/"), Writer::Teal, "it wrote before");
+    }
 }
