@@ -52,12 +52,19 @@ pub(super) async fn runbook(world: &World, namespace: &str) -> Result<()> {
     let all = futures::future::try_join_all(all).await?;
     note(&all, "Teal goes down");
     scale(world, 0).await?;
-    for left in &all {
-        by_hand(left, &page).await?;
-    }
+    let hands = all_by_hand(&all, &page).await;
     note(&all, "Teal returns");
+    // Also where a command failed: the stories that follow need Teal.
     scale(world, 2).await?;
+    hands?;
     futures::future::try_join_all(all.into_iter().map(find_out)).await.map(drop)
+}
+
+async fn all_by_hand(all: &[Left<'_>], page: &Page) -> Result<()> {
+    for left in all {
+        by_hand(left, page).await?;
+    }
+    Ok(())
 }
 
 async fn set_out(world: &World, namespace: String, case: Case) -> Result<Left<'_>> {
