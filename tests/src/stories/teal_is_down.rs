@@ -1,15 +1,18 @@
 //! The runbook for when Teal is down, its commands taken from the page itself; and what Teal makes of it when it returns.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use teal_testbed::history::Key;
 
 use super::lost::backup;
 use super::page::Page;
 use super::play::{PATIENCE, Play};
 use super::ways_back::rejected;
 use crate::error::{Error, Result, expect};
+use crate::history::Meddling;
 use crate::world::{OPERATOR_NAMESPACE, RELEASE, World, quick};
 
 /// Where a rollout is when Teal goes down, and what is done by hand.
@@ -146,9 +149,24 @@ async fn by_hand(left: &Left<'_>, page: &Page) -> Result<()> {
         run("4.").await?;
     }
     if kept {
+        let from = world.revision().await? + 1;
         run("5.").await?;
+        scaled_by_hand(left, from..=world.revision().await?);
     }
     left.play.answered_by("v1").await
+}
+
+/// `kubectl scale` leaves no trace of who wrote where a server-side apply owns the field.
+fn scaled_by_hand(left: &Left<'_>, revisions: RangeInclusive<u64>) {
+    for color in ["blue", "green"] {
+        let object = Key {
+            group: String::new(),
+            resource: "deployments".to_owned(),
+            namespace: left.play.shop.namespace.clone(),
+            name: format!("receipts-{color}"),
+        };
+        left.play.shop.world.notes().meddling(Meddling { object, revisions: revisions.clone() });
+    }
 }
 
 /// What the first point shows, as a reader takes it over: the values for all that follows.
