@@ -12,9 +12,14 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo about the workspace this binary was built from.
+    /// Asks cargo about the workspace that this task was started from.
+    ///
+    /// Checkouts can share a build folder; what cargo says as it starts a program is of this one, what it said at build time may
+    /// be of another, and that one gone.
     pub fn load() -> Result<Self, Error> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let at_start = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let folder = at_start.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = folder.join("Cargo.toml");
         let metadata =
             MetadataCommand::new().manifest_path(manifest).no_deps().exec().map_err(Error::Metadata)?;
         Ok(Self { metadata })
