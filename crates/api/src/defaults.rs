@@ -4,7 +4,7 @@
 mod fill;
 mod filled;
 
-pub use fill::filled;
+pub use fill::{filled, salvaged};
 pub use filled::{
     Filled, FilledApproval, FilledCheck, FilledGuard, FilledStep, FilledVirtualService, SpecError,
 };

@@ -91,7 +91,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
     let record = &seen.snapshot.record;
     let place = place(record);
     let attempt = attempt(record);
-    let checks = seen.filled.iter().flat_map(|filled| names.iter().filter_map(|name| filled.check(name)));
+    let checks = names.iter().filter_map(|name| seen.filled.check(name));
     let question = |check: &FilledCheck| {
         let of_step = place.as_ref().filter(|(step, _)| {
             let step = seen.snapshot.settings.step(step);

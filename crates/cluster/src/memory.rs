@@ -11,6 +11,7 @@ use teal_plan::snapshot::Obstacle;
 use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
 
+use crate::error::Class;
 use crate::kinds::Known;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
@@ -33,6 +34,8 @@ pub(crate) struct Memory {
     /// What is in the way as writes have shown, by what was tried, and for which generation.
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
     met_for: i64,
+    /// Failures in a row, by what was tried.
+    pub(crate) failing: BTreeMap<&'static str, u32>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
@@ -45,6 +48,8 @@ pub(crate) struct Memory {
     pub(crate) namespace_goes: bool,
     /// When a status was last written without a transition.
     pub(crate) said: Option<Time>,
+    /// It told of something wrong, so its end must be told, too.
+    pub(crate) told_trouble: bool,
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
 }
@@ -73,6 +78,16 @@ impl Memory {
         self.met.retain(|_, (_, at)| lately(*at));
         self.noted.retain(|_, (_, at)| lately(*at));
         self.met.values().chain(self.noted.values()).map(|(obstacle, _)| obstacle.clone()).collect()
+    }
+
+    /// Counts a failure of a write, and says how many there were in a row. A conflict is none: it is how two writers notice each
+    /// other.
+    pub(crate) fn fails(&mut self, effect: &'static str, class: Class) -> u32 {
+        let in_a_row = self.failing.entry(effect).or_default();
+        if class != Class::Conflict {
+            *in_a_row = in_a_row.saturating_add(1);
+        }
+        *in_a_row
     }
 
     /// When the next of them counts no more: nothing else would make anyone look then.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use teal_api::defaults::Filled;
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
 use teal_plan::settings::Mode;
@@ -58,6 +57,11 @@ const ROOM_AGAIN: Span = Span::seconds(30);
 const PATIENCE: Span = Span::seconds(1);
 /// The same after one that was written a short time ago: what flaps is told now and then.
 const SELDOM: Span = Span::seconds(15);
+
+/// The same for what is wrong while the machine is at work, most of which mends itself as pods start.
+const TROUBLE: Span = Span::seconds(5);
+/// Failures in a row of one write before it is told.
+const LASTING: u32 = 3;
 
 /// The present in milliseconds. The only clock of this room.
 pub(crate) fn now() -> Time {
@@ -137,22 +141,38 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
-        self.keep_up(rollout, &seen).await?;
-        if let Some(next) = self.room(&seen, &plan, memory).await? {
+        let kept_up = self.keep_up(rollout, &seen, memory).await;
+        let next = self.follow(view, rollout, &seen, &plan, memory).await?;
+        // What can't be kept up waits for its next try, but never before what was decided is followed: going back by the
+        // Services needs nothing of what a mesh refuses.
+        match (next, kept_up) {
+            (Next::Urgent | Next::After(Duration::ZERO), _) | (_, Ok(())) => Ok(next),
+            (Next::Change | Next::After(_), Err(error)) => Err(error),
+        }
+    }
+
+    /// Commits or acts as planned, or says why there is nothing to do.
+    async fn follow(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        seen: &Seen,
+        plan: &Plan,
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let now = seen.snapshot.now;
+        if let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
-        let mut report = report::report(&seen.snapshot, &plan);
+        let mut report = report::report(&seen.snapshot, plan);
         if seen.traffic_waits {
             report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }
         match &plan.decision {
-            Decision::Commit(commit) => self.commit(view, rollout, &seen, &report, commit, memory).await,
-            Decision::Act(effects) => {
-                let effects = effects.clone();
-                self.act(rollout, &seen, &plan, &report, &effects, memory).await
-            }
+            Decision::Commit(commit) => self.commit(view, rollout, seen, &report, commit, memory).await,
+            Decision::Act(effects) => self.act(rollout, seen, plan, &report, effects, memory).await,
             Decision::Rest => {
-                let said = self.say(rollout, &seen, &plan, &report, memory).await?;
+                let said = self.say(rollout, seen, plan, &report, memory).await?;
                 let said = earlier(said, until(memory.forgets_at(), now));
                 let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
                 let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
@@ -163,17 +183,22 @@ impl Reconciler {
     }
 
     /// What is kept up whatever else is planned: what holds for a host, while the candidate's is named, and who goes with
-    /// the Rollout. But not where the spec says to write nothing.
-    async fn keep_up(&self, rollout: &Rollout, seen: &Seen) -> Result<(), Error> {
-        let held_off = seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff;
-        let Some(filled) = seen.filled.as_ref().filter(|_| !held_off) else { return Ok(()) };
+    /// the Rollout. But not where the spec says to write nothing. What fails is told like any other write.
+    async fn keep_up(&self, rollout: &Rollout, seen: &Seen, memory: &mut Memory) -> Result<(), Error> {
+        if seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff {
+            return Ok(());
+        }
+        let order = order(rollout, seen);
+        let mut done = Vec::new();
         if seen.rules_outdated {
-            policies::make(&self.tools, &order(rollout, seen, filled)).await?;
+            let result = policies::make(&self.tools, &order).await;
+            done.push(Done { effect: "KeepRules", result, unsure: None });
         }
         if seen.owners_differ {
-            owners::make(&self.tools, &order(rollout, seen, filled)).await?;
+            let result = owners::make(&self.tools, &order).await;
+            done.push(Done { effect: "KeepOwners", result, unsure: None });
         }
-        Ok(())
+        remember(memory, done, Stops::Rollout, seen.snapshot.now).map_or(Ok(()), Err)
     }
 
     /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is
@@ -252,6 +277,7 @@ impl Reconciler {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
         result?;
+        memory.told_trouble = false;
         for (index, notice) in commit.notices.iter().enumerate() {
             self.events.tell(rollout, commit.record.epoch, index, notice, seen.snapshot.now);
         }
@@ -268,11 +294,7 @@ impl Reconciler {
         effects: &[Effect],
         memory: &mut Memory,
     ) -> Result<Next, Error> {
-        let Some(filled) = &seen.filled else {
-            // Without a usable spec only the finalizer and answers could be written, and both can wait for it.
-            return Ok(until(plan.wake_at, seen.snapshot.now));
-        };
-        let order = order(rollout, seen, filled);
+        let order = order(rollout, seen);
         let done = execute(&self.tools, &order, effects).await;
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
@@ -314,14 +336,21 @@ impl Reconciler {
         let now = seen.snapshot.now;
         let new = self.render(rollout, seen, report, &seen.snapshot.record)?;
         let old = rollout.status.as_ref();
-        let differs = status::says_more(old, &new, in_motion(&seen.snapshot.record.phase));
+        let in_motion = in_motion(&seen.snapshot.record.phase) && !report.trouble && !memory.told_trouble;
+        let differs = status::says_more(old, &new, in_motion);
         let Some(since) = memory.sightings.since_true("status differs", differs, now) else {
             return Ok(Next::Change);
         };
         let unseen = old.and_then(|status| status.observed_generation) != new.observed_generation;
         let clears = plan.why.iter().any(|why| matches!(why, Why::Clearing(_)));
         let flaps = memory.said.is_some_and(|at| now - at < SELDOM);
-        let patience = if clears || flaps { SELDOM } else { PATIENCE };
+        let patience = if clears || flaps {
+            SELDOM
+        } else if report.trouble {
+            TROUBLE
+        } else {
+            PATIENCE
+        };
         let soon = unseen && !(flaps && memory.edits.are_many());
         let at =
             if soon && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
@@ -336,6 +365,7 @@ impl Reconciler {
         }
         self.write(rollout, old, &new).await?;
         memory.said = Some(now);
+        memory.told_trouble = report.trouble;
         Ok(Next::Change)
     }
 
@@ -416,12 +446,12 @@ impl Reconciler {
     }
 }
 
-fn order<'a>(rollout: &'a Rollout, seen: &'a Seen, filled: &'a Filled) -> Order<'a> {
+fn order<'a>(rollout: &'a Rollout, seen: &'a Seen) -> Order<'a> {
     Order {
         rollout,
         names: &seen.names,
         record: &seen.snapshot.record,
-        filled,
+        filled: &seen.filled,
         services: &seen.services,
         blue: seen.blue.clone(),
         green: seen.green.clone(),
@@ -450,9 +480,12 @@ fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: Time) -> Op
         match result {
             Ok(_) => {
                 memory.met.remove(effect);
+                memory.failing.remove(effect);
             }
             Err(error) => {
-                if let Some(obstacle) = met(&error, stops) {
+                let lasting = memory.fails(effect, error.class()) >= LASTING;
+                if let Some(obstacle) = met(&error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
+                {
                     memory.met.insert(effect, (obstacle, now));
                 }
                 if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {
@@ -510,6 +543,15 @@ fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
     Some(Obstacle { reason: reason.into(), message: format!("{said}{remedy}"), stops })
 }
 
+/// A write that nothing in the Rollout is to blame for, and that fails again and again.
+fn fails(effect: &str, error: &Error) -> Obstacle {
+    let message = format!(
+        "{effect} fails again and again and is tried on: {}; look at what answers there (API server, webhooks)",
+        error.said()
+    );
+    Obstacle { reason: "WriteFails".into(), message, stops: Stops::Nothing }
+}
+
 /// How long to wait after failures in a row. A conflict means that the cache is a moment behind.
 fn pause(failures: u32, class: Class) -> Duration {
     let (first, most) = match class {
@@ -548,10 +590,11 @@ fn starts(phase: &Phase, plan: &Plan) -> bool {
     }
 }
 
-/// While the machine goes through motions, its words change with each of them.
+/// While the machine goes through motions, its words change with each of them. At a weight it waits.
 const fn in_motion(phase: &Phase) -> bool {
     match phase {
-        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
+        Phase::Step(place) => place.reached.is_none(),
+        Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => true,
         Phase::New | Phase::Rest { .. } => false,
     }
 }

@@ -39,6 +39,8 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
     let Parts { snapshot, record, report, .. } = parts;
     let commit = commit(parts)?;
     let known = !matches!(record.phase, Phase::New);
+    // Also before anything is installed there may be something to remember: since when it has been in the way.
+    let committed = **record != Record::default();
     Ok(RolloutStatus {
         observed_generation: Some(snapshot.settings.generation),
         phase: Some(report.phase.to_owned()),
@@ -60,7 +62,7 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
         checks: parts.checks.clone(),
         rejected: record.rejected.iter().map(ToString::to_string).collect(),
         history: record.history.iter().map(history).collect(),
-        commit: known.then_some(commit),
+        commit: committed.then_some(commit),
         conditions: conditions(parts),
     })
 }

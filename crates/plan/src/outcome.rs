@@ -217,6 +217,8 @@ pub enum Why {
         /// What was waited for.
         waiting_for: String,
     },
+    /// The first release doesn't serve although its deadline passed.
+    InstallLate,
     /// A person is asked.
     Asking {
         /// The step.

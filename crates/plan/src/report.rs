@@ -26,6 +26,8 @@ pub struct Report {
     pub step: Option<StepReport>,
     /// Percent of requests that the candidate gets, as observed.
     pub candidate_weight: u8,
+    /// Something is wrong and keeps the machine waiting, so that it must be told before its next transition.
+    pub trouble: bool,
     /// All conditions that apply; `Reconciling` and `Stalled` only while true.
     pub conditions: Vec<Condition>,
 }
@@ -58,6 +60,9 @@ pub struct Condition {
     pub message: String,
 }
 
+/// Who pauses where the spec does.
+pub(crate) const SPEC: &str = "spec.mode";
+
 /// Everything that a report is made of: the snapshot, the record as it is after the plan, and the plan's reasons.
 pub(crate) struct View<'a> {
     pub(crate) s: &'a Snapshot,
@@ -78,6 +83,7 @@ pub fn report(s: &Snapshot, plan: &Plan) -> Report {
         waiting_for: waiting_for(&view),
         step: step(&view),
         candidate_weight: observed_weight(&view),
+        trouble: plan.why.iter().any(is_trouble),
         conditions: conditions::all(&view),
     }
 }
@@ -149,7 +155,22 @@ fn rest_word(view: &View<'_>, outcome: &Outcome) -> &'static str {
 
 /// A person must act although nobody was asked.
 pub(crate) fn held(view: &View<'_>) -> bool {
-    view.why.iter().any(|why| matches!(why, Why::HeldByCheck { .. } | Why::HeldByDeadline { .. }))
+    let by_people =
+        |why: &Why| matches!(why, Why::HeldByCheck { .. } | Why::HeldByDeadline { .. } | Why::InstallLate);
+    view.why.iter().any(by_people)
+}
+
+/// What isn't expected on the way.
+const fn is_trouble(why: &Why) -> bool {
+    matches!(
+        why,
+        Why::Starting { trouble: Some(_), .. }
+            | Why::TooFewEndpoints { .. }
+            | Why::Settling { .. }
+            | Why::InstallLate
+            | Why::ReturnBlocked { .. }
+            | Why::ReturnShort { .. }
+    )
 }
 
 fn starting(view: &View<'_>) -> bool {
@@ -183,6 +204,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::Paused { .. } => Some("resume".to_owned()),
             Why::HeldByCheck { check, .. } => Some(format!("decision (check {check})")),
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
+            Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
             Why::Checking { checks } => Some(format!("checks ({})", checks.join(", "))),
             Why::Obstacle { reason, .. } => Some(reason.clone()),

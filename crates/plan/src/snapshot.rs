@@ -111,6 +111,8 @@ pub struct ServiceSeen {
     pub since: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,
+    /// Some endpoint belongs to no release of this Rollout: whoever points it elsewhere takes that away from its callers.
+    pub serves_others: bool,
 }
 
 /// The managed routes, over all VirtualServices.

@@ -11,6 +11,47 @@ use crate::duration::DurationText;
 use crate::rollout::{Check, Guard, RolloutSpec, Step, Threshold, Traffic};
 use crate::threshold::Limit;
 
+/// What holds of a spec that can't be used, until somebody corrects it: what is under way must be watched and led back all
+/// the same. Checks that can't be read are left out, durations that can't be read have their defaults, and of steps that can't
+/// be used only the one under way stays (its name and weight), without gates: whoever uses this must let nothing go forward.
+pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
+    let virtual_services = virtual_services(&spec.traffic);
+    let checks: Vec<FilledCheck> =
+        spec.checks.iter().flatten().filter_map(|check| filled_check(check).ok()).collect();
+    let known = |check: &str| checks.iter().any(|known| known.name == check);
+    let of_known_checks = spec.guards.iter().flatten().filter(|guard| known(&guard.check));
+    let guards = of_known_checks
+        .map(|guard| FilledGuard { check: guard.check.clone(), until: guard.until.unwrap_or_default() });
+    let keep = spec.keep.clone().unwrap_or_default();
+    let or_default = |text: Option<&DurationText>, default: u64| millis("", text, default).unwrap_or(default);
+    Filled {
+        services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
+        steps: steps(spec, &checks, !virtual_services.is_empty()).unwrap_or_else(|_| alone(under_way)),
+        virtual_services,
+        guards: guards.collect(),
+        progress_deadline_ms: or_default(spec.progress_deadline.as_ref(), PROGRESS_DEADLINE_MS).max(LEAST_MS),
+        keep_previous_ms: or_default(keep.previous.as_ref(), KEEP_PREVIOUS_MS),
+        keep_failed_ms: or_default(keep.failed.as_ref(), KEEP_FAILED_MS),
+        on_failure: spec.on_failure.unwrap_or_default(),
+        mode: spec.mode.unwrap_or_default(),
+        on_delete: spec.on_delete.unwrap_or_default(),
+        readiness: spec.readiness.unwrap_or_default(),
+        checks,
+    }
+}
+
+/// The step under way as the only one.
+fn alone(under_way: Option<(&str, u32)>) -> Vec<FilledStep> {
+    let step = |(name, weight): (&str, u32)| FilledStep {
+        name: name.to_owned(),
+        weight,
+        hold_ms: 0,
+        checks: Vec::new(),
+        approval: None,
+    };
+    under_way.map(step).into_iter().collect()
+}
+
 /// The spec with every default in place, or the first thing that can't be used, by field and with the remedy.
 pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
     let virtual_services = virtual_services(&spec.traffic);

@@ -129,3 +129,32 @@ fn fields_of_a_newer_version_are_passed_over() {
     ]}));
     assert_eq!(filled(&spec).expect("complete").steps.len(), 1);
 }
+
+#[test]
+fn of_what_can_not_be_used_the_rest_still_watches_and_leads_back() {
+    let check =
+        |name: &str, max: &str| json!({"name": name, "query": "x", "threshold": {"min": "1%", "max": max}});
+    let spec = spec(&json!({
+        "checks": [check("good", "2%"), check("bad", "0%")],
+        "guards": [{"check": "bad"}, {"check": "good"}],
+        "steps": [{"name": "a", "weight": 10, "hold": "x"}, {"name": "b", "weight": 100}],
+        "progressDeadline": "ten",
+        "keep": {"failed": "5m", "previous": "1d"},
+        "onFailure": "Hold",
+    }));
+    filled(&spec).expect_err("several things are wrong");
+    let salvaged = salvaged(&spec, Some(("a", 10)));
+    assert_eq!(salvaged.virtual_services.len(), 1);
+    assert_eq!(salvaged.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), ["good"]);
+    assert_eq!(salvaged.guards.iter().map(|guard| guard.check.as_str()).collect::<Vec<_>>(), ["good"]);
+    let steps: Vec<_> = salvaged.steps.iter().map(|step| (step.name.as_str(), step.weight)).collect();
+    assert_eq!(steps, [("a", 10)], "where it is, and nowhere to go on to");
+    assert_eq!((salvaged.progress_deadline_ms, salvaged.keep_failed_ms), (PROGRESS_DEADLINE_MS, 300_000));
+    assert_eq!((salvaged.keep_previous_ms, salvaged.on_failure), (KEEP_PREVIOUS_MS, OnFailure::Hold));
+}
+
+#[test]
+fn what_can_be_used_is_salvaged_whole() {
+    let spec = spec(&json!({}));
+    assert_eq!(salvaged(&spec, None), filled(&spec).expect("complete"));
+}

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use teal_api::defaults::Filled;
 use teal_api::names::label;
 use teal_plan::snapshot::{Form, Obstacle, Stops};
 use teal_traffic::Listed;
@@ -73,7 +72,7 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
 }
 
 fn is_meshed(facts: &Facts<'_>) -> bool {
-    facts.filled.as_ref().is_ok_and(Filled::has_mesh)
+    facts.filled.has_mesh()
 }
 
 /// Other Services and ServiceEntries that select the candidate's pods would give them requests at weight 0.
@@ -121,14 +120,14 @@ fn may_select(service: &JsonView, labels: &BTreeMap<String, String>) -> bool {
 
 /// Routes to the Services that nobody listed: their callers change over at once, at promotion.
 pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
-    let Ok(filled) = &facts.filled else { return Vec::new() };
-    if !filled.has_mesh() {
+    if !is_meshed(facts) {
         return Vec::new();
     }
     let leads = |view: &JsonView| facts.services.iter().any(|service| view.leads_to(&service.name));
     let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
     let all: Vec<Value> = all.iter().filter(|view| leads(view)).map(|view| view.value()).collect();
-    let listed: Vec<Listed> = filled
+    let listed: Vec<Listed> = facts
+        .filled
         .virtual_services
         .iter()
         .map(|entry| Listed {

@@ -30,9 +30,8 @@ pub(super) fn services(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
 /// Routes that an older Rollout manages, too. One VirtualService may serve many Rollouts, a route only one: each would
 /// take the other's weights for drift.
 pub(super) fn routes(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
-    let Ok(filled) = &facts.filled else { return Vec::new() };
     let mut found = Vec::new();
-    for entry in &filled.virtual_services {
+    for entry in &facts.filled.virtual_services {
         let id = ObjectId::new(&facts.names.namespace, &entry.name);
         let rivals = older(facts, pokes, What::VirtualService, &id);
         let view = facts.stores.virtual_services.get(&id.namespace, &id.name).filter(|_| !rivals.is_empty());

@@ -34,7 +34,7 @@ fn marked(facts: &Facts<'_>) -> Vec<(&'static str, Arc<JsonView>)> {
     let namespace = &facts.names.namespace;
     let services = facts.services.iter().flat_map(|service| [&service.name, &service.candidate]);
     let services = services.filter_map(|name| Some(("Service", facts.stores.services.get(namespace, name)?)));
-    let entries = facts.filled.iter().flat_map(|filled| &filled.virtual_services);
+    let entries = facts.filled.virtual_services.iter();
     let routes = entries.filter_map(|entry| {
         Some(("VirtualService", facts.stores.virtual_services.get(namespace, &entry.name)?))
     });

@@ -54,8 +54,8 @@ pub(crate) struct Scene<'a> {
 /// What was seen, and what else was found on the way.
 pub(crate) struct Seen {
     pub(crate) snapshot: Snapshot,
-    /// The spec with its defaults; nothing where it can't be used.
-    pub(crate) filled: Option<Filled>,
+    /// The spec with its defaults; of one that can't be used, what still holds.
+    pub(crate) filled: Filled,
     /// What each role Service is.
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Vec<RouteSeen>,
@@ -101,7 +101,9 @@ pub(crate) struct Facts<'a> {
     config: &'a Config,
     rollout: &'a Rollout,
     names: Names,
-    filled: Result<Filled, SpecError>,
+    filled: Filled,
+    /// Why the spec can't be used.
+    problem: Option<SpecError>,
     traffic: Traffic,
     traffic_waits: bool,
     services: Vec<RoleService>,
@@ -161,7 +163,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let Renderings { blue, green, need, .. } = renderings;
     Seen {
         snapshot,
-        filled: filled.ok(),
+        filled,
         services,
         routes: routes.each,
         names,
@@ -188,7 +190,7 @@ impl<'a> Facts<'a> {
         let pods = stores.pods.group(&names.namespace, &names.name);
         let traffic = settings::traffic(rollout, &record);
         let traffic_waits = traffic != rollout.spec.traffic;
-        let filled = settings::filled(rollout, &traffic, traffic_waits);
+        let (filled, problem) = settings::filled(rollout, &traffic, &record);
         let role = |service: &TrafficService| RoleService::new(&names.namespace, &service.name);
         let services = traffic.services.iter().map(role).collect();
         Self {
@@ -196,6 +198,7 @@ impl<'a> Facts<'a> {
             config,
             rollout,
             filled,
+            problem,
             services,
             record,
             traffic,
@@ -338,11 +341,8 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool) -> Render
         hash,
         active,
         sizes: if active { BTreeMap::new() } else { colors::sizes_of_live(facts) },
-        services: facts.filled.as_ref().map(|filled| filled.services.clone()).unwrap_or_default(),
-        owned: facts
-            .filled
-            .as_ref()
-            .is_ok_and(|filled| filled.on_delete == teal_api::rollout::OnDelete::DeleteAll),
+        services: facts.filled.services.clone(),
+        owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
         hold: if holds_sizes(&facts.record) { facts.record.baseline.clone() } else { Vec::new() },
     }
 }

@@ -1,5 +1,6 @@
 //! What is in the way, each with object, field and remedy.
 
+use teal_api::defaults::SpecError;
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
@@ -15,8 +16,8 @@ pub(super) fn gather(
     pokes: &Pokes,
 ) -> (Vec<Obstacle>, bool) {
     let mut obstacles = Vec::new();
-    if let Err(error) = &facts.filled {
-        obstacles.push(obstacle("SpecInvalid", error.to_string(), Stops::Everything));
+    if let Some(problem) = &facts.problem {
+        obstacles.push(unusable(problem, facts.traffic_waits));
         return (obstacles, false);
     }
     obstacles.extend(renderings.refusals.iter().map(refused));
@@ -33,6 +34,14 @@ pub(super) fn gather(
     obstacles.extend(renderings.findings.iter().filter_map(finding));
     obstacles.extend(judged_by_time(facts));
     (obstacles, renderings.refusals.is_empty())
+}
+
+/// While a rollout is under way the rest of the spec is read over the traffic with which it began.
+fn unusable(problem: &SpecError, traffic_waits: bool) -> Obstacle {
+    let over = "; it is read over the spec.traffic with which this rollout began, because the new one counts once the \
+                rollout is over: roll back, or change spec.traffic later";
+    let message = format!("{problem}{}", if traffic_waits { over } else { "" });
+    obstacle("SpecInvalid", message, Stops::Everything)
 }
 
 fn refused(refusal: &Refusal) -> Obstacle {
@@ -74,8 +83,7 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
 
 /// With neither checks nor approval it is said that only readiness and time are judged.
 fn judged_by_time(facts: &Facts<'_>) -> Option<Obstacle> {
-    let filled = facts.filled.as_ref().ok()?;
-    filled.judged_by_time_only().then(|| {
+    facts.filled.judged_by_time_only().then(|| {
         let message = "no step has checks or an approval, so only readiness and time are judged: add spec.checks, or \
                        an approval to a step";
         obstacle("JudgedByTimeOnly", message, Stops::Nothing)

@@ -14,8 +14,7 @@ use crate::stores::{JsonView, View, points, read_epoch};
 
 /// Whether a role Service goes with the Rollout although the spec says otherwise, or stays although it should go.
 pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
-    let Ok(filled) = &facts.filled else { return false };
-    let owned = filled.on_delete == teal_api::rollout::OnDelete::DeleteAll;
+    let owned = facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll;
     let names = facts.services.iter().flat_map(|service| [&service.name, &service.candidate]);
     let views = names.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
     views
@@ -60,7 +59,15 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
         settled,
         since: memory.sightings.since(fact, &(points, settled, versions), facts.now),
         epoch: epochs.min().unwrap_or(0),
+        serves_others: views.iter().flatten().any(|view| serves_others(facts, view)),
     }
+}
+
+/// Some address belongs to no pod of this Rollout.
+fn serves_others(facts: &Facts<'_>, service: &JsonView) -> bool {
+    let slices = facts.stores.slices.group(&facts.names.namespace, &service.id().name);
+    let own = |uid: &str| facts.pod(uid).is_some_and(|pod| pod.slot().is_some());
+    slices.iter().flat_map(|slice| &slice.endpoints).any(|endpoint| endpoint.serves && !own(&endpoint.pod))
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

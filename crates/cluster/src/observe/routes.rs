@@ -82,13 +82,13 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
         each: Vec::new(),
         obstacles: Vec::new(),
     };
-    let Some(filled) = facts.filled.as_ref().ok().filter(|filled| filled.has_mesh()) else {
+    if !facts.filled.has_mesh() {
         routes.seen.since = memory.sightings.since("routes", &Form::Unrouted, facts.now);
         return routes;
-    };
+    }
     let mut forms = Forms { aim: aim(facts), ..Forms::default() };
     let mut views = Vec::new();
-    for entry in &filled.virtual_services {
+    for entry in &facts.filled.virtual_services {
         let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
         if let Some(view) = found {
             one(facts, entry, &view, &mut forms, &mut routes);

@@ -27,14 +27,28 @@ pub(super) fn traffic(rollout: &Rollout, record: &Record) -> api::Traffic {
     pinned.unwrap_or_else(|| rollout.spec.traffic.clone())
 }
 
-/// The spec with its defaults, over the traffic that counts.
-pub(super) fn filled(rollout: &Rollout, traffic: &api::Traffic, differs: bool) -> Result<Filled, SpecError> {
-    if differs {
-        let mut spec = rollout.spec.clone();
-        spec.traffic = traffic.clone();
-        return teal_api::defaults::filled(&spec);
+/// The spec with its defaults, over the traffic that counts. Where it can't be used, what still holds of it, and what is wrong.
+pub(super) fn filled(
+    rollout: &Rollout,
+    traffic: &api::Traffic,
+    record: &Record,
+) -> (Filled, Option<SpecError>) {
+    let mut spec = rollout.spec.clone();
+    spec.traffic = traffic.clone();
+    match teal_api::defaults::filled(&spec) {
+        Ok(filled) => (filled, None),
+        Err(problem) => {
+            let under_way = match &record.phase {
+                Phase::Step(place) => Some((place.step.as_str(), u32::from(place.weight))),
+                Phase::New
+                | Phase::Installing { .. }
+                | Phase::Rest { .. }
+                | Phase::Promoting { .. }
+                | Phase::Returning { .. } => None,
+            };
+            (teal_api::defaults::salvaged(&spec, under_way), Some(problem))
+        }
     }
-    teal_api::defaults::filled(&rollout.spec)
 }
 
 pub(super) fn has_finalizer(rollout: &Rollout) -> bool {
@@ -47,38 +61,15 @@ pub(super) fn abandoned(facts: &Facts<'_>, namespace_goes: bool) -> bool {
     if namespace_goes {
         return true;
     }
-    let routed = facts.filled.as_ref().is_ok_and(Filled::has_mesh);
-    routed && !super::mesh_is_there(facts.stores)
+    facts.filled.has_mesh() && !super::mesh_is_there(facts.stores)
 }
 
 /// What is asked for.
 pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>) -> Settings {
-    let config = facts.config;
-    let empty = Settings {
+    let (filled, config) = (&facts.filled, facts.config);
+    Settings {
         generation: facts.names.generation,
         wanted,
-        mode: mode(facts.rollout.spec.mode.unwrap_or_default()),
-        steps: Vec::new(),
-        guards: Vec::new(),
-        on_failure: OnFailure::Rollback,
-        on_blind: Vec::new(),
-        readiness: Readiness::OnWaiting,
-        progress_deadline: millis(teal_api::defaults::PROGRESS_DEADLINE_MS),
-        keep_previous: millis(teal_api::defaults::KEEP_PREVIOUS_MS),
-        keep_failed: millis(teal_api::defaults::KEEP_FAILED_MS),
-        routed: facts.rollout.spec.traffic.virtual_services.is_some(),
-        propagation: config.propagation,
-        drain: config.drain,
-        endpoint_grace: config.endpoint_grace,
-    };
-    match &facts.filled {
-        Ok(filled) => from(filled, &empty),
-        Err(_) => empty,
-    }
-}
-
-fn from(filled: &Filled, base: &Settings) -> Settings {
-    Settings {
         mode: mode(filled.mode),
         steps: filled.steps.iter().map(step).collect(),
         guards: filled.guards.iter().map(guard).collect(),
@@ -93,7 +84,9 @@ fn from(filled: &Filled, base: &Settings) -> Settings {
         keep_previous: millis(filled.keep_previous_ms),
         keep_failed: millis(filled.keep_failed_ms),
         routed: filled.has_mesh(),
-        ..base.clone()
+        propagation: config.propagation,
+        drain: config.drain,
+        endpoint_grace: config.endpoint_grace,
     }
 }
 

@@ -158,8 +158,9 @@ pub(super) fn count(gate: &Gate) -> u32 {
     u32::try_from(gate.votes.len()).unwrap_or(u32::MAX)
 }
 
-/// Opens the question of a step.
-pub(super) fn opened(s: &Snapshot, needed: u32) -> Gate {
+/// Opens the question of a step, and says so.
+pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) -> Gate {
+    next.say(Why::Asking { step: step.name.clone(), have: 0, needed });
     Gate { nonce: s.nonce.clone(), opened: s.now, needed, votes: Vec::new() }
 }
 
@@ -194,16 +195,14 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let mut place = StepRecord { reached: Some(s.now), ..place.clone() };
-    // The checks start with the commit: until then a step with checks can't be open.
-    let verdict =
-        if step.checks.is_empty() { judge(s, step, &place, s.now, &mut next) } else { Verdict::Wait };
-    match verdict {
+    let mut reached = StepRecord { reached: Some(s.now), ..place.clone() };
+    // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
+    match judge(s, step, place, s.now, &mut next) {
         Verdict::Open if !s.paused() => return advance(draft, index, next.why),
-        Verdict::Ask(needed) => place.gate = Some(opened(s, needed)),
+        Verdict::Ask(needed) => reached.gate = Some(opened(s, step, needed, &mut next)),
         Verdict::Open | Verdict::Wait => {}
     }
-    draft.record.phase = Phase::Step(place);
+    draft.record.phase = Phase::Step(reached);
     draft.commit(next.why)
 }
 
@@ -212,8 +211,8 @@ pub(super) fn paused(s: &Snapshot) -> Why {
     let by = match &s.record.paused {
         Some(Pause::Decision { user }) => user.clone(),
         Some(Pause::ForeignHand { manager }) => format!("a change of the routes by {manager}"),
-        Some(Pause::Spec) => "spec.mode".to_owned(),
-        None if s.settings.mode == Mode::Paused => "spec.mode".to_owned(),
+        Some(Pause::Spec) => crate::report::SPEC.to_owned(),
+        None if s.settings.mode == Mode::Paused => crate::report::SPEC.to_owned(),
         None => String::new(),
     };
     Why::Paused { by }

@@ -3,7 +3,7 @@
 use super::{Draft, Next, serves};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Outcome, Phase, Release, Wanted};
-use crate::snapshot::{Found, Objects, Snapshot, Stops};
+use crate::snapshot::{Found, Objects, ServiceSeen, Snapshot, Stops};
 use crate::words::{Color, ContentHash, Slot, Time};
 
 pub(super) fn begin(s: &Snapshot) -> Plan {
@@ -18,12 +18,13 @@ pub(super) fn begin(s: &Snapshot) -> Plan {
     }
 }
 
+/// Says what is in the way. Since when is committed, so that what lasts becomes known as such.
 fn stopped(s: &Snapshot) -> Plan {
     let mut next = Next::default();
     for obstacle in &s.world.obstacles {
         next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
     }
-    next.into()
+    if s.world.obstacles.is_empty() { next.into() } else { super::block(s, next) }
 }
 
 /// What serves is live, whatever was being tried; the rest goes back to weight 0 and, after the drain, away.
@@ -45,6 +46,7 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
     draft.record.counter = counter;
     draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
     draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
+    draft.record.blocked_since = None;
     draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
     draft.tell(Notice::Started { revision: slot.revision, attempt: 1 });
     draft.commit(vec![Why::Starting { slot, trouble: None }])
@@ -59,11 +61,14 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     {
         return install(s, hash);
     }
-    let mut next = Next::default();
     if let Some(obstacle) = s.stopped(Stops::Everything) {
-        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
-        return next.into();
+        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
+        return super::block(s, Next::because(why));
     }
+    if s.record.blocked_since.is_some() {
+        return unblocked(s);
+    }
+    let mut next = Next::default();
     bring_up(s, live.slot, &mut next);
     let color = s.world.color(live.slot.color);
     let pointed =
@@ -73,11 +78,19 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     }
     next.say(Why::Starting { slot: live.slot, trouble: color.trouble.clone() });
     if s.now > deadline {
-        next.why.insert(0, Why::HeldByDeadline { waiting_for: "the first release".to_owned() });
+        next.why.insert(0, Why::InstallLate);
     } else {
         next.wake(Time(deadline.0 + 1));
     }
     next.into()
+}
+
+/// What was in the way is gone, and the time that it took is the release's again.
+fn unblocked(s: &Snapshot) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = None;
+    draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
+    draft.commit(Vec::new())
 }
 
 fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
@@ -95,10 +108,14 @@ fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
             next.act(Effect::Vacate { color: slot.color, except: Some(slot.revision) });
         }
     }
-    if s.world.live_service.points != Some(slot) {
+    let color = s.world.color(slot.color);
+    let ready = color.available && serves(&color.serving);
+    // A Service that somebody consented to have taken over serves through its old pods until the new ones can.
+    let may_turn = |service: &ServiceSeen| service.points != Some(slot) && (ready || !service.serves_others);
+    if may_turn(&s.world.live_service) {
         next.act(Effect::PointLive(slot));
     }
-    if s.world.candidate_service.points != Some(slot) {
+    if may_turn(&s.world.candidate_service) {
         next.act(Effect::PointCandidate(slot));
     }
 }

@@ -184,6 +184,20 @@ fn place(s: &Snapshot, step: &Step) -> StepRecord {
     }
 }
 
+/// Nothing can begin or go on. Since when is committed once; what lasts longer than the deadline is told as stalled.
+fn block(s: &Snapshot, mut next: Next) -> Plan {
+    let Some(since) = s.record.blocked_since else {
+        let mut draft = Draft::new(s);
+        draft.record.blocked_since = Some(s.now);
+        return draft.commit(next.why);
+    };
+    let stalled = since + s.settings.progress_deadline;
+    if s.now < stalled {
+        next.wake(stalled);
+    }
+    next.into()
+}
+
 /// Endpoints that a share needs: ceil(weight/100 × live's endpoints at the start), at least one, per traffic Service.
 pub(crate) fn needed(weight: u8, baseline: &[u32], services: usize) -> Vec<u32> {
     (0..services)

@@ -80,7 +80,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
         let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
-        return Some(block(s, why));
+        return Some(super::block(s, Next::because(why)));
     }
     if s.paused() {
         return Some(Next::because(gates::paused(s)).into());
@@ -119,20 +119,6 @@ fn rebase(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
         attempts: live.attempt,
     }));
     draft.commit(vec![Why::AtRest])
-}
-
-fn block(s: &Snapshot, why: Why) -> Plan {
-    if let Some(since) = s.record.blocked_since {
-        let mut next = Next::because(why);
-        let stalled = since + s.settings.progress_deadline;
-        if s.now < stalled {
-            next.wake(stalled);
-        }
-        return next.into();
-    }
-    let mut draft = Draft::new(s);
-    draft.record.blocked_since = Some(s.now);
-    draft.commit(vec![why])
 }
 
 fn unblock(s: &Snapshot) -> Option<Plan> {

@@ -62,7 +62,7 @@ fn gated(
     } else {
         match verdict {
             Verdict::Open => return gates::advance(Draft::new(s), index, next.why),
-            Verdict::Ask(needed) => return ask(s, place, needed, next.why),
+            Verdict::Ask(needed) => return ask(s, place, step, needed, next),
             Verdict::Wait => {}
         }
     }
@@ -227,7 +227,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         && !s.paused()
     {
         if s.now > deadline {
-            let waiting_for = waiting_for(&next);
+            let waiting_for = waiting_for(s, &next);
             match s.settings.on_failure {
                 OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
                 OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
@@ -248,15 +248,19 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     next.into()
 }
 
-/// The first reason, as words for a deadline's message.
-fn waiting_for(next: &Next) -> String {
+/// The first reason, as words for a deadline's message; before all a write that fails on and on.
+fn waiting_for(s: &Snapshot, next: &Next) -> String {
+    if let Some(fails) = s.world.obstacles.iter().find(|obstacle| obstacle.reason == "WriteFails") {
+        return fails.message.clone();
+    }
     next.why.first().map_or_else(|| "the candidate's traffic".to_owned(), crate::report::sentence)
 }
 
-fn ask(s: &Snapshot, place: &StepRecord, needed: u32, why: Vec<Why>) -> Plan {
+fn ask(s: &Snapshot, place: &StepRecord, step: &Step, needed: u32, mut next: Next) -> Plan {
     let mut draft = Draft::new(s);
-    draft.record.phase = Phase::Step(StepRecord { gate: Some(gates::opened(s, needed)), ..place.clone() });
-    draft.commit(why)
+    let gate = gates::opened(s, step, needed, &mut next);
+    draft.record.phase = Phase::Step(StepRecord { gate: Some(gate), ..place.clone() });
+    draft.commit(next.why)
 }
 
 /// The steps were edited: the place is kept by name, else at the first step that isn't below the observed weight.

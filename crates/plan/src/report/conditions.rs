@@ -111,7 +111,7 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
     view.why.iter().find_map(|why| match why {
         Why::HeldByCheck { blind: true, .. } => Some("ChecksBlind"),
         Why::HeldByCheck { blind: false, .. } => Some("CheckFailed"),
-        Why::HeldByDeadline { .. } => Some("DeadlineExceeded"),
+        Why::HeldByDeadline { .. } | Why::InstallLate => Some("DeadlineExceeded"),
         _ => None,
     })
 }
@@ -311,7 +311,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-const WARNINGS: [&str; 7] = [
+const WARNINGS: [&str; 8] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -319,6 +319,7 @@ const WARNINGS: [&str; 7] = [
     "JudgedByTimeOnly",
     "LiveRepaired",
     "MarksEdited",
+    "WriteFails",
 ];
 
 /// Findings that stop nothing but must be known, each as a condition of its own.

@@ -131,7 +131,15 @@ pub fn sentence(why: &Why) -> String {
                 "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
             )
         }
+        Why::InstallLate => {
+            "spec.progressDeadline passed before the first release served: correct spec.release or what its \
+                             pods need; it goes on by itself"
+                .to_owned()
+        }
         Why::Asking { step, have, needed } => format!("step {step} waits for approval ({have} of {needed})"),
+        Why::Paused { by } if by == super::SPEC => {
+            "paused by spec.mode: set it to Active to go on".to_owned()
+        }
         Why::Paused { by } => format!("paused by {by}: resume to go on"),
         Why::ForeignWriter { manager } => format!("{manager} wrote the routes"),
         Why::Promoting => "becomes live".to_owned(),

@@ -74,6 +74,27 @@ fn a_step_with_checks_is_never_passed_in_the_commit_that_reaches_it() {
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
 }
 
+/// Nothing is written between two transitions, so what reads the status sees only what the commit says.
+#[test]
+fn what_is_waited_for_is_said_from_the_moment_the_weight_is_there() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    let why = checked(&s).why;
+    assert!(
+        matches!(&why[..], [Why::Holding { .. }, Why::Checking { checks }] if checks == &["errors"]),
+        "{why:?}"
+    );
+    s.settings.steps[0].checks = Vec::new();
+    s.settings.steps[0].hold = Span(0);
+    s.settings.steps[0].approvals = Some(2);
+    let why = checked(&s).why;
+    assert!(matches!(why[..], [Why::Asking { have: 0, needed: 2, .. }]), "{why:?}");
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].approvals = Some(1);
+    let why = checked(&s).why;
+    assert!(matches!(why[..], [Why::Asking { have: 0, needed: 1, .. }]), "{why:?}");
+}
+
 #[test]
 fn a_failed_check_leads_back_or_holds() {
     let mut s = reached("canary", 10, LONG_AGO);

@@ -1,8 +1,9 @@
 //! The first release, and a lost record.
 
 use teal_plan::record::{Outcome, Phase, Record};
-use teal_plan::snapshot::{Found, Stops};
-use teal_plan::{Color, Effect, Notice, Snapshot};
+use teal_plan::report::report;
+use teal_plan::snapshot::{ColorSeen, Found, Stops};
+use teal_plan::{Color, Decision, Effect, Notice, Snapshot, Span};
 
 use crate::fixture::*;
 
@@ -50,7 +51,9 @@ fn a_release_that_never_served_is_replaced_in_its_own_slot() {
     s.world.blue.available = false;
     s.settings.wanted = Some(content(2));
     s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
     assert_eq!(effects(&s), [], "not while something is in the way, such as edits that don't come to rest");
+    assert_eq!(s.record.live.unwrap().slot, live());
     s.world.obstacles.clear();
     let (record, _) = committed(&s);
     assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2));
@@ -65,7 +68,65 @@ fn a_missing_route_does_not_stop_the_first_release_but_a_bad_release_does() {
     s.world.obstacles = vec![obstacle(Stops::Rollout)];
     assert!(matches!(committed(&s).0.phase, Phase::Installing { .. }));
     s.world.obstacles = vec![obstacle(Stops::Everything)];
-    assert_eq!(effects(&s), []);
+    s.record = committed(&s).0;
+    assert_eq!((&s.record.phase, effects(&s)), (&Phase::New, Vec::new()));
+}
+
+#[test]
+fn rule_7_a_service_that_was_consented_to_serves_through_its_old_pods_until_the_new_ones_can() {
+    let mut s = nothing();
+    s.record = committed(&s).0;
+    s.world.recorded = true;
+    s.world.blue = ColorSeen { serving: vec![0], available: false, ..present(live()) };
+    s.world.live_service.serves_others = true;
+    s.world.candidate_service = points(live());
+    assert_eq!(effects(&s), [], "its callers would meet nobody");
+    s.world.blue.available = true;
+    assert_eq!(effects(&s), [], "available, but nobody would answer");
+    s.world.blue.serving = vec![3];
+    assert_eq!(effects(&s), [Effect::PointLive(live())]);
+}
+
+#[test]
+fn what_is_in_the_way_of_a_first_release_is_known_to_last() {
+    let mut s = nothing();
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
+    assert_eq!((&s.record.phase, s.record.blocked_since), (&Phase::New, Some(NOW)));
+    assert!(matches!(checked(&s).decision, Decision::Rest), "committed once");
+    assert!(!report(&s, &checked(&s)).conditions.iter().any(|condition| condition.kind == "Stalled"));
+    s.now = NOW + s.settings.progress_deadline;
+    assert!(report(&s, &checked(&s)).conditions.iter().any(|condition| condition.kind == "Stalled"));
+    s.world.obstacles.clear();
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Installing { .. }));
+    assert_eq!(record.blocked_since, None);
+}
+
+#[test]
+fn an_obstacle_while_installing_stops_the_clock() {
+    let mut s = nothing();
+    s.record = committed(&s).0;
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
+    assert_eq!(s.record.blocked_since, Some(NOW));
+    s.world.obstacles.clear();
+    s.now = NOW + Span::seconds(3_600);
+    let (record, _) = committed(&s);
+    assert_eq!(record.phase, Phase::Installing { deadline: s.now + s.settings.progress_deadline });
+    assert_eq!(record.blocked_since, None);
+}
+
+#[test]
+fn a_first_release_that_is_late_is_told_with_a_remedy_that_works() {
+    let mut s = nothing();
+    s.record = committed(&s).0;
+    s.now = DEADLINE + Span::seconds(1);
+    let told = report(&s, &checked(&s));
+    let stalled = told.conditions.iter().find(|condition| condition.kind == "Stalled").unwrap();
+    assert_eq!(stalled.reason, "DeadlineExceeded");
+    assert!(stalled.message.contains("correct spec.release"), "{}", stalled.message);
+    assert!(!stalled.message.contains("Rollback"), "there is nothing to go back to: {}", stalled.message);
 }
 
 #[test]

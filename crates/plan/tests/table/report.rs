@@ -239,3 +239,40 @@ fn rule_6_going_back_to_too_few_goes_ahead_and_says_so() {
     s.world.blue.serving = vec![3];
     assert!(!of(&s).message.contains("only"), "{}", of(&s).message);
 }
+
+#[test]
+fn what_keeps_the_machine_waiting_is_told_apart_from_its_motions() {
+    let mut s = trying("canary", 10);
+    s.world.green = teal_plan::snapshot::ColorSeen { available: false, ..present(candidate()) };
+    assert!(!of(&s).trouble, "pods that start");
+    s.world.green.trouble = Some("pod web-green-1: ImagePullBackOff".to_owned());
+    assert!(of(&s).trouble);
+    s.world.green = teal_plan::snapshot::ColorSeen { serving: vec![0], ..present(candidate()) };
+    assert!(of(&s).trouble, "fewer endpoints than pods");
+    assert!(!of(&at_rest()).trouble);
+}
+
+#[test]
+fn a_pause_by_the_spec_names_the_remedy_that_works() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.mode = Mode::Paused;
+    s.record.paused = Some(teal_plan::record::Pause::Spec);
+    let message = of(&s).message;
+    assert!(message.contains("set it to Active") && !message.contains("resume"), "{message}");
+}
+
+#[test]
+fn a_deadline_that_passed_over_failing_writes_names_them() {
+    let mut s = trying("canary", 10);
+    s.world.obstacles = vec![teal_plan::snapshot::Obstacle {
+        reason: "WriteFails".to_owned(),
+        message: "RaiseWeight fails again and again: the webhook does not answer".to_owned(),
+        stops: Stops::Nothing,
+    }];
+    s.now = DEADLINE + teal_plan::Span::seconds(1);
+    let (record, _) = committed(&s);
+    let Phase::Returning { cause: Cause::Deadline { waiting_for }, .. } = record.phase else {
+        panic!("{:?}", record.phase)
+    };
+    assert!(waiting_for.contains("the webhook does not answer"), "{waiting_for}");
+}

@@ -44,6 +44,41 @@ fn a_field_that_another_hand_took_is_out_of_sync() {
 }
 
 #[test]
+fn a_service_that_serves_pods_of_nobody_here_serves_others() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!hand.look(0).snapshot.world.live_service.serves_others);
+    hand.endpoints("web", &[("pod-0", true, false), ("stranger", true, false)]);
+    let world = hand.look(0).snapshot.world;
+    assert!(world.live_service.serves_others && !world.candidate_service.serves_others);
+    hand.endpoints("web", &[("stranger", false, false)]);
+    assert!(!hand.look(0).snapshot.world.live_service.serves_others, "it doesn't answer anyway");
+}
+
+/// An edit that the server let through must not switch off what leads back.
+#[test]
+fn a_spec_that_can_not_be_used_still_names_routes_guards_and_the_step_under_way() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    let destinations = json!([{"destination": {"host": "web"}, "weight": 90},
+        {"destination": {"host": "web-candidate"}, "weight": 10}]);
+    hand.route(&destinations, "teal/traffic");
+    let check =
+        |name: &str, max: &str| json!({"name": name, "query": "x", "threshold": {"min": "1%", "max": max}});
+    hand.field("checks", json!([check("good", "2%"), check("bad", "0%")]));
+    hand.field("guards", json!([{"check": "good"}, {"check": "bad"}]));
+    let seen = hand.look(0);
+    let (settings, world) = (&seen.snapshot.settings, &seen.snapshot.world);
+    let obstacle = world.obstacles.first().unwrap();
+    assert_eq!((obstacle.reason.as_str(), obstacle.stops), ("SpecInvalid", Stops::Everything));
+    assert_eq!(settings.wanted, None, "nothing begins from it");
+    assert_eq!(settings.guards.iter().map(|guard| guard.check.as_str()).collect::<Vec<_>>(), ["good"]);
+    assert!(settings.routed && matches!(world.routes.form, Form::Entered(10)), "{:?}", world.routes.form);
+    assert!(!settings.steps.is_empty());
+}
+
+#[test]
 fn rule_1_serving_counts_neither_terminating_nor_strange_endpoints() {
     let mut hand = Hand::new();
     hand.install();
