@@ -45,6 +45,20 @@ async fn an_image_that_never_gets_ready() {
     bench.end().await;
 }
 
+/// The deadline is ten minutes away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_image_that_never_gets_ready_long_before_the_deadline() {
+    let bench = Bench::installed("early").await;
+    bench.apply(&objects::rollout("broken")).await;
+    let told = async || bench.status("/message").await.contains("container web is in ImagePullBackOff");
+    bench.until("what is wrong with the pods", told).await;
+    assert_eq!(bench.status("/phase").await, "Preparing");
+    bench.apply(&objects::rollout("2")).await;
+    bench.completes("web").await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_crash_loop_at_ten_percent() {

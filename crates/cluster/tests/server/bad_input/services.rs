@@ -203,6 +203,33 @@ async fn a_live_service_of_somebody_else() {
     bench.end().await;
 }
 
+/// Consent is given while the new release can't serve yet: nobody's requests may meet its pods before they can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_service_that_was_consented_to_before_the_release_can_serve() {
+    let bench = Bench::start("consent").await;
+    bench.apply_route().await;
+    let labels = json!({"app": "old"});
+    let containers = json!([{"name": "old", "image": "shop/old:1", "ports": [{"containerPort": 8080}]}]);
+    let old = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}});
+    let service = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "labels": {"teal.dev/rollout": "web"}},
+        "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}});
+    bench.create("deployments", "helm", old).await;
+    bench.create("services", "helm", service).await;
+    let available = async || bench.value("deployments", "old").await["status"]["availableReplicas"] == 2;
+    bench.until("the old pods", available).await;
+    bench.apply(&objects::rollout("broken")).await;
+    bench.until("the trouble", async || bench.status("/message").await.contains("ImagePullBackOff")).await;
+    bench.stays_for(Duration::from_secs(3), async || bench.selected("web").await.is_empty()).await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.completes("web").await;
+    assert_eq!(bench.selected("web").await, bench.status("/live/revision").await);
+    bench.end().await;
+}
+
 /// How long the live role may select both colors after another hand wrote its selector.
 const AT_ONCE: Duration = Duration::from_secs(1);
 

@@ -94,3 +94,24 @@ async fn hold_checks_and_people_have_no_deadline() {
     assert_eq!(steps, [0, 10, 20, 30, 100, 0], "{weights:?}");
     bench.end().await;
 }
+
+/// The definition asks for a limit, not that a value can lie inside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_spec_that_can_not_be_used_any_more_at_ten_percent() {
+    let bench = Bench::at_ten("unusable").await;
+    let mut rollout = objects::rollout("2");
+    let limits = json!({"min": "99%", "max": "1%"});
+    rollout["spec"]["checks"] = json!([{"name": "errors", "query": "up", "threshold": limits}]);
+    bench.apply(&rollout).await;
+    bench
+        .refused("SpecInvalid", &["spec.checks[errors].threshold", "min 99% is above max 1%", "swap them"])
+        .await;
+    assert!(bench.weights().await.contains(&("web-candidate".to_owned(), 10)), "it stays where it is");
+    bench.decide("Rollback").await;
+    bench.until("all at live", async || bench.weights().await == [("web".to_owned(), 100)]).await;
+    assert_eq!(bench.selected("web-candidate").await, bench.status("/live/revision").await);
+    bench.apply(&objects::rollout("3")).await;
+    bench.completes("web").await;
+    bench.end().await;
+}
