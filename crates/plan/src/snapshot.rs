@@ -111,8 +111,8 @@ pub struct ServiceSeen {
     pub since: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,
-    /// Some endpoint belongs to no release of this Rollout: whoever points it elsewhere takes that away from its callers.
-    pub serves_others: bool,
+    /// Some of them selects what is no release of this Rollout: whoever points it elsewhere takes that away from its callers.
+    pub selects_others: bool,
 }
 
 /// The managed routes, over all VirtualServices.

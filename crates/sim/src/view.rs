@@ -138,7 +138,7 @@ fn service(role: Stored<Option<Slot>>, slots: [Option<Pods>; 2], stamped: bool) 
         pods.is_some_and(|pods| pods.revision == slot.revision)
     });
     let epoch = if stamped { u64::MAX } else { role.epoch };
-    ServiceSeen { points: role.value, settled, since: ago(role.age), epoch, serves_others: false }
+    ServiceSeen { points: role.value, settled, since: ago(role.age), epoch, selects_others: false }
 }
 
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {

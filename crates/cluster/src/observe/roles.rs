@@ -59,15 +59,13 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
         settled,
         since: memory.sightings.since(fact, &(points, settled, versions), facts.now),
         epoch: epochs.min().unwrap_or(0),
-        serves_others: views.iter().flatten().any(|view| serves_others(facts, view)),
+        selects_others: views.iter().flatten().any(|view| selects_others(facts, view)),
     }
 }
 
-/// Some address belongs to no pod of this Rollout.
-fn serves_others(facts: &Facts<'_>, service: &JsonView) -> bool {
-    let slices = facts.stores.slices.group(&facts.names.namespace, &service.id().name);
-    let own = |uid: &str| facts.pod(uid).is_some_and(|pod| pod.slot().is_some());
-    slices.iter().flat_map(|slice| &slice.endpoints).any(|endpoint| endpoint.serves && !own(&endpoint.pod))
+/// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched.
+fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
+    service.selector().next().is_some() && service.points(&facts.names.name).is_none()
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

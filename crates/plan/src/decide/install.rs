@@ -111,7 +111,7 @@ fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
     let color = s.world.color(slot.color);
     let ready = color.available && serves(&color.serving);
     // A Service that somebody consented to have taken over serves through its old pods until the new ones can.
-    let may_turn = |service: &ServiceSeen| service.points != Some(slot) && (ready || !service.serves_others);
+    let may_turn = |service: &ServiceSeen| service.points != Some(slot) && (ready || !service.selects_others);
     if may_turn(&s.world.live_service) {
         next.act(Effect::PointLive(slot));
     }

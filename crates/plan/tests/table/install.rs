@@ -78,7 +78,7 @@ fn rule_7_a_service_that_was_consented_to_serves_through_its_old_pods_until_the_
     s.record = committed(&s).0;
     s.world.recorded = true;
     s.world.blue = ColorSeen { serving: vec![0], available: false, ..present(live()) };
-    s.world.live_service.serves_others = true;
+    s.world.live_service.selects_others = true;
     s.world.candidate_service = points(live());
     assert_eq!(effects(&s), [], "its callers would meet nobody");
     s.world.blue.available = true;

@@ -248,6 +248,15 @@ impl Hand {
         self.stores.offer(kinds::SERVICE, &object);
     }
 
+    /// Another hand writes what a Service selects.
+    pub(super) fn select(&mut self, name: &str, selector: &Value) {
+        let version = self.next();
+        let mut object = self.stores.services.get("shop", name).expect("a Service").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["spec"]["selector"] = selector.clone();
+        self.stores.offer(kinds::SERVICE, &object);
+    }
+
     /// Name of the pod, whether it serves, whether it terminates.
     pub(super) fn endpoints(&mut self, service: &str, pods: &[(&str, bool, bool)]) {
         let version = self.next();

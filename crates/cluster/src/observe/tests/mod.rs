@@ -44,15 +44,15 @@ fn a_field_that_another_hand_took_is_out_of_sync() {
 }
 
 #[test]
-fn a_service_that_serves_pods_of_nobody_here_serves_others() {
+fn a_service_that_selects_somebody_elses_pods_is_known_as_such() {
     let mut hand = Hand::new();
     hand.install();
-    assert!(!hand.look(0).snapshot.world.live_service.serves_others);
-    hand.endpoints("web", &[("pod-0", true, false), ("stranger", true, false)]);
+    assert!(!hand.look(0).snapshot.world.live_service.selects_others);
+    hand.select("web", &json!({"app": "old"}));
     let world = hand.look(0).snapshot.world;
-    assert!(world.live_service.serves_others && !world.candidate_service.serves_others);
-    hand.endpoints("web", &[("stranger", false, false)]);
-    assert!(!hand.look(0).snapshot.world.live_service.serves_others, "it doesn't answer anyway");
+    assert!(world.live_service.selects_others && !world.candidate_service.selects_others);
+    hand.select("web", &json!({}));
+    assert!(!hand.look(0).snapshot.world.live_service.selects_others, "nobody's");
 }
 
 /// An edit that the server let through must not switch off what leads back.
