@@ -36,7 +36,7 @@ pub(crate) async fn run(client: Client, namespace: String) {
                 tend(&pods, pod, next).await;
             }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
