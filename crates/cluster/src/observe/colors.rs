@@ -1,6 +1,7 @@
 //! What stands in a color and how much of it serves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
@@ -76,8 +77,7 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
     let with_shared = answers_for_shared(facts, slot);
     let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
     pieces.into_iter().all(|piece| {
-        let view =
-            facts.stores.object(piece.kind.group, piece.kind.kind, &facts.names.namespace, &piece.name);
+        let view = facts.object(piece.kind.group, piece.kind.kind, &piece.name);
         piece.is_in_sync(view.as_deref(), &facts.names.uid)
             || (piece.kind.kind == "Service" && service_in_sync(facts, piece))
     })
@@ -160,8 +160,8 @@ fn available(facts: &Facts<'_>, rendering: &Rendering) -> bool {
     })
 }
 
-fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<std::sync::Arc<ObjectView>> {
-    facts.stores.object("apps", kind, &facts.names.namespace, name)
+fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
+    facts.object("apps", kind, name)
 }
 
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {

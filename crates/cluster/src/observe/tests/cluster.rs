@@ -196,6 +196,21 @@ impl Hand {
         cache.offer(view);
     }
 
+    /// A Deployment turns out to be another Rollout's.
+    pub(super) fn give_away(&mut self, name: &str, rollout: &str) {
+        let version = self.next();
+        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let view = ObjectView {
+            rollout: rollout.into(),
+            rollout_uid: rollout.into(),
+            version,
+            ..(*view).clone()
+        };
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.offer(view);
+    }
+
     pub(super) fn pods(&mut self, color: Color, ready: &[bool]) {
         let revision = self.slot(color).revision.to_string();
         self.pods_of(color, &revision, ready);

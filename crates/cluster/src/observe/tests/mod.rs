@@ -35,6 +35,17 @@ fn a_live_release_serves_and_is_in_sync() {
 }
 
 #[test]
+fn another_rollouts_object_of_a_wanted_name_is_none_of_ours() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.give_away("web-blue", "other");
+    let slot = hand.slot(Color::Blue);
+    let blue = hand.look(0).snapshot.world.blue;
+    assert_eq!(blue.objects, Objects::Present { slot, in_sync: false });
+    assert!(!blue.available, "its replicas don't count");
+}
+
+#[test]
 fn a_field_that_another_hand_took_is_out_of_sync() {
     let mut hand = Hand::new();
     hand.install();
