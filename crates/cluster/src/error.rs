@@ -58,6 +58,14 @@ pub enum Error {
         /// Its field manager.
         manager: String,
     },
+    /// A name or version that would change where a request goes.
+    #[error("{object}: {part:?} can't be part of an address: write plain names and versions")]
+    Address {
+        /// The object.
+        object: String,
+        /// The part.
+        part: String,
+    },
     /// Routes can't be edited as they are.
     #[error(transparent)]
     Traffic(#[from] teal_traffic::Refusal),
@@ -143,10 +151,12 @@ impl Error {
             Self::Request { source, verb, .. } => class_of(source, verb),
             Self::Timeout { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
             Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
-            Self::NameTaken { .. } | Self::Traffic(_) | Self::Release(_) | Self::ContentLost { .. } => {
-                Class::Invalid
-            }
-            Self::Kept { .. } => Class::Invalid,
+            Self::NameTaken { .. }
+            | Self::Address { .. }
+            | Self::Traffic(_)
+            | Self::Release(_)
+            | Self::ContentLost { .. }
+            | Self::Kept { .. } => Class::Invalid,
             Self::Json { .. } | Self::Refused { .. } => Class::Bug,
         }
     }
