@@ -50,7 +50,8 @@ fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked
     let mut there = false;
     let objects = facts.objects.iter().filter(|view| view.color == Some(color));
     for view in objects {
-        if view.slot() != asked || view.deleting {
+        // What another controller made and takes away in the slot is its own affair.
+        if view.slot() != asked || (view.deleting && !view.derived) {
             return Objects::Leftover;
         }
         there = true;
@@ -167,7 +168,8 @@ fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<Object
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
-    let mut jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.ended == Some(false));
+    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
+    let mut jobs = own.filter(|view| view.ended == Some(false));
     let of_job = jobs.next().map(|view| format!("Job {} failed: look at its pods", view.id.name));
     of_pod.or(of_job).or_else(|| {
         rendering?.workloads.iter().find_map(|workload| {

@@ -196,6 +196,20 @@ impl Hand {
         cache.offer(view);
     }
 
+    /// The autoscaler that KEDA makes from a ScaledObject of a slot, with its labels and annotations.
+    pub(super) fn derive_autoscaler(&mut self, slot: Slot) {
+        let version = self.next().to_string();
+        let kind = kinds::find("autoscaling", "HorizontalPodAutoscaler").expect("a kind");
+        self.stores.offer(kind, &json!({
+            "metadata": {"name": format!("keda-hpa-web-{}", slot.color), "namespace": "shop", "uid": "hpa",
+                "resourceVersion": version,
+                "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: UID, label::COLOR: slot.color.as_str(),
+                    label::REVISION: slot.revision.to_string()},
+                "ownerReferences": [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web",
+                    "uid": "scaled", "controller": true, "blockOwnerDeletion": true}]},
+        }));
+    }
+
     /// A Deployment turns out to be another Rollout's.
     pub(super) fn give_away(&mut self, name: &str, rollout: &str) {
         let version = self.next();

@@ -46,6 +46,17 @@ fn another_rollouts_object_of_a_wanted_name_is_none_of_ours() {
 }
 
 #[test]
+fn what_keda_makes_of_a_scaled_object_is_no_part_of_the_release_and_keeps_a_color_from_being_empty() {
+    let mut hand = Hand::new();
+    hand.install();
+    let (blue, green) = (hand.slot(Color::Blue), hand.slot(Color::Green));
+    hand.derive_autoscaler(blue);
+    assert_eq!(hand.look(0).snapshot.world.blue.objects, Objects::Present { slot: blue, in_sync: true });
+    hand.derive_autoscaler(green);
+    assert_eq!(hand.look(0).snapshot.world.green.objects, Objects::Leftover, "it goes with what it is made from");
+}
+
+#[test]
 fn a_field_that_another_hand_took_is_out_of_sync() {
     let mut hand = Hand::new();
     hand.install();
