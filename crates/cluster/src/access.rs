@@ -273,9 +273,14 @@ mod tests {
         };
         assert_eq!(at("v1", "web-blue.v2"), Ok(()));
         assert_eq!(at("v1", ""), Ok(()), "a list");
-        for (version, name) in
-            [("v1", "../secrets"), ("v1", ".."), ("v1", "a?b"), ("v1", "a%2f"), ("v1/../x", "a"), ("v1?x=", "a")]
-        {
+        for (version, name) in [
+            ("v1", "../secrets"),
+            ("v1", ".."),
+            ("v1", "a?b"),
+            ("v1", "a%2f"),
+            ("v1/../x", "a"),
+            ("v1?x=", "a"),
+        ] {
             let refused = at(version, name).unwrap_err();
             assert!(refused.contains("write plain names and versions"), "{refused}");
         }

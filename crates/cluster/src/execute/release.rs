@@ -98,8 +98,7 @@ fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectV
 }
 
 fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<Option<Arc<ObjectView>>, Error> {
-    let there =
-        tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name);
+    let there = tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name);
     own(there, &order.names.name)
 }
 

@@ -12,7 +12,7 @@ use super::{Facts, Renderings, Sizes};
 use crate::execute::is_dropped;
 use crate::memory::Memory;
 use crate::rendering::Rendering;
-use crate::stores::ObjectView;
+use crate::stores::{ObjectView, PodView};
 
 pub(super) fn see(
     facts: &Facts<'_>,
@@ -143,12 +143,25 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
         .collect()
 }
 
-/// Ready pods of the slot that the Service will select by its owner's selector.
+/// Ready pods of the slot that the Service will select by its owner's selector. Where the content of the slot is lost the
+/// Service is turned as it stands, so what it selects now beside Teal's labels counts.
 fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: usize) -> usize {
-    let service = rendering.and_then(|rendering| rendering.role_services.get(index));
-    let Some(service) = service else { return 0 };
     let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && !pod.terminating);
-    pods.filter(|pod| pod.matches(service.original_selector.iter())).count()
+    if let Some(rendering) = rendering {
+        let Some(service) = rendering.role_services.get(index) else { return 0 };
+        return pods.filter(|pod| pod.matches(service.original_selector.iter())).count();
+    }
+    let service = facts.services.get(index);
+    let view = service.and_then(|service| facts.stores.services.get(&facts.names.namespace, &service.name));
+    let Some(view) = view else { return 0 };
+    let selects = |pod: &PodView| {
+        view.selector().filter(|(name, _)| !is_teals(name)).all(|(name, value)| pod.has_label(name, value))
+    };
+    pods.filter(|pod| selects(pod)).count()
+}
+
+fn is_teals(label: &str) -> bool {
+    label.starts_with("teal.dev/")
 }
 
 /// Every workload that should run does so with all its replicas.

@@ -129,7 +129,12 @@ impl PodView {
 
     /// Whether it has all of these labels.
     pub(crate) fn matches<'a>(&self, mut selector: impl Iterator<Item = (&'a String, &'a String)>) -> bool {
-        selector.all(|(key, value)| self.labels.iter().any(|(name, found)| name == key && found == value))
+        selector.all(|(key, value)| self.has_label(key, value))
+    }
+
+    /// Whether it has this label.
+    pub(crate) fn has_label(&self, key: &str, value: &str) -> bool {
+        self.labels.iter().any(|(name, found)| name == key && found == value)
     }
 }
 

@@ -62,9 +62,7 @@ fn other() -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_config_map_of_another_rollout() {
-    let config = |name: &str| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"of": name}})
-    };
+    let config = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"of": name}});
     an_object_of_another_rollout("othersmap", "ConfigMap", &config("config"), &config("web-config")).await;
 }
 
