@@ -5,7 +5,7 @@ use teal_api::names::{annotation, label, limit, manager};
 use teal_plan::Revision;
 use teal_release::Kept;
 
-use super::{Order, Tools};
+use super::{Order, Tools, answer};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -40,6 +40,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     };
     tools.stores.offer(kinds::CONTROLLER_REVISION, &answer);
     prune(tools, order).await;
+    answer::prune(tools, order).await;
     Ok(true)
 }
 
