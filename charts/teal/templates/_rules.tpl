@@ -43,12 +43,6 @@
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: {{ toJson $write }}
-- apiGroups: [monitoring.coreos.com]
-  resources: [podmonitors, servicemonitors]
-  verbs: {{ toJson $write }}
-- apiGroups: [keda.sh]
-  resources: [scaledobjects]
-  verbs: {{ toJson $write }}
 - apiGroups: [autoscaling.k8s.io]
   resources: [verticalpodautoscalers]
   verbs: {{ toJson $write }}
@@ -62,6 +56,12 @@
 - apiGroups: [external-secrets.io]
   resources: [externalsecrets]
   verbs: {{ toJson (ternary $write $read .Values.rbac.write.externalSecrets) }}
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors, servicemonitors]
+  verbs: {{ toJson (ternary $write $read .Values.rbac.write.monitors) }}
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: {{ toJson (ternary $write $read .Values.rbac.write.scaledObjects) }}
 # Traffic. VirtualServices are their owners': edited, never made and never deleted.
 - apiGroups: [networking.istio.io]
   resources: [virtualservices]

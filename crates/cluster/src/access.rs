@@ -38,6 +38,22 @@ impl Target<'_> {
         let namespace = (!self.namespace.is_empty()).then_some(self.namespace);
         Request::new(DynamicObject::url_path(self.resource, namespace))
     }
+
+    /// Names and versions come from what people wrote and become parts of the address as they are: what isn't a part by
+    /// itself would ask for something else, with the rights of Teal.
+    fn check(&self) -> Result<(), Error> {
+        let version = self.resource.api_version.split('/');
+        let mut parts = version.chain([self.resource.plural.as_str(), self.namespace, self.name]);
+        match parts.find(|part| !is_part(part)) {
+            Some(part) => Err(Error::Address { object: self.to_string(), part: part.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_part(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    text != "." && text != ".." && text.bytes().all(plain)
 }
 
 impl std::fmt::Display for Target<'_> {
@@ -187,7 +203,7 @@ impl Access {
         };
         let target = Target { resource: &resource, namespace: "", name: path };
         let request = Request::new(path).list(&ListParams::default());
-        match self.send("get", target, request).await {
+        match self.ask("get", target, request).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -195,6 +211,16 @@ impl Access {
     }
 
     async fn send(
+        &self,
+        verb: &'static str,
+        target: Target<'_>,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        target.check()?;
+        self.ask(verb, target, request).await
+    }
+
+    async fn ask(
         &self,
         verb: &'static str,
         target: Target<'_>,
@@ -233,4 +259,30 @@ impl Access {
 
 fn encoded(target: Target<'_>, object: &Value) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(object).map_err(|source| Error::Json { what: target.to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_made_of_plain_parts() {
+        let at = |version: &str, name: &str| {
+            let resource = crate::kinds::SERVICE.at(version);
+            Target { resource: &resource, namespace: "shop", name }.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(at("v1", "web-blue.v2"), Ok(()));
+        assert_eq!(at("v1", ""), Ok(()), "a list");
+        for (version, name) in [
+            ("v1", "../secrets"),
+            ("v1", ".."),
+            ("v1", "a?b"),
+            ("v1", "a%2f"),
+            ("v1/../x", "a"),
+            ("v1?x=", "a"),
+        ] {
+            let refused = at(version, name).unwrap_err();
+            assert!(refused.contains("write plain names and versions"), "{refused}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kinds;
+
 /// A failed operation. `class` decides what follows; the text is for people.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,6 +59,14 @@ pub enum Error {
         object: String,
         /// Its field manager.
         manager: String,
+    },
+    /// A name or version that would change where a request goes.
+    #[error("{object}: {part:?} can't be part of an address: write plain names and versions")]
+    Address {
+        /// The object.
+        object: String,
+        /// The part.
+        part: String,
     },
     /// Routes can't be edited as they are.
     #[error(transparent)]
@@ -143,10 +153,12 @@ impl Error {
             Self::Request { source, verb, .. } => class_of(source, verb),
             Self::Timeout { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
             Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
-            Self::NameTaken { .. } | Self::Traffic(_) | Self::Release(_) | Self::ContentLost { .. } => {
-                Class::Invalid
-            }
-            Self::Kept { .. } => Class::Invalid,
+            Self::NameTaken { .. }
+            | Self::Address { .. }
+            | Self::Traffic(_)
+            | Self::Release(_)
+            | Self::ContentLost { .. }
+            | Self::Kept { .. } => Class::Invalid,
             Self::Json { .. } | Self::Refused { .. } => Class::Bug,
         }
     }
@@ -161,6 +173,18 @@ impl Error {
         matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.is_already_exists()))
     }
 
+    /// What can be done where the API server denies it.
+    pub(crate) fn grant(&self) -> String {
+        let Self::Request { kind, .. } = self else { return ALLOW.to_owned() };
+        match kinds::needs_consent(kind) {
+            Some(value) => format!(
+                "an administrator can allow it by rbac.write.{value}=true of Teal's chart, or take the {kind} out of \
+                 spec.release and apply it beside the Rollout"
+            ),
+            None => ALLOW.to_owned(),
+        }
+    }
+
     /// The sentence of the API server, without the client's own words around it.
     pub fn said(&self) -> String {
         match self {
@@ -172,6 +196,8 @@ impl Error {
         }
     }
 }
+
+const ALLOW: &str = "grant it to the operator's account";
 
 fn class_of(error: &kube::Error, verb: &str) -> Class {
     let kube::Error::Api(status) = error else { return Class::Transient };
@@ -186,5 +212,32 @@ fn class_of(error: &kube::Error, verb: &str) -> Class {
         401 | 403 => Class::Denied,
         400 | 405 | 413 | 415 | 422 => Class::Invalid,
         _ => Class::Transient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_chart_keeps_back_is_allowed_by_a_value_of_it() {
+        let denied = |kind: &str| {
+            let status = kube::core::Status::failure("is forbidden", "Forbidden").with_code(403);
+            let source = Box::new(kube::Error::Api(Box::new(status)));
+            Error::Request { verb: "apply", kind: kind.to_owned(), name: "shop/web".into(), source }
+        };
+        for (kind, value) in [
+            ("RoleBinding", "roles"),
+            ("AuthorizationPolicy", "authorizationPolicies"),
+            ("ExternalSecret", "externalSecrets"),
+            ("PodMonitor", "monitors"),
+            ("ScaledObject", "scaledObjects"),
+        ] {
+            let error = denied(kind);
+            assert_eq!(error.class(), Class::Denied);
+            let grant = error.grant();
+            assert!(grant.contains(&format!("rbac.write.{value}=true")) && grant.contains(kind), "{grant}");
+        }
+        assert_eq!(denied("ConfigMap").grant(), "grant it to the operator's account");
     }
 }

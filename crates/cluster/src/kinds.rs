@@ -131,3 +131,15 @@ pub(crate) fn by_kind(kind: &str) -> Option<Known> {
     ];
     RELEASE.iter().copied().chain(others).find(|known| known.kind == kind)
 }
+
+/// The value under `rbac.write` of the chart without which a kind is only read.
+pub(crate) fn needs_consent(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Role" | "RoleBinding" => Some("roles"),
+        "AuthorizationPolicy" => Some("authorizationPolicies"),
+        "ExternalSecret" => Some("externalSecrets"),
+        "ServiceMonitor" | "PodMonitor" => Some("monitors"),
+        "ScaledObject" => Some("scaledObjects"),
+        _ => None,
+    }
+}

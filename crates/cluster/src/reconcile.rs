@@ -535,7 +535,10 @@ fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
         }
         _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it"),
         _ => match error.class() {
-            Class::Denied => ("NotPermitted", ": grant it to the operator's account"),
+            Class::Denied => {
+                let message = format!("{said}: {}", error.grant());
+                return Some(Obstacle { reason: "NotPermitted".into(), message, stops });
+            }
             Class::Invalid => ("ReleaseInvalid", ": correct spec.release"),
             Class::Conflict | Class::Transient | Class::Bug => return None,
         },

@@ -46,7 +46,8 @@ pub struct World {
     pub candidate_service: ServiceSeen,
     /// The managed routes, over all VirtualServices.
     pub routes: RoutesSeen,
-    /// Revisions whose objects are kept as ControllerRevisions include the candidate's (or, at install, live's).
+    /// Revisions whose objects are kept as ControllerRevisions for this very Rollout include the candidate's, or live's where there
+    /// is no candidate.
     pub recorded: bool,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,

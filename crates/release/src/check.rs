@@ -122,7 +122,7 @@ fn name(item: &Item, is_role: bool) -> Vec<Refusal> {
     let name = &item.key.name;
     let mut refusals = Vec::new();
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
-    if !plain || name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
+    if !plain || name.starts_with(['-', '.']) || name.ends_with(['-', '.']) || name.contains("..") {
         let remedy = "use lower-case letters, digits and hyphens";
         refusals.push(Refusal::invalid(&item.key, "metadata.name", "is no DNS name", remedy));
     }

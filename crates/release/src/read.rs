@@ -138,10 +138,36 @@ fn item(position: usize, manifest: &Value) -> Result<Item, Refusal> {
             return Err(Refusal::invalid(&format!("{at} ({key})"), field, problem, "write it"));
         }
     }
+    let version = object.text("/apiVersion");
+    if !is_api_version(version) {
+        let problem = format!("is {version:?}, which is no group and version");
+        return Err(Refusal::invalid(&key, "apiVersion", problem, "write it like v1 or apps/v1"));
+    }
     let fate = fate_of(&object)?;
     let chosen = object.annotation(annotation::FATE).is_some();
     let pods = object.template().map(|template| labels(template.pointer("/metadata/labels")));
     Ok(Item { key, fate, chosen, object, pods })
+}
+
+/// It becomes part of the address of requests, where anything else would ask for something else.
+fn is_api_version(text: &str) -> bool {
+    let version =
+        text.split_once('/').map_or(Some(text), |(group, version)| is_subdomain(group).then_some(version));
+    version.is_some_and(is_version)
+}
+
+fn is_version(text: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = text.strip_prefix('v') else { return false };
+    let (major, minor) = rest.split_once("alpha").or_else(|| rest.split_once("beta")).unwrap_or((rest, "0"));
+    number(major) && number(minor)
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.split('.').all(|label| {
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(plain)
+    })
 }
 
 /// Without what a server or a tool put there, so that an exported object can be pasted.
@@ -152,4 +178,39 @@ fn stripped(mut object: Object) -> Object {
     }
     object.remove(&["metadata", "annotations"], annotation::LAST_APPLIED);
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_api_version;
+
+    #[test]
+    fn an_api_version_is_a_group_and_a_version_and_nothing_else() {
+        for good in ["v1", "v2beta1", "apps/v1", "rbac.authorization.k8s.io/v1alpha12"] {
+            assert!(is_api_version(good), "{good}");
+        }
+        for bad in [
+            "",
+            "1",
+            "v",
+            "v1alpha",
+            "v1gamma1",
+            "v1beta1alpha1",
+            "/v1",
+            "apps/",
+            "apps/v1/x",
+            "/v1/configmaps?x=",
+            "apps//v1",
+            "../v1",
+            "Apps/v1",
+            "a..b/v1",
+            "-a/v1",
+            "apps/v1?x=",
+            "apps/v1#",
+            "apps%2fv1",
+            "v1 ",
+        ] {
+            assert!(!is_api_version(bad), "{bad}");
+        }
+    }
 }

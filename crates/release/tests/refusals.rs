@@ -110,6 +110,27 @@ fn an_object_without_a_name() {
     refused(web_and(json!("text")), "Release", "manifests[2]", "write a Kubernetes object");
 }
 
+/// Group and version become part of an address: this one listed every ConfigMap of the cluster.
+#[test]
+fn an_api_version_that_leads_elsewhere() {
+    for version in ["/v1/configmaps?x=", "v1/../../secrets", "apps/v1/namespaces", "v1#"] {
+        let manifest = json!({"apiVersion": version, "kind": "ConfigMap", "metadata": {"name": "x"}});
+        refused(web_and(manifest), "ConfigMap x", "apiVersion", "write it like v1 or apps/v1");
+    }
+}
+
+#[test]
+fn a_name_that_leads_elsewhere() {
+    for name in ["../../secrets/x", "x?y", "x%2fy", "x#y", "..", "a..b"] {
+        let mut manifests = fixture("web");
+        manifests.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}));
+        let context = context(&manifests, vec!["web".to_owned()], Color::Blue);
+        let refusals = render(&manifests, &context).unwrap_err();
+        let refusal = refusals.first().unwrap();
+        assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), ("metadata.name", "is no DNS name"));
+    }
+}
+
 #[test]
 fn another_namespace() {
     let manifests = web(|m| m[0]["metadata"]["namespace"] = "elsewhere".into());

@@ -97,7 +97,8 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: truth.foreign.map(|before| Foreign { manager: "hand".to_owned(), before, recent: 1 }),
         },
-        recorded: truth.recorded,
+        // Live was recorded as a candidate, and nobody takes that away here.
+        recorded: truth.recorded || caches.record.candidate.is_none(),
         obstacles: if world.budget.shape.jumps { vec![unlisted()] } else { Vec::new() },
         found: Found::Nothing,
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),

@@ -161,6 +161,10 @@ fn manifest_schema() -> Value {
                 "description": "Group and version, such as apps/v1.",
                 "minLength": 1,
                 "maxLength": 128,
+                "x-kubernetes-validations": rules(&[(
+                    "self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$')",
+                    "write group and version, such as apps/v1, or v1 for the core group",
+                )]),
             },
             "kind": {
                 "type": "string",
@@ -184,6 +188,10 @@ fn manifest_schema() -> Value {
                         "description": "Name without color.",
                         "minLength": 1,
                         "maxLength": limit::DNS_SUBDOMAIN,
+                        "x-kubernetes-validations": rules(&[(
+                            "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+                            "write an object's name: lower case letters, digits, dashes and dots",
+                        )]),
                     },
                     "namespace": {
                         "type": "string",

@@ -71,7 +71,13 @@ pub struct TrafficService {
 #[serde(rename_all = "camelCase")]
 pub struct VirtualServiceReference {
     /// Name of the VirtualService in the Rollout's namespace.
-    #[schemars(length(min = 1, max = limit::DNS_SUBDOMAIN))]
+    #[schemars(
+        length(min = 1, max = limit::DNS_SUBDOMAIN),
+        extend("x-kubernetes-validations" = rules(&[(
+            "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+            "write a VirtualService's name: lower case letters, digits, dashes and dots",
+        )]))
+    )]
     pub name: String,
 
     /// The routes that are managed, 1 to 50. Default: every route that has one of services as a destination.

@@ -188,9 +188,13 @@ impl Tools {
     async fn fresh(&self, kind: Known, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
         let resource = self.stores.resource(kind);
         let target = Target { resource: &resource, namespace, name };
+        let id = ObjectId::new(namespace, name);
+        let before = self.stores.uid(kind, &id);
         let answer = self.access.get(target).await?;
-        if let Some(object) = &answer {
-            self.stores.offer(kind, object);
+        match (&answer, before) {
+            (Some(object), _) => self.stores.offer(kind, object),
+            (None, Some(uid)) => self.stores.forget(kind, &id, &uid),
+            (None, None) => {}
         }
         Ok(answer)
     }
@@ -206,12 +210,14 @@ impl Tools {
     pub(crate) async fn settle(&self, kind: Known, id: &ObjectId) -> Result<(), Error> {
         let resource = self.stores.resource(kind);
         let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
-        if let Some(object) = self.access.get(target).await? {
-            if kind == crate::kinds::ROLLOUT {
+        let before = self.stores.uid(kind, id);
+        match (self.access.get(target).await?, before) {
+            (Some(object), _) if kind == crate::kinds::ROLLOUT => {
                 self.stores.offer_rollout(object, &self.config.instance);
-            } else {
-                self.stores.offer(kind, &object);
             }
+            (Some(object), _) => self.stores.offer(kind, &object),
+            (None, Some(uid)) => self.stores.forget(kind, id, &uid),
+            (None, None) => {}
         }
         Ok(())
     }

@@ -26,13 +26,17 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
         changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
     }
     // Workloads that are there mean that the Jobs ran: they may be gone since.
-    let begun = workloads.iter().any(|piece| !piece.shared && view(tools, order, piece).is_some());
+    let mut begun = false;
+    for piece in workloads.iter().filter(|piece| !piece.shared) {
+        begun |= view(tools, order, piece)?.is_some();
+    }
     if comes(order, slot) && !begun {
+        let mut done = true;
         for piece in &rendering.jobs {
             changed |= run_once(tools, order, piece).await?;
+            done &= view(tools, order, piece)?.is_some_and(|view| view.ended == Some(true));
         }
-        let done = |piece: &Piece| view(tools, order, piece).is_some_and(|view| view.ended == Some(true));
-        if !rendering.jobs.iter().all(done) {
+        if !done {
             return Ok(changed);
         }
     }
@@ -54,7 +58,7 @@ fn comes(order: &Order<'_>, slot: Slot) -> bool {
 
 /// A Job runs once per revision: what is there, running or done, is left alone.
 async fn run_once(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<bool, Error> {
-    if view(tools, order, piece).is_some() {
+    if view(tools, order, piece)?.is_some() {
         return Ok(false);
     }
     apply_piece_over(tools, order, piece, piece.object.clone(), None).await
@@ -67,7 +71,7 @@ async fn apply_piece(
     piece: &Piece,
     slot: Slot,
 ) -> Result<bool, Error> {
-    let view = view(tools, order, piece);
+    let view = view(tools, order, piece)?;
     if piece.is_in_sync(view.as_deref(), &order.names.uid) {
         return Ok(false);
     }
@@ -93,8 +97,21 @@ fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectV
     rests && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
 }
 
-fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Option<Arc<ObjectView>> {
-    tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name)
+fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<Option<Arc<ObjectView>>, Error> {
+    let there = tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name);
+    own(there, &order.names.name)
+}
+
+/// The objects of all Rollouts lie in one cache. Another's is neither written over nor taken for work that was done; one
+/// that was here before under the same name leaves its own to its successor.
+fn own(there: Option<Arc<ObjectView>>, rollout: &str) -> Result<Option<Arc<ObjectView>>, Error> {
+    match there {
+        Some(view) if view.rollout != rollout => Err(Error::NameTaken {
+            object: format!("{} {}", view.kind.kind, view.id),
+            manager: of_rollout(&view.rollout),
+        }),
+        there => Ok(there),
+    }
 }
 
 async fn apply_piece_over(
@@ -132,7 +149,12 @@ async fn check_free(tools: &Tools, order: &Order<'_>, target: Target<'_>) -> Res
     if owner == Some(&json!(order.names.name)) {
         return order.check_epoch(target, epoch_on(&there, &order.names.uid));
     }
-    Err(Error::NameTaken { object: target.to_string(), manager: writer(&there).to_owned() })
+    let manager = owner.and_then(Value::as_str).map_or_else(|| writer(&there).to_owned(), of_rollout);
+    Err(Error::NameTaken { object: target.to_string(), manager })
+}
+
+fn of_rollout(name: &str) -> String {
+    format!("Rollout {name}")
 }
 
 /// Who wrote an object last. Controllers, which write its status, don't own it.
@@ -203,6 +225,22 @@ mod tests {
         view.state = Some(WorkloadState { replicas, ..WorkloadState::default() });
         view.owned = Some(if owned { r#"{"f:spec":{"f:replicas":{}}}"# } else { r#"{"f:spec":{}}"# }.into());
         view
+    }
+
+    #[test]
+    fn another_rollouts_object_is_refused_and_a_predecessors_is_taken_over() {
+        let mut view = there(3, "a.3", true);
+        view.id = crate::stores::ObjectId::new("shop", "web-blue");
+        view.rollout_uid = "of one that was here before".into();
+        let view = Arc::new(view);
+        assert!(own(None, "web").unwrap().is_none());
+        assert!(own(Some(Arc::clone(&view)), "web").unwrap().is_some());
+        let refused = own(Some(view), "api").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): rename one of the two \
+             or remove it"
+        );
     }
 
     #[test]

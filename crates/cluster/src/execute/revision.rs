@@ -5,7 +5,7 @@ use teal_api::names::{annotation, label, limit, manager};
 use teal_plan::Revision;
 use teal_release::Kept;
 
-use super::{Order, Tools};
+use super::{Order, Tools, answer};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -40,6 +40,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     };
     tools.stores.offer(kinds::CONTROLLER_REVISION, &answer);
     prune(tools, order).await;
+    answer::prune(tools, order).await;
     Ok(true)
 }
 
@@ -80,8 +81,16 @@ async fn adopt(tools: &Tools, order: &Order<'_>, target: Target<'_>, hash: &str)
     if !fits {
         return Err(Error::NameTaken { object: target.to_string(), manager: "another writer".into() });
     }
-    let patch = json!({"metadata": {"labels": {label::ROLLOUT_UID: order.names.uid}}});
+    let patch = adoption(&order.names.name, &order.names.uid);
     tools.access.merge(target, manager::REVISIONS, false, &patch).await
+}
+
+/// The owner, too: the garbage collector would take it along with the former Rollout.
+fn adoption(rollout: &str, uid: &str) -> Value {
+    json!({"metadata": {
+        "labels": {label::ROLLOUT_UID: uid},
+        "ownerReferences": [owner_reference(rollout, uid)],
+    }})
 }
 
 /// The oldest ones go, but for those that the record speaks of. Nothing depends on it, so failing is no failure.
@@ -118,4 +127,17 @@ pub(crate) async fn read(
     let kept = teal_release::from_store(&data);
     kept.map(Some)
         .map_err(|source| Error::Kept { what: format!("ControllerRevision {namespace}/{name}"), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_former_rollout_kept_goes_with_the_new_one() {
+        let patch = adoption("web", "new");
+        assert_eq!(patch["metadata"]["labels"], json!({"teal.dev/rollout-uid": "new"}));
+        let owners = patch["metadata"]["ownerReferences"].as_array().unwrap();
+        assert_eq!(owners.iter().map(|owner| &owner["uid"]).collect::<Vec<_>>(), ["new"]);
+    }
 }

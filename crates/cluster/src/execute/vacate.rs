@@ -11,7 +11,7 @@ use crate::rendering::Rendering;
 use crate::stores::{ObjectView, View};
 
 /// Deletes every object of the color but those of one revision. Each deletion names the version that it was decided on,
-/// so that whoever touched the object meanwhile wins. Disks stay.
+/// so that whoever touched the object meanwhile wins.
 pub(super) async fn clear(
     tools: &Tools,
     order: &Order<'_>,
@@ -19,12 +19,7 @@ pub(super) async fn clear(
     except: Option<Revision>,
 ) -> Result<bool, Error> {
     let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
-    let going = objects.iter().filter(|view| {
-        view.color == Some(color)
-            && !view.deleting
-            && view.kind.kind != "PersistentVolumeClaim"
-            && (except.is_none() || view.revision != except)
-    });
+    let going = objects.iter().filter(|view| goes(view, color, except));
     let unneeded = objects.iter().filter(|view| except.is_none() && is_unneeded(order, view));
     let deletions = join_all(going.chain(unneeded).map(|view| delete(tools, order, view))).await;
     let services = services(tools, order, color, except).await;
@@ -40,6 +35,7 @@ fn is_unneeded(order: &Order<'_>, view: &ObjectView) -> bool {
     let has = rendering.pieces.iter().any(|piece| piece.kind == view.kind && piece.name == view.id.name);
     view.color.is_none()
         && !view.deleting
+        && !view.derived
         && !has
         && view.kind.kind != "PersistentVolumeClaim"
         && view.rollout_uid == order.names.uid
@@ -64,7 +60,18 @@ pub(crate) fn is_dropped(rendering: &Rendering, view: &ObjectView, slot: Slot) -
     teal_release::is_in_place(&key)
         && view.slot() == Some(slot)
         && !view.deleting
+        && !view.derived
         && !rendering.pieces.iter().any(|piece| piece.kind == view.kind && piece.name == view.id.name)
+}
+
+/// Whether an object of the color goes with it. Disks stay, and what another controller made goes with what it was made
+/// from: deleted, it would be made anew, again and again.
+fn goes(view: &ObjectView, color: Color, except: Option<Revision>) -> bool {
+    view.color == Some(color)
+        && !view.deleting
+        && !view.derived
+        && view.kind.kind != "PersistentVolumeClaim"
+        && (except.is_none() || view.revision != except)
 }
 
 async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<bool, Error> {
@@ -106,4 +113,36 @@ async fn services(
         results.push(result.map(|()| true));
     }
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+    use serde_json::json;
+    use teal_api::names::label;
+
+    use super::*;
+
+    fn autoscaler(name: &str, owners: &serde_json::Value) -> ObjectView {
+        let metadata: ObjectMeta = serde_json::from_value(json!({
+            "name": name, "ownerReferences": owners,
+            "labels": {label::ROLLOUT: "web", label::COLOR: "blue", label::REVISION: "r1-00000000"},
+        }))
+        .unwrap();
+        let kind = kinds::find("autoscaling", "HorizontalPodAutoscaler").unwrap();
+        ObjectView::of(kind, &metadata).unwrap()
+    }
+
+    #[test]
+    fn what_another_controller_made_is_left_to_it() {
+        let keda = json!([{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web-blue", "uid": "1",
+            "controller": true}]);
+        let rollout = json!([crate::rendering::owner_reference("web", "2")]);
+        for (owners, dropped) in [(json!([]), true), (rollout, true), (keda, false)] {
+            let view = autoscaler("keda-hpa-web-blue", &owners);
+            let slot = view.slot().unwrap();
+            assert_eq!(is_dropped(&Rendering::default(), &view, slot), dropped, "{owners}");
+            assert_eq!(goes(&view, Color::Blue, None), dropped, "{owners}");
+        }
+    }
 }

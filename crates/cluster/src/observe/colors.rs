@@ -1,6 +1,7 @@
 //! What stands in a color and how much of it serves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
@@ -11,7 +12,7 @@ use super::{Facts, Renderings, Sizes};
 use crate::execute::is_dropped;
 use crate::memory::Memory;
 use crate::rendering::Rendering;
-use crate::stores::ObjectView;
+use crate::stores::{ObjectView, PodView};
 
 pub(super) fn see(
     facts: &Facts<'_>,
@@ -49,7 +50,8 @@ fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked
     let mut there = false;
     let objects = facts.objects.iter().filter(|view| view.color == Some(color));
     for view in objects {
-        if view.slot() != asked || view.deleting {
+        // What another controller made and takes away in the slot is its own affair.
+        if view.slot() != asked || (view.deleting && !view.derived) {
             return Objects::Leftover;
         }
         there = true;
@@ -76,8 +78,7 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
     let with_shared = answers_for_shared(facts, slot);
     let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
     pieces.into_iter().all(|piece| {
-        let view =
-            facts.stores.object(piece.kind.group, piece.kind.kind, &facts.names.namespace, &piece.name);
+        let view = facts.object(piece.kind.group, piece.kind.kind, &piece.name);
         piece.is_in_sync(view.as_deref(), &facts.names.uid)
             || (piece.kind.kind == "Service" && service_in_sync(facts, piece))
     })
@@ -142,12 +143,25 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
         .collect()
 }
 
-/// Ready pods of the slot that the Service will select by its owner's selector.
+/// Ready pods of the slot that the Service will select by its owner's selector. Where the content of the slot is lost the
+/// Service is turned as it stands, so what it selects now beside Teal's labels counts.
 fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: usize) -> usize {
-    let service = rendering.and_then(|rendering| rendering.role_services.get(index));
-    let Some(service) = service else { return 0 };
     let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && !pod.terminating);
-    pods.filter(|pod| pod.matches(service.original_selector.iter())).count()
+    if let Some(rendering) = rendering {
+        let Some(service) = rendering.role_services.get(index) else { return 0 };
+        return pods.filter(|pod| pod.matches(service.original_selector.iter())).count();
+    }
+    let service = facts.services.get(index);
+    let view = service.and_then(|service| facts.stores.services.get(&facts.names.namespace, &service.name));
+    let Some(view) = view else { return 0 };
+    let selects = |pod: &PodView| {
+        view.selector().filter(|(name, _)| !is_teals(name)).all(|(name, value)| pod.has_label(name, value))
+    };
+    pods.filter(|pod| selects(pod)).count()
+}
+
+fn is_teals(label: &str) -> bool {
+    label.starts_with("teal.dev/")
 }
 
 /// Every workload that should run does so with all its replicas.
@@ -160,14 +174,15 @@ fn available(facts: &Facts<'_>, rendering: &Rendering) -> bool {
     })
 }
 
-fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<std::sync::Arc<ObjectView>> {
-    facts.stores.object("apps", kind, &facts.names.namespace, name)
+fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
+    facts.object("apps", kind, name)
 }
 
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
-    let mut jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.ended == Some(false));
+    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
+    let mut jobs = own.filter(|view| view.ended == Some(false));
     let of_job = jobs.next().map(|view| format!("Job {} failed: look at its pods", view.id.name));
     of_pod.or(of_job).or_else(|| {
         rendering?.workloads.iter().find_map(|workload| {

@@ -216,6 +216,12 @@ impl<'a> Facts<'a> {
         self.places.get(uid).and_then(|place| self.pods.get(*place))
     }
 
+    /// An object of this Rollout. Another's of the same name is none, however it is.
+    fn object(&self, group: &str, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
+        let there = self.stores.object(group, kind, &self.names.namespace, name);
+        there.filter(|view| view.rollout == self.names.name)
+    }
+
     /// The release that the record has in a color.
     fn asked(&self, color: Color) -> Option<Release> {
         let record = &self.record;

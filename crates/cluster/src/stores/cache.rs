@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use kube::Resource;
 use kube::runtime::watcher::Event;
 
 /// Namespace and name.
@@ -39,6 +40,28 @@ pub(crate) trait View: Send + Sync + 'static {
     fn same(&self, other: &Self) -> bool;
 }
 
+/// Who an object of the wire is, whatever is kept of it.
+pub(crate) trait Named {
+    /// Namespace and name.
+    fn id(&self) -> ObjectId;
+    /// `metadata.uid`.
+    fn uid(&self) -> String;
+    /// `metadata.resourceVersion`.
+    fn version(&self) -> u64;
+}
+
+impl<K: Resource> Named for K {
+    fn id(&self) -> ObjectId {
+        super::views::id_of(self.meta())
+    }
+    fn uid(&self) -> String {
+        self.meta().uid.clone().unwrap_or_default()
+    }
+    fn version(&self) -> u64 {
+        super::views::version_of(self.meta())
+    }
+}
+
 /// What an event means for those who look at the cache.
 pub(crate) enum Touched<V> {
     /// Nothing that matters.
@@ -47,6 +70,20 @@ pub(crate) enum Touched<V> {
     Views(Vec<Arc<V>>),
     /// Anything may have: the watch began anew.
     All,
+}
+
+/// An object that is told of and not kept.
+struct Gone {
+    id: ObjectId,
+    uid: String,
+    version: u64,
+    deleted: bool,
+}
+
+impl Gone {
+    fn of(object: &impl Named, deleted: bool) -> Self {
+        Self { id: object.id(), uid: object.uid(), version: object.version(), deleted }
+    }
 }
 
 struct Shelf<V> {
@@ -105,7 +142,7 @@ impl<V: View> Default for Cache<V> {
 
 impl<V: View> Cache<V> {
     /// Takes an event of the watch; `read` makes the view, and nothing where the object is none of ours.
-    pub(crate) fn take<K>(&self, event: Event<K>, read: impl Fn(K) -> Option<V>) -> Touched<V> {
+    pub(crate) fn take<K: Named>(&self, event: Event<K>, read: impl Fn(K) -> Option<V>) -> Touched<V> {
         match event {
             Event::Init => {
                 self.write(|state| state.coming = Some(Shelf::default()));
@@ -121,9 +158,29 @@ impl<V: View> Cache<V> {
                 self.write(State::swap);
                 Touched::All
             }
-            Event::Apply(object) => read(object).map_or(Touched::Nothing, |view| self.apply(view, false)),
-            Event::Delete(object) => read(object).map_or(Touched::Nothing, |view| self.delete(view)),
+            Event::Apply(object) => {
+                let gone = Gone::of(&object, false);
+                read(object).map_or_else(|| self.drop_out(&gone), |view| self.apply(view, false))
+            }
+            Event::Delete(object) => {
+                let gone = Gone::of(&object, true);
+                read(object).map_or_else(|| self.drop_out(&gone), |view| self.delete(view))
+            }
         }
+    }
+
+    /// What was ours is none of ours any more, or was deleted as such.
+    fn drop_out(&self, gone: &Gone) -> Touched<V> {
+        self.write(|state| {
+            let Some(there) = state.shelf.objects.get(&gone.id) else { return Touched::Nothing };
+            let same = there.uid() == gone.uid;
+            // Older than our own write's answer, or the end of a former object of that name.
+            if (same && there.version() >= gone.version) || (!same && gone.deleted) {
+                return Touched::Nothing;
+            }
+            state.own.remove(&gone.id);
+            Touched::Views(state.shelf.take(&gone.id).into_iter().collect())
+        })
     }
 
     /// Takes the answer to a write of our own.
@@ -139,6 +196,16 @@ impl<V: View> Cache<V> {
         });
     }
 
+    /// Takes note that a fresh look found nothing where there had been an object of this uid.
+    pub(crate) fn forget_gone(&self, id: &ObjectId, uid: &str) {
+        self.write(|state| {
+            if state.shelf.objects.get(id).is_some_and(|there| there.uid() == uid) {
+                state.own.remove(id);
+                state.shelf.take(id);
+            }
+        });
+    }
+
     fn apply(&self, view: V, own: bool) -> Touched<V> {
         let view = Arc::new(view);
         self.write(|state| {
@@ -146,6 +213,10 @@ impl<V: View> Cache<V> {
             let old = state.shelf.objects.get(&id).cloned();
             // An event that is older than our own write's answer says nothing new.
             if old.as_ref().is_some_and(|old| old.uid() == view.uid() && old.version() >= view.version()) {
+                // But that the watch has seen it: from now on a list that lacks it means that it is gone.
+                if !own && state.own.get(&id).is_some_and(|version| view.version() >= *version) {
+                    state.own.remove(&id);
+                }
                 return Touched::Nothing;
             }
             if own {
@@ -233,99 +304,4 @@ impl<V: View> State<V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq)]
-    struct Thing(&'static str, u64, &'static str, &'static str);
-
-    impl View for Thing {
-        fn id(&self) -> ObjectId {
-            ObjectId::new("shop", self.0)
-        }
-        fn uid(&self) -> &str {
-            self.3
-        }
-        fn version(&self) -> u64 {
-            self.1
-        }
-        fn group(&self) -> &str {
-            self.2
-        }
-        fn same(&self, other: &Self) -> bool {
-            self.2 == other.2
-        }
-    }
-
-    fn feed(cache: &Cache<Thing>, events: Vec<Event<Thing>>) -> Vec<&'static str> {
-        let words = events.into_iter().map(|event| match cache.take(event, Some) {
-            Touched::Nothing => "nothing",
-            Touched::Views(_) => "views",
-            Touched::All => "all",
-        });
-        words.collect()
-    }
-
-    fn names(cache: &Cache<Thing>, group: &str) -> Vec<&'static str> {
-        cache.group("shop", group).iter().map(|thing| thing.0).collect()
-    }
-
-    #[test]
-    fn a_list_replaces_what_was_and_touches_all() {
-        let cache = Cache::default();
-        let words = feed(
-            &cache,
-            vec![
-                Event::Init,
-                Event::InitApply(Thing("a", 1, "web", "u1")),
-                Event::InitApply(Thing("b", 2, "web", "u2")),
-                Event::InitDone,
-                Event::Init,
-                Event::InitApply(Thing("b", 2, "web", "u2")),
-            ],
-        );
-        assert_eq!(words, ["nothing", "nothing", "nothing", "all", "nothing", "nothing"]);
-        assert_eq!(names(&cache, "web"), ["a", "b"], "a list counts only when it is complete");
-        assert_eq!(feed(&cache, vec![Event::InitDone]), ["all"]);
-        assert_eq!(names(&cache, "web"), ["b"], "what vanished during a gap is gone");
-    }
-
-    #[test]
-    fn deletions_are_told_and_indexes_follow() {
-        let cache = Cache::default();
-        feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 1, "web", "u1"))]);
-        assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 2, "api", "u1"))]), ["views"]);
-        assert_eq!((names(&cache, "web"), names(&cache, "api")), (vec![], vec!["a"]));
-        assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 3, "api", "u1"))]), ["views"]);
-        assert!(names(&cache, "api").is_empty());
-    }
-
-    #[test]
-    fn our_own_write_is_never_undone_by_older_news() {
-        let cache = Cache::default();
-        feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 5, "web", "u1")), Event::InitDone]);
-        cache.offer(Thing("a", 9, "api", "u1"));
-        assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u1"))]), ["nothing"]);
-        assert_eq!(names(&cache, "api"), ["a"]);
-        feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 7, "web", "u1")), Event::InitDone]);
-        assert_eq!(names(&cache, "api"), ["a"], "an older list doesn't win either");
-        feed(&cache, vec![Event::Apply(Thing("a", 11, "web", "u1"))]);
-        assert_eq!(names(&cache, "web"), ["a"], "newer news do");
-    }
-
-    #[test]
-    fn a_late_deletion_of_a_former_object_spares_its_successor() {
-        let cache = Cache::default();
-        feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 5, "web", "new"))]);
-        assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 4, "web", "old"))]), ["nothing"]);
-        assert_eq!(names(&cache, "web"), ["a"]);
-    }
-
-    #[test]
-    fn what_did_not_change_touches_nobody() {
-        let cache = Cache::default();
-        feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 5, "web", "u"))]);
-        assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 6, "web", "u"))]), ["nothing"]);
-        assert_eq!(cache.get("shop", "a").map(|thing| thing.1), Some(6));
-    }
-}
+mod tests;

@@ -157,14 +157,59 @@ impl Stores {
             offer(&self.decisions, DecisionView::of(object.clone()));
         } else if kind == kinds::CONTROLLER_REVISION {
             offer(&self.revisions, watch::read_metadata(kind, object));
-        } else if let Some((_, cache)) = self.objects.iter().find(|(known, _)| *known == kind) {
+        } else if let Some(cache) = self.released(kind) {
             offer(cache, watch::read_object(kind, object));
         }
     }
 
-    /// The same for a Rollout.
+    /// The uid that the cache has under a name, before a fresh read of it.
+    pub(crate) fn uid(&self, kind: Known, id: &ObjectId) -> Option<String> {
+        self.cache(kind)?.uid(id)
+    }
+
+    /// Takes note that a fresh read found none where there had been one of this uid.
+    pub(crate) fn forget(&self, kind: Known, id: &ObjectId, uid: &str) {
+        if let Some(cache) = self.cache(kind) {
+            cache.forget_gone(id, uid);
+        }
+    }
+
+    fn cache(&self, kind: Known) -> Option<&dyn Forgets> {
+        Some(if kind == kinds::ROLLOUT {
+            &self.rollouts
+        } else if kind == kinds::SERVICE {
+            &self.services
+        } else if kind == kinds::VIRTUAL_SERVICE {
+            &self.virtual_services
+        } else if kind == kinds::DESTINATION_RULE {
+            &self.destination_rules
+        } else if kind == kinds::DECISION {
+            &self.decisions
+        } else if kind == kinds::CONTROLLER_REVISION {
+            &self.revisions
+        } else {
+            self.released(kind)?
+        })
+    }
+
+    /// Takes the answer to a write of a Rollout.
     pub(crate) fn offer_rollout(&self, object: Value, instance: &str) {
         offer(&self.rollouts, RolloutView::of(object, instance));
+    }
+}
+
+/// A cache, whatever it keeps.
+trait Forgets {
+    fn uid(&self, id: &ObjectId) -> Option<String>;
+    fn forget_gone(&self, id: &ObjectId, uid: &str);
+}
+
+impl<V: View> Forgets for Cache<V> {
+    fn uid(&self, id: &ObjectId) -> Option<String> {
+        self.get(&id.namespace, &id.name).map(|view| view.uid().to_owned())
+    }
+    fn forget_gone(&self, id: &ObjectId, uid: &str) {
+        self.forget_gone(id, uid);
     }
 }
 

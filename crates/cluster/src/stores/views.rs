@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
-use teal_api::names::{annotation, label, manager};
+use teal_api::names::{API_VERSION, annotation, label, manager};
 use teal_plan::{Color, ContentHash, Revision, Slot};
 
 use super::cache::{ObjectId, View};
@@ -24,6 +24,9 @@ pub(crate) struct ObjectView {
     pub(crate) content: Option<String>,
     pub(crate) epoch: u64,
     pub(crate) deleting: bool,
+    /// Another controller made it from an object of the release and copied its labels, as KEDA does: it is that
+    /// controller's to change and goes with what it was made from.
+    pub(crate) derived: bool,
     /// The fields that Teal's manager for releases owns, as the API server notes them: who else writes one of them
     /// takes it away here, so drift shows without comparing values.
     pub(crate) owned: Option<Box<str>>,
@@ -69,6 +72,7 @@ impl ObjectView {
             epoch: epoch_of(metadata, &rollout_uid),
             rollout_uid,
             deleting: metadata.deletion_timestamp.is_some(),
+            derived: is_derived(metadata),
             owned: owned(metadata.managed_fields.as_deref().unwrap_or_default()),
             state: None,
             ended: None,
@@ -125,7 +129,12 @@ impl PodView {
 
     /// Whether it has all of these labels.
     pub(crate) fn matches<'a>(&self, mut selector: impl Iterator<Item = (&'a String, &'a String)>) -> bool {
-        selector.all(|(key, value)| self.labels.iter().any(|(name, found)| name == key && found == value))
+        selector.all(|(key, value)| self.has_label(key, value))
+    }
+
+    /// Whether it has this label.
+    pub(crate) fn has_label(&self, key: &str, value: &str) -> bool {
+        self.labels.iter().any(|(name, found)| name == key && found == value)
     }
 }
 
@@ -212,6 +221,12 @@ pub(crate) fn read_epoch(text: &str) -> u64 {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let limit = u64::try_from(teal_traffic::EPOCH_LIMIT).unwrap_or(u64::MAX);
     text.parse().ok().filter(|epoch| digits && *epoch <= limit).unwrap_or(0)
+}
+
+/// What goes with its Rollout names that as an owner, but never as the one that controls it.
+fn is_derived(metadata: &ObjectMeta) -> bool {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    owners.iter().any(|owner| owner.controller == Some(true) && owner.api_version != API_VERSION)
 }
 
 fn owned(entries: &[ManagedFieldsEntry]) -> Option<Box<str>> {

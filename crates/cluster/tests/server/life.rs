@@ -162,6 +162,31 @@ async fn goes_along(bench: &Bench, plural: &str, name: &str) -> bool {
     owners.into_iter().flatten().any(|owner| owner["uid"] == uid)
 }
 
+/// What was kept of live goes with the Rollout that kept it, and the next one keeps it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
+    let bench = Bench::installed("anew").await;
+    let first = bench.status("/live/revision").await;
+    bench.delete("rollouts", "web").await;
+    bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    bench.apply(&objects::rollout("1")).await;
+    let kept = format!("web-{first}");
+    bench.until("kept again", async || goes_along(&bench, "controllerrevisions", &kept).await).await;
+    bench.quiet().await;
+    let mut second = objects::rollout("2");
+    second["spec"]["keep"]["previous"] = serde_json::json!("5m");
+    bench.apply(&second).await;
+    bench.phase("Waiting").await;
+    bench.decide("Approve").await;
+    bench.phase("Complete").await;
+    assert_eq!(bench.status("/live/color").await, "green");
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.selected("web").await, first);
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn delete_all_opts_in_to_going_with_the_rollout_and_can_be_taken_back() {

@@ -71,10 +71,24 @@ fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
 /// is brought to rest before the other one is set to work, so that no work is done twice.
 pub(super) fn activity(s: &Snapshot, next: &mut Next) {
     let Some(live) = s.record.live.map(|live| live.slot) else { return };
+    keep_content(s, next);
     if let Some(effect) = out_of_sync(s, live.color.other(), live) {
         next.act(effect);
     } else if let Some(effect) = out_of_sync(s, live.color, live) {
         next.act(effect);
+    }
+}
+
+/// A deletion that lets live stand takes along what was kept of it, which the next Rollout of that name then lacks. Only the
+/// spec can give it back, so only while it asks for live; and under the name that it had, which an older recipe may have made.
+fn keep_content(s: &Snapshot, next: &mut Next) {
+    if s.world.recorded || s.record.candidate.is_some() || s.deleting {
+        return;
+    }
+    let Some(live) = s.record.live.filter(|live| s.settings.wanted == Some(live.hash)) else { return };
+    let revision = live.slot.revision;
+    if live.hash.revision(revision.counter) == revision {
+        next.act(Effect::RecordRevision(revision));
     }
 }
 

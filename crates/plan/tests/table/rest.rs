@@ -25,6 +25,38 @@ fn other_content_starts_in_the_other_color() {
     assert!(matches!(notices[..], [Notice::Started { attempt: 1, .. }]));
 }
 
+/// As after a Rollout was made anew over what its predecessor left: without its content live could not be gone back to.
+#[test]
+fn what_is_kept_of_live_is_kept_again_while_the_spec_has_it() {
+    let mut s = at_rest();
+    s.world.recorded = false;
+    assert_eq!(effects(&s), [Effect::RecordRevision(live().revision)]);
+    s.settings.wanted = None;
+    assert_eq!(checked(&s).decision, Decision::Rest, "the spec can't be used");
+    s.settings.wanted = Some(content(2));
+    let (record, _) = committed(&s);
+    assert_eq!(
+        record.candidate.unwrap().slot,
+        candidate(),
+        "the spec has other content: nothing is left to keep"
+    );
+    let mut s = at_rest();
+    s.world.recorded = false;
+    s.deleting = true;
+    assert_eq!(checked(&s).decision, Decision::Rest, "it would go at once");
+}
+
+/// A revision keeps the name that an older recipe gave it, which no content of today's recipe has.
+#[test]
+fn what_an_older_recipe_called_is_not_kept_again() {
+    let mut s = at_rest();
+    s.world.recorded = false;
+    s.record.live.as_mut().unwrap().hash = content(2);
+    s.record.wanted.as_mut().unwrap().hash = content(2);
+    s.settings.wanted = Some(content(2));
+    assert_eq!(checked(&s).decision, Decision::Rest);
+}
+
 #[test]
 fn something_in_the_way_is_said_once_and_then_waited_for() {
     let mut s = at_rest();

@@ -152,6 +152,35 @@ impl Hand {
         commit["baseline"] = json!([3]);
     }
 
+    /// The second revision is live in green, the first is kept, and of its content nothing is known.
+    pub(super) fn promote_second(&mut self) {
+        self.start_candidate(100);
+        let (slot, hash) = (self.slot(Color::Green), self.hash());
+        self.pods(Color::Green, &[true; 3]);
+        for (name, role) in [("web", "live"), ("web-candidate", "candidate")] {
+            self.service(name, role, slot);
+            self.endpoints(name, &[("green-0", true, false)]);
+        }
+        let commit = &mut self.rollout["status"]["commit"];
+        commit["previous"] = commit["live"].take();
+        commit["live"] =
+            json!({"color": "green", "revision": slot.revision, "hash": hash, "since": 0, "attempt": 1});
+        commit["candidate"] = Value::Null;
+        commit["phase"] = json!({"name": "Rest", "outcome": "Promoted"});
+        commit["keptUntil"] = json!(9_000_000);
+    }
+
+    /// A pod turns out to be of another workload.
+    pub(super) fn relabel(&mut self, pod: &str, app: &str) {
+        let version = self.next();
+        let mut view = (*self.stores.pods.get("shop", pod).expect("a pod")).clone();
+        view.version = version;
+        for (_, value) in view.labels.iter_mut().filter(|(name, _)| name == "app") {
+            app.clone_into(value);
+        }
+        self.stores.pods.offer(view);
+    }
+
     fn deploy(&mut self, slot: Slot, hash: ContentHash) {
         let key = RenderKey {
             generation: 1,
@@ -191,6 +220,31 @@ impl Hand {
         let parent = owned.pointer_mut(parent).and_then(Value::as_object_mut).expect("a parent");
         assert!(parent.remove(field).is_some(), "{field} in {parent:?}");
         let view = ObjectView { owned: Some(owned.to_string().into()), version, ..(*view).clone() };
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.offer(view);
+    }
+
+    /// The autoscaler that KEDA makes from a ScaledObject of a slot, with its labels and annotations.
+    pub(super) fn derive_autoscaler(&mut self, slot: Slot) {
+        let version = self.next().to_string();
+        let kind = kinds::find("autoscaling", "HorizontalPodAutoscaler").expect("a kind");
+        self.stores.offer(kind, &json!({
+            "metadata": {"name": format!("keda-hpa-web-{}", slot.color), "namespace": "shop", "uid": "hpa",
+                "resourceVersion": version,
+                "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: UID, label::COLOR: slot.color.as_str(),
+                    label::REVISION: slot.revision.to_string()},
+                "ownerReferences": [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web",
+                    "uid": "scaled", "controller": true, "blockOwnerDeletion": true}]},
+        }));
+    }
+
+    /// A Deployment turns out to be another Rollout's.
+    pub(super) fn give_away(&mut self, name: &str, rollout: &str) {
+        let version = self.next();
+        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let view =
+            ObjectView { rollout: rollout.into(), rollout_uid: rollout.into(), version, ..(*view).clone() };
         let (_, cache) =
             self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
         cache.offer(view);

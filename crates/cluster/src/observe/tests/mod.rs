@@ -35,6 +35,32 @@ fn a_live_release_serves_and_is_in_sync() {
 }
 
 #[test]
+fn another_rollouts_object_of_a_wanted_name_is_none_of_ours() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.give_away("web-blue", "other");
+    let slot = hand.slot(Color::Blue);
+    let blue = hand.look(0).snapshot.world.blue;
+    assert_eq!(blue.objects, Objects::Present { slot, in_sync: false });
+    assert!(!blue.available, "its replicas don't count");
+}
+
+#[test]
+fn what_keda_makes_of_a_scaled_object_is_no_part_of_the_release_and_keeps_a_color_from_being_empty() {
+    let mut hand = Hand::new();
+    hand.install();
+    let (blue, green) = (hand.slot(Color::Blue), hand.slot(Color::Green));
+    hand.derive_autoscaler(blue);
+    assert_eq!(hand.look(0).snapshot.world.blue.objects, Objects::Present { slot: blue, in_sync: true });
+    hand.derive_autoscaler(green);
+    assert_eq!(
+        hand.look(0).snapshot.world.green.objects,
+        Objects::Leftover,
+        "it goes with what it is made from"
+    );
+}
+
+#[test]
 fn a_field_that_another_hand_took_is_out_of_sync() {
     let mut hand = Hand::new();
     hand.install();
@@ -101,6 +127,18 @@ fn before_any_service_selects_them_ready_pods_count() {
     let world = hand.look(0).snapshot.world;
     assert_eq!(world.green.serving, [2]);
     assert_eq!(world.blue.serving, [3]);
+}
+
+#[test]
+fn of_a_kept_release_whose_content_is_lost_those_pods_count_that_the_service_would_select() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.promote_second();
+    let seen = hand.look(0).snapshot;
+    assert_eq!(seen.record.previous.map(|previous| previous.slot), Some(hand.slot(Color::Blue)));
+    assert_eq!(seen.world.blue.serving, [3], "it can be gone back to");
+    hand.relabel("pod-0", "worker");
+    assert_eq!(hand.look(0).snapshot.world.blue.serving, [2]);
 }
 
 #[test]

@@ -51,6 +51,16 @@ async fn a_manifest_of_another_namespace() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
+async fn an_api_version_that_leads_elsewhere() {
+    refused("address", "write group and version, such as apps/v1", |rollout| {
+        manifests(rollout).push(json!({"apiVersion": "/v1/configmaps?x=", "kind": "ConfigMap",
+            "metadata": {"name": "x"}}));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn a_manifest_with_the_data_of_a_secret() {
     refused("secret", "leave Secrets out", |rollout| {
         manifests(rollout).push(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},

@@ -11,6 +11,7 @@ mod definition;
 mod list;
 mod manifests;
 mod marks;
+mod neighbors;
 mod pods;
 mod routes;
 mod services;

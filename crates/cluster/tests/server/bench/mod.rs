@@ -171,6 +171,7 @@ impl Bench {
             "rollouts" => ("teal.dev", "v1alpha1", "Rollout"),
             "decisions" => ("teal.dev", "v1alpha1", "Decision"),
             "deployments" => ("apps", "v1", "Deployment"),
+            "controllerrevisions" => ("apps", "v1", "ControllerRevision"),
             "virtualservices" => ("networking.istio.io", "v1", "VirtualService"),
             "services" => ("", "v1", "Service"),
             "pods" => ("", "v1", "Pod"),

@@ -1,0 +1,149 @@
+use super::*;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Thing(&'static str, u64, &'static str, &'static str);
+
+impl View for Thing {
+    fn id(&self) -> ObjectId {
+        ObjectId::new("shop", self.0)
+    }
+    fn uid(&self) -> &str {
+        self.3
+    }
+    fn version(&self) -> u64 {
+        self.1
+    }
+    fn group(&self) -> &str {
+        self.2
+    }
+    fn same(&self, other: &Self) -> bool {
+        self.2 == other.2
+    }
+}
+
+impl Named for Thing {
+    fn id(&self) -> ObjectId {
+        View::id(self)
+    }
+    fn uid(&self) -> String {
+        self.3.to_owned()
+    }
+    fn version(&self) -> u64 {
+        self.1
+    }
+}
+
+fn feed(cache: &Cache<Thing>, events: Vec<Event<Thing>>) -> Vec<&'static str> {
+    // What is in no group is none of ours.
+    let read = |thing: Thing| (!thing.2.is_empty()).then_some(thing);
+    let words = events.into_iter().map(|event| match cache.take(event, read) {
+        Touched::Nothing => "nothing",
+        Touched::Views(_) => "views",
+        Touched::All => "all",
+    });
+    words.collect()
+}
+
+fn names(cache: &Cache<Thing>, group: &str) -> Vec<&'static str> {
+    cache.group("shop", group).iter().map(|thing| thing.0).collect()
+}
+
+#[test]
+fn a_list_replaces_what_was_and_touches_all() {
+    let cache = Cache::default();
+    let words = feed(
+        &cache,
+        vec![
+            Event::Init,
+            Event::InitApply(Thing("a", 1, "web", "u1")),
+            Event::InitApply(Thing("b", 2, "web", "u2")),
+            Event::InitDone,
+            Event::Init,
+            Event::InitApply(Thing("b", 2, "web", "u2")),
+        ],
+    );
+    assert_eq!(words, ["nothing", "nothing", "nothing", "all", "nothing", "nothing"]);
+    assert_eq!(names(&cache, "web"), ["a", "b"], "a list counts only when it is complete");
+    assert_eq!(feed(&cache, vec![Event::InitDone]), ["all"]);
+    assert_eq!(names(&cache, "web"), ["b"], "what vanished during a gap is gone");
+}
+
+#[test]
+fn deletions_are_told_and_indexes_follow() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 1, "web", "u1"))]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 2, "api", "u1"))]), ["views"]);
+    assert_eq!((names(&cache, "web"), names(&cache, "api")), (vec![], vec!["a"]));
+    assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 3, "api", "u1"))]), ["views"]);
+    assert!(names(&cache, "api").is_empty());
+}
+
+#[test]
+fn our_own_write_is_never_undone_by_older_news() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 5, "web", "u1")), Event::InitDone]);
+    cache.offer(Thing("a", 9, "api", "u1"));
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u1"))]), ["nothing"]);
+    assert_eq!(names(&cache, "api"), ["a"]);
+    feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 7, "web", "u1")), Event::InitDone]);
+    assert_eq!(names(&cache, "api"), ["a"], "an older list doesn't win either");
+    feed(&cache, vec![Event::Apply(Thing("a", 11, "web", "u1"))]);
+    assert_eq!(names(&cache, "web"), ["a"], "newer news do");
+}
+
+#[test]
+fn what_stops_concerning_us_is_kept_no_longer_and_is_told() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 5, "web", "u"))]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("b", 6, "", "other"))]), ["nothing"]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 4, "", "u"))]), ["nothing"], "old news");
+    assert_eq!(names(&cache, "web"), ["a"]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 6, "", "u"))]), ["views"]);
+    assert!(cache.get("shop", "a").is_none());
+    feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u"))]);
+    assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 8, "", "former"))]), ["nothing"]);
+    assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 8, "", "u"))]), ["views"]);
+    assert!(names(&cache, "web").is_empty());
+    feed(&cache, vec![Event::Apply(Thing("a", 9, "web", "u"))]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 10, "", "new"))]), ["views"], "another object");
+    assert!(names(&cache, "web").is_empty());
+}
+
+#[test]
+fn what_the_watch_has_shown_is_gone_when_a_list_lacks_it() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone]);
+    cache.offer(Thing("a", 9, "web", "u"));
+    feed(&cache, vec![Event::Init, Event::InitDone]);
+    assert_eq!(names(&cache, "web"), ["a"], "a list that is older than our write");
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 9, "web", "u"))]), ["nothing"]);
+    feed(&cache, vec![Event::Init, Event::InitDone]);
+    assert!(names(&cache, "web").is_empty(), "deleted while the watch was away");
+}
+
+#[test]
+fn a_fresh_look_that_finds_nothing_forgets_what_it_looked_for_alone() {
+    let cache = Cache::default();
+    cache.offer(Thing("a", 9, "web", "u"));
+    cache.forget_gone(&ObjectId::new("shop", "a"), "former");
+    assert_eq!(names(&cache, "web"), ["a"], "made anew meanwhile");
+    cache.forget_gone(&ObjectId::new("shop", "a"), "u");
+    feed(&cache, vec![Event::Init, Event::InitDone]);
+    assert!(names(&cache, "web").is_empty());
+}
+
+#[test]
+fn a_late_deletion_of_a_former_object_spares_its_successor() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 5, "web", "new"))]);
+    assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 4, "web", "old"))]), ["nothing"]);
+    assert_eq!(names(&cache, "web"), ["a"]);
+}
+
+#[test]
+fn what_did_not_change_touches_nobody() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone, Event::Apply(Thing("a", 5, "web", "u"))]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 6, "web", "u"))]), ["nothing"]);
+    assert_eq!(cache.get("shop", "a").map(|thing| thing.1), Some(6));
+}
