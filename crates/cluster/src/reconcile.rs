@@ -23,6 +23,7 @@ use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
 use crate::metrics::Watching;
 use crate::observe::{Scene, Seen, observe};
+use crate::orphans;
 use crate::room;
 use crate::status::{self, Parts};
 use crate::stores::{ObjectId, Pokes, RolloutView};
@@ -69,7 +70,8 @@ impl Reconciler {
     pub(crate) async fn reconcile(&self, id: &ObjectId) -> Next {
         let Some(view) = self.tools.stores.rollouts.get(&id.namespace, &id.name) else {
             self.forget(id);
-            return Next::Change;
+            let leads = self.leadership.is_leader();
+            return if leads { orphans::look(&self.tools, id).await } else { Next::Change };
         };
         if !self.leadership.is_leader() {
             return Next::Change;
