@@ -21,7 +21,7 @@ use crate::execute::{Done, Order, Tools, execute, owners, policies, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
-use crate::metrics::Watching;
+use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe};
 use crate::orphans;
 use crate::room;
@@ -138,12 +138,14 @@ impl Reconciler {
             return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
-        self.watching.looked(view, &seen, started.elapsed());
+        let took = started.elapsed();
+        let mut report = report::report(&seen.snapshot, &plan);
+        let checks = self.checks.statuses(&view.uid);
+        self.watching.looked(figures(view, &seen, &report, &checks), took);
         self.keep_up(rollout, &seen).await?;
         if let Some(next) = self.room(&seen, &plan, memory).await? {
             return Ok(next);
         }
-        let mut report = report::report(&seen.snapshot, &plan);
         if seen.traffic_waits {
             report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }
