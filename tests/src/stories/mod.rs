@@ -14,6 +14,7 @@ mod lost;
 mod mended;
 mod mesh;
 mod order;
+mod overwriter;
 mod page;
 mod play;
 mod removal;
@@ -39,9 +40,9 @@ pub struct Story {
     pub of_teal: bool,
     /// Whether it needs the bed to itself.
     pub alone: bool,
-    tell: for<'a> fn(&'a World, &'a str) -> LocalBoxFuture<'a, Result<()>>,
     /// Why it can't be told on somebody else's cluster, if so.
     pub bed: Option<&'static str>,
+    tell: for<'a> fn(&'a World, &'a str) -> LocalBoxFuture<'a, Result<()>>,
 }
 
 /// A story that can be told beside others.
@@ -52,8 +53,8 @@ macro_rules! story {
             about: $about,
             of_teal: true,
             alone: false,
-            tell: |world, namespace| Box::pin($tell(world, namespace)),
             bed: None,
+            tell: |world, namespace| Box::pin($tell(world, namespace)),
         }
     };
 }
@@ -65,7 +66,6 @@ macro_rules! alone {
     };
 }
 
-/// All of them, in the order in which they are told.
 /// A story that only a bed can tell, and why.
 macro_rules! in_bed {
     ($why:ident, $story:expr) => {
@@ -81,12 +81,13 @@ const PROCESSES: &str =
 const ISTIOD: &str = "only a bed's istiod can be started in another way";
 const DEFINITIONS: &str = "it deletes the definitions under all Rollouts of the cluster";
 
+/// All of them, in the order in which they are told.
 pub const STORIES: &[Story] = &[
     Story {
         of_teal: false,
         alone: true,
-        ..story!(
         bed: Some(ENVOY),
+        ..story!(
             "instruments",
             instruments::shares_and_sessions,
             "counted shares are Envoy's; a cut session is seen"
@@ -94,8 +95,8 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         alone: true,
-        ..story!("silence", calm::silence, "nothing is written and no line logged where nothing happens")
         bed: Some(ETCD),
+        ..story!("silence", calm::silence, "nothing is written and no line logged where nothing happens")
     },
     in_bed!(
         PODS,
@@ -174,6 +175,11 @@ pub const STORIES: &[Story] = &[
         "apply-exported",
         interference::exported_at_10,
         "routes exported at 10 % are applied after promotion"
+    ),
+    story!(
+        "overwriter",
+        overwriter::overwriter,
+        "another program keeps overwriting the weights: corrected five times, then live alone"
     ),
     Story {
         alone: true,
