@@ -93,7 +93,8 @@ pub struct DecisionSpec {
     #[schemars(length(min = 1, max = limit::REASON))]
     pub reason: Option<String>,
 
-    /// Hash of what was shown to who decided: status.gate.evidence. If given, a vote on other evidence is refused.
+    /// Hash of what was shown to who decided, for Approve and Reject. No question says so far what it shows, so there is
+    /// nothing to compare it with, and a vote that gives it is refused: leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 71))]
     pub evidence: Option<String>,

@@ -1,5 +1,5 @@
 //! The examples against our own types and, without a server, against the rules of the definitions. The server's word
-//! is heard in `examples_on_a_server.rs`.
+//! is heard in `server/examples.rs`.
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 mod support;
@@ -50,6 +50,16 @@ fn valid_examples_keep_the_rules_and_are_understood() {
         for document in &example.documents {
             assert_eq!(broken_rules(document, None), Vec::<String>::new(), "{}", example.name());
             understood(&example, document);
+        }
+    }
+}
+
+#[test]
+fn an_operator_of_default_settings_takes_every_example_but_the_one_about_that() {
+    for example in support::valid().iter().filter(|example| example.name() != "of-a-second-operator.yaml") {
+        for document in &example.documents {
+            let label = document["metadata"]["labels"].get(teal_api::names::label::INSTANCE);
+            assert_eq!(label, None, "{}", example.name());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
+use teal_api::rollout::Mode;
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, Decision, DecisionSpec, Rollout, names};
 
@@ -34,6 +35,13 @@ pub async fn decide(wish: &Wish, cluster: &Cluster, terminal: &mut Terminal<'_>)
 
 /// The Decision for what is the case, refused where something else was meant.
 pub fn bind(wish: &Wish, rollout: &Rollout, user: String) -> Result<Decision, CliError> {
+    if rollout.spec.mode == Some(Mode::HandsOff) {
+        // It would lie there unanswered, and be taken, perhaps much later, once hands are on again.
+        return Err(CliError::HandsOff {
+            namespace: rollout.namespace().unwrap_or_default(),
+            name: rollout.name_any(),
+        });
+    }
     let person = Person { user, group: None, reason: wish.reason.clone(), via: Some("cli".to_owned()) };
     match verbs::decision(wish.action, rollout, &person) {
         Ok(decision) if matches(wish, &decision.spec) => Ok(decision),

@@ -74,6 +74,17 @@ pub enum CliError {
         /// Name of the Rollout.
         name: String,
     },
+    /// Nothing is written for the Rollout, and so no Decision is answered.
+    #[error(
+        "{namespace}/{name}: spec.mode is HandsOff: no decision is taken. Set it to Active first (kubectl teal explain \
+         {name} -n {namespace} says how), or go back by plain kubectl as docs/runbook/teal-is-down.md says"
+    )]
+    HandsOff {
+        /// Namespace of the Rollout.
+        namespace: String,
+        /// Name of the Rollout.
+        name: String,
+    },
     /// What was meant is not what is open now.
     #[error("{rollout}: stale: you mean {meant}, but {open}")]
     Stale {
@@ -126,7 +137,9 @@ impl CliError {
     /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NotNow { .. } | Self::Stale { .. } | Self::Declined => Exit::NotTaken,
+            Self::NotNow { .. } | Self::HandsOff { .. } | Self::Stale { .. } | Self::Declined => {
+                Exit::NotTaken
+            }
             Self::Unanswered { .. } | Self::NotInTime { .. } => Exit::TimedOut,
             Self::Config { .. }
             | Self::Client { .. }

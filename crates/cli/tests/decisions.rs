@@ -6,8 +6,9 @@ mod support;
 use serde_json::json;
 use support::run::{run, run_with, serving};
 use support::server::Server;
-use support::{CANDIDATE, LIVE, NONCE, checking, kept, paused, rolled_back, waiting};
+use support::{CANDIDATE, LIVE, NONCE, checking, kept, object, paused, rolled_back, waiting};
 use teal_cli::exit::Exit;
+use teal_cli::render::{self, Paint};
 
 #[tokio::test]
 async fn an_approval_is_bound_to_the_question_shown_and_followed_to_its_outcome() {
@@ -19,7 +20,7 @@ async fn an_approval_is_bound_to_the_question_shown_and_followed_to_its_outcome(
         *spec,
         json!({
             "rollout": {"name": "web", "uid": "u-1"}, "action": "Approve", "revision": CANDIDATE, "step": "canary",
-            "nonce": NONCE, "decidedBy": {"user": "jo@example.com"}, "via": "cli", "evidence": "sha256:00",
+            "nonce": NONCE, "decidedBy": {"user": "jo@example.com"}, "via": "cli",
         })
     );
     assert!(ran.out.starts_with("shop/web asks: may r7-3f9c2a1b (green, image web 1.8.2)"), "{}", ran.out);
@@ -65,6 +66,22 @@ async fn without_a_question_it_says_what_is_waited_for() {
     let error = ran.error();
     assert!(error.contains("asks nobody now") && error.contains("is held for its time"), "{error}");
     assert!(error.contains("kubectl teal explain web -n shop"), "{error}");
+}
+
+#[tokio::test]
+async fn with_hands_off_it_says_that_no_decision_is_taken_and_makes_none() {
+    let mut web = object(&waiting());
+    web["spec"]["mode"] = json!("HandsOff");
+    for line in ["approve web --yes", "rollback web", "rollback web --revision r7-3f9c2a1b", "pause web"] {
+        let server = Server::with(web.clone()).ruling("True", "Done", "");
+        let ran = run(&server, line).await;
+        assert_eq!(ran.exit(), Exit::NotTaken, "{line}");
+        let said = "spec.mode is HandsOff: no decision is taken";
+        assert!(ran.error().contains(said), "{}", ran.error());
+        assert!(server.decisions().is_empty(), "{line}");
+    }
+    let text = render::explanation(&support::from(&web), &support::clock(), Paint::Plain);
+    assert!(!text.contains("kubectl teal approve") && text.contains("kubectl patch"), "{text}");
 }
 
 #[tokio::test]

@@ -66,6 +66,15 @@ fn a_spec_that_cannot_be_read_is_named_and_not_hidden() {
 }
 
 #[test]
+fn whom_a_labelled_rollout_waits_for_is_named() {
+    let mut web = object(&Value::Null);
+    web["metadata"]["labels"] = json!({"teal.dev/instance": "blue-team"});
+    let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+    assert!(text.contains("--instance blue-team") && text.contains("teal.dev/instance=blue-team"), "{text}");
+    assert!(text.contains("namespace shop"), "{text}");
+}
+
+#[test]
 fn an_unknown_phase_is_work_in_progress() {
     let mut status = checking();
     status["phase"] = json!("Teleporting");

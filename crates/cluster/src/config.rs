@@ -18,6 +18,8 @@ pub struct Config {
     pub drain: Span,
     /// How long too few endpoints are borne before going back.
     pub endpoint_grace: Span,
+    /// How long a Decision waits for its Rollout before it is told that there is none.
+    pub decision_grace: Span,
     /// Bound on every single request.
     pub request_timeout: Duration,
     /// Rollouts that are worked on at the same time.
@@ -34,6 +36,7 @@ impl Default for Config {
             propagation: Span::seconds(2),
             drain: Span::seconds(30),
             endpoint_grace: Span::seconds(10),
+            decision_grace: Span::seconds(30),
             request_timeout: Duration::from_secs(5),
             concurrency: 32,
             mesh: Mesh::default(),

@@ -12,6 +12,7 @@
 //! | `observe` | from caches to the planner's snapshot |
 //! | `rendering` | a release as it should stand, and whether it does |
 //! | `reconcile`, `agenda`, `queue` | one look: observe, plan, then commit or act; whose turn it is |
+//! | `orphans` | Decisions for a Rollout that is not there |
 //! | `execute` | effects, a file per group, each with its precondition |
 //! | `status`, `events` | what is said |
 //! | `checks` | what is asked of metrics; who asks comes from outside |
@@ -32,6 +33,7 @@ mod lease;
 mod memory;
 mod metrics;
 mod observe;
+mod orphans;
 mod queue;
 mod reconcile;
 mod rendering;

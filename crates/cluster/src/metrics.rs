@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use teal_api::rollout::CheckStatus;
+use teal_plan::report::Report;
 use teal_plan::{Phase, Time};
 
 use crate::observe::Seen;
@@ -32,7 +34,7 @@ pub struct RolloutFigures {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The name of the planner's phase.
+    /// The phase, as in its status.
     pub phase: &'static str,
     /// The step under way.
     pub step: Option<String>,
@@ -40,8 +42,8 @@ pub struct RolloutFigures {
     pub weight: u8,
     /// Since when a person is asked, in milliseconds since 1970.
     pub asked_since_ms: Option<i64>,
-    /// What each check says.
-    pub verdicts: Vec<(String, &'static str)>,
+    /// What each check says, as in its status.
+    pub verdicts: Vec<(String, String)>,
 }
 
 /// Upper bounds of the buckets of looks, in seconds.
@@ -88,11 +90,11 @@ struct State {
 pub(crate) struct Watching(Mutex<State>);
 
 impl Watching {
-    pub(crate) fn looked(&self, view: &RolloutView, seen: &Seen, took: Duration) {
-        let figures = figures(view, seen);
+    pub(crate) fn looked(&self, figures: RolloutFigures, took: Duration) {
+        let id = ObjectId::new(&figures.namespace, &figures.name);
         let mut state = self.lock();
-        state.unreadable.remove(&view.id);
-        state.rollouts.insert(view.id.clone(), figures);
+        state.unreadable.remove(&id);
+        state.rollouts.insert(id, figures);
         let seconds = took.as_secs_f64();
         let bucket = LOOK_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LOOK_BUCKETS.len());
         if let Some(count) = state.looks.buckets.get_mut(bucket) {
@@ -139,33 +141,28 @@ impl Watching {
     }
 }
 
-fn figures(view: &RolloutView, seen: &Seen) -> RolloutFigures {
-    let record = &seen.snapshot.record;
-    let (phase, step, asked) = match &record.phase {
-        Phase::New => ("New", None, None),
-        Phase::Installing { .. } => ("Installing", None, None),
-        Phase::Rest { .. } => ("Rest", None, None),
-        Phase::Step(place) => ("Step", Some(place.step.clone()), place.gate.as_ref().map(|gate| gate.opened)),
-        Phase::Promoting { .. } => ("Promoting", None, None),
-        Phase::Returning { .. } => ("Returning", None, None),
+/// In the words of status: whoever reads both must not have to translate.
+pub(crate) fn figures(
+    view: &RolloutView,
+    seen: &Seen,
+    report: &Report,
+    checks: &[CheckStatus],
+) -> RolloutFigures {
+    let (step, asked) = match &seen.snapshot.record.phase {
+        Phase::Step(place) => (Some(place.step.clone()), place.gate.as_ref().map(|gate| gate.opened)),
+        Phase::New
+        | Phase::Installing { .. }
+        | Phase::Rest { .. }
+        | Phase::Promoting { .. }
+        | Phase::Returning { .. } => (None, None),
     };
-    let verdicts = seen.snapshot.checks.iter().map(|(name, check)| (name.clone(), word(check.standing)));
     RolloutFigures {
         namespace: view.id.namespace.clone(),
         name: view.id.name.clone(),
-        phase,
+        phase: report.phase,
         step,
-        weight: seen.snapshot.world.routes.form.highest(),
+        weight: report.candidate_weight,
         asked_since_ms: asked.map(|Time(at)| at),
-        verdicts: verdicts.collect(),
-    }
-}
-
-const fn word(standing: teal_plan::snapshot::Standing) -> &'static str {
-    match standing {
-        teal_plan::snapshot::Standing::Pending => "Pending",
-        teal_plan::snapshot::Standing::Pass => "Pass",
-        teal_plan::snapshot::Standing::Fail => "Fail",
-        teal_plan::snapshot::Standing::Blind => "Blind",
+        verdicts: checks.iter().map(|check| (check.name.clone(), check.verdict.clone())).collect(),
     }
 }

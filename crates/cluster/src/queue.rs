@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agenda::{Agenda, Urgency};
+use crate::orphans;
 use crate::reconcile::{Next, Reconciler};
 use crate::stores::{ObjectId, Poke, Stores, View};
 
@@ -62,6 +63,7 @@ fn take(agenda: &mut Agenda, stores: &Stores, poke: Poke) {
         }
         Poke::All => {
             stores.rollouts.all().iter().for_each(|view| agenda.want(view.id(), Urgency::Usual));
+            orphans::all(stores).into_iter().for_each(|id| agenda.want(id, Urgency::Usual));
         }
     }
 }

@@ -20,8 +20,9 @@ use crate::execute::{Done, Order, Tools, execute, owners, policies, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
-use crate::metrics::Watching;
+use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe};
+use crate::orphans;
 use crate::room;
 use crate::status::{self, Parts};
 use crate::stores::{ObjectId, Pokes, RolloutView};
@@ -73,7 +74,8 @@ impl Reconciler {
     pub(crate) async fn reconcile(&self, id: &ObjectId) -> Next {
         let Some(view) = self.tools.stores.rollouts.get(&id.namespace, &id.name) else {
             self.forget(id);
-            return Next::Change;
+            let leads = self.leadership.is_leader();
+            return if leads { orphans::look(&self.tools, id).await } else { Next::Change };
         };
         if !self.leadership.is_leader() {
             return Next::Change;
@@ -140,9 +142,12 @@ impl Reconciler {
             return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
-        self.watching.looked(view, &seen, started.elapsed());
+        let took = started.elapsed();
+        let report = report::report(&seen.snapshot, &plan);
+        let checks = self.checks.statuses(&view.uid);
+        self.watching.looked(figures(view, &seen, &report, &checks), took);
         let kept_up = self.keep_up(rollout, &seen, memory).await;
-        let next = self.follow(view, rollout, &seen, &plan, memory).await?;
+        let next = self.follow(view, rollout, &seen, &plan, report, memory).await?;
         // What can't be kept up waits for its next try, but never before what was decided is followed: going back by the
         // Services needs nothing of what a mesh refuses.
         match (next, kept_up) {
@@ -158,13 +163,13 @@ impl Reconciler {
         rollout: &Rollout,
         seen: &Seen,
         plan: &Plan,
+        mut report: report::Report,
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
         if let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
-        let mut report = report::report(&seen.snapshot, plan);
         if seen.traffic_waits {
             report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }

@@ -160,7 +160,6 @@ fn gate(record: &Record) -> Option<GateStatus> {
         step: place.step.clone(),
         nonce: gate.nonce.clone(),
         opened_at: Some(timestamp(gate.opened)),
-        evidence: None,
         needs: vec![ApprovalNeed { count: gate.needed, have }],
         votes: gate
             .votes
@@ -168,7 +167,6 @@ fn gate(record: &Record) -> Option<GateStatus> {
             .map(|vote| Vote {
                 decision: vote.decision.clone(),
                 user: vote.user.clone(),
-                group: None,
                 via: Some(vote.via.clone()).filter(|via| !via.is_empty()),
                 at: Some(timestamp(vote.at)),
             })
@@ -190,8 +188,6 @@ fn history(attempt: &Attempt) -> HistoryEntry {
         reason,
         started_at: Some(timestamp(attempt.started)),
         finished_at: Some(timestamp(attempt.finished)),
-        machine_seconds: None,
-        human_seconds: None,
         decisions: attempt.decisions.clone(),
     }
 }

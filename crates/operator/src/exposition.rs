@@ -124,7 +124,7 @@ impl Shown {
             }
             for (check, verdict) in &rollout.verdicts {
                 let mut labels = with("check", check);
-                labels.push(("verdict", (*verdict).to_owned()));
+                labels.push(("verdict", verdict.clone()));
                 verdicts.push(Sample(labels, 1.0));
             }
         }
@@ -179,22 +179,26 @@ mod tests {
         figures.rollouts.push(RolloutFigures {
             namespace: "shop".into(),
             name: "web".into(),
-            phase: "Step",
+            phase: "Waiting",
             step: Some("canary".into()),
             weight: 10,
-            asked_since_ms: Some(0),
-            verdicts: vec![("errors".into(), "Pass")],
+            asked_since_ms: Some(jiff::Timestamp::now().as_millisecond() - 90_500),
+            verdicts: vec![("errors".into(), "Pass".into())],
         });
         let text = text(&figures);
         for line in [
             "teal_leader 1.0",
             "teal_api_requests_total{verb=\"patch\",kind=\"Service\"} 3.0",
-            "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Step\"} 1.0",
+            "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Waiting\"} 1.0",
+            "teal_rollout_step{namespace=\"shop\",rollout=\"web\",step=\"canary\"} 1.0",
             "teal_rollout_candidate_weight{namespace=\"shop\",rollout=\"web\"} 10.0",
             "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1.0",
             "teal_look_duration_seconds_count 5",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
+        let asked = "teal_rollout_gate_wait_seconds{namespace=\"shop\",rollout=\"web\"} ";
+        let waited: f64 = text.lines().find_map(|line| line.strip_prefix(asked)).unwrap().parse().unwrap();
+        assert!((90.0..120.0).contains(&waited), "people have been asked for {waited} s");
     }
 }

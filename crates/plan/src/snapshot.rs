@@ -215,6 +215,8 @@ pub struct DecisionSeen {
     pub step: Option<String>,
     /// The question it answers.
     pub nonce: Option<String>,
+    /// Hash of what was shown, where it is given.
+    pub evidence: Option<String>,
     /// Who.
     pub user: String,
     /// By which way, as claimed.

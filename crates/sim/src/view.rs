@@ -205,6 +205,7 @@ fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {
         revision,
         step: None,
         nonce: None,
+        evidence: None,
         user: "ana".to_owned(),
         via: "cli".to_owned(),
         reason: String::new(),

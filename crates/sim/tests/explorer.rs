@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use teal_plan::snapshot::Action;
-use teal_sim::{Bounds, Budget, Fault, Shape, explore};
+use teal_sim::{Bounds, Budget, Fault, Found, Shape, explore};
 
 const NONE: Budget = Budget::NONE;
 const RECORD: [bool; 4] = [true, false, false, false];
@@ -18,6 +18,10 @@ const PODS: [bool; 4] = [false, false, false, true];
 
 /// More states than this are not visited, unless `TEAL_EXPLORER_STATES` says so.
 const STATES: usize = 250_000;
+
+/// Kinds of trouble that have more states than that. Every other one is walked to its end: a search that was cut has shown
+/// nothing of what lies behind the cut.
+const BOUNDED: [&str; 1] = ["everything lags"];
 
 fn bounds(budget: Budget, states: usize) -> Bounds {
     Bounds { budget, states, settle_every: 16 }
@@ -134,7 +138,9 @@ fn all() -> Vec<(&'static str, Budget)> {
 
 #[test]
 fn the_planner_keeps_its_invariants_in_every_state() {
-    let total = search(all(), STATES);
+    let misnamed = BOUNDED.iter().find(|bounded| all().iter().all(|(name, _)| name != *bounded));
+    assert_eq!(misnamed, None, "there is no such kind of trouble");
+    let total = search(all(), STATES, |name| BOUNDED.contains(&name));
     let whole = std::env::var("TEAL_EXPLORER_ONLY").is_err();
     assert!(total >= 100_000 || !whole, "only {total} states were reached");
 }
@@ -142,12 +148,12 @@ fn the_planner_keeps_its_invariants_in_every_state() {
 #[test]
 #[ignore = "a longer search, by hand: see CONTRIBUTING"]
 fn a_longer_search_through_several_kinds_of_trouble_at_once() {
-    search(combined(), 2_000_000);
+    search(combined(), 2_000_000, |_| true);
 }
 
-/// Walks each budget, and answers how many states there were.
-fn search(budgets: Vec<(&'static str, Budget)>, limit: usize) -> usize {
-    let limit = std::env::var("TEAL_EXPLORER_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(limit);
+/// Walks each budget to its end, or as far as it goes if it is bounded, and answers how many states there were.
+fn search(budgets: Vec<(&'static str, Budget)>, usual: usize, bounded: impl Fn(&str) -> bool) -> usize {
+    let limit = std::env::var("TEAL_EXPLORER_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
     let only = std::env::var("TEAL_EXPLORER_ONLY").ok();
     let mut total = 0;
     for (name, budget) in
@@ -156,10 +162,10 @@ fn search(budgets: Vec<(&'static str, Budget)>, limit: usize) -> usize {
         let begun = Instant::now();
         let found = explore(bounds(budget, limit), None);
         println!(
-            "explorer: {name}: {} states, {} transitions, complete: {}, promoted in {}, rolled back in {}, settles within {} rounds ({} ms)",
+            "explorer: {name}: {} states, {} transitions, {}, promoted in {}, rolled back in {}, settles within {} rounds ({} ms)",
             found.states,
             found.transitions,
-            found.complete,
+            extent(&found),
             found.promoted,
             found.rolled_back,
             found.worst_settle,
@@ -168,11 +174,20 @@ fn search(budgets: Vec<(&'static str, Budget)>, limit: usize) -> usize {
         if let Some((broken, path)) = found.broken {
             panic!("{name}: {broken:?}\n{}", numbered(&path));
         }
+        // Who bounds it more narrowly by hand knows what is cut.
+        assert!(
+            found.complete || bounded(name) || limit < usual,
+            "{name}: cut at {limit} states: raise STATES, make the trouble smaller, or name it in BOUNDED"
+        );
         assert!(found.promoted + found.rolled_back > 0, "{name}: the model never gets anywhere");
         total += found.states;
     }
     println!("explorer: {total} states in all");
     total
+}
+
+fn extent(found: &Found) -> String {
+    if found.complete { "complete".to_owned() } else { format!("bounded at {} states", found.states) }
 }
 
 #[test]

@@ -37,11 +37,14 @@ enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Start a bed, use all it has, kill it, and see that nothing is left.
+    /// Start beds, say how long that takes, use all they have, kill them, and see that nothing is left.
     Check,
     /// The part of `check` that runs inside.
     #[command(hide = true)]
     CheckInside,
+    /// The control plane alone that `check` starts.
+    #[command(hide = true)]
+    CheckControlPlane,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +138,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Check => check::check()?,
         Verb::CheckInside => check::inside()?,
+        Verb::CheckControlPlane => check::control_plane_inside()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ mod lost;
 mod mended;
 mod mesh;
 mod order;
+mod overwriter;
 mod page;
 mod play;
 mod removal;
@@ -39,6 +40,8 @@ pub struct Story {
     pub of_teal: bool,
     /// Whether it needs the bed to itself.
     pub alone: bool,
+    /// Why it can't be told on somebody else's cluster, if so.
+    pub bed: Option<&'static str>,
     tell: for<'a> fn(&'a World, &'a str) -> LocalBoxFuture<'a, Result<()>>,
 }
 
@@ -50,6 +53,7 @@ macro_rules! story {
             about: $about,
             of_teal: true,
             alone: false,
+            bed: None,
             tell: |world, namespace| Box::pin($tell(world, namespace)),
         }
     };
@@ -62,11 +66,27 @@ macro_rules! alone {
     };
 }
 
+/// A story that only a bed can tell, and why.
+macro_rules! in_bed {
+    ($why:ident, $story:expr) => {
+        Story { bed: Some($why), ..$story }
+    };
+}
+
+const PODS: &str = "only a bed's pods can be reached by their addresses";
+const ETCD: &str = "only a bed's etcd can be read, and what it shows is in the history of objects";
+const ENVOY: &str = "only a bed's Envoy can be asked what it has and counts";
+const PROCESSES: &str =
+    "only a bed's containers are processes of this machine, which can be killed and stopped";
+const ISTIOD: &str = "only a bed's istiod can be started in another way";
+const DEFINITIONS: &str = "it deletes the definitions under all Rollouts of the cluster";
+
 /// All of them, in the order in which they are told.
 pub const STORIES: &[Story] = &[
     Story {
         of_teal: false,
         alone: true,
+        bed: Some(ENVOY),
         ..story!(
             "instruments",
             instruments::shares_and_sessions,
@@ -75,12 +95,16 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         alone: true,
+        bed: Some(ETCD),
         ..story!("silence", calm::silence, "nothing is written and no line logged where nothing happens")
     },
-    story!(
-        "work",
-        work::once,
-        "a queue's consumer and a CronJob work in the live color alone: each message and tick once"
+    in_bed!(
+        PODS,
+        story!(
+            "work",
+            work::once,
+            "a queue's consumer and a CronJob work in the live color alone: each message and tick once"
+        )
     ),
     story!(
         "install",
@@ -100,16 +124,39 @@ pub const STORIES: &[Story] = &[
     story!("cancel", life::cancel, "the spec returns to what is live"),
     story!("rollback-at-10", ways_back::at_10, "a person goes back in the middle of a step"),
     story!("rollback-in-keep", ways_back::in_keep, "a person goes back after promotion"),
-    story!("guard", ways_back::guard, "a guard fails while people are asked"),
-    story!("crash-loop", mended::crash_loop, "the candidate's pods crash at 10 %; all goes back to live"),
-    story!("pause", held::paused, "paused by spec and by Decision nothing goes forward; the ways back work"),
-    story!("hands-off", held::hands_off, "with hands off nothing is written, and a person's hand is kept"),
+    in_bed!(PODS, story!("guard", ways_back::guard, "a guard fails while people are asked")),
+    in_bed!(
+        PODS,
+        story!("crash-loop", mended::crash_loop, "the candidate's pods crash at 10 %; all goes back to live")
+    ),
+    in_bed!(
+        PODS,
+        story!(
+            "pause",
+            held::paused,
+            "paused by spec and by Decision nothing goes forward; the ways back work"
+        )
+    ),
+    in_bed!(
+        ETCD,
+        story!(
+            "hands-off",
+            held::hands_off,
+            "with hands off nothing is written, and a person's hand is kept"
+        )
+    ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
-    story!("mesh-policies", mesh::policies, "TLS, hashing and ejection hold for the candidate"),
-    story!(
-        "hidden-host",
-        mesh::hidden,
-        "a Sidecar that hides the candidate is found before the first weight"
+    in_bed!(
+        ENVOY,
+        story!("mesh-policies", mesh::policies, "TLS, hashing and ejection hold for the candidate")
+    ),
+    in_bed!(
+        ETCD,
+        story!(
+            "hidden-host",
+            mesh::hidden,
+            "a Sidecar that hides the candidate is found before the first weight"
+        )
     ),
     story!(
         "delete-at-10",
@@ -128,6 +175,11 @@ pub const STORIES: &[Story] = &[
         "apply-exported",
         interference::exported_at_10,
         "routes exported at 10 % are applied after promotion"
+    ),
+    story!(
+        "overwriter",
+        overwriter::overwriter,
+        "another program keeps overwriting the weights: corrected five times, then live alone"
     ),
     Story {
         alone: true,
@@ -158,17 +210,29 @@ pub const STORIES: &[Story] = &[
         exported::everywhere,
         "routes exported at 10 % are applied after a rollback, while promoting, at rest"
     ),
-    alone!(
-        "definitions",
-        removal::of_definitions,
-        "the definitions are deleted under two Rollouts and installed again"
+    in_bed!(
+        DEFINITIONS,
+        alone!(
+            "definitions",
+            removal::of_definitions,
+            "the definitions are deleted under two Rollouts and installed again"
+        )
     ),
     alone!("uninstall", removal::of_all, "helm uninstall at 10 % and while promoting, then install"),
     alone!("runbook", teal_is_down::runbook, "the runbook's commands bring traffic back while Teal is down"),
-    alone!("leader-killed", leaders::one_is_killed, "the leader is killed at 10 %"),
-    alone!("leader-asleep", leaders::one_sleeps, "a leader wakes who has lost the lease without knowing"),
+    in_bed!(PROCESSES, alone!("leader-killed", leaders::one_is_killed, "the leader is killed at 10 %")),
+    in_bed!(
+        PROCESSES,
+        alone!("leader-asleep", leaders::one_sleeps, "a leader wakes who has lost the lease without knowing")
+    ),
     alone!("both-lead", leaders::both_lead, "two operators act at once, both without a lease"),
-    alone!("order", order::by_default, "the order of writes at 5,000 requests a second"),
-    alone!("order-filtered", order::filtered, "the same where proxies have only what routes name"),
-    alone!("order-among-300", order::among_many, "the same with 300 further VirtualServices"),
+    in_bed!(ENVOY, alone!("order", order::by_default, "the order of writes at 5,000 requests a second")),
+    in_bed!(
+        ISTIOD,
+        alone!("order-filtered", order::filtered, "the same where proxies have only what routes name")
+    ),
+    in_bed!(
+        ISTIOD,
+        alone!("order-among-300", order::among_many, "the same with 300 further VirtualServices")
+    ),
 ];

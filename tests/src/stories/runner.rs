@@ -1,12 +1,13 @@
 //! Telling the stories and counting how they ended.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use futures::{StreamExt, stream};
-use teal_testbed::{Config, enter, history as etcd};
+use teal_testbed::{Cluster, Config, enter, history as etcd};
 
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
@@ -34,25 +35,47 @@ struct Arguments {
     #[arg(long)]
     one_by_one: bool,
     /// Leave the bed up after a failure, until Ctrl-C (look inside with `teal-bed exec`)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kubeconfig")]
     keep: bool,
-    /// As libtest's filter: stories with this in their name
-    filter: Vec<String>,
-    // Options of libtest that `cargo xtask test` gives to all test programs.
-    #[arg(long, hide = true)]
-    show_output: bool,
-    #[arg(long, hide = true)]
-    test_threads: Option<usize>,
+    /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop, and have
+    /// nothing of Teal's that matters. Stories that only a bed can tell are left out, by name
+    #[arg(long, value_name = "FILE", requires = "gateway")]
+    kubeconfig: Option<PathBuf>,
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10
+    #[arg(long, value_name = "URL", requires = "kubeconfig")]
+    gateway: Option<String>,
+    /// Address of that cluster's Prometheus, as its pods reach it
+    #[arg(long, value_name = "URL", requires = "kubeconfig")]
+    prometheus: Option<String>,
+}
+
+/// The stories that were asked for.
+#[derive(Default)]
+struct Chosen {
+    told: Vec<&'static Story>,
+    /// With why they can't be told here.
+    left_out: Vec<(&'static Story, &'static str)>,
 }
 
 impl Arguments {
-    fn chosen(&self) -> Vec<&'static Story> {
+    fn chosen(&self) -> Chosen {
         let named = |story: &&Story| {
-            let only = self.only.iter().any(|name| story.name.starts_with(name.as_str()));
-            let filtered = self.filter.iter().any(|part| story.name.contains(part.as_str()));
-            (self.only.is_empty() && self.filter.is_empty()) || only || filtered
+            self.only.is_empty() || self.only.iter().any(|name| story.name.starts_with(name.as_str()))
         };
-        STORIES.iter().filter(named).collect()
+        let mut chosen = Chosen::default();
+        for story in STORIES.iter().filter(named) {
+            match story.bed.filter(|_| self.kubeconfig.is_some()) {
+                Some(why) => chosen.left_out.push((story, why)),
+                None => chosen.told.push(story),
+            }
+        }
+        chosen
+    }
+
+    /// Somebody else's cluster, if one is named.
+    fn theirs(&self) -> Option<Cluster> {
+        let kubeconfig = self.kubeconfig.as_deref()?;
+        Some(Cluster::existing(kubeconfig, self.gateway.clone(), self.prometheus.clone()))
     }
 }
 
@@ -80,25 +103,44 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {
-    let stories = arguments.chosen();
-    if stories.is_empty() {
+    let chosen = arguments.chosen();
+    if chosen.told.is_empty() && chosen.left_out.is_empty() {
         return Err(Error::Unmet("no story of that name: see --list".into()));
     }
-    let of_teal = stories.iter().any(|story| story.of_teal);
-    if std::env::var_os(IN_BED).is_none() {
-        images::build(if of_teal { &images::PROGRAMS } else { &["shop"] })?;
+    if chosen.told.is_empty() {
+        let why = chosen.left_out.iter().map(|(story, why)| format!("{}: {why}", story.name));
+        return Err(Error::Unmet(format!(
+            "nothing to tell on this cluster ({})",
+            why.collect::<Vec<_>>().join("; ")
+        )));
     }
     // The history of every object is what the invariants are checked on.
     let config = Config { history: true, ..bed_config() };
-    enter(&config)?;
+    if arguments.kubeconfig.is_none() {
+        let of_teal = chosen.told.iter().any(|story| story.of_teal);
+        if std::env::var_os(IN_BED).is_none() {
+            images::build(if of_teal { &images::PROGRAMS } else { &["shop"] })?;
+        }
+        enter(&config)?;
+    }
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;
-    runtime.block_on(tell(arguments, &stories, config))
+    runtime.block_on(async {
+        let world = match arguments.theirs() {
+            Some(cluster) => World::existing(cluster).await?,
+            None => World::start(config).await?,
+        };
+        tell(arguments, &chosen, world).await
+    })
 }
 
-async fn tell(arguments: &Arguments, stories: &[&'static Story], config: Config) -> Result<bool> {
+async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bool> {
     let begun = Instant::now();
-    let world = World::start(config).await?;
+    let stories = &chosen.told;
+    // As libtest says it, for whoever counts.
+    for (story, why) in &chosen.left_out {
+        say(&format!("test {} ... ignored, {why}", story.name));
+    }
     if stories.iter().any(|story| story.of_teal) {
         world.install_teal(&Installation::default()).await?;
     }
@@ -129,11 +171,11 @@ async fn tell(arguments: &Arguments, stories: &[&'static Story], config: Config)
     let longest = ended.iter().map(|ended| ended.took).max().unwrap_or_default();
     world.stop().await?;
     say(&format!("{passed} passed, {failed} failed; the longest took {:.1} s", longest.as_secs_f64()));
-    // As libtest says it, for whoever counts.
     let word = if failed == 0 && holds { "ok" } else { "FAILED" };
     say(&format!(
-        "test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
-        STORIES.len() - stories.len(),
+        "test result: {word}. {passed} passed; {failed} failed; {} ignored; 0 measured; {} filtered out; finished in {:.2}s",
+        chosen.left_out.len(),
+        STORIES.len() - stories.len() - chosen.left_out.len(),
         begun.elapsed().as_secs_f64(),
     ));
     Ok(failed == 0 && holds)
@@ -141,7 +183,10 @@ async fn tell(arguments: &Arguments, stories: &[&'static Story], config: Config)
 
 /// Holds every version of every object of the bed against the invariants, and says the counts.
 async fn invariants(world: &World) -> Result<bool> {
-    let Some(address) = world.cluster.etcd.as_deref() else { return Ok(true) };
+    let Some(address) = world.cluster.etcd.as_deref() else {
+        say("history: NOT CHECKED: the etcd of this cluster can't be read");
+        return Ok(true);
+    };
     let versions = etcd::read(address).await?;
     let how = Installation::default();
     let (quiet, meddling) = world.notes().all();
@@ -195,9 +240,25 @@ mod tests {
     fn stories_are_chosen_by_their_beginning() {
         let chosen = |arguments: &[&str]| {
             let parsed = Arguments::try_parse_from(["stories"].iter().chain(arguments)).unwrap();
-            parsed.chosen().iter().map(|story| story.name).collect::<Vec<_>>()
+            parsed.chosen().told.iter().map(|story| story.name).collect::<Vec<_>>()
         };
         assert_eq!(chosen(&["--only", "rollback"]), ["rollback-at-10", "rollback-in-keep"]);
-        assert_eq!(chosen(&["--show-output", "--test-threads=1"]).len(), STORIES.len());
+        assert_eq!(chosen(&[]).len(), STORIES.len());
+    }
+
+    #[test]
+    fn on_a_cluster_of_ones_own_what_only_a_bed_can_tell_is_left_out_by_name() {
+        assert!(
+            Arguments::try_parse_from(["stories", "--kubeconfig", "k"]).is_err(),
+            "its gateway is needed"
+        );
+        let line = ["stories", "--kubeconfig", "k", "--gateway", "http://g"];
+        let chosen = Arguments::try_parse_from(line).unwrap().chosen();
+        assert_eq!(chosen.told.len() + chosen.left_out.len(), STORIES.len());
+        assert!(chosen.told.iter().any(|story| story.name == "canary"));
+        for name in ["instruments", "silence", "leader-killed", "order-filtered"] {
+            assert!(chosen.left_out.iter().any(|(story, _)| story.name == name), "{name}");
+            assert!(chosen.told.iter().all(|story| story.name != name), "{name}");
+        }
     }
 }

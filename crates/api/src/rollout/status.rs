@@ -235,10 +235,6 @@ pub struct GateStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
 
-    /// Hash of what was shown to them: verdicts, numbers, difference. An answer may carry it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
-
     /// Whose approval is needed, and how much of it is there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = ATOMIC))]
@@ -270,10 +266,6 @@ pub struct Vote {
 
     /// Who gave it.
     pub user: String,
-
-    /// On whose behalf, if that was said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
 
     /// By which front end, as it claims.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -340,14 +332,6 @@ pub struct HistoryEntry {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-
-    /// Seconds that the machine took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub machine_seconds: Option<u64>,
-
-    /// Seconds that people were waited for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub human_seconds: Option<u64>,
 
     /// Names of the Decisions that counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -49,7 +49,7 @@ pub struct Traffic {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficService {
-    /// Name of the Service, at most 53 characters, such as web. It is one of release.manifests, or exists already.
+    /// Name of the Service, at most 53 characters, such as web. It is one of release.manifests.
     #[schemars(
         length(min = 1, max = limit::DNS_LABEL),
         extend("x-kubernetes-validations" = rules(&[

@@ -23,7 +23,6 @@ fn asking() -> RolloutStatus {
         gate: Some(GateStatus {
             step: "canary".to_owned(),
             nonce: "9f3cAAAABBBB".to_owned(),
-            evidence: Some("sha256:00".to_owned()),
             ..GateStatus::default()
         }),
         ..RolloutStatus::default()
@@ -71,7 +70,7 @@ fn a_vote_carries_its_question() {
     assert_eq!(vote.spec.revision.as_deref(), Some("r7-3f9c2a1b"));
     assert_eq!(vote.spec.step.as_deref(), Some("canary"));
     assert_eq!(vote.spec.nonce.as_deref(), Some("9f3cAAAABBBB"));
-    assert_eq!(vote.spec.evidence.as_deref(), Some("sha256:00"));
+    assert_eq!(vote.spec.evidence, None, "no question says what it shows: a vote that claims it is refused");
     assert_eq!(vote.spec.rollout, RolloutReference { name: "web".to_owned(), uid: Some("8f14".to_owned()) });
     assert_eq!(vote.metadata.namespace.as_deref(), Some("shop"));
     assert!(vote.name_any().starts_with("web-approve-9f3c-"), "{}", vote.name_any());

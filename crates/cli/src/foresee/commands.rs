@@ -21,6 +21,10 @@ pub struct Suggestion {
 /// All that can be done now. Answers carry the question's nonce, so a copied command can't answer another question.
 pub fn commands(rollout: &Rollout) -> Vec<Suggestion> {
     let Some(status) = &rollout.status else { return Vec::new() };
+    if rollout.spec.mode == Some(Mode::HandsOff) {
+        // No decision would be taken.
+        return mode(rollout).into_iter().collect();
+    }
     let mut all: Vec<Suggestion> = ORDER
         .into_iter()
         .filter(|action| fits(*action, status, rollout))
@@ -45,7 +49,7 @@ const ORDER: [Action; 8] = [
 fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
     use Phase::{Checking, Complete, Preparing, Promoting, RolledBack, Shifting, Waiting};
     let phase = phase(status);
-    let by_spec = matches!(rollout.spec.mode, Some(Mode::Paused | Mode::HandsOff));
+    let by_spec = rollout.spec.mode == Some(Mode::Paused);
     let under_way = matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting));
     let at_step = matches!(phase, Some(Checking | Waiting));
     let held = phase == Some(Waiting) && status.gate.is_none();

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use teal_api::conditions::{Phase, Verdict};
 use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
 use teal_api::duration;
+use teal_api::names::label;
 use teal_api::rollout::{CheckStatus, Mode, OnFailure};
 use teal_api::{Rollout, RolloutStatus};
 
@@ -26,13 +27,27 @@ pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
         );
     }
     let Some(status) = &rollout.status else {
-        return vec!["The operator takes it up: see whether it runs and looks after this namespace.".into()];
+        return vec![taken_up(rollout)];
     };
     match filled(&rollout.spec) {
         Ok(spec) => lines.extend(of_phase(&View { status, spec: &spec, clock })),
         Err(error) => lines.push(format!("Nothing before the spec is mended: {error}.")),
     }
     lines
+}
+
+/// Whom it waits for, so that one whose label no operator has isn't waited for in vain.
+fn taken_up(rollout: &Rollout) -> String {
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or("default");
+    let labels = rollout.metadata.labels.as_ref();
+    let whose = match labels.and_then(|labels| labels.get(label::INSTANCE)).filter(|value| !value.is_empty())
+    {
+        Some(value) => {
+            format!("has --instance {value}, for this Rollout has the label {}={value}", label::INSTANCE)
+        }
+        None => format!("has no --instance, for this Rollout has no label {}", label::INSTANCE),
+    };
+    format!("The operator takes it up: see whether one runs that watches namespace {namespace} and {whose}.")
 }
 
 fn of_phase(view: &View<'_>) -> Vec<String> {
@@ -66,7 +81,9 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         Some(Phase::Blocked) => {
             vec!["It goes on by itself when that is mended; traffic stays as it is.".into()]
         }
-        Some(Phase::HandsOff) => vec!["Nothing is written before spec.mode is Active.".into()],
+        Some(Phase::HandsOff) => {
+            vec!["Nothing is written, and no decision taken, before spec.mode is Active.".into()]
+        }
         None => vec!["Work is in progress.".into()],
     }
 }

@@ -122,7 +122,7 @@ pub fn waiting() -> Value {
     status["checks"][0]["verdict"] = json!("Pass");
     status["checks"][0]["samples"] = json!(8);
     status["gate"] = json!({
-        "step": "canary", "nonce": NONCE, "openedAt": "2026-03-02T11:40:00Z", "evidence": "sha256:00",
+        "step": "canary", "nonce": NONCE, "openedAt": "2026-03-02T11:40:00Z",
         "needs": [{"count": 2, "have": 1}],
         "votes": [{"decision": "web-approve-1", "user": "mina", "via": "web", "at": "2026-03-02T11:45:00Z"}],
     });

@@ -12,7 +12,7 @@ use crate::access::Target;
 use crate::error::Error;
 use crate::kinds;
 use crate::status::timestamp;
-use crate::stores::DecisionView;
+use crate::stores::{DecisionView, ObjectId};
 
 /// How many go at a time: what had gathered before goes little by little.
 const MOST: usize = 20;
@@ -23,6 +23,19 @@ pub(super) async fn write(
     decision: &str,
     ruling: &Ruling,
 ) -> Result<bool, Error> {
+    let id = ObjectId::new(&order.names.namespace, decision);
+    give(tools, &id, None, ruling, order.now).await?;
+    Ok(true)
+}
+
+/// Writes it, bound to a version where one is given.
+pub(crate) async fn give(
+    tools: &Tools,
+    id: &ObjectId,
+    version: Option<u64>,
+    ruling: &Ruling,
+    now: Time,
+) -> Result<(), Error> {
     let (status, reason, message) = match ruling {
         Ruling::Counted => ("True", "Counted", "the vote counts"),
         Ruling::Done => ("True", "Done", "it was carried out"),
@@ -34,18 +47,21 @@ pub(super) async fn write(
         Ruling::Refused { message } => ("False", "Refused", message.as_str()),
         Ruling::Superseded { message } => ("False", "Superseded", message.as_str()),
     };
-    let patch = json!({"status": {"conditions": [{
+    let mut patch = json!({"status": {"conditions": [{
         "type": "Applied",
         "status": status,
         "reason": reason,
         "message": message,
-        "lastTransitionTime": timestamp(order.now),
+        "lastTransitionTime": timestamp(now),
     }]}});
+    if let Some(version) = version {
+        patch["metadata"] = json!({"resourceVersion": version.to_string()});
+    }
     let resource = kinds::DECISION.resource();
-    let target = Target { resource: &resource, namespace: &order.names.namespace, name: decision };
+    let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
     let answer = tools.access.merge(target, manager::STATUS, true, &patch).await?;
     tools.stores.offer(kinds::DECISION, &answer);
-    Ok(true)
+    Ok(())
 }
 
 /// Decisions go with the history that they belong to. Nothing depends on it, so failing is no failure.

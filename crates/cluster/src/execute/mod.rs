@@ -1,7 +1,7 @@
 //! Carrying out effects. Nothing is decided here: an effect that finds the world other than the plan saw it fails, and
 //! the next look decides anew.
 
-mod answer;
+pub(crate) mod answer;
 mod finalizer;
 mod fresh;
 pub(crate) mod owners;

@@ -24,6 +24,7 @@ fn read(view: &DecisionView, uid: &str) -> DecisionSeen {
         revision: spec.revision.clone(),
         step: spec.step.clone(),
         nonce: spec.nonce.clone(),
+        evidence: spec.evidence.clone(),
         user: spec.decided_by.user.clone(),
         via: spec.via.clone().unwrap_or_default(),
         reason: spec.reason.clone().unwrap_or_default(),

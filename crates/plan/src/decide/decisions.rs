@@ -105,10 +105,16 @@ fn question<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Result<(&'a StepRecord, &'
             place.step
         )));
     }
+    if d.evidence.is_some() {
+        return Err(refused(UNKNOWN_EVIDENCE));
+    }
     Ok((place, gate))
 }
 
 const NO_QUESTION: &str = "spec.step and spec.nonce answer no question: none is open; look at status.gate, and decide anew once one is";
+
+/// Nothing says what a question shows, so no evidence can be the right one.
+const UNKNOWN_EVIDENCE: &str = "spec.evidence can't be compared, for status.gate doesn't say what is shown: leave it out, and decide anew";
 
 fn approve(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let (place, gate) = match question(s, d) {

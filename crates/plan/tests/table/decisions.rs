@@ -16,6 +16,7 @@ pub(crate) fn decision(action: Action, user: &str) -> DecisionSeen {
         revision: Some(candidate().revision.to_string()),
         step: Some("canary".to_owned()),
         nonce: Some("n0".to_owned()),
+        evidence: None,
         user: user.to_owned(),
         via: "cli".to_owned(),
         reason: "said so".to_owned(),
@@ -55,6 +56,17 @@ fn an_approval_counts_and_is_then_answered() {
     assert!(matches!(&record.phase, Phase::Step(p) if p.gate.as_ref().unwrap().votes.len() == 1));
     s.record = record;
     assert_eq!(answer(&s), Ruling::Counted);
+}
+
+#[test]
+fn a_vote_on_evidence_that_nothing_can_be_compared_with_is_refused() {
+    for action in [Action::Approve, Action::Reject] {
+        let mut s = asking();
+        let claimed = Some("sha256:5d".to_owned());
+        s.decisions = vec![DecisionSeen { evidence: claimed, ..decision(action, "ana") }];
+        let Ruling::Refused { message } = answer(&s) else { panic!("{action:?} was taken") };
+        assert!(message.contains("spec.evidence") && message.contains("leave it out"), "{message}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod remains;
 mod smoke;
+mod starts;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,7 @@ use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
 
 use crate::{print, runtime, say};
 use remains::Traces;
+pub(crate) use starts::control_plane_inside;
 
 /// Asks the inner half to start two beds, one after the other.
 const TWICE: &str = "TEAL_BED_CHECK_TWICE";
@@ -17,8 +19,9 @@ const TWICE: &str = "TEAL_BED_CHECK_TWICE";
 /// The line that the inner half prints when all of its checks have passed.
 const PASSED: &str = "all checks inside passed";
 
-/// Starts the inner half, kills the program outside, and looks for remains.
+/// Starts a control plane alone, then the inner half, kills the program outside, and looks for remains.
 pub(crate) fn check() -> Result<()> {
+    starts::control_plane()?;
     let ends = [("KILL", "kill -9 of the program"), ("INT", "an interrupt"), ("TERM", "a termination")];
     for (index, (signal, how)) in ends.into_iter().enumerate() {
         let mut bed = start(index == 0)?;
@@ -27,6 +30,10 @@ pub(crate) fn check() -> Result<()> {
         traces.assert_gone(how)?;
         say(&format!("ok  nothing left after {how}"));
     }
+    print(&format!(
+        "count: bed: nothing left running, mounted or listening after {}",
+        ends.map(|(_, how)| how).join(", ")
+    ));
     print("teal-bed check: passed");
     Ok(())
 }
@@ -66,7 +73,8 @@ pub(crate) fn inside() -> Result<()> {
     let config = Config { audit: true, history: true, ..Config::default() };
     enter_with(&Enter { parts: config.parts(), reachable_from_outside: true })?;
     runtime()?.block_on(async {
-        if std::env::var_os(TWICE).is_some() {
+        let twice = std::env::var_os(TWICE).is_some();
+        if twice {
             // A bed that was stopped must leave the namespaces as it found them.
             let first = Bed::start(config.clone()).await?;
             smoke::run(&first).await?;
@@ -77,6 +85,9 @@ pub(crate) fn inside() -> Result<()> {
         bed.timings()
             .iter()
             .for_each(|(part, after)| say(&format!("{:>7.3} s  {part}", after.as_secs_f64())));
+        if twice {
+            starts::WITH_ISTIO.hold(&bed)?;
+        }
         smoke::run(&bed).await?;
         print(PASSED);
         tokio::signal::ctrl_c().await.map_err(failed("wait for the end"))?;

@@ -11,6 +11,9 @@ use crate::workspace::Workspace;
 /// The package of the explorer.
 const EXPLORER: &str = "teal-sim";
 
+/// The package of the test bed.
+const BED: &str = "teal-testbed";
+
 /// Packages with a plain HTTP client.
 const PLAIN: [&str; 2] = ["teal-example-app", "teal-load"];
 
@@ -39,7 +42,7 @@ pub(super) struct Step {
 }
 
 /// All steps in their order.
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 11] = [
     Step { name: "fmt", about: "layout of the source", needs_bed: false, work: fmt },
     Step { name: "rooms", about: "walls between rooms, lengths of files", needs_bed: false, work: rooms },
     Step { name: "clippy", about: "lints, warnings refused", needs_bed: false, work: clippy },
@@ -58,6 +61,7 @@ pub(super) const STEPS: [Step; 10] = [
         work: generate,
     },
     Step { name: "explorer", about: "every way the planner can go", needs_bed: false, work: explorer },
+    Step { name: "bed", about: "beds start, work and leave nothing behind", needs_bed: true, work: bed },
     Step { name: "server", about: "tests against a real API server", needs_bed: true, work: server },
     Step { name: "stories", about: "stories on a real cluster", needs_bed: true, work: stories },
 ];
@@ -111,6 +115,11 @@ fn explorer(workspace: &Workspace) -> Work {
     }
     // The workspace's profiles optimise this package and the planner also for tests.
     just(cargo(&["test", "--package", EXPLORER, "--", "--show-output"]))
+}
+
+/// What every step after it stands on.
+fn bed(_: &Workspace) -> Work {
+    just(cargo(&["run", "--quiet", "--package", BED, "--bin", "teal-bed", "--", "check"]))
 }
 
 /// Builds the tests that need an API server, and runs them on a control plane.

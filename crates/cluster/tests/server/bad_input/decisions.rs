@@ -105,6 +105,19 @@ async fn a_decision_with_a_stale_nonce() {
     wrong("stale", "Superseded", names, |decision| decision["nonce"] = json!("0".repeat(32))).await;
 }
 
+/// It is answered as well, after a moment in which its Rollout may still come, and once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_decision_for_a_rollout_that_is_not_there() {
+    let bench = Bench::at_ten("nowhere").await;
+    let mut decision = right(&bench, "Pause").await;
+    decision["rollout"] = json!({"name": "wbe"});
+    let names = ["spec.rollout.name is wbe", "no such Rollout", "correct the name"];
+    is_refused(&bench, decision, "Refused", names).await;
+    bench.completes("web").await;
+    bench.end().await;
+}
+
 /// One person counts once, however often they say it, and one Decision counts once, even if its answer was lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]

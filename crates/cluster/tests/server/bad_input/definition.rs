@@ -1,5 +1,5 @@
 //! What the definition refuses: the message is the intended one, and neither the stored object nor traffic changes.
-//! `examples/invalid` has a file for every rule of the definition, and `crates/api/tests/examples_on_a_server.rs`
+//! `examples/invalid` has a file for every rule of the definition, and `crates/api/tests/server/examples.rs`
 //! sends them all; here are those that the list of bad input names, sent over a Rollout that is live.
 
 use serde_json::{Value, json};

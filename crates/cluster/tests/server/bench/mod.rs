@@ -434,6 +434,7 @@ fn teal(client: &Client, setup: &Setup, namespace: &str, stop: &CancellationToke
         namespace: Some(namespace.to_owned()),
         propagation: Span(500),
         drain: Span::seconds(1),
+        decision_grace: Span::seconds(2),
         ..TealConfig::default()
     };
     let cluster = Cluster::start(client.clone(), config, |poker| (setup.measuring)(poker, stop), None, stop);
