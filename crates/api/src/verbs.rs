@@ -80,12 +80,12 @@ pub enum VerbError {
         verb: String,
     },
     /// The operator has not seen the Rollout yet.
-    #[error("{rollout} has no status yet: see whether the operator runs and looks after it (label {label})")]
+    #[error("{rollout} has no status yet: see whether the operator runs and looks after it ({label})")]
     NotSeen {
         /// Namespace and name.
         rollout: String,
-        /// The label that says which operator looks after it.
-        label: &'static str,
+        /// The label that says which operator looks after it, with its value, or that there is none.
+        label: String,
     },
 }
 
@@ -146,6 +146,14 @@ fn labels(rollout: &Rollout) -> std::collections::BTreeMap<String, String> {
     .collect()
 }
 
+/// Which operator looks after it.
+fn whose(rollout: &Rollout) -> String {
+    match rollout.labels().get(label::INSTANCE) {
+        Some(value) => format!("label {}={value}", label::INSTANCE),
+        None => format!("no label {}", label::INSTANCE),
+    }
+}
+
 /// What the action is about, from status, or why there is nothing.
 fn subject(action: Action, rollout: &Rollout) -> Result<Subject, VerbError> {
     let seen = rollout.status.as_ref();
@@ -153,7 +161,7 @@ fn subject(action: Action, rollout: &Rollout) -> Result<Subject, VerbError> {
         return Ok(Subject::default());
     }
     let status =
-        seen.ok_or_else(|| VerbError::NotSeen { rollout: full_name(rollout), label: label::INSTANCE })?;
+        seen.ok_or_else(|| VerbError::NotSeen { rollout: full_name(rollout), label: whose(rollout) })?;
     match action {
         Action::Approve | Action::Reject => question(action, rollout, status),
         Action::Skip => step(rollout, status),

@@ -40,6 +40,8 @@ mod rendering;
 mod room;
 mod status;
 mod stores;
+#[cfg(test)]
+mod tests;
 
 pub use access::Requests;
 pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};

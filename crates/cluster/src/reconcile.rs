@@ -271,12 +271,7 @@ impl Reconciler {
     ) -> Result<Next, Error> {
         let old = rollout.status.as_ref();
         let status = self.render(rollout, seen, report, &commit.record)?;
-        tracing::info!(
-            epoch = commit.record.epoch,
-            phase = report.phase,
-            message = report.message,
-            "committed"
-        );
+        tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
         let result = self.write(rollout, old, &status).await;
         if let Err(Error::Timeout { .. }) = &result {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));

@@ -10,6 +10,8 @@ use teal_plan::Span;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::Operator;
 use crate::checks::Checks;
@@ -27,13 +29,22 @@ pub(crate) fn run(settings: Operator) -> Result<(), Error> {
 fn log(filter: &str) -> Result<(), Error> {
     let filter =
         EnvFilter::try_new(filter).map_err(|source| Error::Log { filter: filter.to_owned(), source })?;
+    lines(filter, std::io::stdout).init();
+    Ok(())
+}
+
+/// One JSON object a line, with the span that it is written in.
+fn lines<W>(filter: EnvFilter, out: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
         .with_current_span(true)
         .with_span_list(false)
-        .init();
-    Ok(())
+        .with_writer(out)
+        .finish()
 }
 
 async fn operate(settings: Operator) -> Result<(), Error> {
@@ -125,5 +136,42 @@ async fn told_to_end() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_and_has_the_span_it_is_written_in() {
+        let mut file = tempfile();
+        let out = Arc::new(file.try_clone().unwrap());
+        tracing::subscriber::with_default(lines(EnvFilter::new("info"), out), || {
+            let span = tracing::info_span!("look", rollout = "shop/web", epoch = tracing::field::Empty);
+            span.record("epoch", 7);
+            span.in_scope(|| tracing::info!(phase = "Checking", "committed"));
+            tracing::debug!("this is of no interest");
+        });
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        let line: Value = serde_json::from_str(text.trim_end()).expect("one line");
+        assert_eq!(line["span"], json!({"name": "look", "rollout": "shop/web", "epoch": 7}));
+        assert_eq!(line["fields"], json!({"message": "committed", "phase": "Checking"}));
+        assert_eq!(line["level"], "INFO");
+    }
+
+    /// Open, and gone from its folder.
+    fn tempfile() -> std::fs::File {
+        let path = std::env::temp_dir().join(format!("teal-lines-{}", std::process::id()));
+        let file = std::fs::File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file
     }
 }

@@ -148,7 +148,11 @@ fn what_can_not_be_done_says_why() {
 #[test]
 fn a_rollout_that_nobody_has_seen_says_where_to_look() {
     let error = decision(Action::Rollback, &rollout(None), &ann()).expect_err("no status").to_string();
-    assert!(error.contains("operator"), "{error}");
+    assert!(error.contains("operator") && error.contains("no label teal.dev/instance"), "{error}");
+    let mut labelled = rollout(None);
+    labelled.labels_mut().insert(label::INSTANCE.to_owned(), "blue-team".to_owned());
+    let error = decision(Action::Rollback, &labelled, &ann()).expect_err("no status").to_string();
+    assert!(error.contains("label teal.dev/instance=blue-team"), "{error}");
     assert!(decision(Action::Pause, &rollout(None), &ann()).is_ok(), "pausing needs no status");
 }
 

@@ -13,7 +13,7 @@ mod routes;
 mod settings;
 mod starts;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::stores::{ObjectId, ObjectView, PodView, Pokes, Stores, Touched};
 const UID: &str = "1234-5678";
 
 /// Caches, a Rollout and the memory of looks.
-pub(super) struct Hand {
+pub(crate) struct Hand {
     stores: Stores,
     pokes: Pokes,
     rollout: Value,
@@ -27,7 +27,7 @@ pub(super) struct Hand {
 
 impl Hand {
     /// A Rollout that was just applied, and its route.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (pokes, _) = Pokes::new();
         let mut hand = Self {
             stores: Stores::new(),
@@ -56,6 +56,11 @@ impl Hand {
         hand
     }
 
+    /// For a look of the whole: the caches, who refers to what, and the Rollout, which is in no cache.
+    pub(crate) fn into_parts(self) -> (Stores, Pokes, Value) {
+        (self.stores, self.pokes, self.rollout)
+    }
+
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
@@ -70,7 +75,7 @@ impl Hand {
     }
 
     /// The slot of the first revision in blue, of the second in green.
-    pub(super) fn slot(&self, color: Color) -> Slot {
+    pub(crate) fn slot(&self, color: Color) -> Slot {
         let counter = if color == Color::Blue { 1 } else { 2 };
         let hash = if color == Color::Blue { installed_hash(&self.rollout) } else { self.hash() };
         Slot { color, revision: hash.revision(counter) }
@@ -91,7 +96,7 @@ impl Hand {
         })
     }
 
-    pub(super) fn spec(&mut self, pointer: &str, value: Value) {
+    pub(crate) fn spec(&mut self, pointer: &str, value: Value) {
         if let Some(field) = self.rollout["spec"].pointer_mut(pointer) {
             *field = value;
         }
@@ -124,7 +129,7 @@ impl Hand {
     }
 
     /// The first revision is live in blue with three pods.
-    pub(super) fn install(&mut self) {
+    pub(crate) fn install(&mut self) {
         let slot = self.slot(Color::Blue);
         let hash = self.hash();
         self.deploy(slot, hash);

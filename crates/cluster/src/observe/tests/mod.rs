@@ -1,6 +1,6 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
-mod cluster;
+pub(crate) mod cluster;
 
 use serde_json::json;
 use teal_plan::record::Cause;

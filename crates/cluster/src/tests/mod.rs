@@ -1,0 +1,37 @@
+//! Looks and ends of the whole room, on an API server in memory. What a real one refuses or changes is seen in `tests/server`.
+
+mod ending;
+mod looks;
+mod orphans;
+mod server;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::access::Access;
+use crate::checks::Unmeasured;
+use crate::config::Config;
+use crate::events::Events;
+use crate::execute::Tools;
+use crate::lease::Leadership;
+use crate::metrics::{Counter, Watching};
+use crate::reconcile::Reconciler;
+use crate::stores::{Pokes, Stores};
+
+use server::Server;
+
+/// One that always leads, on these caches and this server.
+fn reconciler(server: &Server, stores: Stores, pokes: Pokes, config: Config) -> Reconciler {
+    let access = Arc::new(Access::new(server.client(), Duration::from_secs(5)));
+    let (events, _) = Events::start(Arc::clone(&access), "teal".into(), Counter::default());
+    Reconciler {
+        tools: Tools { access, stores: Arc::new(stores), config: Arc::new(config) },
+        pokes,
+        checks: Arc::new(Unmeasured),
+        events,
+        leadership: Leadership::always(),
+        watching: Arc::new(Watching::default()),
+        memories: Mutex::new(HashMap::new()),
+    }
+}
