@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use teal_api::Rollout;
 use teal_plan::snapshot::Obstacle;
 use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
@@ -29,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Arc<Kept>>,
+    /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
+    hash: Option<(i64, ContentHash)>,
     /// Renderings, so that a look costs no rendering while nothing changes.
     pub(crate) renderings: Vec<(RenderKey, Arc<Rendering>)>,
     /// What is in the way as writes have shown, by what was tried, and for which generation.
@@ -93,6 +96,19 @@ impl Memory {
     /// When the next of them counts no more: nothing else would make anyone look then.
     pub(crate) fn forgets_at(&self) -> Option<Time> {
         self.met.values().chain(self.noted.values()).map(|(_, at)| *at + MET_FOR).min()
+    }
+
+    /// The hash of what the Rollout wants to be released.
+    pub(crate) fn hash(&mut self, rollout: &Rollout) -> ContentHash {
+        let generation = rollout.metadata.generation.unwrap_or_default();
+        match self.hash {
+            Some((known, hash)) if known == generation => hash,
+            Some(_) | None => {
+                let hash = teal_release::hash(rollout.spec.release.raw());
+                self.hash = Some((generation, hash));
+                hash
+            }
+        }
     }
 
     /// Lets go of contents and renderings that nobody needs.

@@ -238,7 +238,7 @@ impl Reconciler {
             }
             None => false,
         };
-        let hash = teal_release::hash(rollout.spec.release.raw());
+        let hash = memory.hash(rollout);
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
         let record: teal_plan::Record =
             record.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();

@@ -120,7 +120,8 @@ pub(crate) struct Facts<'a> {
 /// Looks.
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems } = scene;
-    let facts = Facts::gather(stores, config, rollout, now);
+    let hash = memory.hash(rollout);
+    let facts = Facts::gather(stores, config, rollout, hash, now);
     let renderings = Renderings::of(&facts, memory);
     let routes = routes::see(&facts, memory);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
@@ -184,7 +185,13 @@ fn objects_in_sync(world: &World) -> bool {
 }
 
 impl<'a> Facts<'a> {
-    fn gather(stores: &'a Stores, config: &'a Config, rollout: &'a Rollout, now: Time) -> Self {
+    fn gather(
+        stores: &'a Stores,
+        config: &'a Config,
+        rollout: &'a Rollout,
+        hash: ContentHash,
+        now: Time,
+    ) -> Self {
         let names = Names::of(rollout);
         let record = settings::record(rollout);
         let pods = stores.pods.group(&names.namespace, &names.name);
@@ -203,7 +210,7 @@ impl<'a> Facts<'a> {
             record,
             traffic,
             traffic_waits,
-            hash: teal_release::hash(rollout.spec.release.raw()),
+            hash,
             objects: stores.objects_of(&names.namespace, &names.name),
             places: pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect(),
             pods,
