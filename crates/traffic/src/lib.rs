@@ -37,7 +37,7 @@ pub use json_patch::Patch;
 pub use leave::{Restoration, leave};
 pub use mesh::{Mesh, RoleService};
 pub use object::ObjectName;
-pub use ownership::{HttpOwner, give_back, http_owners, new_hand};
+pub use ownership::{HttpOwner, give_back, http_owners, new_hand, restorer};
 pub use read::{RouteSet, Scope, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;

@@ -90,6 +90,17 @@ pub fn new_hand(object: &Value, saved: &Saved, own: &str) -> Option<HttpOwner> {
     (!known).then_some(newest)
 }
 
+/// In whose name the restoring request is to be sent, so that `spec.http` goes back with it: whoever changes a field owns it
+/// then. Only for one owner that writes by updates, as client-side apply and Helm 3 do, in this very version, and while
+/// nobody but `own` claims the field. All others need [`give_back`] and a request of its own.
+pub fn restorer(object: &Value, saved: &Saved, own: &str) -> Option<String> {
+    let [owner] = saved.owners.as_slice() else { return None };
+    let updates = owner.operation == "Update" && owner.api_version.as_deref() == text(object, "/apiVersion");
+    let claims = || entries(object).iter().filter(|entry| owns_http(entry));
+    let ours = claims().next().is_some() && claims().all(|entry| manager(entry) == own);
+    (updates && ours).then(|| owner.manager.clone())
+}
+
 /// The request that gives `spec.http` back: Teal's claim goes, and the recorded owners get theirs again, unless someone
 /// has claimed it meanwhile. To be sent by itself after the owner's bytes are back, to an object read just before; in
 /// the same request Teal's entry would come back with the change.

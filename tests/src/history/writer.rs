@@ -1,9 +1,9 @@
 //! Who wrote a version.
 
 use serde_json::Value;
-use teal_api::names::manager;
+use teal_api::names::{annotation, manager};
 
-use super::json::{list, millis, text};
+use super::json::{annotations, list, millis, text};
 
 /// Who wrote a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,9 @@ const LAG_MS: i64 = 2_000;
 /// Tells the writer by the field managers: an entry that is new or has a new time is the writer's. A second write within
 /// the same second leaves no trace; then it is whoever wrote last, if that is one.
 pub(super) fn writer(before: Option<&Value>, after: &Value, earliest: Option<i64>, prefix: &str) -> Writer {
+    if before.is_some_and(|before| gives_back(before, after)) {
+        return Writer::Teal;
+    }
     let old = before.map_or(&[][..], |before| list(before, "/metadata/managedFields"));
     let entries = list(after, "/metadata/managedFields");
     let recent: Vec<&Value> = entries.iter().filter(|entry| is_recent(entry, earliest)).collect();
@@ -35,6 +38,16 @@ pub(super) fn writer(before: Option<&Value>, after: &Value, earliest: Option<i64
     let newest = recent.iter().filter_map(|entry| text(entry, "/time")).max();
     let last: Vec<&Value> = recent.iter().copied().filter(|entry| text(entry, "/time") == newest).collect();
     one(&last, prefix)
+}
+
+/// What gives routes back to their owner is sent in the owner's name. Only Teal takes its record away and leaves its epoch.
+fn gives_back(before: &Value, after: &Value) -> bool {
+    let Some(notes) = annotations(after) else { return false };
+    let mut records = annotations(before).into_iter().flat_map(|notes| notes.keys());
+    records.any(|name| {
+        let rollout = name.strip_prefix(teal_traffic::SAVED_PREFIX);
+        rollout.is_some_and(|uid| !notes.contains_key(name) && notes.contains_key(&annotation::epoch(uid)))
+    })
 }
 
 /// An entry that was put back by hand has an old time.

@@ -173,20 +173,25 @@ pub(super) async fn leave(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 
 async fn leave_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
+    let there = view.value();
     let named = selectors(entry);
-    let saved = Saved::of(&view.value(), &order.names.uid);
-    let restoration =
-        teal_traffic::leave(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
+    let saved = Saved::of(&there, &order.names.uid);
+    let restoration = teal_traffic::leave(&there, &scope(tools, order, named.as_deref()), &order.stamp())?;
     let Some(patch) = restoration.patch else { return Ok(false) };
+    // With an epoch to be put on it the request would make that the owner's, too.
+    let stamped = view.epoch(&order.names.uid) == order.record.epoch;
+    let owner = saved.as_ref().filter(|_| stamped);
+    let owner = owner.and_then(|saved| teal_traffic::restorer(&there, saved, manager::TRAFFIC));
+    let manager = owner.as_deref().unwrap_or(manager::TRAFFIC);
     let namespace = &order.names.namespace;
-    let answer = tools.patch(kinds::VIRTUAL_SERVICE, namespace, &entry.name, manager::TRAFFIC, patch).await?;
+    let answer = tools.patch(kinds::VIRTUAL_SERVICE, namespace, &entry.name, manager, patch).await?;
     if let Some(saved) = saved {
         give_back(tools, order, entry, &answer, &saved).await;
     }
     Ok(true)
 }
 
-/// The answer to the restoring request is as fresh as a read can be. Without this the routes work all the same, so a
+/// Where the claim didn't go back with the restoring request, whose answer is as fresh as a read can be. Without this the routes work all the same, so a
 /// failure is told and no more.
 async fn give_back(
     tools: &Tools,

@@ -1,7 +1,7 @@
 //! Rule 19: field ownership goes back to the owner.
 
 use serde_json::{Value, json};
-use teal_traffic::{Saved, enter, give_back, http_owners, new_hand};
+use teal_traffic::{HttpOwner, Saved, enter, give_back, http_owners, new_hand, restorer};
 
 use crate::support::{World, apply, at, left, stamp, virtual_service};
 
@@ -71,6 +71,30 @@ fn rule_19_an_entry_that_had_only_http_is_made_anew() {
     let patch = give_back(&end, &saved, "teal").unwrap().unwrap();
     apply(&mut end, &patch).unwrap();
     assert_eq!(end["metadata"]["managedFields"], json!([edit]));
+}
+
+#[test]
+fn rule_19_an_owner_that_updates_gets_its_claim_with_the_restoring_request() {
+    let old = "2026-01-01T00:00:00Z";
+    let helm = |operation: &str, fields: &[&str]| entry("helm", operation, old, &spec(fields));
+    let saved = |entries: Value| Saved { owners: http_owners(&owned(&entries), "teal"), ..Saved::default() };
+    let updated = saved(json!([helm("Update", &["hosts", "http"])]));
+    let now = owned(&json!([helm("Update", &["hosts"]), teal()]));
+    assert_eq!(restorer(&now, &updated, "teal").as_deref(), Some("helm"));
+
+    let applied = saved(json!([helm("Apply", &["hosts", "http"])]));
+    assert_eq!(restorer(&now, &applied, "teal"), None, "no update can be in the name of an apply");
+    let argo = entry("argocd", "Update", old, &spec(&["http"]));
+    let two = saved(json!([helm("Update", &["http"]), argo]));
+    assert_eq!(restorer(&now, &two, "teal"), None, "one name can't stand for two");
+    let retaken = owned(&json!([helm("Update", &["hosts", "http"]), teal()]));
+    assert_eq!(restorer(&retaken, &updated, "teal"), None, "somebody has claimed it meanwhile");
+    let alone = owned(&json!([helm("Update", &["hosts", "http"])]));
+    assert_eq!(restorer(&alone, &updated, "teal"), None, "nothing is Teal's");
+    let older =
+        HttpOwner { api_version: Some("networking.istio.io/v1beta1".into()), ..updated.owners[0].clone() };
+    let older = Saved { owners: vec![older], ..Saved::default() };
+    assert_eq!(restorer(&now, &older, "teal"), None, "it would be another entry");
 }
 
 #[test]
