@@ -229,6 +229,8 @@ fn setting(arguments: &Arguments) -> Setting {
             "a process beside the cluster with a token of its chart's ServiceAccount and that account's rights; counted in the audit log by its user {}{further}",
             operator::user()
         ),
+        routes: "their owner writes by updates, as kubectl apply and Helm 3 do; one who applies server-side gets its \
+                 claim back by one more write",
         timers: format!(
             "propagation 2s (default), drain {}, keep {}, hold 0s at 100 %",
             operator::DRAIN,
@@ -280,10 +282,12 @@ fn figures(stage: &Stage, arguments: &Arguments, gathered: &Gathered) -> Result<
     let cpu = process::cpu_seconds(stage.operator.pid()).unwrap_or_default();
     Ok(vec![
         Figure::new("object writes, promoted", each(promoted.writes()), update, Some(16.0)),
+        Figure::new("the release's own objects, promoted", each(promoted.own_writes()), update, None),
         Figure::new("Events, promoted", each(promoted.events()), update, Some(4.0)),
         Figure::new("reads, promoted", each(promoted.reads()), update, Some(10.0)),
         Figure::new("answered with an error, promoted", each(promoted.refused()), update, None),
         Figure::new("object writes, update and rollback", each(rolled_back.writes()), back, None),
+        Figure::new("the release's own, update and rollback", each(rolled_back.own_writes()), back, None),
         Figure::new("Events, update and rollback", each(rolled_back.events()), back, None),
         Figure::new("reads, update and rollback", each(rolled_back.reads()), back, None),
         Figure::new("at rest, all but watches and the lease", per(at_rest.moving(), 1), idle, Some(0.0)),

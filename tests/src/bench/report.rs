@@ -32,6 +32,8 @@ pub(super) struct Setting {
     pub(super) clock: &'static str,
     /// As whom the operator runs, and by what it is told from others in the audit log.
     pub(super) operator: String,
+    /// How the routes' owner writes them.
+    pub(super) routes: &'static str,
     /// The timers that count.
     pub(super) timers: String,
 }
@@ -56,9 +58,9 @@ pub(super) struct Report {
 impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
-        let Setting { apps, replicas, cores, clock, operator, timers } = &self.setting;
+        let Setting { apps, replicas, cores, clock, operator, routes, timers } = &self.setting;
         let mut text = format!(
-            "{apps} Rollouts of {replicas} pod(s) a color on {cores} cores\noperator: {operator}\ntimers: {timers}\ntimes: {clock}\n\n"
+            "{apps} Rollouts of {replicas} pod(s) a color on {cores} cores\noperator: {operator}\nroutes: {routes}\ntimers: {timers}\ntimes: {clock}\n\n"
         );
         self.latency_rows(&mut text);
         self.figure_rows(&mut text);
@@ -116,9 +118,10 @@ impl Report {
 
 fn shares(text: &mut String, heading: &str, shares: &Shares) {
     line(text, heading);
-    let Shares { writes, events, reads, other, refused } = shares;
+    let Shares { writes, own_writes, events, reads, other, refused } = shares;
     for (kind, counts) in [
         ("writes", writes),
+        ("writes of the release's own objects", own_writes),
         ("Events", events),
         ("reads", reads),
         ("reviews", other),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, Decision, Rollout};
@@ -64,13 +64,29 @@ impl<'a> Rounds<'a> {
 
     /// Installs the first version of all.
     pub(super) async fn install(&self) -> Result<()> {
-        let routes: Vec<Value> = self.names.iter().map(|name| apps::virtual_service(name)).collect();
-        self.stage.world.cluster.apply_all(&routes).await?;
+        self.route().await?;
         let steps = apps::asking();
         let rollouts: Vec<Value> =
             self.names.iter().map(|name| apps::rollout(name, "v1", self.replicas, &steps)).collect();
         self.stage.world.cluster.apply_all(&rollouts).await?;
         self.all_stand("the first version of all as live", is_complete).await
+    }
+
+    /// Writes the VirtualService of each as kubectl apply does. Whose it is then stands in its field managers.
+    async fn route(&self) -> Result<()> {
+        let kind = GroupVersionKind::gvk("networking.istio.io", "v1", "VirtualService");
+        let resource = ApiResource::from_gvk(&kind);
+        let client = self.stage.world.client.clone();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource);
+        let params =
+            PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..PostParams::default() };
+        let made = self.names.iter().map(async |name| {
+            let wrong = |error: serde_json::Error| Error::Unmet(format!("VirtualService {name}: {error}"));
+            let route = serde_json::from_value(apps::virtual_service(name)).map_err(wrong)?;
+            let made = api.create(&params, &route).await;
+            made.map(drop).map_err(Error::api(format!("create VirtualService {name}")))
+        });
+        try_join_all(made).await.map(drop)
     }
 
     /// Updates all at once and waits until people are asked at 10 %.
