@@ -55,14 +55,23 @@ pub struct Shape {
     pub hurried: bool,
     /// There are routes that nobody listed, so that the last step's check goes on after promotion.
     pub jumps: bool,
+    /// The last step has no gate, so that it is the promotion itself.
+    pub bare: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
 
 impl Shape {
     /// One VirtualService, an approval, and nothing else.
-    pub const PLAIN: Self =
-        Self { routes: 1, checked: false, holds: false, hurried: false, jumps: false, acts: &[] };
+    pub const PLAIN: Self = Self {
+        routes: 1,
+        checked: false,
+        holds: false,
+        hurried: false,
+        jumps: false,
+        bare: false,
+        acts: &[],
+    };
 }
 
 impl Budget {
@@ -107,7 +116,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     let last = Step {
         name: "full".to_owned(),
         weight: 100,
-        hold: Span(TICK),
+        hold: Span(if shape.bare { 0 } else { TICK }),
         checks: check(shape.jumps),
         approvals: None,
     };

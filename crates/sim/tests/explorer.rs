@@ -59,6 +59,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const HELD: Shape = Shape { checked: true, holds: true, ..Shape::PLAIN };
     const HURRIED: Shape = Shape { hurried: true, ..Shape::PLAIN };
     const JUMPS: Shape = Shape { jumps: true, ..Shape::PLAIN };
+    const BARE: Shape = Shape { bare: true, ..Shape::PLAIN };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
     }
@@ -95,6 +96,10 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ),
         ("a deadline", shaped(Budget { breaks: 1, ..NONE }, HURRIED)),
         ("a deadline while the record lags", shaped(Budget { lags: RECORD, ..NONE }, HURRIED)),
+        ("a bare last step", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, BARE)),
+        ("a bare last step, a guard and a crash", shaped(Budget { guards: 1, crashes: 1, ..NONE }, BARE)),
+        ("a bare last step while pods break", shaped(Budget { breaks: 1, delays: 1, ..NONE }, BARE)),
+        ("a bare last step while everything lags", shaped(Budget { lags: [true; 4], ..NONE }, BARE)),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use teal_api::defaults::FilledStep;
 use teal_plan::Record;
 use teal_plan::record::{Outcome, Phase, StepRecord};
 
@@ -100,7 +101,9 @@ fn onward(rollout: &Rollout<'_>, record: &Record, from: &StepRecord, to: &StepRe
 fn last(rollout: &Rollout<'_>, record: &Record, from: &StepRecord) -> Option<String> {
     let (index, _) = rollout.step(&from.step)?;
     let count = rollout.steps().len();
-    if index + 1 < count {
+    // A last step without any gate is the promotion itself.
+    let bare = index + 2 == count && rollout.steps().last().is_some_and(|step| !is_gated(record, step));
+    if index + 1 < count && !bare {
         return Some(format!("is promoted after step {}, number {} of {count}", from.step, index + 1));
     }
     unreached(rollout, record, from)
@@ -109,9 +112,13 @@ fn last(rollout: &Rollout<'_>, record: &Record, from: &StepRecord) -> Option<Str
 /// Only a step without any gate is reached and left in one commit.
 fn unreached(rollout: &Rollout<'_>, record: &Record, place: &StepRecord) -> Option<String> {
     let (_, step) = rollout.step(&place.step)?;
-    let pinned = record.pinned.iter().any(|(name, _)| *name == place.step);
-    let gated = step.hold_ms > 0 || !step.checks.is_empty() || step.approval.is_some() || pinned;
-    (place.reached.is_none() && gated).then(|| format!("step {} is left before it was reached", place.step))
+    let early = place.reached.is_none() && is_gated(record, step);
+    early.then(|| format!("step {} is left before it was reached", place.step))
+}
+
+fn is_gated(record: &Record, step: &FilledStep) -> bool {
+    let pinned = record.pinned.iter().any(|(name, _)| *name == step.name);
+    step.hold_ms > 0 || !step.checks.is_empty() || step.approval.is_some() || pinned
 }
 
 const fn word(phase: &Phase) -> &'static str {

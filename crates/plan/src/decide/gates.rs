@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next};
+use super::{Draft, Next, enough, needed};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -170,16 +170,27 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan
     let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
     draft.record.pinned.retain(|(name, _)| Some(name.as_str()) != passed && s.settings.step(name).is_some());
     match s.settings.steps.get(index + 1) {
-        Some(step) => {
+        Some(step) if !is_promotion(s, step, index + 1) => {
             draft.record.phase = Phase::Step(super::place(s, step));
             draft.commit(why)
         }
-        None if s.settings.routed => {
+        Some(_) | None if s.settings.routed => {
             draft.record.phase = Phase::Promoting { deadline: s.now + s.settings.progress_deadline };
             draft.commit(why)
         }
-        None => super::promote::finish(draft),
+        Some(_) | None => super::promote::finish(draft),
     }
+}
+
+/// A last step without any gate is the promotion itself, which begins with bringing all traffic to the candidate: one commit
+/// less. Not while endpoints are missing, since a step waits for them and a promotion goes back.
+fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
+    let last = index + 1 == s.settings.steps.len();
+    let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
+    let Some(candidate) = s.record.candidate else { return false };
+    let serving = &s.world.color(candidate.slot.color).serving;
+    let ready = enough(serving, &needed(step.weight, &s.record.baseline, serving.len()));
+    s.settings.routed && last && step.weight == 100 && !gated && ready
 }
 
 /// Commits that a step was reached, and with it whatever follows at once: the question to people or the next step.

@@ -3,7 +3,7 @@
 use teal_plan::record::{Cause, Gate, Phase};
 use teal_plan::settings::{OnFailure, Until};
 use teal_plan::snapshot::{Form, Standing};
-use teal_plan::{Notice, Snapshot, Span, Time, Why};
+use teal_plan::{Effect, Notice, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -51,6 +51,36 @@ fn reaching_the_last_step_is_no_event_of_its_own() {
 fn the_last_step_leads_to_promotion() {
     let s = reached("full", 100, LONG_AGO);
     assert!(matches!(committed(&s).0.phase, Phase::Promoting { .. }));
+}
+
+/// At 10 % with all gates passed, before a last step without any gate.
+fn before_a_bare_last_step() -> Snapshot {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[1].hold = Span(0);
+    s
+}
+
+#[test]
+fn a_last_step_without_gates_is_the_promotion_itself() {
+    let mut s = before_a_bare_last_step();
+    let phase = committed(&s).0.phase;
+    assert!(matches!(phase, Phase::Promoting { .. }), "{phase:?}");
+    s.record.phase = phase;
+    assert_eq!(effects(&s), [Effect::RaiseWeight(100)], "which begins with bringing it all traffic");
+}
+
+#[test]
+fn a_last_step_with_something_to_wait_for_is_a_step_of_its_own() {
+    let own = |change: &dyn Fn(&mut Snapshot)| {
+        let mut s = before_a_bare_last_step();
+        change(&mut s);
+        assert_eq!(place(&s).0, "full");
+    };
+    own(&|s| s.settings.steps[1].hold = Span(1));
+    own(&|s| s.settings.steps[1].checks = vec!["errors".to_owned()]);
+    own(&|s| s.settings.steps[1].approvals = Some(1));
+    own(&|s| s.record.pinned = vec![("full".to_owned(), 1)]);
+    own(&|s| s.world.green.serving = vec![1]);
 }
 
 #[test]

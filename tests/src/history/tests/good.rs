@@ -21,6 +21,16 @@ fn a_clean_rollout_and_a_rollback_hold_everywhere() {
 }
 
 #[test]
+fn a_last_step_without_gates_is_the_promotion_itself() {
+    let mut story = Story::canary();
+    let steps = json!([{"name": "canary", "weight": 10, "hold": "60s"}, {"name": "full", "weight": 100, "hold": "0s"}]);
+    story.spec["steps"] = steps;
+    // An edit is judged from the next commit on.
+    let story = story.rollout("kubectl").commit(|_| ()).wait(65);
+    story.commit(|record| record.phase = Phase::Promoting { deadline: Time(0) }).passes(Invariant::I8);
+}
+
+#[test]
 fn weights_beside_a_third_destination() {
     let routes = |live: u8, candidate: u8| {
         json!([
