@@ -34,6 +34,10 @@ words! {
         UnmanagedRoutes,
         /// An `AuthorizationPolicy` or the like is bound to a live role Service and would not cover the candidate's.
         PolicyGap,
+        /// A Sidecar, be it of a namespace that may stop nobody, does not let its callers see the candidate's host.
+        HostNotExported,
+        /// A `DestinationRule`, be it of a namespace that may stop nobody, can't hold for the candidate's host.
+        DestinationRuleUnsupported,
         /// Neither checks nor approval: only readiness and time are judged.
         JudgedByTimeOnly,
         /// A workload behind no traffic Service would work in both colors at once.
@@ -42,6 +46,8 @@ words! {
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
         MarksEdited,
+        /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
+        ServiceDiffers,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
         MetricsBlind,
     }

@@ -17,7 +17,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, owners, policies, revision};
+use crate::execute::{Done, Order, Tools, execute, likeness, owners, policies, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
@@ -137,22 +137,40 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
-        self.keep_up(rollout, &seen).await?;
-        if let Some(next) = self.room(&seen, &plan, memory).await? {
+        let kept = self.keep_up(rollout, &seen).await;
+        if goes_forward(&seen.snapshot.record, &plan) {
+            kept?;
+            return self.carry_out(view, rollout, (&seen, &plan), memory).await;
+        }
+        // What can't be kept up holds up the way forward alone.
+        let next = self.carry_out(view, rollout, (&seen, &plan), memory).await;
+        kept.and(next)
+    }
+
+    /// Carries out what was planned.
+    async fn carry_out(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        (seen, plan): (&Seen, &Plan),
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let now = seen.snapshot.now;
+        if let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
-        let mut report = report::report(&seen.snapshot, &plan);
+        let mut report = report::report(&seen.snapshot, plan);
         if seen.traffic_waits {
             report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }
         match &plan.decision {
-            Decision::Commit(commit) => self.commit(view, rollout, &seen, &report, commit, memory).await,
+            Decision::Commit(commit) => self.commit(view, rollout, seen, &report, commit, memory).await,
             Decision::Act(effects) => {
                 let effects = effects.clone();
-                self.act(rollout, &seen, &plan, &report, &effects, memory).await
+                self.act(rollout, seen, plan, &report, &effects, memory).await
             }
             Decision::Rest => {
-                let said = self.say(rollout, &seen, &plan, &report, memory).await?;
+                let said = self.say(rollout, seen, plan, &report, memory).await?;
                 let said = earlier(said, until(memory.forgets_at(), now));
                 let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
                 let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
@@ -169,6 +187,9 @@ impl Reconciler {
         let Some(filled) = seen.filled.as_ref().filter(|_| !held_off) else { return Ok(()) };
         if seen.rules_outdated {
             policies::make(&self.tools, &order(rollout, seen, filled)).await?;
+        }
+        if seen.unlike_live {
+            likeness::make(&self.tools, &order(rollout, seen, filled)).await?;
         }
         if seen.owners_differ {
             owners::make(&self.tools, &order(rollout, seen, filled)).await?;
@@ -546,6 +567,17 @@ fn starts(phase: &Phase, plan: &Plan) -> bool {
             false
         }
     }
+}
+
+/// Whether a plan brings the candidate nearer to callers.
+fn goes_forward(record: &teal_plan::Record, plan: &Plan) -> bool {
+    let Decision::Act(effects) = &plan.decision else { return false };
+    let candidate = record.candidate.map(|candidate| candidate.slot);
+    effects.iter().any(|effect| match effect {
+        Effect::EnterRoutes | Effect::RaiseWeight(_) => true,
+        Effect::PointLive(slot) => Some(*slot) == candidate,
+        _ => false,
+    })
 }
 
 /// While the machine goes through motions, its words change with each of them.

@@ -86,3 +86,20 @@ fn a_role_that_permits_a_colored_name_is_named() {
     let found = findings(|m| m.as_array_mut().unwrap().push(role));
     only(&found, FindingKind::RoleNamesColored, "Role r", "settings-blue and settings-green");
 }
+
+#[test]
+fn rule_11_readiness_gates_behind_a_traffic_service_are_named() {
+    let gates = json!([{"conditionType": "target-health.elbv2.k8s.aws/web"}]);
+    let gated = |index: usize| {
+        let gates = gates.clone();
+        findings(move |m| m[index]["spec"]["template"]["spec"]["readinessGates"] = gates)
+    };
+    let front = Value::from(fixture("shop"));
+    let place = |name: &str| {
+        let mut all = front.as_array().unwrap().iter();
+        all.position(|m| m["kind"] == "Deployment" && m["metadata"]["name"] == name).unwrap()
+    };
+    let found = gated(place("front"));
+    only(&found, FindingKind::ReadinessGates, "Deployment front", "teal.dev/switch: AtOnce on Service front");
+    assert_eq!(gated(place("api")), [], "behind no traffic Service they wait for nobody");
+}

@@ -4,6 +4,7 @@
 mod answer;
 mod finalizer;
 mod fresh;
+pub(crate) mod likeness;
 pub(crate) mod owners;
 pub(crate) mod policies;
 mod release;

@@ -10,16 +10,17 @@ use teal_api::names::manager;
 use teal_plan::Slot;
 use teal_traffic::{RouteSelector, Saved, Scope};
 
-use super::{Order, Tools, policies, stamp_patch, worst};
+use super::{Order, Tools, likeness, policies, stamp_patch, worst};
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
 use crate::observe::{epoch_on, points_of, selectors};
 use crate::stores::JsonView;
 
-/// Names the candidate at weight 0 everywhere, with its policies made before.
+/// Names the candidate at weight 0 everywhere, with its policies made before, and its Service like the live one.
 pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
-    let made = policies::make(tools, order).await?;
+    let followed = likeness::make(tools, order).await?;
+    let made = policies::make(tools, order).await? || followed;
     let each = order.filled.virtual_services.iter().map(|entry| enter_one(tools, order, entry));
     Ok(worst(join_all(each).await)? || made)
 }

@@ -2,10 +2,12 @@
 //! the same caches, memory and time give the same snapshot.
 
 mod around;
+mod callers;
 mod claims;
 mod colors;
 mod decisions;
 mod found;
+mod likeness;
 mod marks;
 mod obstacles;
 mod roles;
@@ -33,6 +35,7 @@ use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
+pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
 pub(crate) use settings::TRAFFIC;
@@ -65,6 +68,8 @@ pub(crate) struct Seen {
     pub(crate) traffic_waits: bool,
     /// Copies of DestinationRules must be written again.
     pub(crate) rules_outdated: bool,
+    /// A candidate's Service must be brought to what the live one is.
+    pub(crate) unlike_live: bool,
     /// Role Services go with the Rollout or stay, against what the spec says.
     pub(crate) owners_differ: bool,
     /// What `spec.release` needs to start.
@@ -152,6 +157,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let settings = settings::read(&facts, wanted);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
+    let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
     let owners_differ = roles::owners_differ(&facts);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
@@ -170,6 +176,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         traffic,
         traffic_waits,
         rules_outdated,
+        unlike_live,
         owners_differ,
         need,
     }

@@ -4,7 +4,7 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
-use super::{Facts, Renderings, around, claims, obstacle};
+use super::{Facts, Renderings, around, claims, likeness, obstacle};
 use crate::stores::Pokes;
 
 /// All of them, and whether the release can be used as it is written.
@@ -30,7 +30,9 @@ pub(super) fn gather(
     obstacles.extend(around::policy_gaps(facts));
     obstacles.extend(around::rules(facts));
     obstacles.extend(around::unmanaged(facts));
+    obstacles.extend(switches(facts, renderings));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
+    obstacles.extend(likeness::unlike(facts, renderings));
     obstacles.extend(judged_by_time(facts));
     (obstacles, renderings.refusals.is_empty())
 }
@@ -69,6 +71,30 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }
+    found
+}
+
+/// What would lose requests if it were turned at once, and whose owner doesn't accept that. A Service that isn't there yet
+/// is looked at as the release has it: its first install loses nothing.
+fn switches(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    let mut accepted = true;
+    for service in &facts.services {
+        let there = facts.stores.services.get(&facts.names.namespace, &service.name).map(|view| view.value());
+        let written = renderings.services.iter().find(|wanted| wanted.name == service.name);
+        let written = written.map(|wanted| wanted.template.to_value());
+        if [&there, &written].into_iter().flatten().any(teal_traffic::may_switch) {
+            continue;
+        }
+        accepted = false;
+        let Some(Err(refusal)) = there.or(written).as_ref().map(teal_traffic::overlap_problem) else {
+            continue;
+        };
+        found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+    }
+    let gates = |finding: &&teal_release::Finding| finding.kind == FindingKind::ReadinessGates && !accepted;
+    let gated = renderings.findings.iter().filter(gates);
+    found.extend(gated.map(|gate| obstacle("ServiceUnsupported", gate.message.clone(), Stops::Rollout)));
     found
 }
 

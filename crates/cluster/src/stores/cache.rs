@@ -194,6 +194,11 @@ impl<V: View> Cache<V> {
         self.read(|state| state.shelf.objects.values().cloned().collect())
     }
 
+    /// Those of all namespaces that are wanted.
+    pub(crate) fn select(&self, wanted: impl Fn(&V) -> bool) -> Vec<Arc<V>> {
+        self.read(|state| state.shelf.objects.values().filter(|view| wanted(view)).cloned().collect())
+    }
+
     /// Whether the first list is complete.
     pub(crate) fn is_ready(&self) -> bool {
         self.read(|state| state.ready)

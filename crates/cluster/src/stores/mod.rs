@@ -120,13 +120,26 @@ impl Stores {
         }
     }
 
-    /// The objects of a kind around the routes: in one namespace, or in all of them.
-    pub(crate) fn around(&self, kind: Known, namespace: Option<&str>) -> Vec<Value> {
-        let Some((_, cache)) = self.around.iter().find(|(known, _)| *known == kind) else {
-            return Vec::new();
-        };
-        let views = namespace.map_or_else(|| cache.all(), |namespace| cache.group(namespace, ""));
+    /// The objects of a kind around the routes in a namespace.
+    pub(crate) fn around(&self, kind: Known, namespace: &str) -> Vec<Value> {
+        let cache = self.around.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache);
+        let views = cache.map(|cache| cache.group(namespace, "")).unwrap_or_default();
         views.iter().map(|view| view.value()).collect()
+    }
+
+    /// Those of all namespaces that are wanted.
+    pub(crate) fn all_around(&self, kind: Known, wanted: impl Fn(&JsonView) -> bool) -> Vec<Value> {
+        let cache = self.around.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache);
+        let views = cache.map(|cache| cache.select(wanted)).unwrap_or_default();
+        views.iter().map(|view| view.value()).collect()
+    }
+
+    /// An object around the routes, as a watch would bring it.
+    #[cfg(test)]
+    pub(crate) fn offer_around(&self, kind: Known, object: &Value) {
+        if let Some(cache) = self.mesh(kind) {
+            offer(cache, JsonView::of(object.clone(), &kind.api_version(), kind.kind));
+        }
     }
 
     /// Whether every first list is complete: planning on less would take what isn't listed yet for gone.
@@ -181,11 +194,11 @@ pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
         .collect()
 }
 
-/// The DestinationRules that can hold for a Service of the namespace.
-pub(crate) fn rules(stores: &Stores, namespace: &str, root: &str) -> Vec<Value> {
-    let mut views = stores.destination_rules.group(namespace, "");
-    if root != namespace {
-        views.extend(stores.destination_rules.group(root, ""));
-    }
-    views.iter().map(|view| view.value()).collect()
+/// The DestinationRules that can hold for clients in these namespaces, of which one is the Service's.
+pub(crate) fn rules(stores: &Stores, clients: &[String], root: &str) -> Vec<Value> {
+    let mut namespaces: Vec<&str> = clients.iter().map(String::as_str).chain([root]).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let views = namespaces.into_iter().flat_map(|namespace| stores.destination_rules.group(namespace, ""));
+    views.map(|view| view.value()).collect()
 }

@@ -259,6 +259,10 @@ impl Watches {
             let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
+                // Callers in other namespaces are ruled by objects of theirs.
+                for service in view.far_services() {
+                    pokes.referrers(What::Service, &service);
+                }
                 if kind == kinds::VIRTUAL_SERVICE && pokes.referrers(What::VirtualService, &id) {
                     return;
                 }

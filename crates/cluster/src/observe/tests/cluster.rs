@@ -8,7 +8,7 @@ use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Slot, Time};
 
 use crate::config::Config;
-use crate::kinds;
+use crate::kinds::{self, Known};
 use crate::memory::Memory;
 use crate::observe::{Scene, Seen, observe};
 use crate::rendering::{For, RenderKey, render};
@@ -242,9 +242,15 @@ impl Hand {
 
     /// The same Service, written again.
     pub(super) fn touch(&mut self, name: &str) {
+        self.edit(name, |_| {});
+    }
+
+    /// A Service, written by somebody.
+    pub(super) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Value)) {
         let version = self.next();
         let mut object = self.stores.services.get("shop", name).expect("a Service").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
+        change(&mut object);
         self.stores.offer(kinds::SERVICE, &object);
     }
 
@@ -275,6 +281,28 @@ impl Hand {
             "spec": {"hosts": ["web"], "http": [{"name": "primary", "route": destinations}]},
         });
         self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
+    }
+
+    /// An object around the routes, in any namespace.
+    pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
+        let version = self.next();
+        self.stores.offer_around(
+            kind,
+            &json!({
+                "metadata": {"name": "theirs", "namespace": namespace, "uid": format!("uid-{version}"),
+                    "resourceVersion": version.to_string()},
+                "spec": spec,
+            }),
+        );
+    }
+
+    /// The route belongs to these gateways.
+    pub(super) fn gateways(&mut self, gateways: &Value) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["spec"]["gateways"] = gateways.clone();
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
     /// Routes are written against what other hands left there.
