@@ -42,6 +42,14 @@ words! {
         JudgedByTimeOnly,
         /// A workload behind no traffic Service would work in both colors at once.
         WorksInBothColors,
+        /// A workload or configuration of the release calls a traffic Service, which from a candidate leads to live.
+        InnerCallToRole,
+        /// Something of the release names an inner Service without its color: nothing has that name.
+        NameWithoutColor,
+        /// A traffic Service selects the pods of a Job.
+        JobReceivesTraffic,
+        /// A Role permits an object by a name that gets a color.
+        RoleNamesColored,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.

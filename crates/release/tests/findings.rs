@@ -5,6 +5,7 @@
 mod common;
 
 use common::{context, fixture};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use teal_plan::Color;
 use teal_release::{Finding, FindingKind, render};
@@ -102,4 +103,27 @@ fn rule_11_readiness_gates_behind_a_traffic_service_are_named() {
     let found = gated(place("front"));
     only(&found, FindingKind::ReadinessGates, "Deployment front", "teal.dev/switch: AtOnce on Service front");
     assert_eq!(gated(place("api")), [], "behind no traffic Service they wait for nobody");
+}
+
+/// A warning that is always there is noise.
+#[test]
+fn the_examples_are_in_order() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let files = ["shop", "valid"].into_iter().flat_map(|name| std::fs::read_dir(folder.join(name)).unwrap());
+    let mut seen = 0;
+    for file in files.map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let documents = serde_yaml::Deserializer::from_str(&text).map(|d| Value::deserialize(d).unwrap());
+        for rollout in documents.filter(|document| document["kind"] == "Rollout") {
+            let manifests = rollout["spec"]["release"]["manifests"].as_array().unwrap();
+            let services = rollout["spec"]["traffic"]["services"].as_array().unwrap();
+            let services = services.iter().map(|service| service["name"].as_str().unwrap().to_owned());
+            let context = context(manifests, services.collect(), Color::Green);
+            // Some show a field and no more.
+            let Ok(rendered) = render(manifests, &context) else { continue };
+            assert_eq!(rendered.findings, [], "{}", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen} Rollouts");
 }

@@ -51,9 +51,17 @@ fn never_runs(job: &str) -> Obstacle {
     obstacle("ReleaseInvalid", message, Stops::Everything)
 }
 
+/// Each has a condition of its own; gates stop the rollout, see [`switches`].
 fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
-    matches!(finding.kind, FindingKind::RunsInBothColors)
-        .then(|| obstacle("WorksInBothColors", finding.message.clone(), Stops::Nothing))
+    let condition = match finding.kind {
+        FindingKind::RunsInBothColors => "WorksInBothColors",
+        FindingKind::InnerCallToRole => "InnerCallToRole",
+        FindingKind::NameWithoutColor => "NameWithoutColor",
+        FindingKind::JobReceivesTraffic => "JobReceivesTraffic",
+        FindingKind::RoleNamesColored => "RoleNamesColored",
+        FindingKind::ReadinessGates => return None,
+    };
+    Some(obstacle(condition, finding.message.clone(), Stops::Nothing))
 }
 
 /// A Service in the cluster that can't have roles, or whose ports the release would take from callers.

@@ -313,13 +313,17 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-const WARNINGS: [&str; 10] = [
+const WARNINGS: [&str; 14] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
     "HostNotExported",
     "DestinationRuleUnsupported",
     "WorksInBothColors",
+    "InnerCallToRole",
+    "NameWithoutColor",
+    "JobReceivesTraffic",
+    "RoleNamesColored",
     "JudgedByTimeOnly",
     "LiveRepaired",
     "MarksEdited",

@@ -171,10 +171,17 @@ fn what_stops_nothing_is_said_all_the_same() {
     let warned = of(&s);
     assert_eq!(condition(&warned, "Accepted"), Some((true, "Accepted".to_owned())), "a warning has its own");
     assert_eq!(condition(&warned, "LiveRepaired"), Some((true, "Found".to_owned())));
-    for stranger in ["HostNotExported", "DestinationRuleUnsupported"] {
-        s.world.obstacles[0].reason = stranger.to_owned();
-        assert_eq!(condition(&of(&s), "Accepted"), Some((true, "Accepted".to_owned())), "{stranger}");
-        assert_eq!(condition(&of(&s), stranger), Some((true, "Found".to_owned())));
+    for warning in [
+        "HostNotExported",
+        "DestinationRuleUnsupported",
+        "InnerCallToRole",
+        "NameWithoutColor",
+        "JobReceivesTraffic",
+        "RoleNamesColored",
+    ] {
+        s.world.obstacles[0].reason = warning.to_owned();
+        assert_eq!(condition(&of(&s), "Accepted"), Some((true, "Accepted".to_owned())), "{warning}");
+        assert_eq!(condition(&of(&s), warning), Some((true, "Found".to_owned())));
     }
     s.world.obstacles[0].reason = "NameTaken".to_owned();
     assert_eq!(condition(&of(&s), "Accepted"), Some((false, "NameTaken".to_owned())));

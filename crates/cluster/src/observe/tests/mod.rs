@@ -278,6 +278,30 @@ fn who_does_not_know_the_service_is_no_caller() {
 }
 
 #[test]
+fn rule_14_what_a_release_gets_wrong_about_colors_is_told_and_stops_nothing() {
+    let calls = |url: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"url": url}});
+    let inner = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"restartPolicy": "Never",
+            "containers": [{"name": "c", "image": "c:1"}]}}}});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["settings"], "verbs": ["get"]}]});
+    for (condition, manifests) in [
+        ("InnerCallToRole", vec![calls("http://web:80")]),
+        ("NameWithoutColor", vec![inner, calls("http://api:80")]),
+        ("JobReceivesTraffic", vec![job]),
+        ("RoleNamesColored", vec![role, calls("http://elsewhere.example")]),
+    ] {
+        let mut hand = Hand::new();
+        manifests.into_iter().for_each(|manifest| hand.manifest(manifest));
+        let found = hand.look(0).snapshot.world.obstacles;
+        let said: Vec<_> = found.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+        assert_eq!(said, [(condition, Stops::Nothing)], "{found:?}");
+    }
+}
+
+#[test]
 fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
     let mut hand = Hand::new();
     hand.install();
