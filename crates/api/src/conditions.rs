@@ -164,6 +164,8 @@ words! {
         SourceNotFound,
         /// Accepted: a Sidecar does not let callers see the candidate's host.
         HostNotExported,
+        /// Accepted: callers are in Istio's ambient mode and no waypoint stands before the Service.
+        WaypointMissing,
         /// Accepted: Istio's kinds are not installed.
         MeshNotInstalled,
         /// Accepted, Stalled: the content of the release changes again and again.

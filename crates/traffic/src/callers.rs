@@ -6,6 +6,10 @@ use crate::object::{annotation, list, namespace};
 
 /// Annotation of a Service with the namespaces whose proxies know it.
 pub(crate) const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// Label of a Service or namespace with the waypoint before it.
+pub const USE_WAYPOINT: &str = "istio.io/use-waypoint";
+/// Label of a namespace or pod: which proxies carry its requests.
+pub const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 /// Stands among the gateways of a `VirtualService` for all sidecars.
 const SIDECARS: &str = "mesh";
 

@@ -28,7 +28,7 @@ mod service;
 mod share;
 mod weigh;
 
-pub use callers::{exported_to, gateway_namespaces, holds_in_mesh};
+pub use callers::{DATAPLANE_MODE, USE_WAYPOINT, exported_to, gateway_namespaces, holds_in_mesh};
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;

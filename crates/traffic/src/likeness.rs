@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use json_patch::Patch;
 use serde_json::{Map, Value, json};
 
-use crate::callers::EXPORT_TO;
+use crate::callers::{EXPORT_TO, USE_WAYPOINT};
 use crate::draft::{Draft, Path};
 use crate::object::{annotation, list, map, text};
 use crate::service::{FOLLOWED, service_problem, without_node_port};
@@ -13,7 +13,7 @@ use crate::{ObjectName, Refusal, RoleService};
 
 /// Label that Istio's ambient mode reads from a Service. Its companion names the namespace of the same waypoint: one
 /// without the other would point to a waypoint that isn't there.
-const WAYPOINT_LABELS: [&str; 2] = ["istio.io/use-waypoint", "istio.io/use-waypoint-namespace"];
+const WAYPOINT_LABELS: [&str; 2] = [USE_WAYPOINT, "istio.io/use-waypoint-namespace"];
 /// Further fields that are taken over when the candidate's Service is made; the API server binds them to its addresses,
 /// so that they can't follow.
 const TAKEN_ONCE: [&str; 2] = ["ipFamilies", "ipFamilyPolicy"];

@@ -1,6 +1,7 @@
 //! From what the caches hold to what the planner looks at. Pure but for the memory of since when things have been so:
 //! the same caches, memory and time give the same snapshot.
 
+mod ambient;
 mod around;
 mod callers;
 mod claims;

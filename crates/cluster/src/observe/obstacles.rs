@@ -4,7 +4,7 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
-use super::{Facts, Renderings, around, claims, likeness, obstacle};
+use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle};
 use crate::stores::Pokes;
 
 /// All of them, and whether the release can be used as it is written.
@@ -29,6 +29,7 @@ pub(super) fn gather(
     obstacles.extend(around::hidden_hosts(facts));
     obstacles.extend(around::policy_gaps(facts));
     obstacles.extend(around::rules(facts));
+    obstacles.extend(ambient::waypoints(facts));
     obstacles.extend(around::unmanaged(facts));
     obstacles.extend(switches(facts, renderings));
     obstacles.extend(renderings.findings.iter().filter_map(finding));

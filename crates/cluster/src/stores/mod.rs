@@ -23,7 +23,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
-pub(crate) use namespaces::Going;
+pub(crate) use namespaces::{Ambient, Going};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
@@ -53,6 +53,8 @@ pub(crate) struct Stores {
     pub(crate) admission: Admission,
     /// Namespaces that are being deleted.
     pub(crate) namespaces: Going,
+    /// Namespaces in ambient mode.
+    pub(crate) ambient: Ambient,
 }
 
 impl Stores {
@@ -155,6 +157,7 @@ impl Stores {
             && self.revisions.is_ready()
             && self.admission.is_ready()
             && self.namespaces.is_ready()
+            && self.ambient.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
     }
 

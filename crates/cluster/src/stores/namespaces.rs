@@ -1,15 +1,17 @@
-//! Namespaces that are being deleted: the API server makes nothing in them any more, and what was there need not be
-//! kept in order. Watched by their phase, so that a cluster of ten thousand namespaces costs no more than one that goes.
+//! What must be known of namespaces: which are being deleted (the API server makes nothing in them any more, and what was
+//! there need not be kept in order), and which are in Istio's ambient mode. Watched by phase and by label, so that a cluster
+//! of ten thousand namespaces costs no more than those that are meant.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use futures::StreamExt;
 use kube::api::DynamicObject;
-use kube::core::PartialObjectMeta;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
+use teal_traffic::{DATAPLANE_MODE, USE_WAYPOINT};
 
 use super::watch::{is_refused, name};
 use super::{Poke, Pokes};
@@ -20,56 +22,109 @@ const NAMESPACE: Known =
 
 /// Which namespaces are being deleted.
 #[derive(Default)]
-pub(crate) struct Going(RwLock<State>);
+pub(crate) struct Going(Picked<()>);
 
+/// Which namespaces are in ambient mode, and the waypoint that each names.
 #[derive(Default)]
-enum State {
-    /// The first list isn't there yet.
-    #[default]
-    Unlisted,
-    /// The account may not look: whoever must know asks for one namespace.
-    Unknown,
-    Known(BTreeSet<String>),
-}
+pub(crate) struct Ambient(Picked<Option<String>>);
 
 impl Going {
     /// Whether it is known, or known that it will not be.
     pub(crate) fn is_ready(&self) -> bool {
-        !matches!(*self.0.read().unwrap_or_else(PoisonError::into_inner), State::Unlisted)
+        self.0.is_ready()
     }
 
     /// Whether a namespace is being deleted; nothing where that isn't known.
     pub(crate) fn goes(&self, namespace: &str) -> Option<bool> {
-        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Unlisted | State::Unknown => None,
-            State::Known(names) => Some(names.contains(namespace)),
-        }
+        self.0.look(|names| names.contains_key(namespace))
     }
 
     /// Follows them until it is dropped.
     pub(crate) async fn follow(&self, client: Client, pokes: &Pokes) {
+        self.0.follow(client, Config::default().fields("status.phase=Terminating"), pokes, |_| ()).await;
+    }
+}
+
+impl Ambient {
+    /// Whether it is known, or known that it will not be.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    /// Where a namespace is known to be in ambient mode: the waypoint that it names.
+    pub(crate) fn waypoint(&self, namespace: &str) -> Option<Option<String>> {
+        self.0.look(|names| names.get(namespace).cloned()).flatten()
+    }
+
+    /// Follows them until it is dropped.
+    pub(crate) async fn follow(&self, client: Client, pokes: &Pokes) {
+        let config = Config::default().labels(&format!("{DATAPLANE_MODE}=ambient"));
+        self.0.follow(client, config, pokes, |metadata| waypoint(metadata)).await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn put(&self, namespace: &str, waypoint: Option<&str>) {
+        self.0.set(State::Known(BTreeMap::from([(namespace.to_owned(), waypoint.map(str::to_owned))])));
+    }
+}
+
+fn waypoint(metadata: &ObjectMeta) -> Option<String> {
+    metadata.labels.as_ref()?.get(USE_WAYPOINT).cloned()
+}
+
+/// Namespaces that a watch picks out, and what is kept of each.
+struct Picked<T>(RwLock<State<T>>);
+
+impl<T> Default for Picked<T> {
+    fn default() -> Self {
+        Self(RwLock::new(State::Unlisted))
+    }
+}
+
+enum State<T> {
+    /// The first list isn't there yet.
+    Unlisted,
+    /// The account may not look: whoever must know asks for one namespace.
+    Unknown,
+    Known(BTreeMap<String, T>),
+}
+
+impl<T> Picked<T> {
+    fn is_ready(&self) -> bool {
+        !matches!(*self.0.read().unwrap_or_else(PoisonError::into_inner), State::Unlisted)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, T>) -> R) -> Option<R> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Unlisted | State::Unknown => None,
+            State::Known(names) => Some(look(names)),
+        }
+    }
+
+    async fn follow(&self, client: Client, config: Config, pokes: &Pokes, read: impl Fn(&ObjectMeta) -> T) {
         let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &NAMESPACE.resource());
-        let config = Config::default().fields("status.phase=Terminating");
         let mut events = watcher(api, config).default_backoff().boxed();
-        let mut fresh = BTreeSet::new();
+        let mut fresh = BTreeMap::new();
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Init) => fresh.clear(),
                 Ok(Event::InitApply(object)) => {
-                    fresh.insert(name(&object.metadata));
+                    fresh.insert(name(&object.metadata), read(&object.metadata));
                 }
                 Ok(Event::InitDone) => {
                     let names = std::mem::take(&mut fresh);
-                    names.iter().for_each(|name| pokes.poke(Poke::Namespace(name.clone())));
+                    names.keys().for_each(|name| pokes.poke(Poke::Namespace(name.clone())));
                     self.set(State::Known(names));
                 }
                 Ok(Event::Apply(object)) => {
                     let name = name(&object.metadata);
-                    self.change(|names| names.insert(name.clone()));
+                    self.change(|names| drop(names.insert(name.clone(), read(&object.metadata))));
                     pokes.poke(Poke::Namespace(name));
                 }
                 Ok(Event::Delete(object)) => {
-                    self.change(|names| names.remove(&name(&object.metadata)));
+                    let name = name(&object.metadata);
+                    self.change(|names| drop(names.remove(&name)));
+                    pokes.poke(Poke::Namespace(name));
                 }
                 Err(error) => {
                     tracing::warn!(kind = "Namespace", %error, "can't be watched");
@@ -81,11 +136,11 @@ impl Going {
         }
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: State<T>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, T>)) {
         if let State::Known(names) = &mut *self.0.write().unwrap_or_else(PoisonError::into_inner) {
             change(names);
         }
@@ -100,11 +155,21 @@ mod tests {
     fn what_was_not_listed_is_not_known() {
         let going = Going::default();
         assert_eq!((going.is_ready(), going.goes("shop")), (false, None));
-        going.set(State::Unknown);
+        going.0.set(State::Unknown);
         assert_eq!((going.is_ready(), going.goes("shop")), (true, None));
-        going.set(State::Known(BTreeSet::from(["shop".to_owned()])));
+        going.0.set(State::Known(BTreeMap::from([("shop".to_owned(), ())])));
         assert_eq!((going.goes("shop"), going.goes("play")), (Some(true), Some(false)));
-        going.change(|names| names.remove("shop"));
+        going.0.change(BTreeMap::clear);
         assert_eq!(going.goes("shop"), Some(false));
+    }
+
+    #[test]
+    fn of_a_namespace_in_ambient_mode_its_waypoint_is_known() {
+        let ambient = Ambient::default();
+        assert_eq!((ambient.is_ready(), ambient.waypoint("shop")), (false, None));
+        ambient.put("shop", Some("edge"));
+        assert_eq!((ambient.waypoint("shop"), ambient.waypoint("play")), (Some(Some("edge".into())), None));
+        ambient.put("shop", None);
+        assert_eq!(ambient.waypoint("shop"), Some(None));
     }
 }

@@ -50,6 +50,7 @@ impl Watches {
         tasks.spawn(Arc::clone(&self).follow_optional());
         tasks.spawn(Arc::clone(&self).admission());
         tasks.spawn(Arc::clone(&self).namespaces());
+        tasks.spawn(Arc::clone(&self).ambient());
         while tasks.join_next().await.is_some() {}
     }
 
@@ -59,6 +60,10 @@ impl Watches {
 
     async fn namespaces(self: Arc<Self>) {
         self.stores.namespaces.follow(self.access.client(), &self.pokes).await;
+    }
+
+    async fn ambient(self: Arc<Self>) {
+        self.stores.ambient.follow(self.access.client(), &self.pokes).await;
     }
 
     fn always(self: &Arc<Self>) -> Vec<futures::future::BoxFuture<'static, ()>> {

@@ -296,6 +296,21 @@ impl Hand {
         );
     }
 
+    /// The Rollout's namespace is in ambient mode, and names this waypoint.
+    pub(super) fn ambient(&mut self, waypoint: Option<&str>) {
+        self.stores.ambient.put("shop", waypoint);
+    }
+
+    /// One more ready pod of blue, with a label of its own.
+    pub(super) fn pod(&mut self, key: &str, value: &str) {
+        self.pods(Color::Blue, &[true; 4]);
+        let version = self.next();
+        let mut pod = (*self.stores.pods.get("shop", "pod-3").expect("a pod")).clone();
+        pod.version = version;
+        pod.labels.push((key.to_owned(), value.to_owned()));
+        self.stores.pods.offer(pod);
+    }
+
     /// The route belongs to these gateways.
     pub(super) fn gateways(&mut self, gateways: &Value) {
         let version = self.next();

@@ -302,6 +302,41 @@ fn rule_14_what_a_release_gets_wrong_about_colors_is_told_and_stops_nothing() {
 }
 
 #[test]
+fn rule_13_ambient_mode_without_a_waypoint_stops_the_rollout() {
+    let missing = |hand: &mut Hand| !told(hand, 0, "WaypointMissing").is_empty();
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!missing(&mut hand));
+    hand.ambient(None);
+    let seen = hand.look(0).snapshot;
+    let refused = seen.stopped(Stops::Rollout).expect("an obstacle");
+    for words in
+        ["Service shop/web: metadata.labels[istio.io/use-waypoint]", "Namespace shop", "name a waypoint"]
+    {
+        assert!(refused.message.contains(words), "{}", refused.message);
+    }
+    hand.ambient(Some("edge"));
+    assert!(!missing(&mut hand), "the namespace names one");
+    hand.edit("web", |service| service["metadata"]["labels"]["istio.io/use-waypoint"] = json!("none"));
+    assert!(missing(&mut hand), "and the Service doesn't want it");
+    hand.gateways(&json!(["edge/public"]));
+    assert!(!missing(&mut hand), "gateways divide by themselves");
+    hand.gateways(&json!(["edge/public", "mesh"]));
+    assert!(missing(&mut hand));
+    hand.edit("web", |service| service["metadata"]["labels"]["istio.io/use-waypoint"] = json!("own"));
+    assert!(!missing(&mut hand));
+}
+
+#[test]
+fn rule_13_pods_may_be_in_ambient_mode_by_themselves() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.pod("istio.io/dataplane-mode", "ambient");
+    let found = told(&mut hand, 0, "WaypointMissing");
+    assert!(found.first().is_some_and(|message| message.contains("Pod shop/pod-3")), "{found:?}");
+}
+
+#[test]
 fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
     let mut hand = Hand::new();
     hand.install();
