@@ -32,7 +32,9 @@ pub use callers::{DATAPLANE_MODE, USE_WAYPOINT, exported_to, gateway_namespaces,
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;
-pub use epoch::{EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, claim, epoch_of};
+pub use epoch::{
+    EPOCH_LEAD, EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, believed, epoch_of, read_epoch,
+};
 pub use finding::{
     Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
 };

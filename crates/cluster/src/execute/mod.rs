@@ -28,10 +28,11 @@ use teal_traffic::{RoleService, Stamp};
 
 use crate::access::{Access, Target};
 use crate::config::Config;
+use crate::epochs::believed;
 use crate::error::Error;
 use crate::json;
 use crate::kinds::Known;
-use crate::observe::Names;
+use crate::observe::{Names, epoch_on};
 use crate::rendering::Rendering;
 use crate::stores::{ObjectId, Stores};
 
@@ -159,8 +160,14 @@ impl Order<'_> {
         if view.rollout_uid == self.names.uid { self.check_epoch(object, view.epoch) } else { Ok(()) }
     }
 
+    /// The epoch on an object, as far as it is believed.
+    fn epoch_on(&self, object: &Value) -> u64 {
+        believed(epoch_on(object, &self.names.uid), self.record)
+    }
+
     /// Refuses to write over a newer writer.
     fn check_epoch(&self, object: impl std::fmt::Display, found: u64) -> Result<(), Error> {
+        let found = believed(found, self.record);
         if found > self.record.epoch {
             return Err(Error::Outdated { object: object.to_string(), found, own: self.record.epoch });
         }

@@ -31,6 +31,7 @@ use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
 use crate::config::Config;
+use crate::epochs::believed;
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
@@ -232,6 +233,11 @@ impl<'a> Facts<'a> {
         [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect()
     }
 
+    /// An epoch on an object of this Rollout, as far as it is believed.
+    fn believed(&self, epoch: u64) -> u64 {
+        believed(epoch, &self.record)
+    }
+
     fn is_live(&self, slot: Slot) -> bool {
         self.record.live.is_some_and(|live| live.slot == slot)
     }
@@ -402,7 +408,8 @@ fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {
     let services = facts.services.iter().flat_map(|s| [&s.name, &s.candidate]);
     let services = services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
     let services = services.map(|view| view.epoch(&facts.names.uid));
-    own.chain(services).chain(routes.each.iter().map(|route| route.epoch)).max().unwrap_or(0)
+    let routes = routes.each.iter().map(|route| route.epoch);
+    own.chain(services).chain(routes).map(|epoch| facts.believed(epoch)).max().unwrap_or(0)
 }
 
 fn highest_counter(facts: &Facts<'_>) -> u32 {

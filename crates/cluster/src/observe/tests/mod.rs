@@ -471,6 +471,35 @@ fn a_forged_epoch_is_told_for_a_minute() {
 }
 
 #[test]
+fn rule_5_an_epoch_that_nobody_could_have_written_is_told_and_followed_by_nobody() {
+    for forged in ["9007199254740991", "4503599627370496", "99999999999"] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.annotate_route("epoch", forged);
+        let seen = hand.look(0).snapshot;
+        assert_eq!((seen.world.highest_epoch, seen.world.routes.epoch), (1, 0), "{forged}");
+        let found = told(&mut hand, 0, "MarksEdited");
+        assert!(found[0].contains(&format!("was {forged}, which Teal never wrote")), "{found:?}");
+    }
+}
+
+#[test]
+fn rule_5_without_a_record_an_epoch_leaves_numbers_to_go_on_with() {
+    for (forged, believed) in [("9007199254740991", 1), ("4503599627370496", 4_503_599_627_370_496)] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.commit(&json!({}));
+        hand.annotate_route("epoch", forged);
+        let seen = hand.look(0).snapshot;
+        assert_eq!(seen.world.highest_epoch, believed, "{forged}");
+        let teal_plan::Decision::Commit(commit) = teal_plan::plan(&seen).decision else {
+            panic!("{forged}: nothing is committed");
+        };
+        assert_eq!(commit.record.epoch, believed + 1, "{forged}");
+    }
+}
+
+#[test]
 fn of_two_rollouts_the_older_has_service_and_route() {
     for (what, created, services, claimed) in [
         ("older on the same Service", "2026-01-01T00:00:00Z", json!([{"name": "web"}]), 2),
