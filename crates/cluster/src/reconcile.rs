@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use teal_api::defaults::Filled;
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
-use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
@@ -17,7 +15,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, likeness, owners, policies, revision};
+use crate::execute::{Done, Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
@@ -137,8 +135,8 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         self.watching.looked(view, &seen, started.elapsed());
-        let kept = self.keep_up(rollout, &seen).await;
-        if goes_forward(&seen.snapshot.record, &plan) {
+        let kept = keep::up(&self.tools, rollout, &seen).await;
+        if plan.goes_forward(&seen.snapshot.record) {
             kept?;
             return self.carry_out(view, rollout, (&seen, &plan), memory).await;
         }
@@ -178,23 +176,6 @@ impl Reconciler {
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
-    }
-
-    /// What is kept up whatever else is planned: what holds for a host, while the candidate's is named, and who goes with
-    /// the Rollout. But not where the spec says to write nothing.
-    async fn keep_up(&self, rollout: &Rollout, seen: &Seen) -> Result<(), Error> {
-        let held_off = seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff;
-        let Some(filled) = seen.filled.as_ref().filter(|_| !held_off) else { return Ok(()) };
-        if seen.rules_outdated {
-            policies::make(&self.tools, &order(rollout, seen, filled)).await?;
-        }
-        if seen.unlike_live {
-            likeness::make(&self.tools, &order(rollout, seen, filled)).await?;
-        }
-        if seen.owners_differ {
-            owners::make(&self.tools, &order(rollout, seen, filled)).await?;
-        }
-        Ok(())
     }
 
     /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is
@@ -293,7 +274,7 @@ impl Reconciler {
             // Without a usable spec only the finalizer and answers could be written, and both can wait for it.
             return Ok(until(plan.wake_at, seen.snapshot.now));
         };
-        let order = order(rollout, seen, filled);
+        let order = Order::of(rollout, seen, filled);
         let done = execute(&self.tools, &order, effects).await;
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
@@ -437,21 +418,6 @@ impl Reconciler {
     }
 }
 
-fn order<'a>(rollout: &'a Rollout, seen: &'a Seen, filled: &'a Filled) -> Order<'a> {
-    Order {
-        rollout,
-        names: &seen.names,
-        record: &seen.snapshot.record,
-        filled,
-        services: &seen.services,
-        blue: seen.blue.clone(),
-        green: seen.green.clone(),
-        now: seen.snapshot.now,
-        repaired: Mutex::default(),
-        turned: Mutex::default(),
-    }
-}
-
 /// What the releases in the two colors are, in a few words.
 fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
     let of = |color, rendering: &Option<Arc<crate::rendering::Rendering>>| {
@@ -567,17 +533,6 @@ fn starts(phase: &Phase, plan: &Plan) -> bool {
             false
         }
     }
-}
-
-/// Whether a plan brings the candidate nearer to callers.
-fn goes_forward(record: &teal_plan::Record, plan: &Plan) -> bool {
-    let Decision::Act(effects) = &plan.decision else { return false };
-    let candidate = record.candidate.map(|candidate| candidate.slot);
-    effects.iter().any(|effect| match effect {
-        Effect::EnterRoutes | Effect::RaiseWeight(_) => true,
-        Effect::PointLive(slot) => Some(*slot) == candidate,
-        _ => false,
-    })
 }
 
 /// While the machine goes through motions, its words change with each of them.

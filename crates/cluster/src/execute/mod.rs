@@ -4,9 +4,10 @@
 mod answer;
 mod finalizer;
 mod fresh;
-pub(crate) mod likeness;
-pub(crate) mod owners;
-pub(crate) mod policies;
+pub(crate) mod keep;
+mod likeness;
+mod owners;
+mod policies;
 mod release;
 pub(crate) mod revision;
 mod roles;
@@ -32,7 +33,7 @@ use crate::epochs::believed;
 use crate::error::Error;
 use crate::json;
 use crate::kinds::Known;
-use crate::observe::{Names, epoch_on};
+use crate::observe::{Names, Seen, epoch_on};
 use crate::rendering::Rendering;
 use crate::stores::{ObjectId, Stores};
 
@@ -117,6 +118,24 @@ pub(crate) const fn word(effect: &Effect) -> &'static str {
         Effect::LeaveRoutes => "LeaveRoutes",
         Effect::Vacate { .. } => "Vacate",
         Effect::Answer { .. } => "Answer",
+    }
+}
+
+impl<'a> Order<'a> {
+    /// From what was seen.
+    pub(crate) fn of(rollout: &'a Rollout, seen: &'a Seen, filled: &'a Filled) -> Self {
+        Self {
+            rollout,
+            names: &seen.names,
+            record: &seen.snapshot.record,
+            filled,
+            services: &seen.services,
+            blue: seen.blue.clone(),
+            green: seen.green.clone(),
+            now: seen.snapshot.now,
+            repaired: Mutex::default(),
+            turned: Mutex::default(),
+        }
     }
 }
 

@@ -5,12 +5,10 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_traffic::{DATAPLANE_MODE, RoleService, USE_WAYPOINT};
 
 use super::{Facts, obstacle};
-use crate::stores::PodView;
+use crate::stores::{NO_WAYPOINT, PodView};
 
 /// Asks for a sidecar, beside which there is no ambient mode.
 const SIDECAR: &str = "sidecar.istio.io/inject";
-/// The value of a label that takes back what the namespace says.
-const NONE: &str = "none";
 
 /// Services whose weights would be ignored. Gateways divide by themselves, so routes that belong to gateways alone are fine.
 pub(super) fn waypoints(facts: &Facts<'_>) -> Vec<Obstacle> {
@@ -24,12 +22,11 @@ pub(super) fn waypoints(facts: &Facts<'_>) -> Vec<Obstacle> {
     }
     let namespace = facts.stores.ambient.waypoint(&facts.names.namespace);
     let Some(source) = source(facts, namespace.is_some()) else { return Vec::new() };
-    let by_namespace = namespace.flatten();
     let missing = |service: &&RoleService| {
         let there = facts.stores.services.get(&facts.names.namespace, &service.name).map(|view| view.value());
         let label =
             there.as_ref().and_then(|there| there.pointer("/metadata/labels")?.get(USE_WAYPOINT)?.as_str());
-        label.or(by_namespace.as_deref()).is_none_or(|name| name == NONE)
+        label.or(namespace.as_deref()).is_none_or(|name| name == NO_WAYPOINT)
     };
     facts.services.iter().filter(missing).map(|service| told(service, &source)).collect()
 }

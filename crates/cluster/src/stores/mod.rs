@@ -23,7 +23,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
-pub(crate) use namespaces::{Ambient, Going};
+pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]

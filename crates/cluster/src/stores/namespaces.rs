@@ -22,11 +22,14 @@ const NAMESPACE: Known =
 
 /// Which namespaces are being deleted.
 #[derive(Default)]
-pub(crate) struct Going(Picked<()>);
+pub(crate) struct Going(Picked);
 
-/// Which namespaces are in ambient mode, and the waypoint that each names.
+/// Which namespaces are in ambient mode, and the waypoint that each names, or [`NO_WAYPOINT`].
 #[derive(Default)]
-pub(crate) struct Ambient(Picked<Option<String>>);
+pub(crate) struct Ambient(Picked);
+
+/// What a label says that names no waypoint.
+pub(crate) const NO_WAYPOINT: &str = "none";
 
 impl Going {
     /// Whether it is known, or known that it will not be.
@@ -41,7 +44,9 @@ impl Going {
 
     /// Follows them until it is dropped.
     pub(crate) async fn follow(&self, client: Client, pokes: &Pokes) {
-        self.0.follow(client, Config::default().fields("status.phase=Terminating"), pokes, |_| ()).await;
+        self.0
+            .follow(client, Config::default().fields("status.phase=Terminating"), pokes, |_| String::new())
+            .await;
     }
 }
 
@@ -52,56 +57,60 @@ impl Ambient {
     }
 
     /// Where a namespace is known to be in ambient mode: the waypoint that it names.
-    pub(crate) fn waypoint(&self, namespace: &str) -> Option<Option<String>> {
+    pub(crate) fn waypoint(&self, namespace: &str) -> Option<String> {
         self.0.look(|names| names.get(namespace).cloned()).flatten()
     }
 
     /// Follows them until it is dropped.
     pub(crate) async fn follow(&self, client: Client, pokes: &Pokes) {
         let config = Config::default().labels(&format!("{DATAPLANE_MODE}=ambient"));
-        self.0.follow(client, config, pokes, |metadata| waypoint(metadata)).await;
+        self.0.follow(client, config, pokes, waypoint).await;
     }
 
     #[cfg(test)]
-    pub(crate) fn put(&self, namespace: &str, waypoint: Option<&str>) {
-        self.0.set(State::Known(BTreeMap::from([(namespace.to_owned(), waypoint.map(str::to_owned))])));
+    pub(crate) fn put(&self, namespace: &str, waypoint: &str) {
+        self.0.set(State::Known(BTreeMap::from([(namespace.to_owned(), waypoint.to_owned())])));
     }
 }
 
-fn waypoint(metadata: &ObjectMeta) -> Option<String> {
-    metadata.labels.as_ref()?.get(USE_WAYPOINT).cloned()
+fn waypoint(metadata: &ObjectMeta) -> String {
+    let named = metadata.labels.as_ref().and_then(|labels| labels.get(USE_WAYPOINT));
+    named.map_or(NO_WAYPOINT, String::as_str).to_owned()
 }
 
 /// Namespaces that a watch picks out, and what is kept of each.
-struct Picked<T>(RwLock<State<T>>);
+#[derive(Default)]
+struct Picked(RwLock<State>);
 
-impl<T> Default for Picked<T> {
-    fn default() -> Self {
-        Self(RwLock::new(State::Unlisted))
-    }
-}
-
-enum State<T> {
+#[derive(Default)]
+enum State {
     /// The first list isn't there yet.
+    #[default]
     Unlisted,
     /// The account may not look: whoever must know asks for one namespace.
     Unknown,
-    Known(BTreeMap<String, T>),
+    Known(BTreeMap<String, String>),
 }
 
-impl<T> Picked<T> {
+impl Picked {
     fn is_ready(&self) -> bool {
         !matches!(*self.0.read().unwrap_or_else(PoisonError::into_inner), State::Unlisted)
     }
 
-    fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, T>) -> R) -> Option<R> {
+    fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, String>) -> R) -> Option<R> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
             State::Unlisted | State::Unknown => None,
             State::Known(names) => Some(look(names)),
         }
     }
 
-    async fn follow(&self, client: Client, config: Config, pokes: &Pokes, read: impl Fn(&ObjectMeta) -> T) {
+    async fn follow(
+        &self,
+        client: Client,
+        config: Config,
+        pokes: &Pokes,
+        read: impl Fn(&ObjectMeta) -> String,
+    ) {
         let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &NAMESPACE.resource());
         let mut events = watcher(api, config).default_backoff().boxed();
         let mut fresh = BTreeMap::new();
@@ -136,11 +145,11 @@ impl<T> Picked<T> {
         }
     }
 
-    fn set(&self, state: State<T>) {
+    fn set(&self, state: State) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, T>)) {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
         if let State::Known(names) = &mut *self.0.write().unwrap_or_else(PoisonError::into_inner) {
             change(names);
         }
@@ -157,7 +166,7 @@ mod tests {
         assert_eq!((going.is_ready(), going.goes("shop")), (false, None));
         going.0.set(State::Unknown);
         assert_eq!((going.is_ready(), going.goes("shop")), (true, None));
-        going.0.set(State::Known(BTreeMap::from([("shop".to_owned(), ())])));
+        going.0.set(State::Known(BTreeMap::from([("shop".to_owned(), String::new())])));
         assert_eq!((going.goes("shop"), going.goes("play")), (Some(true), Some(false)));
         going.0.change(BTreeMap::clear);
         assert_eq!(going.goes("shop"), Some(false));
@@ -167,9 +176,11 @@ mod tests {
     fn of_a_namespace_in_ambient_mode_its_waypoint_is_known() {
         let ambient = Ambient::default();
         assert_eq!((ambient.is_ready(), ambient.waypoint("shop")), (false, None));
-        ambient.put("shop", Some("edge"));
-        assert_eq!((ambient.waypoint("shop"), ambient.waypoint("play")), (Some(Some("edge".into())), None));
-        ambient.put("shop", None);
-        assert_eq!(ambient.waypoint("shop"), Some(None));
+        ambient.put("shop", &waypoint(&ObjectMeta::default()));
+        assert_eq!(ambient.waypoint("shop").as_deref(), Some(NO_WAYPOINT));
+        let labels = BTreeMap::from([(USE_WAYPOINT.to_owned(), "edge".to_owned())]);
+        ambient.put("shop", &waypoint(&ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }));
+        assert_eq!(ambient.waypoint("shop").as_deref(), Some("edge"));
+        assert_eq!(ambient.waypoint("play"), None);
     }
 }

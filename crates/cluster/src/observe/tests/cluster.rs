@@ -296,8 +296,8 @@ impl Hand {
         );
     }
 
-    /// The Rollout's namespace is in ambient mode, and names this waypoint.
-    pub(super) fn ambient(&mut self, waypoint: Option<&str>) {
+    /// The Rollout's namespace is in ambient mode, and names this waypoint, or "none".
+    pub(super) fn ambient(&mut self, waypoint: &str) {
         self.stores.ambient.put("shop", waypoint);
     }
 

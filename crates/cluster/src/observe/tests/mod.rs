@@ -272,7 +272,7 @@ fn who_does_not_know_the_service_is_no_caller() {
     hand.around(kinds::VIRTUAL_SERVICE, "tenant", &spec);
     assert_eq!(told(&mut hand, 0, "UnmanagedRoutes").len(), 1);
     hand.edit("web", |service| {
-        service["metadata"]["annotations"]["networking.istio.io/exportTo"] = json!("., edge")
+        service["metadata"]["annotations"]["networking.istio.io/exportTo"] = json!("., edge");
     });
     assert_eq!(told(&mut hand, 0, "UnmanagedRoutes"), [] as [&str; 0]);
 }
@@ -307,7 +307,7 @@ fn rule_13_ambient_mode_without_a_waypoint_stops_the_rollout() {
     let mut hand = Hand::new();
     hand.install();
     assert!(!missing(&mut hand));
-    hand.ambient(None);
+    hand.ambient("none");
     let seen = hand.look(0).snapshot;
     let refused = seen.stopped(Stops::Rollout).expect("an obstacle");
     for words in
@@ -315,7 +315,7 @@ fn rule_13_ambient_mode_without_a_waypoint_stops_the_rollout() {
     {
         assert!(refused.message.contains(words), "{}", refused.message);
     }
-    hand.ambient(Some("edge"));
+    hand.ambient("edge");
     assert!(!missing(&mut hand), "the namespace names one");
     hand.edit("web", |service| service["metadata"]["labels"]["istio.io/use-waypoint"] = json!("none"));
     assert!(missing(&mut hand), "and the Service doesn't want it");
