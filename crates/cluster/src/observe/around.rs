@@ -12,7 +12,7 @@ use super::callers::Callers;
 use super::routes::selectors;
 use super::{Facts, obstacle};
 use crate::kinds;
-use crate::stores::{JsonView, View};
+use crate::stores::{JsonView, ObjectId, View};
 
 /// Sidecars that let callers see the live host and not the candidate's. Another namespace's hurts its own callers alone, and
 /// has no say in whether this one may roll out.
@@ -21,12 +21,13 @@ pub(super) fn hidden_hosts(facts: &Facts<'_>) -> Vec<Obstacle> {
     let mesh = &facts.config.mesh;
     let found = facts.services.iter().flat_map(|service| {
         let (live, candidate) = (service.live_host(mesh), service.candidate_host(mesh));
-        // Thousands of Sidecars name other hosts, or all of them.
+        // One that names both hosts, or all of them, is not looked at closely.
         let names = |view: &JsonView| {
             let only_live = |host: &str| covers(host, &live) && !covers(host, &candidate);
             view.hosts().any(only_live) && callers.know(facts, service, view.namespace())
         };
-        let sidecars = facts.stores.all_around(kinds::SIDECAR, names);
+        let all = facts.stores.all_around(kinds::SIDECAR, &id_of(service));
+        let sidecars: Vec<Value> = all.iter().filter(|view| names(view)).map(|view| view.value()).collect();
         teal_traffic::hosts_not_exported(&sidecars, service, mesh)
     });
     let told = found.map(|finding| {
@@ -69,7 +70,8 @@ pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
 /// Other namespaces that have a rule for the live host.
 fn strangers(facts: &Facts<'_>, service: &RoleService, callers: &Callers) -> Vec<String> {
     let live = service.live_host(&facts.config.mesh);
-    let rules = facts.stores.destination_rules.select(|view| {
+    let mut rules = facts.stores.destination_rules.referring(&id_of(service));
+    rules.retain(|view| {
         let namespace = view.namespace();
         view.hosts().any(|host| host == live)
             && callers.stop(namespace) == Stops::Nothing
@@ -173,16 +175,22 @@ pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
 
 /// Routes of other namespaces, which must name a Service in full.
 fn far_routes(facts: &Facts<'_>, callers: &Callers) -> Vec<Value> {
-    let far = |view: &JsonView| {
-        view.namespace() != facts.names.namespace
-            && facts.services.iter().any(|service| {
-                let live = service.live_host(&facts.config.mesh);
-                view.hosts().any(|host| host == live) && callers.know(facts, service, view.namespace())
-            })
+    let of = |service: &RoleService| {
+        let live = service.live_host(&facts.config.mesh);
+        let mut views = facts.stores.virtual_services.referring(&id_of(service));
+        views.retain(|view| {
+            view.hosts().any(|host| host == live) && callers.know(facts, service, view.namespace())
+        });
+        views
     };
-    let mut found = facts.stores.virtual_services.select(far);
+    let mut found: Vec<_> = facts.services.iter().flat_map(of).collect();
     found.sort_by_key(|view| view.id());
+    found.dedup_by_key(|view| view.id());
     found.iter().map(|view| view.value()).collect()
+}
+
+fn id_of(service: &RoleService) -> ObjectId {
+    ObjectId::new(&service.namespace, &service.name)
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ pub(crate) trait View: Send + Sync + 'static {
     fn group(&self) -> &str;
     /// Whether nothing but the version differs.
     fn same(&self, other: &Self) -> bool;
+    /// Objects of other namespaces by which it is looked up, too.
+    fn refers(&self) -> Vec<ObjectId> {
+        Vec::new()
+    }
 }
 
 /// What an event means for those who look at the cache.
@@ -52,11 +56,12 @@ pub(crate) enum Touched<V> {
 struct Shelf<V> {
     objects: HashMap<ObjectId, Arc<V>>,
     groups: HashMap<(String, String), BTreeSet<String>>,
+    referrers: HashMap<ObjectId, BTreeSet<ObjectId>>,
 }
 
 impl<V> Default for Shelf<V> {
     fn default() -> Self {
-        Self { objects: HashMap::new(), groups: HashMap::new() }
+        Self { objects: HashMap::new(), groups: HashMap::new(), referrers: HashMap::new() }
     }
 }
 
@@ -66,6 +71,9 @@ impl<V: View> Shelf<V> {
         let old = self.take(&id);
         let group = (id.namespace.clone(), view.group().to_owned());
         self.groups.entry(group).or_default().insert(id.name.clone());
+        for to in view.refers() {
+            self.referrers.entry(to).or_default().insert(id.clone());
+        }
         self.objects.insert(id, view);
         old
     }
@@ -77,6 +85,14 @@ impl<V: View> Shelf<V> {
             names.remove(&id.name);
             if names.is_empty() {
                 self.groups.remove(&group);
+            }
+        }
+        for to in old.refers() {
+            if let Some(from) = self.referrers.get_mut(&to) {
+                from.remove(id);
+                if from.is_empty() {
+                    self.referrers.remove(&to);
+                }
             }
         }
         Some(old)
@@ -194,9 +210,12 @@ impl<V: View> Cache<V> {
         self.read(|state| state.shelf.objects.values().cloned().collect())
     }
 
-    /// Those of all namespaces that are wanted.
-    pub(crate) fn select(&self, wanted: impl Fn(&V) -> bool) -> Vec<Arc<V>> {
-        self.read(|state| state.shelf.objects.values().filter(|view| wanted(view)).cloned().collect())
+    /// Objects of other namespaces that refer to one, by name. Found without a look at all that there are.
+    pub(crate) fn referring(&self, to: &ObjectId) -> Vec<Arc<V>> {
+        self.read(|state| {
+            let from = state.shelf.referrers.get(to).into_iter().flatten();
+            from.filter_map(|id| state.shelf.objects.get(id).cloned()).collect()
+        })
     }
 
     /// Whether the first list is complete.
@@ -303,6 +322,46 @@ mod tests {
         assert_eq!((names(&cache, "web"), names(&cache, "api")), (vec![], vec!["a"]));
         assert_eq!(feed(&cache, vec![Event::Delete(Thing("a", 3, "api", "u1"))]), ["views"]);
         assert!(names(&cache, "api").is_empty());
+    }
+
+    /// A thing that refers to another namespace's.
+    struct Far(u64, Option<&'static str>);
+
+    impl View for Far {
+        fn id(&self) -> ObjectId {
+            ObjectId::new("edge", "far")
+        }
+        fn uid(&self) -> &'static str {
+            "u"
+        }
+        fn version(&self) -> u64 {
+            self.0
+        }
+        fn group(&self) -> &'static str {
+            ""
+        }
+        fn same(&self, _: &Self) -> bool {
+            false
+        }
+        fn refers(&self) -> Vec<ObjectId> {
+            self.1.map(|name| ObjectId::new("shop", name)).into_iter().collect()
+        }
+    }
+
+    #[test]
+    fn who_refers_to_an_object_follows_what_is_written() {
+        let cache = Cache::default();
+        let web = ObjectId::new("shop", "web");
+        let refers = |cache: &Cache<Far>| cache.referring(&web).len();
+        for (version, to, found) in
+            [(1, Some("web"), 1), (2, Some("api"), 0), (3, Some("web"), 1), (4, None, 0)]
+        {
+            cache.take(Event::Apply(Far(version, to)), Some);
+            assert_eq!(refers(&cache), found, "version {version}");
+        }
+        cache.take(Event::Apply(Far(5, Some("web"))), Some);
+        cache.take(Event::Delete(Far(6, Some("web"))), Some);
+        assert_eq!(refers(&cache), 0, "gone");
     }
 
     #[test]

@@ -129,11 +129,14 @@ impl Stores {
         views.iter().map(|view| view.value()).collect()
     }
 
-    /// Those of all namespaces that are wanted.
-    pub(crate) fn all_around(&self, kind: Known, wanted: impl Fn(&JsonView) -> bool) -> Vec<Value> {
-        let cache = self.around.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache);
-        let views = cache.map(|cache| cache.select(wanted)).unwrap_or_default();
-        views.iter().map(|view| view.value()).collect()
+    /// Those of the Service's namespace, and those of others that name it in full.
+    pub(crate) fn all_around(&self, kind: Known, service: &ObjectId) -> Vec<Arc<JsonView>> {
+        let Some((_, cache)) = self.around.iter().find(|(known, _)| *known == kind) else {
+            return Vec::new();
+        };
+        let mut views = cache.group(&service.namespace, "");
+        views.extend(cache.referring(service));
+        views
     }
 
     /// An object around the routes, as a watch would bring it.

@@ -128,17 +128,6 @@ impl JsonView {
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(|host| &**host)
     }
-
-    /// Services of other namespaces that its hosts name in full; the candidate's counts as that of its Service.
-    pub(crate) fn far_services(&self) -> impl Iterator<Item = ObjectId> {
-        let read = |host: &str| {
-            let (name, rest) = host.split_once('.')?;
-            let (namespace, _) = rest.split_once(".svc.")?;
-            let name = name.strip_suffix("-candidate").unwrap_or(name);
-            Some(ObjectId::new(namespace, name))
-        };
-        self.hosts().filter_map(read).filter(|id| id.namespace != self.id.namespace)
-    }
 }
 
 /// The slot that a selector names.
@@ -262,6 +251,16 @@ impl View for JsonView {
     }
     fn same(&self, other: &Self) -> bool {
         self.uid == other.uid && self.mark == other.mark
+    }
+    /// Services that its hosts name in full; the candidate's counts as that of its Service.
+    fn refers(&self) -> Vec<ObjectId> {
+        let read = |host: &str| {
+            let (name, rest) = host.split_once('.')?;
+            let (namespace, _) = rest.split_once(".svc.")?;
+            let name = name.strip_suffix("-candidate").unwrap_or(name);
+            Some(ObjectId::new(namespace, name))
+        };
+        self.hosts().filter_map(read).filter(|id| id.namespace != self.id.namespace).collect()
     }
 }
 

@@ -265,7 +265,7 @@ impl Watches {
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
                 // Callers in other namespaces are ruled by objects of theirs.
-                for service in view.far_services() {
+                for service in view.refers() {
                     pokes.referrers(What::Service, &service);
                 }
                 if kind == kinds::VIRTUAL_SERVICE && pokes.referrers(What::VirtualService, &id) {
