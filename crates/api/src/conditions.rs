@@ -34,14 +34,28 @@ words! {
         UnmanagedRoutes,
         /// An `AuthorizationPolicy` or the like is bound to a live role Service and would not cover the candidate's.
         PolicyGap,
+        /// A Sidecar, be it of a namespace that may stop nobody, does not let its callers see the candidate's host.
+        HostNotExported,
+        /// A `DestinationRule`, be it of a namespace that may stop nobody, can't hold for the candidate's host.
+        DestinationRuleUnsupported,
         /// Neither checks nor approval: only readiness and time are judged.
         JudgedByTimeOnly,
         /// A workload behind no traffic Service would work in both colors at once.
         WorksInBothColors,
+        /// A workload or configuration of the release calls a traffic Service, which from a candidate leads to live.
+        InnerCallToRole,
+        /// Something of the release names an inner Service without its color: nothing has that name.
+        NameWithoutColor,
+        /// A traffic Service selects the pods of a Job.
+        JobReceivesTraffic,
+        /// A Role permits an object by a name that gets a color.
+        RoleNamesColored,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
         MarksEdited,
+        /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
+        ServiceDiffers,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
         MetricsBlind,
     }
@@ -150,6 +164,8 @@ words! {
         SourceNotFound,
         /// Accepted: a Sidecar does not let callers see the candidate's host.
         HostNotExported,
+        /// Accepted: callers are in Istio's ambient mode and no waypoint stands before the Service.
+        WaypointMissing,
         /// Accepted: Istio's kinds are not installed.
         MeshNotInstalled,
         /// Accepted, Stalled: the content of the release changes again and again.

@@ -63,6 +63,9 @@ pub mod annotation {
     pub const FATE: &str = "teal.dev/fate";
     /// On a Job of a release: when it runs. See [`super::run`].
     pub const RUN: &str = "teal.dev/run";
+    /// On a traffic Service, in the cluster or in the release: its owner accepts that it is turned at once, though what
+    /// leads to it from outside may lose requests then. See [`super::switch`].
+    pub const SWITCH: &str = "teal.dev/switch";
     /// On objects of a color: the versioned hash (`v1:…`) of the release they were made from. An annotation,
     /// because a label can't hold a colon. Together with the labels it lets a lost status be rebuilt.
     pub const HASH: &str = "teal.dev/hash";
@@ -98,6 +101,12 @@ pub mod run {
     pub const BEFORE: &str = "before";
     /// Once per revision, after the former one was retired (contracting migrations).
     pub const AFTER_RETIRE: &str = "after-retire";
+}
+
+/// Values of [`annotation::SWITCH`].
+pub mod switch {
+    /// From one revision to the other in one write.
+    pub const AT_ONCE: &str = "AtOnce";
 }
 
 /// Finalizers.

@@ -24,6 +24,7 @@ mod agenda;
 mod checks;
 mod cluster;
 mod config;
+mod epochs;
 mod error;
 mod events;
 mod execute;

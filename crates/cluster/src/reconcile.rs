@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
-use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
@@ -16,7 +15,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, owners, policies, revision};
+use crate::execute::{Done, Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
@@ -146,10 +145,15 @@ impl Reconciler {
         let report = report::report(&seen.snapshot, &plan);
         let checks = self.checks.statuses(&view.uid);
         self.watching.looked(figures(view, &seen, &report, &checks), took);
-        let kept_up = self.keep_up(rollout, &seen, memory).await;
+        let kept_up = keep::up(&self.tools, rollout, &seen).await;
+        let kept_up = remember(memory, kept_up, Stops::Rollout, now).map_or(Ok(()), Err);
+        if plan.goes_forward(&seen.snapshot.record) {
+            kept_up?;
+            return self.follow(view, rollout, &seen, &plan, report, memory).await;
+        }
         let next = self.follow(view, rollout, &seen, &plan, report, memory).await?;
-        // What can't be kept up waits for its next try, but never before what was decided is followed: going back by the
-        // Services needs nothing of what a mesh refuses.
+        // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
+        // refuses. It waits for its next try, but never before what was decided is followed.
         match (next, kept_up) {
             (Next::Urgent | Next::After(Duration::ZERO), _) | (_, Ok(())) => Ok(next),
             (Next::Change | Next::After(_), Err(error)) => Err(error),
@@ -185,25 +189,6 @@ impl Reconciler {
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
-    }
-
-    /// What is kept up whatever else is planned: what holds for a host, while the candidate's is named, and who goes with
-    /// the Rollout. But not where the spec says to write nothing. What fails is told like any other write.
-    async fn keep_up(&self, rollout: &Rollout, seen: &Seen, memory: &mut Memory) -> Result<(), Error> {
-        if seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff {
-            return Ok(());
-        }
-        let order = order(rollout, seen);
-        let mut done = Vec::new();
-        if seen.rules_outdated {
-            let result = policies::make(&self.tools, &order).await;
-            done.push(Done { effect: "KeepRules", result, unsure: None });
-        }
-        if seen.owners_differ {
-            let result = owners::make(&self.tools, &order).await;
-            done.push(Done { effect: "KeepOwners", result, unsure: None });
-        }
-        remember(memory, done, Stops::Rollout, seen.snapshot.now).map_or(Ok(()), Err)
     }
 
     /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is
@@ -294,7 +279,7 @@ impl Reconciler {
         effects: &[Effect],
         memory: &mut Memory,
     ) -> Result<Next, Error> {
-        let order = order(rollout, seen);
+        let order = Order::of(rollout, seen);
         let done = execute(&self.tools, &order, effects).await;
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
@@ -443,21 +428,6 @@ impl Reconciler {
             self.checks.forget(&uid);
             self.watching.forget(id);
         }
-    }
-}
-
-fn order<'a>(rollout: &'a Rollout, seen: &'a Seen) -> Order<'a> {
-    Order {
-        rollout,
-        names: &seen.names,
-        record: &seen.snapshot.record,
-        filled: &seen.filled,
-        services: &seen.services,
-        blue: seen.blue.clone(),
-        green: seen.green.clone(),
-        now: seen.snapshot.now,
-        repaired: Mutex::default(),
-        turned: Mutex::default(),
     }
 }
 

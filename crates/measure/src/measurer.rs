@@ -12,6 +12,7 @@ use std::{
 use futures::future::join_all;
 use teal_judge::{Outcome, Problem, ProblemKind, Sample, format_duration};
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{Source, Sources};
 
@@ -73,6 +74,9 @@ pub struct Counts {
 /// an instant ask within moments of each other.
 const REMEMBERED_FOR_MS: u64 = 120_000;
 
+/// There was no turn in time.
+struct NoTurn;
+
 /// The instant comes first, so that the oldest questions stand in front.
 type Question = (u64, String, String);
 
@@ -132,32 +136,37 @@ impl Measurer {
         let (Some(found), Some(turns)) = (self.sources.get(source), self.turns.get(source)) else {
             return Outcome::Error(self.unknown(source));
         };
-        // Who comes first asks; if that one is cancelled, the next one does.
         let cell = self.cell(question.clone());
-        cell.get_or_init(|| self.ask(found, turns, tenant, query, *at_ms)).await.clone()
+        if let Some(known) = cell.get() {
+            return known.clone();
+        }
+        let ends = Instant::now() + self.bounds.longest_wait;
+        // Each waits in its own tenant's line, and none of them in another's.
+        let share = self.share(tenant);
+        let Ok(_share) = timeout_at(ends, share.acquire()).await else { return self.crowded(found) };
+        // Who comes first asks; if that one is cancelled or gets no turn, the next one does. That there was no turn is no
+        // answer to the question, so it isn't kept for others.
+        match cell.get_or_try_init(|| self.ask(found, turns, ends, query, *at_ms)).await {
+            Ok(outcome) => outcome.clone(),
+            Err(NoTurn) => self.crowded(found),
+        }
     }
 
     async fn ask(
         &self,
         source: &Source,
         turns: &Semaphore,
-        tenant: &str,
+        ends: Instant,
         query: &str,
         at_ms: u64,
-    ) -> Outcome {
-        let share = self.share(tenant);
-        let turn = async { (share.acquire().await, turns.acquire().await) };
-        let outcome = match tokio::time::timeout(self.bounds.longest_wait, turn).await {
-            Ok(_turn) => {
-                self.asked.fetch_add(1, Ordering::Relaxed);
-                source.query(query, at_ms).await
-            }
-            Err(_) => Outcome::Error(self.crowded(source)),
-        };
+    ) -> Result<Outcome, NoTurn> {
+        let _turn = timeout_at(ends, turns.acquire()).await.map_err(|_| NoTurn)?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let outcome = source.query(query, at_ms).await;
         if matches!(outcome, Outcome::Error(_)) {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }
-        outcome
+        Ok(outcome)
     }
 
     fn cell(&self, question: Question) -> Arc<OnceCell<Outcome>> {
@@ -196,14 +205,13 @@ impl Measurer {
         )
     }
 
-    fn crowded(&self, source: &Source) -> Problem {
+    fn crowded(&self, source: &Source) -> Outcome {
+        self.errors.fetch_add(1, Ordering::Relaxed);
         let waited = u64::try_from(self.bounds.longest_wait.as_millis()).unwrap_or(u64::MAX);
         let waited = format_duration(waited);
         let name = source.name();
-        Problem::new(
-            ProblemKind::Timeout,
-            format!("no turn at source {name} within {waited}: too much is asked"),
-        )
+        let said = format!("no turn at source {name} within {waited}: too much is asked");
+        Outcome::Error(Problem::new(ProblemKind::Timeout, said))
     }
 }
 

@@ -91,6 +91,43 @@ async fn a_turn_that_never_comes_ends_in_an_error() {
 }
 
 #[tokio::test]
+async fn of_a_tenant_that_gets_no_turn_another_who_asks_the_same_knows_nothing() {
+    let stand = Stand::start(Reply { delay: Duration::from_millis(300), ..Reply::value("7") }).await;
+    let bounds = Bounds { per_tenant: 1, longest_wait: Duration::from_millis(100), ..Bounds::default() };
+    let measurer = Measurer::new(stand.sources(&["default"]), bounds);
+    let crowd = ["up", "shared"].map(|query| request(0, "crowd", "default", query, 1_000)).to_vec();
+    let quiet = async {
+        // The crowd's question stands in its line by now.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        measurer.measure(vec![request(0, "quiet", "default", "shared", 1_000)]).await
+    };
+    let (crowd, quiet) = join(measurer.measure(crowd), quiet).await;
+    let crowded =
+        matches!(&crowd[1].sample.outcome, Outcome::Error(problem) if problem.kind == ProblemKind::Timeout);
+    assert!(crowded, "{crowd:?}");
+    assert_eq!(quiet[0].sample.outcome, Outcome::from_value(7.0));
+    let later = measurer.measure(vec![request(0, "crowd", "default", "shared", 1_000)]).await;
+    assert_eq!(later[0].sample.outcome, Outcome::from_value(7.0), "what was answered is shared");
+    assert_eq!(stand.asked().len(), 2);
+    assert_eq!(measurer.counts(), Counts { requests: 4, asked: 2, errors: 1 });
+}
+
+#[tokio::test]
+async fn what_got_no_turn_is_asked_again() {
+    let stand = Stand::start(Reply { delay: Duration::from_millis(200), ..Reply::value("7") }).await;
+    let bounds = Bounds { per_source: 1, longest_wait: Duration::from_millis(50), ..Bounds::default() };
+    let measurer = Measurer::new(stand.sources(&["default"]), bounds);
+    let ask = |query: &'static str| measurer.measure(vec![request(0, "t", "default", query, 1_000)]);
+    let (_, refused) = join(ask("up"), async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        ask("down").await
+    })
+    .await;
+    assert!(matches!(refused[0].sample.outcome, Outcome::Error(_)), "{refused:?}");
+    assert_eq!(ask("down").await[0].sample.outcome, Outcome::from_value(7.0));
+}
+
+#[tokio::test]
 async fn an_asker_that_goes_away_leaves_the_question_to_the_next() {
     let stand = Stand::start(Reply { delay: Duration::from_millis(200), ..Reply::value("7") }).await;
     let measurer = Measurer::new(stand.sources(&["default"]), Bounds::default());

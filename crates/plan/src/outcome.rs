@@ -100,6 +100,19 @@ pub enum Effect {
     },
 }
 
+impl Plan {
+    /// Whether it brings the candidate of the record nearer to callers.
+    pub fn goes_forward(&self, record: &Record) -> bool {
+        let Decision::Act(effects) = &self.decision else { return false };
+        let candidate = record.candidate.map(|candidate| candidate.slot);
+        effects.iter().any(|effect| match effect {
+            Effect::EnterRoutes | Effect::RaiseWeight(_) => true,
+            Effect::PointLive(slot) => Some(*slot) == candidate,
+            _ => false,
+        })
+    }
+}
+
 impl Effect {
     /// Whether managed routes are written.
     pub const fn writes_routes(&self) -> bool {

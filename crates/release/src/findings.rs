@@ -24,6 +24,8 @@ pub enum FindingKind {
     JobReceivesTraffic,
     /// A Role that permits an object by a name that gets a color.
     RoleNamesColored,
+    /// Pods behind a traffic Service that are ready only when somebody beside Kubernetes says so.
+    ReadinessGates,
 }
 
 /// Something worth a warning.
@@ -42,6 +44,7 @@ pub(crate) fn findings(release: &Release, context: &Context) -> Vec<Finding> {
     let mut found = Vec::new();
     for item in &release.items {
         found.extend(works_twice(release, item, context));
+        found.extend(gated(release, item, context));
         found.extend(served_jobs(release, item, context));
         found.extend(permissions(release, item));
         if item.fate.is_colored() {
@@ -71,6 +74,25 @@ fn works_twice(release: &Release, item: &Item, context: &Context) -> Option<Find
              it takes work by itself (a queue, a timer), or with {fate}: Own if both may run"
         ),
     ))
+}
+
+/// Most gates open when a load balancer has taken the pod up, for which a Service must select it; the live one does so at
+/// promotion alone (rule 11).
+fn gated(release: &Release, item: &Item, context: &Context) -> Option<Finding> {
+    let pods = item.pods.as_ref()?;
+    let services = traffic_services(release, pods, context);
+    let service = services.first()?;
+    let at = template_pointer(&item.key.kind)?;
+    let gates = item.object.get(&format!("{at}/spec/readinessGates")).and_then(Value::as_array)?;
+    (!gates.is_empty()).then(|| {
+        let (key, switch) = (&item.key, annotation::SWITCH);
+        let message = format!(
+            "{key}: spec.template.spec.readinessGates: pods that wait for a load balancer are not ready before Service \
+             {service} selects them, which it does at promotion alone, so requests would be lost then: take the gates \
+             out; or accept it by the annotation {switch}: AtOnce on Service {service}"
+        );
+        finding(FindingKind::ReadinessGates, item, message)
+    })
 }
 
 fn served_jobs(release: &Release, item: &Item, context: &Context) -> Option<Finding> {

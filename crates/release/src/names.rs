@@ -23,6 +23,8 @@ pub mod annotation {
     pub const FATE: &str = "teal.dev/fate";
     /// On a Job: when it runs.
     pub const RUN: &str = "teal.dev/run";
+    /// On a traffic Service: its owner accepts that it is turned at once.
+    pub const SWITCH: &str = "teal.dev/switch";
     /// On objects of a color: the versioned hash of the release they were made from.
     pub const HASH: &str = "teal.dev/hash";
     /// On every object written: a digest of what was written, so that a changed wish is seen without comparing fields.

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{context, fixture};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use teal_plan::Color;
 use teal_release::{Finding, FindingKind, render};
@@ -85,4 +86,47 @@ fn a_role_that_permits_a_colored_name_is_named() {
         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["settings"], "verbs": ["get"]}]});
     let found = findings(|m| m.as_array_mut().unwrap().push(role));
     only(&found, FindingKind::RoleNamesColored, "Role r", "settings-blue and settings-green");
+}
+
+#[test]
+fn rule_11_readiness_gates_behind_a_traffic_service_are_named() {
+    let gates = json!([{"conditionType": "target-health.elbv2.k8s.aws/web"}]);
+    let gated = |index: usize| {
+        let gates = gates.clone();
+        findings(move |m| m[index]["spec"]["template"]["spec"]["readinessGates"] = gates)
+    };
+    let front = Value::from(fixture("shop"));
+    let place = |name: &str| {
+        let mut all = front.as_array().unwrap().iter();
+        all.position(|m| m["kind"] == "Deployment" && m["metadata"]["name"] == name).unwrap()
+    };
+    let found = gated(place("front"));
+    only(&found, FindingKind::ReadinessGates, "Deployment front", "teal.dev/switch: AtOnce on Service front");
+    assert_eq!(gated(place("api")), [], "behind no traffic Service they wait for nobody");
+}
+
+/// A warning that is always there is noise.
+#[test]
+fn the_examples_are_in_order() {
+    let files = [
+        include_str!("../../../examples/shop/v1.yaml"),
+        include_str!("../../../examples/shop/v2.yaml"),
+        include_str!("../../../examples/shop/v3.yaml"),
+        include_str!("../../../examples/valid/simple.yaml"),
+        include_str!("../../../examples/valid/canary-with-checks-and-approval.yaml"),
+        include_str!("../../../examples/valid/blue-green-without-a-mesh.yaml"),
+    ];
+    let mut seen = 0;
+    for text in files {
+        let documents = serde_yaml::Deserializer::from_str(text).map(|d| Value::deserialize(d).unwrap());
+        for rollout in documents.filter(|document| document["kind"] == "Rollout") {
+            let manifests = rollout["spec"]["release"]["manifests"].as_array().unwrap();
+            let services = rollout["spec"]["traffic"]["services"].as_array().unwrap();
+            let services = services.iter().map(|service| service["name"].as_str().unwrap().to_owned());
+            let context = context(manifests, services.collect(), Color::Green);
+            assert_eq!(render(manifests, &context).unwrap().findings, [], "{text}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6, "{seen} Rollouts");
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::epoch::has_annotations;
 use crate::object::text;
 use crate::read::http;
-use crate::{ObjectName, Refusal, Role, Route, Saved, Stamp, epoch_of};
+use crate::{ObjectName, Refusal, Role, Route, Saved, Stamp};
 
 /// Path to a field; its parts are escaped where needed.
 #[derive(Debug, Clone)]
@@ -154,7 +154,7 @@ impl Draft {
 
     /// Puts the epoch on an object that is only written if nobody newer has written.
     pub(crate) fn stamp(&mut self, object: &Value, name: &ObjectName, stamp: &Stamp) -> Result<(), Refusal> {
-        let found = epoch_of(object, &stamp.rollout);
+        let found = stamp.sees(object);
         if found > stamp.epoch {
             let (annotation, own) = (stamp.annotation(), stamp.epoch);
             return Err(Refusal::StaleEpoch { object: name.boxed(), annotation, found, own });
@@ -170,7 +170,7 @@ impl Draft {
     pub(crate) fn stamp_if_newer(&mut self, object: &Value, stamp: &Stamp) {
         let current = crate::object::annotation(object, &stamp.annotation());
         let wanted = stamp.epoch.to_string();
-        let newer = epoch_of(object, &stamp.rollout) > stamp.epoch;
+        let newer = stamp.sees(object) > stamp.epoch;
         if has_annotations(object) && !newer && current != Some(&wanted) {
             self.add(Path::annotation(&stamp.annotation()), json!(wanted));
         }

@@ -141,7 +141,11 @@ fn unmanaged(
     known: bool,
 ) -> Finding {
     let named = text(route, "/name").map(|name| format!(" ({name})")).unwrap_or_default();
+    let elsewhere = namespace(object) != service.namespace;
     let remedy = match (kind, known) {
+        ("http", false) if elsewhere => {
+            "a Rollout manages routes of its own namespace alone, so move the route there to move its callers in steps"
+        }
         ("http", true) => "add its name to the routes of this VirtualService in spec.traffic.virtualServices",
         ("http", false) => "list this VirtualService in spec.traffic.virtualServices",
         _ => "tcp and tls routes can't be moved in steps",

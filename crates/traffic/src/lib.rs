@@ -7,6 +7,7 @@
 //!
 //! Objects come from an API server, which sorts the keys of every map; the order of keys is therefore not kept.
 
+mod callers;
 mod destination_rule;
 mod draft;
 mod drift;
@@ -14,6 +15,7 @@ mod enter;
 mod epoch;
 mod finding;
 mod leave;
+mod likeness;
 mod mesh;
 mod object;
 mod ownership;
@@ -26,16 +28,20 @@ mod service;
 mod share;
 mod weigh;
 
+pub use callers::{DATAPLANE_MODE, USE_WAYPOINT, exported_to, gateway_namespaces, holds_in_mesh};
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;
-pub use epoch::{EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, claim, epoch_of};
+pub use epoch::{
+    EPOCH_LEAD, EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, believed, epoch_of, read_epoch,
+};
 pub use finding::{
     Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
 };
 pub use json_patch::Patch;
 pub use leave::{Restoration, leave};
-pub use mesh::{Mesh, RoleService};
+pub use likeness::{candidate_service, follow_live, unlike};
+pub use mesh::{Mesh, RoleService, covers};
 pub use object::ObjectName;
 pub use ownership::{HttpOwner, give_back, http_owners, new_hand, restorer};
 pub use read::{RouteSet, Scope, read};
@@ -43,6 +49,8 @@ pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight};
-pub use service::{Direction, candidate_service, needs_overlap, port_changes, repoint, service_problem};
+pub use service::{
+    AT_ONCE, Direction, SWITCH, may_switch, overlap_problem, port_changes, repoint, service_problem,
+};
 pub use share::{Endpoints, Shares, effective_shares};
 pub use weigh::{lower, set_weight};

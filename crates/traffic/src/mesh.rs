@@ -72,7 +72,7 @@ impl RoleService {
 }
 
 /// Whether `pattern`, a host that may begin with a wildcard, covers the full name `host`.
-pub(crate) fn covers(pattern: &str, host: &str) -> bool {
+pub fn covers(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
         None => pattern == host,

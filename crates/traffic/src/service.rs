@@ -1,59 +1,22 @@
-//! Role Services: building the candidate's, judging the owner's, and turning either to another revision.
+//! Role Services: judging the owner's, and turning either to another revision.
 
 use std::collections::BTreeMap;
 
 use json_patch::Patch;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::object::{annotation, list, map, text};
-use crate::{ObjectName, Refusal, RoleService, Stamp};
+use crate::{ObjectName, Refusal, Stamp};
 
-/// Label that Istio's ambient mode reads from a Service. Its companion names the namespace of the same waypoint: one
-/// without the other would point to a waypoint that isn't there.
-const WAYPOINT_LABELS: [&str; 2] = ["istio.io/use-waypoint", "istio.io/use-waypoint-namespace"];
-const EXPORT_TO: &str = "networking.istio.io/exportTo";
 /// Fields of a Service's spec that decide how callers reach it and so must be the candidate's too.
-const COPIED: [&str; 7] = [
+pub(crate) const FOLLOWED: [&str; 5] = [
     "sessionAffinity",
     "sessionAffinityConfig",
     "trafficDistribution",
     "internalTrafficPolicy",
-    "ipFamilies",
-    "ipFamilyPolicy",
     "publishNotReadyAddresses",
 ];
-
-/// The candidate's Service, made from the live one (rule 10).
-///
-/// It is reached inside the cluster only, so it has no node ports and no outer address. Of the live Service's labels
-/// and annotations only those go along that Istio reads; `labels` are Teal's own.
-pub fn candidate_service(
-    live: &Value,
-    service: &RoleService,
-    selector: &BTreeMap<String, String>,
-    labels: &BTreeMap<String, String>,
-) -> Result<Value, Refusal> {
-    service_problem(live)?;
-    let mut all: Map<String, Value> = labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    for key in WAYPOINT_LABELS {
-        if let Some(value) = map(live, "/metadata/labels").and_then(|written| written.get(key)) {
-            all.insert(key.to_owned(), value.clone());
-        }
-    }
-    let mut metadata = json!({"name": service.candidate, "namespace": service.namespace, "labels": all});
-    if let (Some(to), Some(fields)) = (annotation(live, EXPORT_TO), metadata.as_object_mut()) {
-        fields.insert("annotations".into(), json!({EXPORT_TO: to}));
-    }
-    let ports: Vec<Value> = list(live, "/spec/ports").iter().map(without_node_port).collect();
-    let mut spec = json!({"type": "ClusterIP", "selector": selector, "ports": ports});
-    for key in COPIED {
-        if let (Some(value), Some(fields)) = (live.pointer(&format!("/spec/{key}")), spec.as_object_mut()) {
-            fields.insert(key.to_owned(), value.clone());
-        }
-    }
-    Ok(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}))
-}
 
 /// Refuses a Service that can't change its pods under its callers (rule 11).
 pub fn service_problem(service: &Value) -> Result<(), Refusal> {
@@ -113,14 +76,43 @@ pub fn port_changes(old: &Value, new: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the pods of a Service are also reached past the selector's own propagation, so that a switch needs a time in
-/// which both revisions are selected (rule 11). Readiness gates, which also need it, are written in the pods.
-pub fn needs_overlap(service: &Value) -> bool {
-    let outside = matches!(text(service, "/spec/type"), Some("LoadBalancer" | "NodePort"));
-    let local = ["externalTrafficPolicy", "internalTrafficPolicy"]
-        .iter()
-        .any(|field| text(service, &format!("/spec/{field}")) == Some("Local"));
-    outside || local
+/// Annotation on a Service by which its owner accepts that it is turned at once although it is reached from outside.
+pub const SWITCH: &str = "teal.dev/switch";
+/// Its only value.
+pub const AT_ONCE: &str = "AtOnce";
+
+/// Whether a Service may be turned at once, whoever else leads to its pods.
+pub fn may_switch(service: &Value) -> bool {
+    annotation(service, SWITCH) == Some(AT_ONCE)
+}
+
+/// Refuses a Service whose pods are also reached past the selector's own propagation: it would have to select both
+/// revisions for a time, which is not done yet, and turned at once it would lose requests (rule 11). Readiness gates,
+/// which also need that, are written in the pods.
+pub fn overlap_problem(service: &Value) -> Result<(), Refusal> {
+    let spec = |field: &str| text(service, &format!("/spec/{field}"));
+    let (field, problem) = if let Some(kind @ ("LoadBalancer" | "NodePort")) = spec("type") {
+        (
+            "spec.type",
+            format!(
+                "{kind}: what leads to it from outside learns of other pods later than the cluster does, so requests \
+                 would be lost when it is turned at promotion: make it ClusterIP and let a gateway, to which the \
+                 VirtualService belongs, be reached from outside"
+            ),
+        )
+    } else if spec("internalTrafficPolicy") == Some("Local") {
+        (
+            "spec.internalTrafficPolicy",
+            "Local: callers on a node without a pod of the new revision would be refused when it is turned at \
+             promotion: take it out"
+                .to_owned(),
+        )
+    } else {
+        return Ok(());
+    };
+    let object = ObjectName::of(service, "Service")?.boxed();
+    let problem = format!("{problem}; or accept it by the annotation {SWITCH}: {AT_ONCE} on the Service");
+    Err(Refusal::ServiceUnsupported { object, field: field.into(), problem })
 }
 
 /// Whom a [`repoint`] must not surprise.
@@ -190,7 +182,7 @@ impl<'a> Port<'a> {
     }
 }
 
-fn without_node_port(port: &Value) -> Value {
+pub(crate) fn without_node_port(port: &Value) -> Value {
     let mut port = port.clone();
     if let Some(fields) = port.as_object_mut() {
         fields.remove("nodePort");

@@ -11,9 +11,6 @@ use super::writer::Writer;
 
 pub(super) struct Epochs;
 
-/// A larger number is forged and reads as 0.
-const LIMIT: u64 = (1 << 53) - 1;
-
 impl<'h> Check<'h> for Epochs {
     fn see(&mut self, change: &Change<'h>, world: &World<'h>, summary: &mut Summary) {
         let Some(after) = change.after else { return };
@@ -33,7 +30,9 @@ impl<'h> Check<'h> for Epochs {
                 }
                 continue;
             }
-            let problem = if new < old {
+            let problem = if is_forged(old, new) {
+                None
+            } else if new < old {
                 // With its Rollout an epoch has nobody left to hold back: whoever takes the object over drops it.
                 let alive = key.strip_prefix(annotation::EPOCH_PREFIX).and_then(|uid| world.rollout(uid));
                 alive.map(|_| format!("{key} goes from {old} to {new}"))
@@ -83,8 +82,14 @@ fn same_object(before: &Value, after: &Value) -> bool {
     text(before, "/metadata/uid") == text(after, "/metadata/uid")
 }
 
-/// Missing, malformed and forged read as 0.
+/// Missing and malformed read as 0.
 fn epoch(value: &Value, key: &str) -> u64 {
     let text = super::json::annotation(value, key);
-    text.and_then(|text| text.parse().ok()).filter(|epoch| *epoch <= LIMIT).unwrap_or(0)
+    text.map_or(0, |text| u64::try_from(teal_traffic::read_epoch(text)).unwrap_or(0))
+}
+
+/// Whether the former one is such as no writer of Teal that is at the new one could have met: it counts as 0.
+fn is_forged(old: u64, new: u64) -> bool {
+    let number = |epoch: u64| i64::try_from(epoch).unwrap_or(i64::MAX);
+    old > 0 && teal_traffic::believed(number(old), Some(number(new))) == 0
 }

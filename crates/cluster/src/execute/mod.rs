@@ -4,8 +4,10 @@
 pub(crate) mod answer;
 mod finalizer;
 mod fresh;
-pub(crate) mod owners;
-pub(crate) mod policies;
+pub(crate) mod keep;
+mod likeness;
+mod owners;
+mod policies;
 mod release;
 pub(crate) mod revision;
 mod roles;
@@ -27,10 +29,11 @@ use teal_traffic::{RoleService, Stamp};
 
 use crate::access::{Access, Target};
 use crate::config::Config;
+use crate::epochs::believed;
 use crate::error::Error;
 use crate::json;
 use crate::kinds::Known;
-use crate::observe::Names;
+use crate::observe::{Names, Seen, epoch_on};
 use crate::rendering::Rendering;
 use crate::stores::{ObjectId, Stores};
 
@@ -118,6 +121,24 @@ pub(crate) const fn word(effect: &Effect) -> &'static str {
     }
 }
 
+impl<'a> Order<'a> {
+    /// From what was seen.
+    pub(crate) fn of(rollout: &'a Rollout, seen: &'a Seen) -> Self {
+        Self {
+            rollout,
+            names: &seen.names,
+            record: &seen.snapshot.record,
+            filled: &seen.filled,
+            services: &seen.services,
+            blue: seen.blue.clone(),
+            green: seen.green.clone(),
+            now: seen.snapshot.now,
+            repaired: Mutex::default(),
+            turned: Mutex::default(),
+        }
+    }
+}
+
 impl Order<'_> {
     /// What should stand in a slot.
     fn rendering(&self, slot: Slot) -> Result<&Arc<Rendering>, Error> {
@@ -158,8 +179,14 @@ impl Order<'_> {
         if view.rollout_uid == self.names.uid { self.check_epoch(object, view.epoch) } else { Ok(()) }
     }
 
+    /// The epoch on an object, as far as it is believed.
+    fn epoch_on(&self, object: &Value) -> u64 {
+        believed(epoch_on(object, &self.names.uid), self.record)
+    }
+
     /// Refuses to write over a newer writer.
     fn check_epoch(&self, object: impl std::fmt::Display, found: u64) -> Result<(), Error> {
+        let found = believed(found, self.record);
         if found > self.record.epoch {
             return Err(Error::Outdated { object: object.to_string(), found, own: self.record.epoch });
         }

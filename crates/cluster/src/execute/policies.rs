@@ -22,17 +22,13 @@ fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
 
 /// Makes or refreshes the copies.
 pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
-    let namespace = &order.names.namespace;
-    let rules = crate::stores::rules(&tools.stores, namespace, &tools.config.mesh.root_namespace);
+    let clients =
+        crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
+    let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh.root_namespace);
     let mut changed = false;
     for service in order.services {
-        let copies = teal_traffic::candidate_rules(
-            &rules,
-            service,
-            std::slice::from_ref(namespace),
-            &tools.config.mesh,
-            &labels(order),
-        )?;
+        let copies =
+            teal_traffic::candidate_rules(&rules, service, &clients, &tools.config.mesh, &labels(order))?;
         for copy in copies {
             changed |= write(tools, order, copy).await?;
         }

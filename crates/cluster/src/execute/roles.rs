@@ -15,7 +15,7 @@ use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::{epoch_on, points_of};
+use crate::observe::points_of;
 use crate::rendering::owner_reference;
 use crate::stores::strangers;
 
@@ -134,7 +134,7 @@ async fn turn(
         return Err(Error::NameTaken { object: id, manager: writer.to_owned() });
     }
     let back = is_back(order, slot);
-    let epoch = epoch_on(there, &order.names.uid);
+    let epoch = order.epoch_on(there);
     if !back {
         order.check_epoch(&id, epoch)?;
     }

@@ -10,23 +10,24 @@ use teal_api::names::manager;
 use teal_plan::Slot;
 use teal_traffic::{RouteSelector, Saved, Scope};
 
-use super::{Order, Tools, policies, stamp_patch, worst};
+use super::{Order, Tools, likeness, policies, stamp_patch, worst};
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::{epoch_on, points_of, selectors};
+use crate::observe::{points_of, selectors};
 use crate::stores::JsonView;
 
-/// Names the candidate at weight 0 everywhere, with its policies made before.
+/// Names the candidate at weight 0 everywhere, with its policies made before, and its Service like the live one.
 pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
-    let made = policies::make(tools, order).await?;
+    let followed = likeness::make(tools, order).await?;
+    let made = policies::make(tools, order).await? || followed;
     let each = order.filled.virtual_services.iter().map(|entry| enter_one(tools, order, entry));
     Ok(worst(join_all(each).await)? || made)
 }
 
 async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
-    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(&view.value(), &order.names.uid))?;
+    order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(&view.value()))?;
     let named = selectors(entry);
     let patch = teal_traffic::enter(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
     send(tools, order, entry, patch).await
@@ -71,7 +72,7 @@ async fn raise_one(
     object: &Value,
     weight: u8,
 ) -> Result<Option<u8>, Error> {
-    order.check_epoch(format!("VirtualService {}", entry.name), epoch_on(object, &order.names.uid))?;
+    order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(object))?;
     let named = selectors(entry);
     let scope = scope(tools, order, named.as_deref());
     let before = teal_traffic::read(object, &scope)?.candidate_weight();
@@ -134,7 +135,7 @@ async fn lower_one(
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let named = selectors(entry);
     let patch = teal_traffic::lower(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
-    let stamped = epoch_on(&view.value(), &order.names.uid) >= order.record.epoch;
+    let stamped = order.epoch_on(&view.value()) >= order.record.epoch;
     let patch = match patch {
         None if !stamped => Some(stamp_patch(&view.value(), &order.epoch_key(), order.record.epoch)),
         patch => patch,

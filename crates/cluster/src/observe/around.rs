@@ -5,24 +5,35 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use teal_api::names::label;
 use teal_plan::snapshot::{Form, Obstacle, Stops};
-use teal_traffic::Listed;
+use teal_traffic::{Listed, Refusal, RoleService, covers};
 
+use super::callers::Callers;
 use super::routes::selectors;
 use super::{Facts, obstacle};
 use crate::kinds;
-use crate::stores::JsonView;
+use crate::stores::{JsonView, ObjectId, View};
 
-/// Sidecars that let callers see the live host and not the candidate's.
+/// Sidecars that let callers see the live host and not the candidate's. Another namespace's hurts its own callers alone, and
+/// has no say in whether this one may roll out.
 pub(super) fn hidden_hosts(facts: &Facts<'_>) -> Vec<Obstacle> {
-    if !is_meshed(facts) {
-        return Vec::new();
-    }
-    let sidecars = facts.stores.around(kinds::SIDECAR, None);
-    let found = facts
-        .services
-        .iter()
-        .flat_map(|service| teal_traffic::hosts_not_exported(&sidecars, service, &facts.config.mesh));
-    found.map(|finding| obstacle("HostNotExported", finding.message, Stops::Rollout)).collect()
+    let Some(callers) = Callers::of(facts) else { return Vec::new() };
+    let mesh = &facts.config.mesh;
+    let found = facts.services.iter().flat_map(|service| {
+        let (live, candidate) = (service.live_host(mesh), service.candidate_host(mesh));
+        // One that names both hosts, or all of them, is not looked at closely.
+        let names = |view: &JsonView| {
+            let only_live = |host: &str| covers(host, &live) && !covers(host, &candidate);
+            view.hosts().any(only_live) && callers.know(facts, service, view.namespace())
+        };
+        let all = facts.stores.all_around(kinds::SIDECAR, &id_of(service));
+        let sidecars: Vec<Value> = all.iter().filter(|view| names(view)).map(|view| view.value()).collect();
+        teal_traffic::hosts_not_exported(&sidecars, service, mesh)
+    });
+    let told = found.map(|finding| {
+        let stops = callers.stop(&finding.object.namespace);
+        obstacle("HostNotExported", finding.message, stops)
+    });
+    told.collect()
 }
 
 /// Policies bound to the live Service that the candidate would go without.
@@ -30,43 +41,65 @@ pub(super) fn policy_gaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     if !is_meshed(facts) {
         return Vec::new();
     }
-    let namespace = Some(facts.names.namespace.as_str());
+    let namespace = facts.names.namespace.as_str();
     let mut policies = facts.stores.around(kinds::AUTHORIZATION_POLICY, namespace);
     policies.extend(facts.stores.around(kinds::REQUEST_AUTHENTICATION, namespace));
     let found = facts.services.iter().flat_map(|service| teal_traffic::policy_gaps(&policies, service));
     found.map(|finding| obstacle("PolicyGap", finding.message, Stops::Rollout)).collect()
 }
 
-/// DestinationRules that can't be copied for the candidate.
+/// DestinationRules that can't be copied for the candidate. Those of another namespace hurt its own callers alone.
 pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
-    if !is_meshed(facts) {
-        return Vec::new();
+    let Some(callers) = Callers::of(facts) else { return Vec::new() };
+    let mut found: Vec<Obstacle> = Vec::new();
+    for service in &facts.services {
+        if let Err(refusal) = copies(facts, service, callers.ruling()) {
+            found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+            continue;
+        }
+        for client in strangers(facts, service, &callers) {
+            if let Err(refusal) = copies(facts, service, &[facts.names.namespace.clone(), client]) {
+                found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Nothing));
+            }
+        }
     }
-    let rules = crate::stores::rules(facts.stores, &facts.names.namespace, &facts.config.mesh.root_namespace);
-    let clients = std::slice::from_ref(&facts.names.namespace);
-    let labels = BTreeMap::new();
-    let refused = facts.services.iter().filter_map(|service| {
-        teal_traffic::candidate_rules(&rules, service, clients, &facts.config.mesh, &labels).err()
+    found
+}
+
+/// Other namespaces that have a rule for the live host.
+fn strangers(facts: &Facts<'_>, service: &RoleService, callers: &Callers) -> Vec<String> {
+    let live = service.live_host(&facts.config.mesh);
+    let mut rules = facts.stores.destination_rules.referring(&id_of(service));
+    rules.retain(|view| {
+        let namespace = view.namespace();
+        view.hosts().any(|host| host == live)
+            && callers.stop(namespace) == Stops::Nothing
+            && callers.know(facts, service, namespace)
     });
-    refused.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)).collect()
+    let mut names: Vec<String> = rules.iter().map(|view| view.namespace().to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The copies that clients in these namespaces need.
+fn copies(facts: &Facts<'_>, service: &RoleService, clients: &[String]) -> Result<Vec<Value>, Refusal> {
+    let mesh = &facts.config.mesh;
+    let rules = crate::stores::rules(facts.stores, clients, &mesh.root_namespace);
+    teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new())
 }
 
 /// Whether copies of DestinationRules are not what they should be, while routes name the candidate.
 pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
-    if !is_meshed(facts) || !matches!(form, Form::Entered(_) | Form::Mixed { .. }) {
-        return false;
-    }
-    let namespace = &facts.names.namespace;
-    let rules = crate::stores::rules(facts.stores, namespace, &facts.config.mesh.root_namespace);
-    let clients = std::slice::from_ref(namespace);
-    let labels = BTreeMap::new();
-    let wanted = facts.services.iter().flat_map(|service| {
-        teal_traffic::candidate_rules(&rules, service, clients, &facts.config.mesh, &labels)
-            .unwrap_or_default()
-    });
+    let named = matches!(form, Form::Entered(_) | Form::Mixed { .. });
+    let Some(callers) = Callers::of(facts).filter(|_| named) else { return false };
+    let wanted = facts
+        .services
+        .iter()
+        .flat_map(|service| copies(facts, service, callers.ruling()).unwrap_or_default());
     wanted.into_iter().any(|copy| {
         let name = crate::json::text(&copy, "/metadata/name");
-        let there = facts.stores.destination_rules.get(namespace, name);
+        let there = facts.stores.destination_rules.get(&facts.names.namespace, name);
         there.is_none_or(|view| teal_traffic::is_outdated(&view.value(), &copy))
     })
 }
@@ -98,7 +131,7 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
         // A namespace may hold hundreds of Services: only what could be a finding is copied.
         .filter(|view| kinds.iter().any(|labels| may_select(view, labels)))
         .map(|view| view.value())
-        .chain(facts.stores.around(kinds::SERVICE_ENTRY, Some(&facts.names.namespace)))
+        .chain(facts.stores.around(kinds::SERVICE_ENTRY, &facts.names.namespace))
         .collect();
     let known: Vec<String> =
         facts.services.iter().flat_map(|service| [service.name.clone(), service.candidate.clone()]).collect();
@@ -120,12 +153,11 @@ fn may_select(service: &JsonView, labels: &BTreeMap<String, String>) -> bool {
 
 /// Routes to the Services that nobody listed: their callers change over at once, at promotion.
 pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
-    if !is_meshed(facts) {
-        return Vec::new();
-    }
+    let Some(callers) = Callers::of(facts) else { return Vec::new() };
     let leads = |view: &JsonView| facts.services.iter().any(|service| view.leads_to(&service.name));
     let all = facts.stores.virtual_services.group(&facts.names.namespace, "");
-    let all: Vec<Value> = all.iter().filter(|view| leads(view)).map(|view| view.value()).collect();
+    let mut all: Vec<Value> = all.iter().filter(|view| leads(view)).map(|view| view.value()).collect();
+    all.extend(far_routes(facts, &callers));
     let listed: Vec<Listed> = facts
         .filled
         .virtual_services
@@ -138,6 +170,26 @@ pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
         .collect();
     let found = teal_traffic::unmanaged_routes(&all, &facts.services, &listed, &facts.config.mesh);
     found.into_iter().map(|finding| obstacle("UnmanagedRoutes", finding.message, Stops::Nothing)).collect()
+}
+
+/// Routes of other namespaces, which must name a Service in full.
+fn far_routes(facts: &Facts<'_>, callers: &Callers) -> Vec<Value> {
+    let of = |service: &RoleService| {
+        let live = service.live_host(&facts.config.mesh);
+        let mut views = facts.stores.virtual_services.referring(&id_of(service));
+        views.retain(|view| {
+            view.hosts().any(|host| host == live) && callers.know(facts, service, view.namespace())
+        });
+        views
+    };
+    let mut found: Vec<_> = facts.services.iter().flat_map(of).collect();
+    found.sort_by_key(|view| view.id());
+    found.dedup_by_key(|view| view.id());
+    found.iter().map(|view| view.value()).collect()
+}
+
+fn id_of(service: &RoleService) -> ObjectId {
+    ObjectId::new(&service.namespace, &service.name)
 }
 
 #[cfg(test)]

@@ -22,7 +22,9 @@ pub(super) fn edited(facts: &Facts<'_>, memory: &mut Memory) -> Vec<Obstacle> {
         let object = format!("{kind} {}", view.id());
         found.extend(view.malformed(uid).map(|(key, text)| malformed(&object, key, text)));
         let epoch = view.epoch(uid);
-        if epoch > facts.record.epoch && !matches!(facts.record.phase, Phase::New) {
+        if facts.believed(epoch) < epoch {
+            memory.noted.insert("Marks", (never_written(uid, &object, epoch), facts.now));
+        } else if epoch > facts.record.epoch && !matches!(facts.record.phase, Phase::New) {
             memory.noted.insert("Marks", (forged(facts, &object, epoch), facts.now));
         }
     }
@@ -48,6 +50,14 @@ fn forged(facts: &Facts<'_>, object: &str, epoch: u64) -> Obstacle {
          it to Teal",
         annotation::epoch(&facts.names.uid),
         facts.record.epoch
+    ))
+}
+
+/// Further above the record than any record can lag behind. It counts as 0 until it is written over.
+fn never_written(uid: &str, object: &str, epoch: u64) -> Obstacle {
+    told(format!(
+        "{object}: metadata.annotations[{}] was {epoch}, which Teal never wrote; it counts as 0: leave it to Teal",
+        annotation::epoch(uid)
     ))
 }
 

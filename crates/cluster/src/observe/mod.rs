@@ -1,11 +1,14 @@
 //! From what the caches hold to what the planner looks at. Pure but for the memory of since when things have been so:
 //! the same caches, memory and time give the same snapshot.
 
+mod ambient;
 mod around;
+mod callers;
 mod claims;
 mod colors;
 mod decisions;
 mod found;
+mod likeness;
 mod marks;
 mod obstacles;
 mod roles;
@@ -28,11 +31,13 @@ use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
 use crate::config::Config;
+use crate::epochs::believed;
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
+pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
 pub(crate) use settings::TRAFFIC;
@@ -65,6 +70,8 @@ pub(crate) struct Seen {
     pub(crate) traffic_waits: bool,
     /// Copies of DestinationRules must be written again.
     pub(crate) rules_outdated: bool,
+    /// A candidate's Service must be brought to what the live one is.
+    pub(crate) unlike_live: bool,
     /// Role Services go with the Rollout or stay, against what the spec says.
     pub(crate) owners_differ: bool,
     /// What `spec.release` needs to start.
@@ -155,6 +162,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let settings = settings::read(&facts, wanted);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
+    let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
     let owners_differ = roles::owners_differ(&facts);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
@@ -173,6 +181,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         traffic,
         traffic_waits,
         rules_outdated,
+        unlike_live,
         owners_differ,
         need,
     }
@@ -238,6 +247,11 @@ impl<'a> Facts<'a> {
     fn revisions(&self) -> Vec<Revision> {
         let record = &self.record;
         [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect()
+    }
+
+    /// An epoch on an object of this Rollout, as far as it is believed.
+    fn believed(&self, epoch: u64) -> u64 {
+        believed(epoch, &self.record)
     }
 
     fn is_live(&self, slot: Slot) -> bool {
@@ -407,7 +421,8 @@ fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {
     let services = facts.services.iter().flat_map(|s| [&s.name, &s.candidate]);
     let services = services.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
     let services = services.map(|view| view.epoch(&facts.names.uid));
-    own.chain(services).chain(routes.each.iter().map(|route| route.epoch)).max().unwrap_or(0)
+    let routes = routes.each.iter().map(|route| route.epoch);
+    own.chain(services).chain(routes).map(|epoch| facts.believed(epoch)).max().unwrap_or(0)
 }
 
 fn highest_counter(facts: &Facts<'_>) -> u32 {

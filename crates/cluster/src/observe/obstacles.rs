@@ -5,7 +5,7 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
-use super::{Facts, Renderings, around, claims, obstacle};
+use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle};
 use crate::stores::Pokes;
 
 /// All of them, and whether the release can be used as it is written.
@@ -30,8 +30,11 @@ pub(super) fn gather(
     obstacles.extend(around::hidden_hosts(facts));
     obstacles.extend(around::policy_gaps(facts));
     obstacles.extend(around::rules(facts));
+    obstacles.extend(ambient::waypoints(facts));
     obstacles.extend(around::unmanaged(facts));
+    obstacles.extend(switches(facts, renderings));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
+    obstacles.extend(likeness::unlike(facts, renderings));
     obstacles.extend(judged_by_time(facts));
     (obstacles, renderings.refusals.is_empty())
 }
@@ -58,9 +61,17 @@ fn never_runs(job: &str) -> Obstacle {
     obstacle("ReleaseInvalid", message, Stops::Everything)
 }
 
+/// Each has a condition of its own; gates stop the rollout, see [`switches`].
 fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
-    matches!(finding.kind, FindingKind::RunsInBothColors)
-        .then(|| obstacle("WorksInBothColors", finding.message.clone(), Stops::Nothing))
+    let condition = match finding.kind {
+        FindingKind::RunsInBothColors => "WorksInBothColors",
+        FindingKind::InnerCallToRole => "InnerCallToRole",
+        FindingKind::NameWithoutColor => "NameWithoutColor",
+        FindingKind::JobReceivesTraffic => "JobReceivesTraffic",
+        FindingKind::RoleNamesColored => "RoleNamesColored",
+        FindingKind::ReadinessGates => return None,
+    };
+    Some(obstacle(condition, finding.message.clone(), Stops::Nothing))
 }
 
 /// A Service in the cluster that can't have roles, or whose ports the release would take from callers.
@@ -78,6 +89,30 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }
+    found
+}
+
+/// What would lose requests if it were turned at once, and whose owner doesn't accept that. A Service that isn't there yet
+/// is looked at as the release has it: its first install loses nothing.
+fn switches(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    let mut accepted = true;
+    for service in &facts.services {
+        let there = facts.stores.services.get(&facts.names.namespace, &service.name).map(|view| view.value());
+        let written = renderings.services.iter().find(|wanted| wanted.name == service.name);
+        let written = written.map(|wanted| wanted.template.to_value());
+        if [&there, &written].into_iter().flatten().any(teal_traffic::may_switch) {
+            continue;
+        }
+        accepted = false;
+        let Some(Err(refusal)) = there.or(written).as_ref().map(teal_traffic::overlap_problem) else {
+            continue;
+        };
+        found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+    }
+    let gates = |finding: &&teal_release::Finding| finding.kind == FindingKind::ReadinessGates && !accepted;
+    let gated = renderings.findings.iter().filter(gates);
+    found.extend(gated.map(|gate| obstacle("ServiceUnsupported", gate.message.clone(), Stops::Rollout)));
     found
 }
 

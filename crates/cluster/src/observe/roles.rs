@@ -51,6 +51,7 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
     let points = first.filter(|slot| points.all(|other| other == Some(*slot)));
     let settled = points.is_some_and(|slot| views.iter().flatten().all(|view| settled(facts, view, slot)));
     let epochs = views.iter().map(|view| view.as_ref().map_or(0, |view| view.epoch(&facts.names.uid)));
+    let epochs = epochs.map(|epoch| facts.believed(epoch));
     let fact = if role == Role::Live { "live role" } else { "candidate role" };
     // Anew with every write, even of what was there before: between two looks they may have said something else.
     let versions: Vec<u64> = views.iter().flatten().map(|view| view.version()).collect();

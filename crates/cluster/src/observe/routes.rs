@@ -99,7 +99,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
         }
     }
     let form = forms.together();
-    let epochs = views.iter().map(|view| view.epoch(&facts.names.uid));
+    let epochs = views.iter().map(|view| facts.believed(view.epoch(&facts.names.uid)));
     routes.seen.epoch = epochs.min().unwrap_or(0);
     // Anew with every change of the specs, even to what they said before: between two looks they may have said
     // something else.

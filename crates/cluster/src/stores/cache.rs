@@ -38,6 +38,10 @@ pub(crate) trait View: Send + Sync + 'static {
     fn group(&self) -> &str;
     /// Whether nothing but the version differs.
     fn same(&self, other: &Self) -> bool;
+    /// Objects of other namespaces by which it is looked up, too.
+    fn refers(&self) -> Vec<ObjectId> {
+        Vec::new()
+    }
 }
 
 /// Who an object of the wire is, whatever is kept of it.
@@ -89,11 +93,12 @@ impl Gone {
 struct Shelf<V> {
     objects: HashMap<ObjectId, Arc<V>>,
     groups: HashMap<(String, String), BTreeSet<String>>,
+    referrers: HashMap<ObjectId, BTreeSet<ObjectId>>,
 }
 
 impl<V> Default for Shelf<V> {
     fn default() -> Self {
-        Self { objects: HashMap::new(), groups: HashMap::new() }
+        Self { objects: HashMap::new(), groups: HashMap::new(), referrers: HashMap::new() }
     }
 }
 
@@ -103,6 +108,9 @@ impl<V: View> Shelf<V> {
         let old = self.take(&id);
         let group = (id.namespace.clone(), view.group().to_owned());
         self.groups.entry(group).or_default().insert(id.name.clone());
+        for to in view.refers() {
+            self.referrers.entry(to).or_default().insert(id.clone());
+        }
         self.objects.insert(id, view);
         old
     }
@@ -114,6 +122,14 @@ impl<V: View> Shelf<V> {
             names.remove(&id.name);
             if names.is_empty() {
                 self.groups.remove(&group);
+            }
+        }
+        for to in old.refers() {
+            if let Some(from) = self.referrers.get_mut(&to) {
+                from.remove(id);
+                if from.is_empty() {
+                    self.referrers.remove(&to);
+                }
             }
         }
         Some(old)
@@ -263,6 +279,14 @@ impl<V: View> Cache<V> {
 
     pub(crate) fn all(&self) -> Vec<Arc<V>> {
         self.read(|state| state.shelf.objects.values().cloned().collect())
+    }
+
+    /// Objects of other namespaces that refer to one, by name. Found without a look at all that there are.
+    pub(crate) fn referring(&self, to: &ObjectId) -> Vec<Arc<V>> {
+        self.read(|state| {
+            let from = state.shelf.referrers.get(to).into_iter().flatten();
+            from.filter_map(|id| state.shelf.objects.get(id).cloned()).collect()
+        })
     }
 
     /// Whether the first list is complete.

@@ -23,7 +23,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
-pub(crate) use namespaces::Going;
+pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
@@ -53,6 +53,8 @@ pub(crate) struct Stores {
     pub(crate) admission: Admission,
     /// Namespaces that are being deleted.
     pub(crate) namespaces: Going,
+    /// Namespaces in ambient mode.
+    pub(crate) ambient: Ambient,
 }
 
 impl Stores {
@@ -120,13 +122,29 @@ impl Stores {
         }
     }
 
-    /// The objects of a kind around the routes: in one namespace, or in all of them.
-    pub(crate) fn around(&self, kind: Known, namespace: Option<&str>) -> Vec<Value> {
+    /// The objects of a kind around the routes in a namespace.
+    pub(crate) fn around(&self, kind: Known, namespace: &str) -> Vec<Value> {
+        let cache = self.around.iter().find(|(known, _)| *known == kind).map(|(_, cache)| cache);
+        let views = cache.map(|cache| cache.group(namespace, "")).unwrap_or_default();
+        views.iter().map(|view| view.value()).collect()
+    }
+
+    /// Those of the Service's namespace, and those of others that name it in full.
+    pub(crate) fn all_around(&self, kind: Known, service: &ObjectId) -> Vec<Arc<JsonView>> {
         let Some((_, cache)) = self.around.iter().find(|(known, _)| *known == kind) else {
             return Vec::new();
         };
-        let views = namespace.map_or_else(|| cache.all(), |namespace| cache.group(namespace, ""));
-        views.iter().map(|view| view.value()).collect()
+        let mut views = cache.group(&service.namespace, "");
+        views.extend(cache.referring(service));
+        views
+    }
+
+    /// An object around the routes, as a watch would bring it.
+    #[cfg(test)]
+    pub(crate) fn offer_around(&self, kind: Known, object: &Value) {
+        if let Some(cache) = self.mesh(kind) {
+            offer(cache, JsonView::of(object.clone(), &kind.api_version(), kind.kind));
+        }
     }
 
     /// Whether every first list is complete: planning on less would take what isn't listed yet for gone.
@@ -142,6 +160,7 @@ impl Stores {
             && self.revisions.is_ready()
             && self.admission.is_ready()
             && self.namespaces.is_ready()
+            && self.ambient.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
     }
 
@@ -226,11 +245,11 @@ pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
         .collect()
 }
 
-/// The DestinationRules that can hold for a Service of the namespace.
-pub(crate) fn rules(stores: &Stores, namespace: &str, root: &str) -> Vec<Value> {
-    let mut views = stores.destination_rules.group(namespace, "");
-    if root != namespace {
-        views.extend(stores.destination_rules.group(root, ""));
-    }
-    views.iter().map(|view| view.value()).collect()
+/// The DestinationRules that can hold for clients in these namespaces, of which one is the Service's.
+pub(crate) fn rules(stores: &Stores, clients: &[String], root: &str) -> Vec<Value> {
+    let mut namespaces: Vec<&str> = clients.iter().map(String::as_str).chain([root]).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let views = namespaces.into_iter().flat_map(|namespace| stores.destination_rules.group(namespace, ""));
+    views.map(|view| view.value()).collect()
 }

@@ -32,7 +32,7 @@ pub(crate) struct JsonView {
     epochs: Box<[(Box<str>, u64)]>,
     /// Annotations of Teal's own that can't be read, with what they hold.
     malformed: Texts,
-    /// Hosts that routes lead to.
+    /// Hosts that routes lead to, that a rule is for, or that proxies may see.
     hosts: Box<[Box<str>]>,
     /// Of everything whose change matters to somebody.
     mark: u64,
@@ -118,6 +118,16 @@ impl JsonView {
         };
         self.hosts.iter().any(|host| is(host))
     }
+
+    /// Its namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.id.namespace
+    }
+
+    /// Hosts that routes lead to, that a rule is for, or that proxies may see.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|host| &**host)
+    }
 }
 
 /// The slot that a selector names.
@@ -183,6 +193,11 @@ fn hosts(value: &Value) -> Box<[Box<str>]> {
             }
         }
     }
+    let rule = value.pointer("/spec/host").and_then(Value::as_str);
+    let egress = value.pointer("/spec/egress").and_then(Value::as_array).into_iter().flatten();
+    let seen = egress.filter_map(|listener| listener.get("hosts")?.as_array()).flatten();
+    let seen = seen.filter_map(|entry| Some(entry.as_str()?.split_once('/')?.1));
+    found.extend(rule.into_iter().chain(seen).map(Box::from));
     found.into()
 }
 
@@ -236,6 +251,16 @@ impl View for JsonView {
     }
     fn same(&self, other: &Self) -> bool {
         self.uid == other.uid && self.mark == other.mark
+    }
+    /// Services that its hosts name in full; the candidate's counts as that of its Service.
+    fn refers(&self) -> Vec<ObjectId> {
+        let read = |host: &str| {
+            let (name, rest) = host.split_once('.')?;
+            let (namespace, _) = rest.split_once(".svc.")?;
+            let name = name.strip_suffix("-candidate").unwrap_or(name);
+            Some(ObjectId::new(namespace, name))
+        };
+        self.hosts().filter_map(read).filter(|id| id.namespace != self.id.namespace).collect()
     }
 }
 

@@ -216,11 +216,9 @@ fn epoch_of(metadata: &ObjectMeta, rollout_uid: &str) -> u64 {
     note(metadata, &annotation::epoch(rollout_uid)).map_or(0, read_epoch)
 }
 
-/// Missing, malformed and forged read as 0, so that none of them locks Teal out.
+/// What is no number reads as 0. Whether it is believed is another question: see [`crate::epochs`].
 pub(crate) fn read_epoch(text: &str) -> u64 {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = u64::try_from(teal_traffic::EPOCH_LIMIT).unwrap_or(u64::MAX);
-    text.parse().ok().filter(|epoch| digits && *epoch <= limit).unwrap_or(0)
+    u64::try_from(teal_traffic::read_epoch(text)).unwrap_or(0)
 }
 
 /// What goes with its Rollout names that as an owner, but never as the one that controls it.

@@ -50,6 +50,7 @@ impl Watches {
         tasks.spawn(Arc::clone(&self).follow_optional());
         tasks.spawn(Arc::clone(&self).admission());
         tasks.spawn(Arc::clone(&self).namespaces());
+        tasks.spawn(Arc::clone(&self).ambient());
         while tasks.join_next().await.is_some() {}
     }
 
@@ -59,6 +60,10 @@ impl Watches {
 
     async fn namespaces(self: Arc<Self>) {
         self.stores.namespaces.follow(self.access.client(), &self.pokes).await;
+    }
+
+    async fn ambient(self: Arc<Self>) {
+        self.stores.ambient.follow(self.access.client(), &self.pokes).await;
     }
 
     fn always(self: &Arc<Self>) -> Vec<futures::future::BoxFuture<'static, ()>> {
@@ -259,6 +264,10 @@ impl Watches {
             let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
+                // Callers in other namespaces are ruled by objects of theirs.
+                for service in view.refers() {
+                    pokes.referrers(What::Service, &service);
+                }
                 if kind == kinds::VIRTUAL_SERVICE && pokes.referrers(What::VirtualService, &id) {
                     return;
                 }

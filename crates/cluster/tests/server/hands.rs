@@ -94,6 +94,29 @@ async fn a_forged_epoch_locks_nobody_out() {
     bench.end().await;
 }
 
+/// Rule 10: how the live Service is reached may change in the middle of a rollout.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_change_of_how_live_is_reached_comes_to_the_candidate() {
+    let bench = at_ten("follows").await;
+    let export = "networking.istio.io/exportTo";
+    let change = json!({"metadata": {"annotations": {export: "*"}}, "spec": {"sessionAffinity": "ClientIP"}});
+    let selected = bench.selected("web-candidate").await;
+    bench.merge_as("kubectl-annotate", "services", "web", change).await;
+    bench
+        .until("a candidate that is reached alike", async || {
+            let candidate = bench.value("services", "web-candidate").await;
+            candidate["metadata"]["annotations"][export] == "*"
+                && candidate["spec"]["sessionAffinity"] == "ClientIP"
+                && candidate["spec"]["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"] == 10_800
+        })
+        .await;
+    assert_eq!(bench.selected("web-candidate").await, selected);
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    bench.quiet().await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn hands_off_writes_nothing_but_says_so() {

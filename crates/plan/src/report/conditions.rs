@@ -127,7 +127,9 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
     };
     let since = view.record.blocked_since;
     let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
-    (word == "ReleaseInvalid" || late).then_some(word)
+    // What is only in the way of the next rollout stalls nothing while none is wanted.
+    let stalls = word == "ReleaseInvalid" && (obstacle.stops == Stops::Everything || at_work(view));
+    (stalls || late).then_some(word)
 }
 
 fn sent_back(view: &View<'_>) -> Option<&'static str> {
@@ -311,15 +313,22 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-const WARNINGS: [&str; 8] = [
+const WARNINGS: [&str; 15] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
+    "HostNotExported",
+    "DestinationRuleUnsupported",
     "WorksInBothColors",
+    "InnerCallToRole",
+    "NameWithoutColor",
+    "JobReceivesTraffic",
+    "RoleNamesColored",
     "JudgedByTimeOnly",
     "LiveRepaired",
     "MarksEdited",
     "WriteFails",
+    "ServiceDiffers",
 ];
 
 /// Findings that stop nothing but must be known, each as a condition of its own.

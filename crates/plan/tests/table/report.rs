@@ -151,6 +151,19 @@ fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
 }
 
 #[test]
+fn what_is_only_in_the_way_of_the_next_rollout_stalls_nothing_before_one_is_wanted() {
+    let mut s = at_rest();
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.world.obstacles[0].reason = "ServiceUnsupported".to_owned();
+    let resting = of(&s);
+    assert_eq!(condition(&resting, "Stalled"), None);
+    assert_eq!(condition(&resting, "Ready"), Some((true, "Promoted".to_owned())));
+    assert_eq!(condition(&resting, "Accepted"), Some((false, "ServiceUnsupported".to_owned())));
+    s.settings.wanted = Some(content(2));
+    assert_eq!(condition(&of(&s), "Stalled"), Some((true, "ReleaseInvalid".to_owned())));
+}
+
+#[test]
 fn what_stops_nothing_is_said_all_the_same() {
     let mut s = trying("canary", 10);
     s.world.obstacles = vec![obstacle(Stops::Nothing)];
@@ -158,6 +171,18 @@ fn what_stops_nothing_is_said_all_the_same() {
     let warned = of(&s);
     assert_eq!(condition(&warned, "Accepted"), Some((true, "Accepted".to_owned())), "a warning has its own");
     assert_eq!(condition(&warned, "LiveRepaired"), Some((true, "Found".to_owned())));
+    for warning in [
+        "HostNotExported",
+        "DestinationRuleUnsupported",
+        "InnerCallToRole",
+        "NameWithoutColor",
+        "JobReceivesTraffic",
+        "RoleNamesColored",
+    ] {
+        s.world.obstacles[0].reason = warning.to_owned();
+        assert_eq!(condition(&of(&s), "Accepted"), Some((true, "Accepted".to_owned())), "{warning}");
+        assert_eq!(condition(&of(&s), warning), Some((true, "Found".to_owned())));
+    }
     s.world.obstacles[0].reason = "NameTaken".to_owned();
     assert_eq!(condition(&of(&s), "Accepted"), Some((false, "NameTaken".to_owned())));
 }

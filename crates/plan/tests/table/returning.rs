@@ -31,6 +31,23 @@ fn rule_4_both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch
     assert_eq!(effects(&returning(failed())), all);
 }
 
+/// What can't be kept up beside the routes holds up whatever goes forward, and nothing else.
+#[test]
+fn no_way_back_goes_forward() {
+    let raised = {
+        let mut s = trying("canary", 10);
+        s.world.finalizer = true;
+        s.world.green = present(candidate());
+        s.world.routes = routes(Form::Entered(0));
+        s.world.candidate_service = points(candidate());
+        s
+    };
+    for (s, forward) in [(raised, true), (promoting(), true), (returning(failed()), false), (kept(), false)] {
+        let plan = checked(&s);
+        assert_eq!(plan.goes_forward(&s.record), forward, "{:?}", plan.decision);
+    }
+}
+
 #[test]
 fn what_is_home_already_is_stamped_all_the_same() {
     let mut s = returning(failed());

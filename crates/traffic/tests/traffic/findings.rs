@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use teal_traffic::{
-    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, hosts_not_exported, policy_gaps,
-    selector_overlaps, shared_routes, unmanaged_routes,
+    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, exported_to, gateway_namespaces,
+    holds_in_mesh, hosts_not_exported, policy_gaps, selector_overlaps, shared_routes, unmanaged_routes,
 };
 
 use crate::support::yaml;
@@ -78,6 +78,42 @@ fn rule_12_routes_that_name_web_but_are_not_listed_are_found() {
         fields(&entry(Some("primary"))),
         ["web spec.http[1] (beta)", "web spec.tcp[0]", "mesh spec.http[1]"]
     );
+}
+
+#[test]
+fn rule_12_of_a_route_in_another_namespace_is_said_that_it_must_move() {
+    let route = yaml(
+        "{kind: VirtualService, metadata: {name: mesh, namespace: front}, spec: {http: [
+           {route: [{destination: {host: web.shop.svc.cluster.local}}]}]}}",
+    );
+    let found = unmanaged_routes(&[route], &[web()], &[], &Mesh::default());
+    assert!(found[0].message.contains("so move the route there"), "{}", found[0].message);
+}
+
+#[test]
+fn rule_9_callers_are_where_the_gateways_are_and_where_the_service_is_known() {
+    let of = |gateways: &str| {
+        let object =
+            yaml(&format!("{{metadata: {{name: web, namespace: shop}}, spec: {{gateways: {gateways}}}}}"));
+        (gateway_namespaces(&object), holds_in_mesh(&object))
+    };
+    for (gateways, namespaces, in_mesh) in [
+        ("[]", vec![], true),
+        ("[mesh]", vec![], true),
+        ("[public, mesh]", vec!["shop"], true),
+        ("[edge/public, ./own, edge/private]", vec!["edge", "shop"], false),
+    ] {
+        let namespaces: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
+        assert_eq!(of(gateways), (namespaces, in_mesh), "{gateways}");
+    }
+    for (to, known) in [("'*'", true), ("'., front'", true), ("'.'", false), ("'~'", false), ("back", false)]
+    {
+        let service = yaml(&format!(
+            "{{metadata: {{name: web, namespace: shop, annotations: {{networking.istio.io/exportTo: {to}}}}}}}"
+        ));
+        assert_eq!(exported_to(&service, "front"), known, "{to}");
+    }
+    assert!(exported_to(&yaml("{metadata: {name: web, namespace: shop}}"), "front"));
 }
 
 #[test]

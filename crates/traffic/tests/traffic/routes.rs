@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    Drift, EPOCH_LIMIT, Endpoints, Form, Kind, Refusal, RoleService, Saved, WeightChange, claim, compare,
-    correct, effective_shares, enter, epoch_of, leave, lower, read, set_weight,
+    Drift, EPOCH_LEAD, EPOCH_LIMIT, Endpoints, Form, Kind, Refusal, RoleService, Saved, WeightChange,
+    believed, compare, correct, effective_shares, enter, epoch_of, leave, lower, read, read_epoch,
+    set_weight,
 };
 
 use crate::support::{World, apply, at, entered, left, stamp, virtual_service};
@@ -144,19 +145,56 @@ fn rule_4_going_back_passes_over_a_route_that_is_gone() {
 fn rule_5_an_epoch_never_goes_back_and_never_blocks_the_way_back() {
     let world = World::web();
     let mut now = at(&world, &entered(&world, &plain()), 10);
-    now["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!("99999999999");
+    now["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!("99999");
     let refusal = set_weight(&now, &world.scope(), 50, &stamp(7)).unwrap_err();
-    assert!(matches!(refusal, Refusal::StaleEpoch { found: 99_999_999_999, own: 7, .. }));
+    assert!(matches!(refusal, Refusal::StaleEpoch { found: 99_999, own: 7, .. }));
 
     let patch = lower(&now, &world.scope(), &stamp(7)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
-    assert_eq!(epoch_of(&now, "uid-1"), 99_999_999_999);
+    assert_eq!(epoch_of(&now, "uid-1"), 99_999);
     assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
 
-    assert_eq!(claim([&now], "uid-1", 7), 100_000_000_000, "a forged epoch locks nobody out");
-    let patch = set_weight(&now, &world.scope(), 50, &stamp(100_000_000_000)).unwrap().unwrap();
+    let patch = set_weight(&now, &world.scope(), 50, &stamp(100_000)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
-    assert_eq!(epoch_of(&now, "uid-1"), 100_000_000_000);
+    assert_eq!(epoch_of(&now, "uid-1"), 100_000, "whoever goes on above it may write again");
+}
+
+#[test]
+fn rule_5_an_epoch_that_nobody_could_have_written_is_written_over() {
+    let world = World::web();
+    for forged in [EPOCH_LIMIT, 1 << 52, 99_999_999_999, 7 + EPOCH_LEAD + 1] {
+        let mut now = at(&world, &entered(&world, &plain()), 10);
+        now["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!(forged.to_string());
+        for patch in [
+            set_weight(&now, &world.scope(), 50, &stamp(7)).unwrap().unwrap(),
+            lower(&now, &world.scope(), &stamp(7)).unwrap().unwrap(),
+        ] {
+            let mut now = now.clone();
+            apply(&mut now, &patch).unwrap();
+            assert_eq!(epoch_of(&now, "uid-1"), 7, "{forged}");
+        }
+    }
+}
+
+#[test]
+fn rule_5_how_far_an_epoch_is_believed() {
+    for (found, record, means) in [
+        (7, Some(7), 7),
+        (3, Some(7), 3),
+        (7 + EPOCH_LEAD, Some(7), 7 + EPOCH_LEAD),
+        (8 + EPOCH_LEAD, Some(7), 0),
+        (EPOCH_LIMIT, Some(7), 0),
+        (EPOCH_LIMIT, Some(i64::MAX), EPOCH_LIMIT),
+        (1 << 52, None, 1 << 52),
+        ((1 << 52) + 1, None, 0),
+    ] {
+        assert_eq!(believed(found, record), means, "{found} {record:?}");
+    }
+    // Whatever is believed leaves a number to go on with, which is believed in turn.
+    for record in [None, Some(7)] {
+        let next = believed(1 << 52, record).max(record.unwrap_or(0)) + 1;
+        assert_eq!(believed(read_epoch(&next.to_string()), Some(next)), next);
+    }
 }
 
 #[test]
@@ -165,10 +203,8 @@ fn rule_5_missing_and_malformed_epochs_read_as_0() {
         let mut object = plain();
         object["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!(text);
         assert_eq!(epoch_of(&object, "uid-1"), 0, "{text}");
-        assert_eq!(claim([&object], "uid-1", 3), 4);
     }
     assert_eq!(epoch_of(&plain(), "uid-1"), 0);
-    assert_eq!(claim([], "uid-1", i64::MAX), EPOCH_LIMIT);
 }
 
 #[test]

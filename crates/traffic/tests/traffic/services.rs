@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    Direction, RoleService, candidate_service, needs_overlap, port_changes, repoint, service_problem,
+    Direction, RoleService, candidate_service, follow_live, may_switch, overlap_problem, port_changes,
+    repoint, service_problem, unlike,
 };
 
 use crate::support::{apply, stamp, yaml};
@@ -71,6 +72,128 @@ spec:
     );
 }
 
+/// A live Service as the API server has it, and the candidate's made from it.
+fn pair() -> (Value, Value) {
+    let live = yaml(
+        "kind: Service
+metadata:
+  name: web
+  namespace: shop
+  uid: u1
+  resourceVersion: '5'
+  labels: {app: web, istio.io/use-waypoint: shop}
+  annotations: {networking.istio.io/exportTo: '.'}
+spec:
+  type: ClusterIP
+  clusterIP: 10.0.0.7
+  selector: {app: web}
+  sessionAffinity: ClientIP
+  sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}
+  internalTrafficPolicy: Cluster
+  ipFamilies: [IPv4]
+  ports: [{name: http, port: 80, protocol: TCP, appProtocol: http2}, {name: dns, port: 80, protocol: UDP}]",
+    );
+    let role = RoleService::new("shop", "web");
+    let mut candidate = candidate_service(
+        &live,
+        &role,
+        &labels(&[("app", "web")]),
+        &labels(&[("teal.dev/role", "candidate")]),
+    )
+    .unwrap();
+    candidate["metadata"]["resourceVersion"] = json!("9");
+    candidate["spec"]["clusterIP"] = json!("10.0.0.8");
+    (live, candidate)
+}
+
+#[test]
+fn rule_10_the_candidates_service_follows_the_live_one() {
+    let (live, candidate) = pair();
+    assert_eq!(follow_live(&live, &candidate, &[]), Ok(None), "nothing differs");
+    for (what, path, value) in [
+        ("exported to all", "/metadata/annotations/networking.istio.io~1exportTo", json!("*")),
+        ("another waypoint", "/metadata/labels/istio.io~1use-waypoint", json!("edge")),
+        ("no affinity", "/spec/sessionAffinity", json!("None")),
+        ("local alone", "/spec/internalTrafficPolicy", json!("Local")),
+        ("another protocol", "/spec/ports/0/appProtocol", json!("grpc")),
+    ] {
+        let mut live = live.clone();
+        *live.pointer_mut(path).unwrap() = value.clone();
+        let patch = follow_live(&live, &candidate, &[]).unwrap().unwrap();
+        let mut now = candidate.clone();
+        apply(&mut now, &patch).unwrap();
+        assert_eq!(now.pointer(path), Some(&value), "{what}");
+        assert_eq!(now["spec"]["selector"], candidate["spec"]["selector"], "{what}");
+        assert_eq!(follow_live(&live, &now, &[]), Ok(None), "{what}: and rests");
+        assert!(apply(&mut now, &patch).is_err(), "{what}: another version");
+    }
+}
+
+#[test]
+fn rule_10_what_live_no_longer_has_goes_from_the_candidate_too() {
+    let (mut live, candidate) = pair();
+    for (at, key) in [
+        ("/metadata/annotations", "networking.istio.io/exportTo"),
+        ("/metadata/labels", "istio.io/use-waypoint"),
+        ("/spec", "sessionAffinityConfig"),
+        ("/spec/ports/0", "appProtocol"),
+    ] {
+        live.pointer_mut(at).unwrap().as_object_mut().unwrap().remove(key);
+    }
+    let mut now = candidate;
+    now["metadata"]["annotations"]["epoch.teal.dev/uid-1"] = json!("4");
+    let patch = follow_live(&live, &now, &[]).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(now["metadata"]["annotations"], json!({"epoch.teal.dev/uid-1": "4"}));
+    assert_eq!(now["metadata"]["labels"], json!({"teal.dev/role": "candidate"}));
+    assert_eq!(now["spec"].get("sessionAffinityConfig"), None);
+    assert_eq!(now["spec"]["ports"][0].get("appProtocol"), None);
+}
+
+#[test]
+fn rule_10_what_a_revision_writes_of_its_ports_counts_more_than_what_live_says() {
+    let (mut live, candidate) = pair();
+    live["spec"]["ports"][0]["appProtocol"] = json!("http");
+    let written = [json!({"name": "http", "port": 80, "appProtocol": "http2"})];
+    assert_eq!(follow_live(&live, &candidate, &written), Ok(None));
+}
+
+#[test]
+fn rule_11_of_a_release_s_service_what_the_cluster_has_not_is_listed() {
+    let (live, _) = pair();
+    let written =
+        |metadata: &str, spec: &str| unlike(&live, &yaml(&format!("{{metadata: {metadata}, spec: {spec}}}")));
+    let nothing: [&str; 0] = [];
+    assert_eq!(
+        written("{annotations: {teal.dev/hash: v1, epoch.teal.dev/x: '1'}}", "{ports: [], selector: {a: b}}"),
+        nothing
+    );
+    assert_eq!(
+        written("{labels: {app: other, helm.sh/chart: web-2}}", "{}"),
+        nothing,
+        "labels of a chart change with it"
+    );
+    assert_eq!(
+        written("{}", "{publishNotReadyAddresses: false, type: ClusterIP, externalName: ''}"),
+        nothing
+    );
+    assert_eq!(written("{}", "{sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}}"), nothing);
+    assert_eq!(
+        written(
+            "{annotations: {networking.istio.io/exportTo: '*', owner: me}, labels: {istio.io/use-waypoint: edge}}",
+            "{type: LoadBalancer, publishNotReadyAddresses: true, sessionAffinityConfig: {clientIP: {timeoutSeconds: 9}}}",
+        ),
+        [
+            "metadata.annotations[networking.istio.io/exportTo]",
+            "metadata.annotations[owner]",
+            "metadata.labels[istio.io/use-waypoint]",
+            "spec.publishNotReadyAddresses",
+            "spec.sessionAffinityConfig",
+            "spec.type",
+        ]
+    );
+}
+
 #[test]
 fn rule_11_services_that_can_not_carry_roles_are_refused() {
     for (spec, field, says) in [
@@ -125,16 +248,34 @@ fn rule_11_a_removed_or_renumbered_port_is_refused() {
 }
 
 #[test]
-fn rule_11_services_reached_from_outside_need_an_overlap() {
-    for (spec, expected) in [
-        ("{type: ClusterIP}", false),
-        ("{}", false),
-        ("{type: LoadBalancer}", true),
-        ("{type: NodePort}", true),
-        ("{internalTrafficPolicy: Local}", true),
-        ("{internalTrafficPolicy: Cluster}", false),
+fn rule_11_services_that_would_need_an_overlap_are_refused() {
+    for (spec, field) in [
+        ("{type: ClusterIP}", None),
+        ("{}", None),
+        ("{internalTrafficPolicy: Cluster}", None),
+        ("{type: LoadBalancer}", Some("spec.type: LoadBalancer")),
+        ("{type: LoadBalancer, externalTrafficPolicy: Local}", Some("spec.type: LoadBalancer")),
+        ("{type: NodePort}", Some("spec.type: NodePort")),
+        ("{internalTrafficPolicy: Local}", Some("spec.internalTrafficPolicy: Local")),
     ] {
-        assert_eq!(needs_overlap(&service(spec)), expected, "{spec}");
+        let refused = overlap_problem(&service(spec)).err();
+        assert_eq!(refused.is_some(), field.is_some(), "{spec}");
+        let (Some(refusal), Some(field)) = (refused, field) else { continue };
+        assert_eq!(refusal.reason(), "ServiceUnsupported");
+        let message = refusal.to_string();
+        assert!(message.starts_with(&format!("Service shop/web: {field}: ")), "{message}");
+        assert!(message.contains("accept it by the annotation teal.dev/switch: AtOnce"), "{message}");
+    }
+}
+
+#[test]
+fn rule_11_an_owner_may_accept_a_switch_at_once() {
+    let noted =
+        |note: &str| yaml(&format!("{{metadata: {{name: web, namespace: shop, annotations: {note}}}}}"));
+    for (note, accepted) in
+        [("{teal.dev/switch: AtOnce}", true), ("{teal.dev/switch: atonce}", false), ("{}", false)]
+    {
+        assert_eq!(may_switch(&noted(note)), accepted, "{note}");
     }
 }
 

@@ -94,10 +94,12 @@ fn going_back_after_promotion_takes_up_what_was_kept() {
 #[test]
 fn a_forged_epoch_reads_as_none() {
     let web = key("services", "web");
-    let forge = |object: &mut serde_json::Value| {
-        object["metadata"]["annotations"]["epoch.teal.dev/uid-web"] = json!("99999999999999999999");
-    };
-    Story::installed().edit("kubectl", &web, forge).point("web", &first()).passes(Invariant::I4);
+    for forged in ["99999999999999999999", "9007199254740991", "99999999999"] {
+        let forge = |object: &mut serde_json::Value| {
+            object["metadata"]["annotations"]["epoch.teal.dev/uid-web"] = json!(forged);
+        };
+        Story::installed().edit("kubectl", &web, forge).point("web", &first()).passes(Invariant::I4);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Slot, Time};
 
 use crate::config::Config;
-use crate::kinds;
+use crate::kinds::{self, Known};
 use crate::memory::Memory;
 use crate::observe::{Scene, Seen, observe};
 use crate::rendering::{For, RenderKey, render};
@@ -301,9 +301,15 @@ impl Hand {
 
     /// The same Service, written again.
     pub(super) fn touch(&mut self, name: &str) {
+        self.edit(name, |_| {});
+    }
+
+    /// A Service, written by somebody.
+    pub(super) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Value)) {
         let version = self.next();
         let mut object = self.stores.services.get("shop", name).expect("a Service").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
+        change(&mut object);
         self.stores.offer(kinds::SERVICE, &object);
     }
 
@@ -343,6 +349,43 @@ impl Hand {
             "spec": {"hosts": ["web"], "http": [{"name": "primary", "route": destinations}]},
         });
         self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
+    }
+
+    /// An object around the routes, in any namespace.
+    pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
+        let version = self.next();
+        self.stores.offer_around(
+            kind,
+            &json!({
+                "metadata": {"name": "theirs", "namespace": namespace, "uid": format!("uid-{version}"),
+                    "resourceVersion": version.to_string()},
+                "spec": spec,
+            }),
+        );
+    }
+
+    /// The Rollout's namespace is in ambient mode, and names this waypoint, or "none".
+    pub(super) fn ambient(&mut self, waypoint: &str) {
+        self.stores.ambient.put("shop", waypoint);
+    }
+
+    /// One more ready pod of blue, with a label of its own.
+    pub(super) fn pod(&mut self, key: &str, value: &str) {
+        self.pods(Color::Blue, &[true; 4]);
+        let version = self.next();
+        let mut pod = (*self.stores.pods.get("shop", "pod-3").expect("a pod")).clone();
+        pod.version = version;
+        pod.labels.push((key.to_owned(), value.to_owned()));
+        self.stores.pods.offer(pod);
+    }
+
+    /// The route belongs to these gateways.
+    pub(super) fn gateways(&mut self, gateways: &Value) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["spec"]["gateways"] = gateways.clone();
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
     /// Routes are written against what other hands left there.

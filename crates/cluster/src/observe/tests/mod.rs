@@ -2,12 +2,14 @@
 
 pub(crate) mod cluster;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use teal_plan::record::Cause;
 use teal_plan::snapshot::{Form, Found, Objects, Stops};
 use teal_plan::{Color, Time};
 
 use cluster::Hand;
+
+use crate::kinds::{self, Known};
 
 #[test]
 fn nothing_is_found_where_nothing_is() {
@@ -196,6 +198,218 @@ fn a_service_that_goes_with_the_rollout_or_stays_against_the_spec_is_seen() {
 }
 
 #[test]
+fn rule_10_a_change_of_how_live_is_reached_must_be_brought_to_the_candidate() {
+    let mut hand = Hand::new();
+    hand.install();
+    let export =
+        |service: &mut Value| service["metadata"]["annotations"]["networking.istio.io/exportTo"] = json!("*");
+    hand.edit("web", export);
+    assert!(!hand.look(0).unlike_live, "nobody is sent to it at rest");
+    hand.start_candidate(10);
+    assert!(hand.look(0).unlike_live);
+    hand.edit("web-candidate", export);
+    assert!(!hand.look(0).unlike_live);
+    hand.edit("web", |service| service["spec"]["sessionAffinity"] = json!("ClientIP"));
+    assert!(hand.look(0).unlike_live);
+    hand.edit("web-candidate", |service| service["spec"]["selector"] = json!({"app": "other"}));
+    assert!(!hand.look(0).unlike_live, "somebody else's is left alone");
+}
+
+#[test]
+fn rule_11_what_the_release_says_of_a_service_and_teal_does_not_write_is_told() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.edit("web", |service| service["metadata"]["annotations"]["owner"] = json!("team-web"));
+    assert_eq!(
+        told(&mut hand, 0, "ServiceDiffers"),
+        [] as [&str; 0],
+        "more in the cluster is somebody's own"
+    );
+    hand.spec(
+        "/release/manifests/1",
+        json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "annotations": {"networking.istio.io/exportTo": "*"}},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}], "sessionAffinity": "ClientIP"}}),
+    );
+    let found = told(&mut hand, 0, "ServiceDiffers");
+    assert_eq!(found.len(), 1, "{found:?}");
+    for words in [
+        "Service shop/web: metadata.annotations[networking.istio.io/exportTo], spec.sessionAffinity of spec.release",
+        "change it there by kubectl, web-candidate follows",
+    ] {
+        assert!(found[0].contains(words), "{found:?}");
+    }
+}
+
+#[test]
+fn rule_11_a_service_that_is_reached_from_outside_stops_the_rollout_unless_its_owner_accepts() {
+    let mut hand = Hand::new();
+    hand.spec("/release/manifests/1/spec/type", json!("LoadBalancer"));
+    hand.install();
+    hand.edit("web", |service| service["spec"]["type"] = json!("LoadBalancer"));
+    let seen = hand.look(0).snapshot;
+    let refused = seen.stopped(Stops::Rollout).expect("an obstacle");
+    assert_eq!((refused.reason.as_str(), refused.stops), ("ServiceUnsupported", Stops::Rollout));
+    assert!(refused.message.starts_with("Service shop/web: spec.type: LoadBalancer"), "{}", refused.message);
+    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("AtOnce"));
+    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0]);
+    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("no"));
+    assert_eq!(told(&mut hand, 0, "ServiceUnsupported").len(), 1);
+    hand.edit("web", |service| service["spec"]["type"] = json!("ClusterIP"));
+    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0], "what the cluster has counts");
+}
+
+#[test]
+fn rule_11_readiness_gates_stop_the_rollout_unless_the_owner_accepts() {
+    let mut hand = Hand::new();
+    hand.spec(
+        "/release/manifests/0/spec/template/spec",
+        json!({"containers": [{"name": "web", "image": "web:1"}], "readinessGates": [{"conditionType": "lb"}]}),
+    );
+    hand.install();
+    let found = told(&mut hand, 0, "ServiceUnsupported");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("Deployment web: spec.template.spec.readinessGates"), "{found:?}");
+    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("AtOnce"));
+    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0]);
+}
+
+/// What is told of an object in each of these namespaces, where the route belongs to a gateway in `edge`.
+fn told_by_namespace(kind: Known, spec: &Value, reason: &str) -> Vec<(&'static str, Option<Stops>)> {
+    ["shop", "edge", "istio-system", "tenant"]
+        .into_iter()
+        .map(|namespace| {
+            let mut hand = Hand::new();
+            hand.install();
+            hand.gateways(&json!(["edge/public"]));
+            assert_eq!(told(&mut hand, 0, reason), [] as [&str; 0]);
+            hand.around(kind, namespace, spec);
+            let obstacles = hand.look(0).snapshot.world.obstacles;
+            let found: Vec<_> = obstacles.iter().filter(|found| found.reason == reason).collect();
+            assert!(found.len() < 2, "{found:?}");
+            let named = found.iter().all(|found| found.message.contains(&format!("{namespace}/theirs")));
+            assert!(named, "{found:?}");
+            (namespace, found.first().map(|found| found.stops))
+        })
+        .collect()
+}
+
+#[test]
+fn a_sidecar_of_a_namespace_that_rules_no_managed_caller_stops_nobody() {
+    let spec = json!({"egress": [{"hosts": ["*/web.shop.svc.cluster.local"]}]});
+    assert_eq!(
+        told_by_namespace(kinds::SIDECAR, &spec, "HostNotExported"),
+        [
+            ("shop", Some(Stops::Rollout)),
+            ("edge", Some(Stops::Rollout)),
+            ("istio-system", Some(Stops::Rollout)),
+            ("tenant", Some(Stops::Nothing)),
+        ]
+    );
+    let both = json!({"egress": [{"hosts": ["*/*"]}]});
+    let found = told_by_namespace(kinds::SIDECAR, &both, "HostNotExported");
+    assert!(found.iter().all(|(_, stops)| stops.is_none()), "{found:?}");
+}
+
+#[test]
+fn rule_9_a_rule_in_the_namespace_of_a_gateway_is_refused_and_one_of_strangers_told() {
+    let spec = json!({"host": "web.shop.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    assert_eq!(
+        told_by_namespace(kinds::DESTINATION_RULE, &spec, "DestinationRuleUnsupported"),
+        [
+            ("shop", None),
+            ("edge", Some(Stops::Rollout)),
+            ("istio-system", None),
+            ("tenant", Some(Stops::Nothing)),
+        ],
+        "those of the Service's and of the root namespace are copied"
+    );
+}
+
+#[test]
+fn rule_12_routes_of_other_namespaces_that_lead_here_are_told() {
+    let spec = json!({"http": [{"route": [{"destination": {"host": "web.shop.svc.cluster.local"}}]}]});
+    let found = told_by_namespace(kinds::VIRTUAL_SERVICE, &spec, "UnmanagedRoutes");
+    assert!(found.iter().all(|(_, stops)| *stops == Some(Stops::Nothing)), "{found:?}");
+    let own = json!({"http": [{"route": [{"destination": {"host": "web"}}]}]});
+    let found = told_by_namespace(kinds::VIRTUAL_SERVICE, &own, "UnmanagedRoutes");
+    let there: Vec<_> = found.iter().filter(|(_, stops)| stops.is_some()).collect();
+    assert_eq!(there, [&("shop", Some(Stops::Nothing))], "a short name means its own namespace");
+}
+
+#[test]
+fn who_does_not_know_the_service_is_no_caller() {
+    let mut hand = Hand::new();
+    hand.install();
+    let spec = json!({"http": [{"route": [{"destination": {"host": "web.shop.svc.cluster.local"}}]}]});
+    hand.around(kinds::VIRTUAL_SERVICE, "tenant", &spec);
+    assert_eq!(told(&mut hand, 0, "UnmanagedRoutes").len(), 1);
+    hand.edit("web", |service| {
+        service["metadata"]["annotations"]["networking.istio.io/exportTo"] = json!("., edge");
+    });
+    assert_eq!(told(&mut hand, 0, "UnmanagedRoutes"), [] as [&str; 0]);
+}
+
+#[test]
+fn rule_14_what_a_release_gets_wrong_about_colors_is_told_and_stops_nothing() {
+    let calls = |url: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"url": url}});
+    let inner = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"restartPolicy": "Never",
+            "containers": [{"name": "c", "image": "c:1"}]}}}});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["settings"], "verbs": ["get"]}]});
+    for (condition, manifests) in [
+        ("InnerCallToRole", vec![calls("http://web:80")]),
+        ("NameWithoutColor", vec![inner, calls("http://api:80")]),
+        ("JobReceivesTraffic", vec![job]),
+        ("RoleNamesColored", vec![role, calls("http://elsewhere.example")]),
+    ] {
+        let mut hand = Hand::new();
+        manifests.into_iter().for_each(|manifest| hand.manifest(manifest));
+        let found = hand.look(0).snapshot.world.obstacles;
+        let said: Vec<_> = found.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+        assert_eq!(said, [(condition, Stops::Nothing)], "{found:?}");
+    }
+}
+
+#[test]
+fn rule_13_ambient_mode_without_a_waypoint_stops_the_rollout() {
+    let missing = |hand: &mut Hand| !told(hand, 0, "WaypointMissing").is_empty();
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!missing(&mut hand));
+    hand.ambient("none");
+    let seen = hand.look(0).snapshot;
+    let refused = seen.stopped(Stops::Rollout).expect("an obstacle");
+    for words in
+        ["Service shop/web: metadata.labels[istio.io/use-waypoint]", "Namespace shop", "name a waypoint"]
+    {
+        assert!(refused.message.contains(words), "{}", refused.message);
+    }
+    hand.ambient("edge");
+    assert!(!missing(&mut hand), "the namespace names one");
+    hand.edit("web", |service| service["metadata"]["labels"]["istio.io/use-waypoint"] = json!("none"));
+    assert!(missing(&mut hand), "and the Service doesn't want it");
+    hand.gateways(&json!(["edge/public"]));
+    assert!(!missing(&mut hand), "gateways divide by themselves");
+    hand.gateways(&json!(["edge/public", "mesh"]));
+    assert!(missing(&mut hand));
+    hand.edit("web", |service| service["metadata"]["labels"]["istio.io/use-waypoint"] = json!("own"));
+    assert!(!missing(&mut hand));
+}
+
+#[test]
+fn rule_13_pods_may_be_in_ambient_mode_by_themselves() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.pod("istio.io/dataplane-mode", "ambient");
+    let found = told(&mut hand, 0, "WaypointMissing");
+    assert!(found.first().is_some_and(|message| message.contains("Pod shop/pod-3")), "{found:?}");
+}
+
+#[test]
 fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
     let mut hand = Hand::new();
     hand.install();
@@ -327,6 +541,35 @@ fn a_forged_epoch_is_told_for_a_minute() {
     hand.annotate_route("epoch", "1");
     assert_eq!(told(&mut hand, 59_000, "MarksEdited").len(), 1);
     assert_eq!(told(&mut hand, 60_000, "MarksEdited"), [] as [&str; 0]);
+}
+
+#[test]
+fn rule_5_an_epoch_that_nobody_could_have_written_is_told_and_followed_by_nobody() {
+    for forged in ["9007199254740991", "4503599627370496", "99999999999"] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.annotate_route("epoch", forged);
+        let seen = hand.look(0).snapshot;
+        assert_eq!((seen.world.highest_epoch, seen.world.routes.epoch), (1, 0), "{forged}");
+        let found = told(&mut hand, 0, "MarksEdited");
+        assert!(found[0].contains(&format!("was {forged}, which Teal never wrote")), "{found:?}");
+    }
+}
+
+#[test]
+fn rule_5_without_a_record_an_epoch_leaves_numbers_to_go_on_with() {
+    for (forged, believed) in [("9007199254740991", 1), ("4503599627370496", 4_503_599_627_370_496)] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.commit(&json!({}));
+        hand.annotate_route("epoch", forged);
+        let seen = hand.look(0).snapshot;
+        assert_eq!(seen.world.highest_epoch, believed, "{forged}");
+        let teal_plan::Decision::Commit(commit) = teal_plan::plan(&seen).decision else {
+            panic!("{forged}: nothing is committed");
+        };
+        assert_eq!(commit.record.epoch, believed + 1, "{forged}");
+    }
 }
 
 #[test]

@@ -147,3 +147,54 @@ fn what_did_not_change_touches_nobody() {
     assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 6, "web", "u"))]), ["nothing"]);
     assert_eq!(cache.get("shop", "a").map(|thing| thing.1), Some(6));
 }
+
+/// A thing that refers to another namespace's.
+struct Far(u64, Option<&'static str>);
+
+impl View for Far {
+    fn id(&self) -> ObjectId {
+        ObjectId::new("edge", "far")
+    }
+    fn uid(&self) -> &'static str {
+        "u"
+    }
+    fn version(&self) -> u64 {
+        self.0
+    }
+    fn group(&self) -> &'static str {
+        ""
+    }
+    fn same(&self, _: &Self) -> bool {
+        false
+    }
+    fn refers(&self) -> Vec<ObjectId> {
+        self.1.map(|name| ObjectId::new("shop", name)).into_iter().collect()
+    }
+}
+
+impl Named for Far {
+    fn id(&self) -> ObjectId {
+        View::id(self)
+    }
+    fn uid(&self) -> String {
+        View::uid(self).to_owned()
+    }
+    fn version(&self) -> u64 {
+        View::version(self)
+    }
+}
+
+#[test]
+fn who_refers_to_an_object_follows_what_is_written() {
+    let cache = Cache::default();
+    let web = ObjectId::new("shop", "web");
+    let refers = |cache: &Cache<Far>| cache.referring(&web).len();
+    for (version, to, found) in [(1, Some("web"), 1), (2, Some("api"), 0), (3, Some("web"), 1), (4, None, 0)]
+    {
+        cache.take(Event::Apply(Far(version, to)), Some);
+        assert_eq!(refers(&cache), found, "version {version}");
+    }
+    cache.take(Event::Apply(Far(5, Some("web"))), Some);
+    cache.take(Event::Delete(Far(6, Some("web"))), Some);
+    assert_eq!(refers(&cache), 0, "gone");
+}

@@ -73,6 +73,28 @@ async fn a_service_that_is_headless() {
     refused("headless", case, |spec| spec["clusterIP"] = json!("None")).await;
 }
 
+/// Its type in the cluster counts: a release doesn't change it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_service_that_is_a_load_balancer() {
+    let bench = Bench::installed("balancer").await;
+    let kind = async |kind: &str| {
+        bench.merge_as("somebody", "services", "web", json!({"spec": {"type": kind}})).await;
+    };
+    let object = format!("Service {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::refused("ServiceUnsupported", &object, "spec.type: LoadBalancer", "make it ClusterIP"),
+            async || {
+                kind("LoadBalancer").await;
+                bench.apply(&objects::rollout("2")).await;
+            },
+            async || kind("ClusterIP").await,
+        )
+        .await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_service_that_selects_nothing() {

@@ -1,0 +1,54 @@
+//! In which namespaces the callers of a Rollout's Services are, and what objects there may stop.
+
+use teal_api::defaults::FilledVirtualService;
+use teal_plan::snapshot::Stops;
+use teal_traffic::RoleService;
+
+use super::Facts;
+use crate::stores::Stores;
+
+/// Namespaces whose objects rule callers that Teal moves: its own, and those of the gateways of the listed
+/// VirtualServices.
+pub(crate) fn callers(stores: &Stores, namespace: &str, entries: &[FilledVirtualService]) -> Vec<String> {
+    let views = entries.iter().filter_map(|entry| stores.virtual_services.get(namespace, &entry.name));
+    let gateways = views.flat_map(|view| teal_traffic::gateway_namespaces(&view.value()));
+    let mut all: Vec<String> = gateways.chain([namespace.to_owned()]).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Who calls.
+pub(super) struct Callers {
+    ruling: Vec<String>,
+    /// What is said there holds for all who say nothing themselves.
+    root: String,
+}
+
+impl Callers {
+    /// Nothing where no route is managed.
+    pub(super) fn of(facts: &Facts<'_>) -> Option<Self> {
+        facts.filled.has_mesh().then(|| Self {
+            ruling: callers(facts.stores, &facts.names.namespace, &facts.filled.virtual_services),
+            root: facts.config.mesh.root_namespace.clone(),
+        })
+    }
+
+    /// Namespaces whose objects rule callers that Teal moves.
+    pub(super) fn ruling(&self) -> &[String] {
+        &self.ruling
+    }
+
+    /// What an object there may stop. Whoever may write in a namespace of no consequence must not hold up this one.
+    pub(super) fn stop(&self, namespace: &str) -> Stops {
+        let rules = self.root == namespace || self.ruling.iter().any(|known| known == namespace);
+        if rules { Stops::Rollout } else { Stops::Nothing }
+    }
+
+    /// Whether proxies there know the Service at all.
+    pub(super) fn know(&self, facts: &Facts<'_>, service: &RoleService, namespace: &str) -> bool {
+        let there = facts.stores.services.get(&facts.names.namespace, &service.name);
+        self.stop(namespace) == Stops::Rollout
+            || there.is_none_or(|view| teal_traffic::exported_to(&view.value(), namespace))
+    }
+}

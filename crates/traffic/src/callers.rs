@@ -1,0 +1,42 @@
+//! Who reaches a Service through the mesh: in which namespaces objects decide how (rules 9, 12).
+
+use serde_json::Value;
+
+use crate::object::{annotation, list, namespace};
+
+/// Annotation of a Service with the namespaces whose proxies know it.
+pub(crate) const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// Label of a Service or namespace with the waypoint before it.
+pub const USE_WAYPOINT: &str = "istio.io/use-waypoint";
+/// Label of a namespace or pod: which proxies carry its requests.
+pub const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+/// Stands among the gateways of a `VirtualService` for all sidecars.
+const SIDECARS: &str = "mesh";
+
+/// Namespaces of the gateways that a `VirtualService` belongs to.
+pub fn gateway_namespaces(virtual_service: &Value) -> Vec<String> {
+    let gateways = list(virtual_service, "/spec/gateways").iter().filter_map(Value::as_str);
+    let names = gateways.filter(|gateway| *gateway != SIDECARS);
+    let mut found: Vec<String> = names
+        .map(|gateway| match gateway.split_once('/') {
+            Some((of, _)) if of != "." => of.to_owned(),
+            _ => namespace(virtual_service).to_owned(),
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Whether a `VirtualService` holds for sidecars and waypoints, and not for gateways alone.
+pub fn holds_in_mesh(virtual_service: &Value) -> bool {
+    let gateways = list(virtual_service, "/spec/gateways");
+    gateways.is_empty() || gateways.iter().any(|gateway| gateway == SIDECARS)
+}
+
+/// Whether proxies of a namespace know a Service; all do unless it says otherwise.
+pub fn exported_to(service: &Value, client: &str) -> bool {
+    let Some(to) = annotation(service, EXPORT_TO) else { return true };
+    let mut names = to.split(',').map(str::trim);
+    names.any(|to| to == "*" || to == client || (to == "." && namespace(service) == client))
+}
