@@ -32,6 +32,7 @@ mod json;
 mod kinds;
 mod lease;
 mod memory;
+mod met;
 mod metrics;
 mod observe;
 mod orphans;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use teal_api::names::manager;
 use teal_api::{Rollout, RolloutStatus};
-use teal_plan::snapshot::{Obstacle, Stops};
+use teal_plan::snapshot::Stops;
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
@@ -15,10 +15,11 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
-use crate::execute::{Done, Order, Tools, execute, keep, revision};
+use crate::execute::{Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Room};
+use crate::met::{before_any_weight, mended, noted, remember};
 use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe};
 use crate::orphans;
@@ -60,8 +61,6 @@ const SELDOM: Span = Span::seconds(15);
 
 /// The same for what is wrong while the machine is at work, most of which mends itself as pods start.
 const TROUBLE: Span = Span::seconds(5);
-/// Failures in a row of one write before it is told.
-const LASTING: u32 = 3;
 
 /// The present in milliseconds. The only clock of this room.
 pub(crate) fn now() -> Time {
@@ -440,89 +439,6 @@ fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
         .into_iter()
         .flatten()
         .collect()
-}
-
-/// Takes note of what writes met; the first failure that wants another try.
-fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: Time) -> Option<Error> {
-    let mut failed = None;
-    for Done { effect, result, unsure } in done {
-        memory.unsure.extend(unsure);
-        match result {
-            Ok(_) => {
-                memory.met.remove(effect);
-                memory.failing.remove(effect);
-            }
-            Err(error) => {
-                let lasting = memory.fails(effect, error.class()) >= LASTING;
-                if let Some(obstacle) = met(&error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
-                {
-                    memory.met.insert(effect, (obstacle, now));
-                }
-                if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {
-                    failed = Some(error);
-                }
-            }
-        }
-    }
-    failed
-}
-
-fn mended(objects: &[String]) -> Obstacle {
-    noted(format!(
-        "{} of live differed from its revision and was written again: change spec.release instead",
-        objects.join(", ")
-    ))
-}
-
-fn noted(message: String) -> Obstacle {
-    Obstacle { reason: "LiveRepaired".into(), message, stops: Stops::Nothing }
-}
-
-/// What a refused write stops. While a candidate is brought up, that: its deadline waits, no route is touched, and it
-/// goes on once the write succeeds. Elsewhere nothing: what can't be repaired must not keep anything else from going on.
-fn before_any_weight(seen: &Seen) -> Stops {
-    let snapshot = &seen.snapshot;
-    match &snapshot.record.phase {
-        Phase::Step(place) if place.reached.is_none() && snapshot.world.routes.form.highest() == 0 => {
-            Stops::Rollout
-        }
-        Phase::New
-        | Phase::Installing { .. }
-        | Phase::Rest { .. }
-        | Phase::Step(_)
-        | Phase::Promoting { .. }
-        | Phase::Returning { .. } => Stops::Nothing,
-    }
-}
-
-/// What a refusal means for the Rollout: it is said until it is gone, and tried again.
-fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
-    let said = error.said();
-    let (reason, remedy) = match error {
-        Error::NameTaken { .. } => ("NameTaken", ""),
-        Error::Traffic(refusal) => {
-            return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
-        }
-        _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it"),
-        _ => match error.class() {
-            Class::Denied => {
-                let message = format!("{said}: {}", error.grant());
-                return Some(Obstacle { reason: "NotPermitted".into(), message, stops });
-            }
-            Class::Invalid => ("ReleaseInvalid", ": correct spec.release"),
-            Class::Conflict | Class::Transient | Class::Bug => return None,
-        },
-    };
-    Some(Obstacle { reason: reason.into(), message: format!("{said}{remedy}"), stops })
-}
-
-/// A write that nothing in the Rollout is to blame for, and that fails again and again.
-fn fails(effect: &str, error: &Error) -> Obstacle {
-    let message = format!(
-        "{effect} fails again and again and is tried on: {}; look at what answers there (API server, webhooks)",
-        error.said()
-    );
-    Obstacle { reason: "WriteFails".into(), message, stops: Stops::Nothing }
 }
 
 /// How long to wait after failures in a row. A conflict means that the cache is a moment behind.
