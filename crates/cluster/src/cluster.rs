@@ -80,6 +80,7 @@ impl Cluster {
             leadership: leadership.clone(),
             watching: Arc::clone(&watching),
             memories: Mutex::new(HashMap::new()),
+            nodes: crate::room::Nodes::default(),
         });
         spawn_until(&mut tasks, stop, follow(leadership.clone(), pokes));
         let warm = Arc::clone(&stores);

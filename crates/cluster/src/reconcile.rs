@@ -36,6 +36,7 @@ pub(crate) struct Reconciler {
     pub(crate) leadership: Leadership,
     pub(crate) watching: Arc<Watching>,
     pub(crate) memories: Mutex<Memories>,
+    pub(crate) nodes: room::Nodes,
 }
 
 /// By name, with the uid of whom they are of.
@@ -201,7 +202,7 @@ impl Reconciler {
         if !starts(&seen.snapshot.record.phase, plan) && !blocked {
             return Ok(None);
         }
-        let shortage = room::look(&self.tools.access, &seen.names.namespace, need).await?;
+        let shortage = room::look(&self.tools.access, &self.nodes, &seen.names.namespace, need).await?;
         let changed = shortage.is_some() || blocked;
         memory.room = Some(Room { hash, at: now, shortage });
         Ok(changed.then_some(Next::After(Duration::ZERO)))

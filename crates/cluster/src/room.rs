@@ -4,10 +4,13 @@
 //! cluster would cost more than the answer is worth, and the scheduler says it anyway.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 use teal_release::{NodeRoom, ResourceQuotaView, Resources, shortage};
+use tokio::sync::Mutex;
 
 use crate::access::Access;
 use crate::error::{Class, Error};
@@ -16,21 +19,42 @@ use crate::json;
 /// More objects than this are not read.
 const PAGE: u32 = 1000;
 
+/// How long one look at the nodes serves all who ask: where a hundred Rollouts change at once, each would read every pod.
+const SHARED: Duration = Duration::from_secs(2);
+
+/// The nodes as they were seen a moment ago, shared by all looks.
+#[derive(Default)]
+pub(crate) struct Nodes(Mutex<Option<(Instant, Arc<Vec<NodeRoom>>)>>);
+
 /// What is missing, in one sentence.
 pub(crate) async fn look(
     access: &Access,
+    nodes: &Nodes,
     namespace: &str,
     need: &Resources,
 ) -> Result<Option<String>, Error> {
     let (quotas, _) = list(access, "ResourceQuota", "resourcequotas", namespace, "").await?;
     let quotas: Vec<ResourceQuotaView> = quotas.iter().filter_map(ResourceQuotaView::read).collect();
-    let nodes = match nodes(access).await {
-        Ok(nodes) => nodes,
-        // An account that may not look at nodes judges by quotas alone.
-        Err(error) if error.class() == Class::Denied => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let nodes = nodes.lately(access).await?;
     Ok(shortage(need, &quotas, &nodes))
+}
+
+impl Nodes {
+    /// Whoever comes while they are being read waits for that answer.
+    async fn lately(&self, access: &Access) -> Result<Arc<Vec<NodeRoom>>, Error> {
+        let mut seen = self.0.lock().await;
+        if let Some((_, nodes)) = seen.as_ref().filter(|(at, _)| at.elapsed() < SHARED) {
+            return Ok(Arc::clone(nodes));
+        }
+        let now = match nodes(access).await {
+            Ok(nodes) => Arc::new(nodes),
+            // An account that may not look at nodes judges by quotas alone.
+            Err(error) if error.class() == Class::Denied => Arc::default(),
+            Err(error) => return Err(error),
+        };
+        *seen = Some((Instant::now(), Arc::clone(&now)));
+        Ok(now)
+    }
 }
 
 async fn nodes(access: &Access) -> Result<Vec<NodeRoom>, Error> {

@@ -33,5 +33,6 @@ fn reconciler(server: &Server, stores: Stores, pokes: Pokes, config: Config) -> 
         leadership: Leadership::always(),
         watching: Arc::new(Watching::default()),
         memories: Mutex::new(HashMap::new()),
+        nodes: crate::room::Nodes::default(),
     }
 }
