@@ -17,7 +17,11 @@ use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, images};
 /// No story takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 /// Stories told at the same time. They wait most of the time, but each has load of its own, and the bed has two cores.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
+/// Set by `cargo xtask test --long`.
+const LONG: &str = "TEAL_TEST_LONG";
+/// Why a long story is left out.
+const BY_HAND: &str = "long: told with --long, or by --only";
 /// Set by the bed in every process but the first.
 const IN_BED: &str = "TEAL_BED_ROLE";
 
@@ -28,6 +32,9 @@ struct Arguments {
     /// Tell these alone, by name or beginning of name
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Tell those too that are left to a run by hand
+    #[arg(long, env = LONG, value_parser = clap::builder::FalseyValueParser::new())]
+    long: bool,
     /// Say which stories there are
     #[arg(long)]
     list: bool,
@@ -64,7 +71,8 @@ impl Arguments {
         };
         let mut chosen = Chosen::default();
         for story in STORIES.iter().filter(named) {
-            match story.bed.filter(|_| self.kubeconfig.is_some()) {
+            let too_long = (story.long && !self.long && self.only.is_empty()).then_some(BY_HAND);
+            match story.bed.filter(|_| self.kubeconfig.is_some()).or(too_long) {
                 Some(why) => chosen.left_out.push((story, why)),
                 None => chosen.told.push(story),
             }
@@ -243,7 +251,10 @@ mod tests {
             parsed.chosen().told.iter().map(|story| story.name).collect::<Vec<_>>()
         };
         assert_eq!(chosen(&["--only", "rollback"]), ["rollback-at-10", "rollback-in-keep"]);
-        assert_eq!(chosen(&[]).len(), STORIES.len());
+        assert_eq!(chosen(&["--long"]).len(), STORIES.len());
+        let bounded = chosen(&[]);
+        assert!(bounded.contains(&"order") && !bounded.contains(&"order-among-300"));
+        assert_eq!(chosen(&["--only", "order-among"]), ["order-among-300"], "who names it wants it");
     }
 
     #[test]

@@ -23,6 +23,9 @@ use summary::{Line, Outcome};
 /// Names the cluster to tests that need an API server.
 const KUBECONFIG: &str = "TEAL_TEST_KUBECONFIG";
 
+/// Tells programs of steps to leave nothing out.
+const LONG: &str = "TEAL_TEST_LONG";
+
 /// How much of a failed step's log is shown.
 const LINES_SHOWN: usize = 60;
 
@@ -32,6 +35,9 @@ pub struct Choice {
     /// Leave out what needs a cluster
     #[arg(long)]
     pub quick: bool,
+    /// Do at length too what is bounded otherwise: stories that take long and tell nearly what others do
+    #[arg(long, conflicts_with = "quick")]
+    pub long: bool,
     /// Use this cluster for the step `server`, instead of a control plane started for it
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -90,6 +96,11 @@ fn one(workspace: &Workspace, choice: &Choice, step: &Step, logs: &Path) -> Resu
     let outcome = match (step.work)(workspace) {
         Work::NotChecked(reason) => Outcome::NotChecked(reason),
         Work::Run(mut commands) => {
+            if choice.long && step.needs_bed {
+                commands.iter_mut().for_each(|command| {
+                    command.env(LONG, "true");
+                });
+            }
             // Steps run in the root of the checkout.
             if let Some(kubeconfig) =
                 choice.kubeconfig.as_ref().and_then(|path| std::path::absolute(path).ok())
