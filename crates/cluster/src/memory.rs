@@ -93,6 +93,11 @@ impl Memory {
         *in_a_row
     }
 
+    /// The most failures in a row that any write has had.
+    pub(crate) fn most_failures(&self) -> u32 {
+        self.failing.values().copied().max().unwrap_or_default()
+    }
+
     /// When the next of them counts no more: nothing else would make anyone look then.
     pub(crate) fn forgets_at(&self) -> Option<Time> {
         self.met.values().chain(self.noted.values()).map(|(_, at)| *at + MET_FOR).min()

@@ -156,7 +156,12 @@ impl Reconciler {
         // refuses. It waits for its next try, but never before what was decided is followed.
         match (next, kept_up) {
             (Next::Urgent | Next::After(Duration::ZERO), _) | (_, Ok(())) => Ok(next),
-            (Next::Change | Next::After(_), Err(error)) => Err(error),
+            (Next::Change | Next::After(_), Err(error)) => {
+                self.watching.failed(error.class().as_str());
+                tracing::warn!(%error, class = error.class().as_str(), "what is kept up can't be written");
+                let again = pause(memory.most_failures(), error.class());
+                Ok(earlier(next, Next::After(again)))
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use crate::json;
 const PAGE: u32 = 1000;
 
 /// How long one look at the nodes serves all who ask: where a hundred Rollouts change at once, each would read every pod.
-const SHARED: Duration = Duration::from_secs(2);
+const SHARED: Duration = Duration::from_millis(500);
 
 /// The nodes as they were seen a moment ago, shared by all looks.
 #[derive(Default)]
@@ -46,14 +46,15 @@ impl Nodes {
         if let Some((_, nodes)) = seen.as_ref().filter(|(at, _)| at.elapsed() < SHARED) {
             return Ok(Arc::clone(nodes));
         }
-        let now = match nodes(access).await {
-            Ok(nodes) => Arc::new(nodes),
-            // An account that may not look at nodes judges by quotas alone.
-            Err(error) if error.class() == Class::Denied => Arc::default(),
-            Err(error) => return Err(error),
-        };
-        *seen = Some((Instant::now(), Arc::clone(&now)));
-        Ok(now)
+        let now = nodes(access).await;
+        // An account that may not look at nodes judges by quotas alone; and so do those who waited for an answer that never
+        // came: they would fail one after the other, and the scheduler says it anyway.
+        let known = now.as_ref().map(|nodes| Arc::new(nodes.clone())).unwrap_or_default();
+        *seen = Some((Instant::now(), Arc::clone(&known)));
+        match now {
+            Err(error) if error.class() != Class::Denied => Err(error),
+            Ok(_) | Err(_) => Ok(known),
+        }
     }
 }
 

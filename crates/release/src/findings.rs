@@ -37,6 +37,8 @@ pub struct Finding {
     pub object: String,
     /// One sentence with what to do.
     pub message: String,
+    /// The traffic Services that it is about, where it is about those.
+    pub services: Vec<String>,
 }
 
 /// All findings on a release.
@@ -55,7 +57,7 @@ pub(crate) fn findings(release: &Release, context: &Context) -> Vec<Finding> {
 }
 
 fn finding(kind: FindingKind, item: &Item, message: String) -> Finding {
-    Finding { kind, object: item.key.to_string(), message }
+    Finding { kind, object: item.key.to_string(), message, services: Vec::new() }
 }
 
 /// Whoever writes the fate by hand has decided.
@@ -91,7 +93,8 @@ fn gated(release: &Release, item: &Item, context: &Context) -> Option<Finding> {
              {service} selects them, which it does at promotion alone, so requests would be lost then: take the gates \
              out; or accept it by the annotation {switch}: AtOnce on Service {service}"
         );
-        finding(FindingKind::ReadinessGates, item, message)
+        let services = services.iter().map(ToString::to_string).collect();
+        Finding { services, ..finding(FindingKind::ReadinessGates, item, message) }
     })
 }
 

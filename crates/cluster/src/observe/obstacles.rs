@@ -96,7 +96,7 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
 /// is looked at as the release has it: its first install loses nothing.
 fn switches(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
     let mut found = Vec::new();
-    let mut accepted = true;
+    let mut unaccepted = Vec::new();
     for service in &facts.services {
         let there = facts.stores.services.get(&facts.names.namespace, &service.name).map(|view| view.value());
         let written = renderings.services.iter().find(|wanted| wanted.name == service.name);
@@ -104,13 +104,16 @@ fn switches(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
         if [&there, &written].into_iter().flatten().any(teal_traffic::may_switch) {
             continue;
         }
-        accepted = false;
+        unaccepted.push(&service.name);
         let Some(Err(refusal)) = there.or(written).as_ref().map(teal_traffic::overlap_problem) else {
             continue;
         };
         found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
     }
-    let gates = |finding: &&teal_release::Finding| finding.kind == FindingKind::ReadinessGates && !accepted;
+    let gates = |finding: &&teal_release::Finding| {
+        finding.kind == FindingKind::ReadinessGates
+            && finding.services.iter().any(|name| unaccepted.contains(&name))
+    };
     let gated = renderings.findings.iter().filter(gates);
     found.extend(gated.map(|gate| obstacle("ServiceUnsupported", gate.message.clone(), Stops::Rollout)));
     found

@@ -122,8 +122,12 @@ impl Picked {
                 }
                 Ok(Event::InitDone) => {
                     let names = std::mem::take(&mut fresh);
-                    names.keys().for_each(|name| pokes.poke(Poke::Namespace(name.clone())));
+                    // What is gone since the last list matters as much as what is there.
+                    let mut all: Vec<String> =
+                        self.look(|old| old.keys().cloned().collect()).unwrap_or_default();
+                    all.extend(names.keys().cloned());
                     self.set(State::Known(names));
+                    all.into_iter().for_each(|name| pokes.poke(Poke::Namespace(name)));
                 }
                 Ok(Event::Apply(object)) => {
                     let name = name(&object.metadata);

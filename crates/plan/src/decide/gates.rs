@@ -4,7 +4,7 @@ use super::{Draft, Next, enough, needed};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
-use crate::snapshot::{Form, Snapshot, Standing};
+use crate::snapshot::{Form, Snapshot, Standing, Stops};
 use crate::words::Time;
 
 /// The checks that should be measured now.
@@ -183,14 +183,17 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan
 }
 
 /// A last step without any gate is the promotion itself, which begins with bringing all traffic to the candidate: one commit
-/// less. Not while endpoints are missing, since a step waits for them and a promotion goes back.
+/// less. Only where nothing keeps that from happening at once: a step waits, keeps a hand's change, and is edited; a promotion
+/// goes on or back.
 fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let last = index + 1 == s.settings.steps.len();
     let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
     let Some(candidate) = s.record.candidate else { return false };
-    let serving = &s.world.color(candidate.slot.color).serving;
-    let ready = enough(serving, &needed(step.weight, &s.record.baseline, serving.len()));
-    s.settings.routed && last && step.weight == 100 && !gated && ready
+    let color = s.world.color(candidate.slot.color);
+    let needed = needed(step.weight, &s.record.baseline, color.serving.len());
+    let ready = color.available && enough(&color.serving, &needed);
+    let free = s.stopped(Stops::Rollout).is_none() && s.world.routes.foreign.is_none();
+    s.settings.routed && last && step.weight == 100 && !gated && ready && free
 }
 
 /// Commits that a step was reached, and with it whatever follows at once: the question to people or the next step.
@@ -209,7 +212,9 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
     let mut reached = StepRecord { reached: Some(s.now), ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
     match judge(s, step, place, s.now, &mut next) {
-        Verdict::Open if !s.paused() => return advance(draft, index, next.why),
+        Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {
+            return advance(draft, index, next.why);
+        }
         Verdict::Ask(needed) => reached.gate = Some(opened(s, step, needed, &mut next)),
         Verdict::Open | Verdict::Wait => {}
     }

@@ -3,10 +3,10 @@
 
 use super::{Draft, Next, enough, gates, needed, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Outcome, Phase, Release, Watch};
+use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
 use crate::snapshot::{Form, Snapshot};
-use crate::words::Time;
+use crate::words::{ContentHash, Time};
 
 pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
     let Some(candidate) = &s.record.candidate else {
@@ -14,6 +14,9 @@ pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
     };
     if let Some(cause) = cause_to_return(s, candidate) {
         return returning::send_back(s, cause);
+    }
+    if let Some(plan) = clock(s) {
+        return plan;
     }
     let mut next = Next::because(Why::Promoting);
     if s.world.live_service.points == Some(candidate.slot) {
@@ -35,6 +38,17 @@ pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
     next.into()
 }
 
+/// A pause by the spec stops the clock, as in a step.
+fn clock(s: &Snapshot) -> Option<Plan> {
+    let mut draft = Draft::new(s);
+    step::follow_pause(&mut draft);
+    if draft.record == s.record {
+        return None;
+    }
+    draft.record.phase = Phase::Promoting { deadline: s.now + s.settings.progress_deadline };
+    Some(draft.commit(Vec::new()))
+}
+
 fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
     if let Some(cause) = gates::failed_guard(s) {
         return Some(cause);
@@ -48,7 +62,12 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
         return None;
     }
     let cancelled = s.settings.wanted.is_some() && s.settings.wanted == s.record.live.map(|live| live.hash);
-    step::foreign(s).or(cancelled.then_some(Cause::Cancelled))
+    let other = |hash: ContentHash| hash != candidate.hash && hash.version == candidate.hash.version;
+    // Until it has all traffic it is a step like any other: what is wanted no more doesn't go on.
+    let overtaken = s.settings.wanted.is_some_and(other) && s.world.routes.form.highest() < 100;
+    step::foreign(s)
+        .or(cancelled.then_some(Cause::Cancelled))
+        .or((s.settings.routed && overtaken).then_some(Cause::Superseded))
 }
 
 /// The live role is turned only while it has weight 0 in every route, seen long enough.
@@ -117,6 +136,8 @@ pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
     draft.record.live = Some(Release { since: s.now, ..candidate });
     draft.record.vacate_after = Some(s.now + s.settings.drain);
     draft.record.watch = watch(s);
+    // At rest the spec's pause is read from the spec.
+    draft.record.paused = draft.record.paused.filter(|pause| *pause != Pause::Spec);
     let kept_until = s.now + s.settings.keep_previous.max(s.settings.drain);
     let kept_until = draft.record.watch.as_ref().map_or(kept_until, |watch| kept_until.max(watch.until));
     draft.record.kept_until = Some(kept_until);

@@ -140,14 +140,9 @@ fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
 /// Deadlines are for the machine: a pause by the spec, and an obstacle before the first weight, stop the clock. Their beginning
 /// and end are committed, and with the end a new deadline.
 fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
-    let by_spec = s.settings.mode == Mode::Paused;
     let blocked = place.reached.is_none() && !reach::carries(s) && s.stopped(Stops::Rollout).is_some();
     let mut draft = Draft::new(s);
-    match &s.record.paused {
-        None if by_spec => draft.record.paused = Some(Pause::Spec),
-        Some(Pause::Spec) if !by_spec => draft.record.paused = None,
-        _ => {}
-    }
+    follow_pause(&mut draft);
     draft.record.blocked_since = blocked.then(|| s.record.blocked_since.unwrap_or(s.now));
     if draft.record == s.record {
         return None;
@@ -157,9 +152,20 @@ fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     Some(draft.commit(Vec::new()))
 }
 
-/// The gates of the step were edited: an open question is asked anew, with a new nonce.
+/// The spec's own pause begins and ends with the spec.
+pub(super) fn follow_pause(draft: &mut Draft<'_>) {
+    let by_spec = draft.s.settings.mode == Mode::Paused;
+    match &draft.s.record.paused {
+        None if by_spec => draft.record.paused = Some(Pause::Spec),
+        Some(Pause::Spec) if !by_spec => draft.record.paused = None,
+        _ => {}
+    }
+}
+
+/// The gates of the step were edited: an open question is asked anew, with a new nonce. What can't be used as it is written says
+/// nothing of them.
 fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
-    (place.terms != step.terms()).then(|| {
+    (place.terms != step.terms() && s.stopped(Stops::Everything).is_none()).then(|| {
         let mut draft = Draft::new(s);
         draft.record.phase = Phase::Step(StepRecord { gate: None, terms: step.terms(), ..place.clone() });
         draft.commit(Vec::new())

@@ -81,6 +81,7 @@ fn a_last_step_with_something_to_wait_for_is_a_step_of_its_own() {
     own(&|s| s.settings.steps[1].approvals = Some(1));
     own(&|s| s.record.pinned = vec![("full".to_owned(), 1)]);
     own(&|s| s.world.green.serving = vec![1]);
+    own(&|s| s.world.green.available = false);
 }
 
 #[test]
@@ -272,4 +273,28 @@ fn an_edit_of_the_gates_asks_anew_with_a_new_nonce() {
     s.record = commit.record;
     assert!(matches!(&s.record.phase, Phase::Step(place) if place.gate.is_none()));
     assert_eq!(place(&s).2.expect("a question").nonce, "n2");
+}
+
+/// Of a spec that can't be used the step under way is known alone, without its gates.
+#[test]
+fn where_something_is_in_the_way_a_step_is_reached_and_no_more() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.settings.steps = vec![teal_plan::settings::Step { hold: Span(0), ..s.settings.steps[0].clone() }];
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
+    assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), [], "and it stays there");
+}
+
+#[test]
+fn an_open_question_outlives_a_spec_that_can_not_be_used() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.wanted = None;
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
+        place.terms += 1;
+    }
+    let plan = teal_plan::plan(&s);
+    assert!(!matches!(plan.decision, teal_plan::Decision::Commit(_)), "{:?}", plan.decision);
 }

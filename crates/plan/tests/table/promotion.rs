@@ -1,7 +1,7 @@
 //! Live role → wait → weights to 0 → wait → the owner's bytes.
 
-use teal_plan::record::{Cause, Outcome, Phase};
-use teal_plan::settings::{OnFailure, Until};
+use teal_plan::record::{Cause, Outcome, Pause, Phase};
+use teal_plan::settings::{Mode, OnFailure, Until};
 use teal_plan::snapshot::{Action, Form, Obstacle, Standing, Stops};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
@@ -174,7 +174,8 @@ fn rule_12_with_hold_a_failed_check_after_promotion_keeps_the_old_release_until_
 #[test]
 fn the_live_role_is_turned_neither_while_paused_nor_past_an_obstacle_nor_to_too_few() {
     let mut paused = promoting();
-    paused.settings.mode = teal_plan::settings::Mode::Paused;
+    paused.settings.mode = Mode::Paused;
+    paused.record.paused = Some(Pause::Spec);
     let mut blocked = promoting();
     blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
     let mut short = promoting();
@@ -192,4 +193,27 @@ fn rule_1_weights_stay_until_every_address_of_the_live_role_is_the_candidates() 
     assert_eq!(effects(&s), []);
     s.world.live_service.settled = true;
     assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+}
+
+#[test]
+fn what_is_wanted_no_more_is_not_brought_the_rest_of_the_traffic() {
+    let mut s = promoting();
+    s.settings.wanted = Some(content(3));
+    assert_eq!(effects(&s), [Effect::PointLive(candidate())], "it has all of it: a matter of seconds");
+    s.world.routes = routes(Form::Entered(10));
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Returning { cause: Cause::Superseded, .. }), "{:?}", record.phase);
+}
+
+#[test]
+fn a_pause_by_the_spec_stops_the_clock_of_a_promotion() {
+    let mut s = promoting();
+    s.settings.mode = Mode::Paused;
+    s.record = committed(&s).0;
+    assert_eq!(s.record.paused, Some(Pause::Spec));
+    s.now = DEADLINE + Span::seconds(3_600);
+    s.settings.mode = Mode::Active;
+    let (record, _) = committed(&s);
+    assert_eq!(record.paused, None);
+    assert_eq!(record.phase, Phase::Promoting { deadline: s.now + s.settings.progress_deadline });
 }
