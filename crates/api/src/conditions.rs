@@ -54,6 +54,8 @@ words! {
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
         MarksEdited,
+        /// The same write fails again and again for a reason outside the Rollout.
+        WriteFails,
         /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
         ServiceDiffers,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
