@@ -6,7 +6,8 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    blocked, checking, clock, complete, condition, held, kept, object, paused, rolled_back, rollout, waiting,
+    blocked, checking, clock, complete, condition, held, held_while_promoting, kept, kept_by_check, object,
+    paused, rolled_back, rollout, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -19,7 +20,9 @@ fn states() -> Vec<(&'static str, Value)> {
         ("waiting", waiting()),
         ("held", held()),
         ("paused", paused()),
+        ("held_while_promoting", held_while_promoting()),
         ("kept", kept()),
+        ("kept_by_check", kept_by_check()),
         ("rolled_back", rolled_back()),
         ("blocked", blocked(false)),
     ]
