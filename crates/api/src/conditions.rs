@@ -1,4 +1,4 @@
-//! Conditions: their types, the reasons they give, the phases shown to people, and the reasons of Events.
+//! Conditions: their types, the reasons they give, and the phases shown to people.
 //!
 //! All of these are open lists for clients: a word that is not known means that work is in progress.
 
@@ -130,8 +130,6 @@ words! {
         ChecksBlind,
         /// Stalled: a check failed and `onFailure` is `Hold`.
         CheckFailed,
-        /// Stalled: a guard failed.
-        GuardFailed,
         /// Accepted: nothing to say.
         Accepted,
         /// Accepted: a field of the spec can't be understood.
@@ -142,8 +140,6 @@ words! {
         VirtualServiceNotFound,
         /// Accepted: the `VirtualService` has no such route.
         RouteNotFound,
-        /// Accepted: no destination of the route is one of the Services.
-        DestinationNotFound,
         /// Accepted: the route has a shape that can't be managed.
         RouteUnsupported,
         /// Accepted: the weights of the route don't sum to 100.
@@ -158,8 +154,6 @@ words! {
         ClaimedByOther,
         /// Accepted: an object of a wanted name exists and is not this Rollout's.
         NameTaken,
-        /// Accepted: a name gets too long with its color.
-        NameTooLong,
         /// Accepted: a query is refused by the metrics source or uses an unknown placeholder.
         QueryInvalid,
         /// Accepted: the operator's configuration has no metrics source of that name.
@@ -184,14 +178,10 @@ words! {
         UnderWay,
         /// Promoted: the spec went back to what is live.
         Cancelled,
-        /// Promoted: a newer revision took its place.
-        Superseded,
         /// `AwaitingDecision`: the gate that `status.gate` shows.
         GateOpen,
         /// `AwaitingDecision`: nobody is asked.
         NoneOpen,
-        /// `AwaitingDecision`: the time to answer is over.
-        Expired,
         /// `TrafficInSync`: it is.
         InSync,
         /// `TrafficInSync`: on the way.
@@ -298,38 +288,8 @@ words! {
         Refused,
         /// False: what it spoke of has moved on.
         Superseded,
-        /// False: it came after the time to answer.
-        Expired,
         /// False: this person has voted already.
         AlreadyCounted,
-    }
-}
-
-words! {
-    /// Reasons of Events. Four of them tell a clean rollout: Started, `StepReached`, Promoted, Retired.
-    EventReason {
-        /// A new revision is rolled out.
-        Started,
-        /// A step's weight was observed.
-        StepReached,
-        /// The candidate became live.
-        Promoted,
-        /// The former live color was removed.
-        Retired,
-        /// Traffic is back at live.
-        RolledBack,
-        /// A newer revision took the candidate's place.
-        Superseded,
-        /// The spec went back to what is live.
-        Cancelled,
-        /// The rollout can't go on by itself.
-        Blocked,
-        /// Another writer's change of traffic was corrected.
-        TrafficCorrected,
-        /// Objects of live were repaired.
-        LiveRepaired,
-        /// A Decision was refused.
-        DecisionRefused,
     }
 }
 

@@ -197,7 +197,7 @@ impl std::fmt::Display for Action {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DecisionStatus {
-    /// One condition, Applied: True with reason Counted or Done; False with Refused, Superseded, Expired or
+    /// One condition, Applied: True with reason Counted or Done; False with Refused, Superseded or
     /// AlreadyCounted, and why. Absent: not seen yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]

@@ -144,7 +144,7 @@ async fn every_verb_makes_its_decision() {
 
 #[tokio::test]
 async fn what_the_operator_refuses_is_said_with_its_words() {
-    for reason in ["Refused", "Superseded", "Expired"] {
+    for reason in ["Refused", "Superseded"] {
         let server = serving(&waiting()).ruling("False", reason, "it answers another question.");
         let ran = run(&server, "approve web").await;
         assert_eq!(ran.exit(), Exit::NotTaken, "{reason}");
