@@ -314,6 +314,20 @@ mod tests {
     }
 
     #[test]
+    fn the_runbook_has_every_condition_and_every_reason() {
+        let page = include_str!("../../../docs/runbook/reasons.md");
+        let reasons = Reason::ALL.iter().map(|word| word.as_str());
+        let conditions = ConditionType::ALL.iter().map(|word| word.as_str());
+        let decided = DecisionReason::ALL.iter().map(|word| word.as_str());
+        let missing: Vec<&str> = reasons
+            .chain(conditions)
+            .chain(decided)
+            .filter(|word| !page.contains(&format!("`{word}`")))
+            .collect();
+        assert!(missing.is_empty(), "docs/runbook/reasons.md says nothing of {missing:?}");
+    }
+
+    #[test]
     fn alarms_vanish_when_over() {
         assert!(ConditionType::Stalled.only_while_true());
         assert!(ConditionType::PolicyGap.only_while_true());
