@@ -180,11 +180,6 @@ impl Action {
     pub fn verb(self) -> String {
         self.as_str().to_lowercase()
     }
-
-    /// Whether it may be taken where no admission policy vouches for `decidedBy`: only what makes things safer.
-    pub const fn safe_without_policy(self) -> bool {
-        matches!(self, Self::Rollback | Self::Pause)
-    }
 }
 
 impl std::fmt::Display for Action {

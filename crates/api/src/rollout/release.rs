@@ -62,11 +62,6 @@ pub struct Manifest<'a> {
 }
 
 impl Release {
-    /// A release of these objects.
-    pub fn of_manifests(manifests: Vec<Value>) -> Self {
-        Self(Value::Object(Map::from_iter([("manifests".to_owned(), Value::Array(manifests))])))
-    }
-
     /// The stored JSON.
     pub fn raw(&self) -> &Value {
         &self.0
