@@ -1,4 +1,4 @@
-//! Conditions: their types, the reasons they give, the phases shown to people, and the reasons of Events.
+//! Conditions: their types, the reasons they give, and the phases shown to people.
 //!
 //! All of these are open lists for clients: a word that is not known means that work is in progress.
 
@@ -54,6 +54,8 @@ words! {
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
         MarksEdited,
+        /// The same write fails again and again for a reason outside the Rollout.
+        WriteFails,
         /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
         ServiceDiffers,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
@@ -128,8 +130,6 @@ words! {
         ChecksBlind,
         /// Stalled: a check failed and `onFailure` is `Hold`.
         CheckFailed,
-        /// Stalled: a guard failed.
-        GuardFailed,
         /// Accepted: nothing to say.
         Accepted,
         /// Accepted: a field of the spec can't be understood.
@@ -140,8 +140,6 @@ words! {
         VirtualServiceNotFound,
         /// Accepted: the `VirtualService` has no such route.
         RouteNotFound,
-        /// Accepted: no destination of the route is one of the Services.
-        DestinationNotFound,
         /// Accepted: the route has a shape that can't be managed.
         RouteUnsupported,
         /// Accepted: the weights of the route don't sum to 100.
@@ -156,8 +154,6 @@ words! {
         ClaimedByOther,
         /// Accepted: an object of a wanted name exists and is not this Rollout's.
         NameTaken,
-        /// Accepted: a name gets too long with its color.
-        NameTooLong,
         /// Accepted: a query is refused by the metrics source or uses an unknown placeholder.
         QueryInvalid,
         /// Accepted: the operator's configuration has no metrics source of that name.
@@ -182,14 +178,10 @@ words! {
         UnderWay,
         /// Promoted: the spec went back to what is live.
         Cancelled,
-        /// Promoted: a newer revision took its place.
-        Superseded,
         /// `AwaitingDecision`: the gate that `status.gate` shows.
         GateOpen,
         /// `AwaitingDecision`: nobody is asked.
         NoneOpen,
-        /// `AwaitingDecision`: the time to answer is over.
-        Expired,
         /// `TrafficInSync`: it is.
         InSync,
         /// `TrafficInSync`: on the way.
@@ -296,38 +288,8 @@ words! {
         Refused,
         /// False: what it spoke of has moved on.
         Superseded,
-        /// False: it came after the time to answer.
-        Expired,
         /// False: this person has voted already.
         AlreadyCounted,
-    }
-}
-
-words! {
-    /// Reasons of Events. Four of them tell a clean rollout: Started, `StepReached`, Promoted, Retired.
-    EventReason {
-        /// A new revision is rolled out.
-        Started,
-        /// A step's weight was observed.
-        StepReached,
-        /// The candidate became live.
-        Promoted,
-        /// The former live color was removed.
-        Retired,
-        /// Traffic is back at live.
-        RolledBack,
-        /// A newer revision took the candidate's place.
-        Superseded,
-        /// The spec went back to what is live.
-        Cancelled,
-        /// The rollout can't go on by itself.
-        Blocked,
-        /// Another writer's change of traffic was corrected.
-        TrafficCorrected,
-        /// Objects of live were repaired.
-        LiveRepaired,
-        /// A Decision was refused.
-        DecisionRefused,
     }
 }
 
@@ -349,6 +311,20 @@ mod tests {
             let word = reason.as_str();
             assert!(word.len() <= 128 && word.chars().all(char::is_alphanumeric), "{word}");
         }
+    }
+
+    #[test]
+    fn the_runbook_has_every_condition_and_every_reason() {
+        let page = include_str!("../../../docs/runbook/reasons.md");
+        let reasons = Reason::ALL.iter().map(|word| word.as_str());
+        let conditions = ConditionType::ALL.iter().map(|word| word.as_str());
+        let decided = DecisionReason::ALL.iter().map(|word| word.as_str());
+        let missing: Vec<&str> = reasons
+            .chain(conditions)
+            .chain(decided)
+            .filter(|word| !page.contains(&format!("`{word}`")))
+            .collect();
+        assert!(missing.is_empty(), "docs/runbook/reasons.md says nothing of {missing:?}");
     }
 
     #[test]

@@ -180,11 +180,6 @@ impl Action {
     pub fn verb(self) -> String {
         self.as_str().to_lowercase()
     }
-
-    /// Whether it may be taken where no admission policy vouches for `decidedBy`: only what makes things safer.
-    pub const fn safe_without_policy(self) -> bool {
-        matches!(self, Self::Rollback | Self::Pause)
-    }
 }
 
 impl std::fmt::Display for Action {
@@ -197,7 +192,7 @@ impl std::fmt::Display for Action {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DecisionStatus {
-    /// One condition, Applied: True with reason Counted or Done; False with Refused, Superseded, Expired or
+    /// One condition, Applied: True with reason Counted or Done; False with Refused, Superseded or
     /// AlreadyCounted, and why. Absent: not seen yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]

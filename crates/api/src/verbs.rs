@@ -236,7 +236,8 @@ fn retried(status: &RolloutStatus) -> Option<String> {
 fn is_held(status: &RolloutStatus) -> bool {
     let stalled =
         status.condition(ConditionType::Stalled).is_some_and(|condition| condition.status == "True");
-    stalled && status.step.is_some() && status.gate.is_none()
+    let under_way = status.step.is_some() || status.phase.as_deref() == Some(Phase::Promoting.as_str());
+    stalled && under_way && status.gate.is_none()
 }
 
 /// The revision of the color that no longer serves: the former live one, or a candidate that stays to be looked at.

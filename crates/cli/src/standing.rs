@@ -76,6 +76,7 @@ pub fn standing(rollout: &Rollout) -> Standing {
     let phase = phase(status);
     if is_true(status, ConditionType::AwaitingDecision)
         || matches!(phase, Some(Phase::Waiting | Phase::Paused))
+        || is_promotion_held(status)
     {
         return Standing::Asked;
     }
@@ -105,6 +106,23 @@ pub fn phase(status: &RolloutStatus) -> Option<Phase> {
 /// Whether the condition is there and True.
 pub fn is_true(status: &RolloutStatus, kind: ConditionType) -> bool {
     status.condition(kind).is_some_and(|condition| condition.status == "True")
+}
+
+/// The deadline passed in the middle of promotion, and the spec says to wait for a person.
+pub fn is_promotion_held(status: &RolloutStatus) -> bool {
+    phase(status) == Some(Phase::Promoting) && is_stalled_by(status, &[Reason::DeadlineExceeded])
+}
+
+/// A check that goes on after promotion waits for a person's word, and the former color with it.
+pub fn is_watch_held(status: &RolloutStatus) -> bool {
+    phase(status) == Some(Phase::Complete)
+        && is_stalled_by(status, &[Reason::CheckFailed, Reason::ChecksBlind])
+}
+
+fn is_stalled_by(status: &RolloutStatus, reasons: &[Reason]) -> bool {
+    status.condition(ConditionType::Stalled).is_some_and(|stalled| {
+        stalled.status == "True" && reasons.iter().any(|reason| reason.as_str() == stalled.reason)
+    })
 }
 
 /// Namespace and name.

@@ -6,7 +6,9 @@ mod support;
 use serde_json::json;
 use support::run::{run, run_with, serving};
 use support::server::Server;
-use support::{CANDIDATE, LIVE, NONCE, checking, kept, object, paused, rolled_back, waiting};
+use support::{
+    CANDIDATE, LIVE, NONCE, checking, held_while_promoting, kept, object, paused, rolled_back, waiting,
+};
 use teal_cli::exit::Exit;
 use teal_cli::render::{self, Paint};
 
@@ -128,6 +130,7 @@ async fn every_verb_makes_its_decision() {
         ("pause web", checking(), "Pause", "Paused: shop/web"),
         ("resume web", paused(), "Resume", "Resumed: shop/web"),
         ("retry web", rolled_back(), "Retry", "Retried: r7-3f9c2a1b"),
+        ("retry web", held_while_promoting(), "Retry", "Retried: r7-3f9c2a1b"),
         ("retire web", kept(), "Retire", "Retired: r6-5b1d9e02"),
         ("skip web --reason late", checking(), "Skip", "Skipped: step canary"),
     ] {
@@ -141,7 +144,7 @@ async fn every_verb_makes_its_decision() {
 
 #[tokio::test]
 async fn what_the_operator_refuses_is_said_with_its_words() {
-    for reason in ["Refused", "Superseded", "Expired"] {
+    for reason in ["Refused", "Superseded"] {
         let server = serving(&waiting()).ruling("False", reason, "it answers another question.");
         let ran = run(&server, "approve web").await;
         assert_eq!(ran.exit(), Exit::NotTaken, "{reason}");

@@ -6,7 +6,8 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    blocked, checking, clock, complete, held, kept, object, paused, rolled_back, rollout, waiting,
+    blocked, checking, clock, complete, condition, held, held_while_promoting, kept, kept_by_check, object,
+    paused, rolled_back, rollout, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -19,7 +20,9 @@ fn states() -> Vec<(&'static str, Value)> {
         ("waiting", waiting()),
         ("held", held()),
         ("paused", paused()),
+        ("held_while_promoting", held_while_promoting()),
         ("kept", kept()),
+        ("kept_by_check", kept_by_check()),
         ("rolled_back", rolled_back()),
         ("blocked", blocked(false)),
     ]
@@ -72,6 +75,17 @@ fn whom_a_labelled_rollout_waits_for_is_named() {
     let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
     assert!(text.contains("--instance blue-team") && text.contains("teal.dev/instance=blue-team"), "{text}");
     assert!(text.contains("namespace shop"), "{text}");
+}
+
+#[test]
+fn a_condition_of_a_newer_operator_is_shown_while_it_is_true() {
+    let mut status = checking();
+    status["conditions"] = json!([
+        condition("Overcast", "True", "Found", "clouds over shop"),
+        condition("Sunny", "False", "Night", "no sun over shop"),
+    ]);
+    let text = render::summary(&rollout(&status), &clock(), Paint::Plain);
+    assert!(text.contains("Overcast (Found): clouds over shop") && !text.contains("Sunny"), "{text}");
 }
 
 #[test]

@@ -61,6 +61,7 @@ async fn status_says_where_it_stands_by_its_exit_code() {
         (waiting(), Exit::Asked),
         (paused(), Exit::Asked),
         (support::held(), Exit::Asked),
+        (support::held_while_promoting(), Exit::Asked),
         (rolled_back(), Exit::Back),
         (blocked(true), Exit::Back),
     ] {

@@ -297,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn every_warning_of_the_planner_is_a_word_of_the_api() {
+        use teal_api::conditions::ConditionType;
+        for kind in teal_plan::report::WARNINGS {
+            assert!(
+                ConditionType::known(kind).is_some_and(ConditionType::only_while_true),
+                "{kind} is missing in ConditionType"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_gone_is_taken_out() {
         let old = RolloutStatus {
             phase: Some("Waiting".into()),

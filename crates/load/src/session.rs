@@ -132,15 +132,10 @@ impl Sessions {
         Ok(report)
     }
 
-    /// Says that a version is retired from a moment on: its sessions that were open by then and end at or after it aren't cut.
-    /// Order doesn't matter; sessions opened later aren't meant, as a version may come back.
-    pub fn retire_version(&self, version: &str, from: Instant) {
-        self.log.retire(log::Retired::Version(version.to_owned()), from);
-    }
-
-    /// The same for all sessions of a color.
+    /// Says that a color is retired from a moment on: its sessions that were open by then and end at or after it aren't cut.
+    /// Order doesn't matter; sessions opened later aren't meant, as a color comes back.
     pub fn retire_color(&self, color: &str, from: Instant) {
-        self.log.retire(log::Retired::Color(color.to_owned()), from);
+        self.log.retire(color, from);
     }
 
     /// Ends the open sessions of a version from this side, as users do who have finished; they count as left.

@@ -114,4 +114,19 @@ mod tests {
         assert_eq!(operator.drain, Duration::from_secs(30));
         assert!(Arguments::try_parse_from(["teal", "operator", "--drain", "soon"]).is_err());
     }
+
+    #[test]
+    fn the_chart_passes_flags_that_there_are_and_the_root_namespace_among_them() {
+        let deployment = include_str!("../../../charts/teal/templates/deployment.yaml");
+        let flags: Vec<&str> = deployment
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- --")?.split_once('=').map(|(flag, _)| flag))
+            .collect();
+        let command = Arguments::command();
+        let operator = command.find_subcommand("operator").unwrap();
+        for flag in &flags {
+            assert!(operator.get_arguments().any(|known| known.get_long() == Some(flag)), "{flag}");
+        }
+        assert!(flags.contains(&"mesh-root-namespace"), "mesh.rootNamespace goes nowhere: {flags:?}");
+    }
 }

@@ -167,14 +167,16 @@ impl LookHistogram<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use teal_cluster::RolloutFigures;
 
     use super::*;
 
-    #[test]
-    fn figures_are_shown() {
+    fn figures() -> Figures {
         let mut figures = Figures { leads: true, ..Figures::default() };
         figures.requests.insert(("patch", "Service".into()), 3);
+        figures.failures.insert("denied", 2);
         figures.looks.buckets[2] = 5;
         figures.rollouts.push(RolloutFigures {
             namespace: "shop".into(),
@@ -185,7 +187,12 @@ mod tests {
             asked_since_ms: Some(jiff::Timestamp::now().as_millisecond() - 90_500),
             verdicts: vec![("errors".into(), "Pass".into())],
         });
-        let text = text(&figures);
+        figures
+    }
+
+    #[test]
+    fn figures_are_shown() {
+        let text = text(&figures());
         for line in [
             "teal_leader 1.0",
             "teal_api_requests_total{verb=\"patch\",kind=\"Service\"} 3.0",
@@ -200,5 +207,32 @@ mod tests {
         let asked = "teal_rollout_gate_wait_seconds{namespace=\"shop\",rollout=\"web\"} ";
         let waited: f64 = text.lines().find_map(|line| line.strip_prefix(asked)).unwrap().parse().unwrap();
         assert!((90.0..120.0).contains(&waited), "people have been asked for {waited} s");
+    }
+
+    #[test]
+    fn the_reference_names_each_metric_with_its_type_and_labels() {
+        let page = include_str!("../../../docs/reference/metrics.md");
+        let cells = |line: &str| line.split('|').skip(1).take(3).map(|cell| cell.trim().to_owned()).collect();
+        let named: BTreeSet<Vec<String>> =
+            page.lines().filter(|line| line.starts_with("| `teal_")).map(cells).collect();
+        let text = text(&figures());
+        let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let shown: BTreeSet<Vec<String>> = shown
+            .map(|(family, kind)| {
+                let name = if kind == "counter" { format!("{family}_total") } else { family.to_owned() };
+                let labels = labels(&text, &name);
+                vec![format!("`{name}`"), kind.to_owned(), labels]
+            })
+            .collect();
+        assert_eq!(named, shown);
+    }
+
+    /// The labels of the first sample of this name, as the page writes them.
+    fn labels(text: &str, name: &str) -> String {
+        let sample = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        let inner = sample.and_then(|sample| sample.split_once('}')).map_or("", |(inner, _)| inner);
+        let keys: Vec<String> =
+            inner.split(',').filter_map(|pair| Some(format!("`{}`", pair.split_once('=')?.0))).collect();
+        keys.join(", ")
     }
 }

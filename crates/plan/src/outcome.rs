@@ -224,6 +224,8 @@ pub enum Why {
         blind: bool,
         /// What was seen.
         detail: String,
+        /// It went on after promotion, where no step is left to retry or skip.
+        promoted: bool,
     },
     /// A deadline passed and the spec says to wait for a person.
     HeldByDeadline {

@@ -5,6 +5,7 @@ mod conditions;
 mod intent;
 mod sentences;
 
+pub use conditions::WARNINGS;
 pub use sentences::{cause, notice, sentence, warns};
 
 use crate::outcome::{Plan, Why};

@@ -132,16 +132,6 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// CPU in millicores.
-    pub fn cpu_millis(&self) -> i128 {
-        self.requests.get("cpu").map_or(0, |amount| amount.millis())
-    }
-
-    /// Memory in bytes.
-    pub fn memory_bytes(&self) -> i128 {
-        self.requests.get("memory").map_or(0, |amount| amount.units())
-    }
-
     fn add(&mut self, group: PodGroup) {
         self.pods = self.pods.saturating_add(group.count);
         add(&mut self.requests, &group.need.requests, group.count);

@@ -29,7 +29,8 @@ fn node(cpu: &str, memory: &str, pods: u32) -> NodeRoom {
 #[test]
 fn a_color_needs_the_sum_of_its_pods() {
     let need = web();
-    assert_eq!((need.pods, need.cpu_millis(), need.memory_bytes()), (3, 750, 3 * 128 * 1024 * 1024));
+    assert_eq!((need.pods, need.requests["cpu"].millis()), (3, 750));
+    assert_eq!(need.requests["memory"].units(), 3 * 128 * 1024 * 1024);
     assert_eq!(need.limits["memory"].units(), 3 * 256 * 1024 * 1024);
     assert_eq!(need.objects["count/deployments.apps"], 1);
 }

@@ -62,11 +62,6 @@ pub struct Manifest<'a> {
 }
 
 impl Release {
-    /// A release of these objects.
-    pub fn of_manifests(manifests: Vec<Value>) -> Self {
-        Self(Value::Object(Map::from_iter([("manifests".to_owned(), Value::Array(manifests))])))
-    }
-
     /// The stored JSON.
     pub fn raw(&self) -> &Value {
         &self.0
@@ -175,7 +170,9 @@ fn manifest_schema() -> Value {
             "metadata": {
                 "type": "object",
                 "description": "Name, labels and annotations. The annotation teal.dev/fate (Own, Shared or LiveOnly) \
-                    says how the object relates to colors where its kind alone does not say it right.",
+                    says how the object relates to colors where its kind alone does not say it right. On a Job, \
+                    teal.dev/run: before, which is also what it means without, has it run once per revision, before the \
+                    workloads of its color start.",
                 "required": ["name"],
                 "x-kubernetes-preserve-unknown-fields": true,
                 "x-kubernetes-validations": rules(&[(

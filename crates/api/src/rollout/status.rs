@@ -59,7 +59,7 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
 
-    /// What the checks said at the last transition or change of a verdict; the newest numbers are in metrics.
+    /// What the checks said at the last transition or change of a verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = MAP, "x-kubernetes-list-map-keys" = ["name"]))]
     pub checks: Vec<CheckStatus>,

@@ -60,6 +60,11 @@ fn held() -> RolloutStatus {
     }
 }
 
+/// The same in the middle of promotion, where no step is under way any more.
+fn held_while_promoting() -> RolloutStatus {
+    RolloutStatus { phase: Some("Promoting".to_owned()), step: None, ..held() }
+}
+
 fn ann() -> Person {
     Person { user: "ann".to_owned(), reason: Some("seen".to_owned()), ..Person::default() }
 }
@@ -116,6 +121,7 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Skip, asking(), "r7-3f9c2a1b"),
         (Action::Retry, rolled_back(), "r7-3f9c2a1b"),
         (Action::Retry, held(), "r7-3f9c2a1b"),
+        (Action::Retry, held_while_promoting(), "r7-3f9c2a1b"),
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
     ];

@@ -7,7 +7,7 @@ use teal_api::rollout::Mode;
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, DecisionSpec, Rollout, RolloutStatus};
 
-use crate::standing::phase;
+use crate::standing::{is_promotion_held, phase};
 
 /// A command and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
     let by_spec = rollout.spec.mode == Some(Mode::Paused);
     let under_way = matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting));
     let at_step = matches!(phase, Some(Checking | Waiting));
-    let held = phase == Some(Waiting) && status.gate.is_none();
+    let held = (phase == Some(Waiting) && status.gate.is_none()) || is_promotion_held(status);
     match action {
         Action::Approve | Action::Reject => status.gate.is_some(),
         Action::Rollback => under_way || matches!(phase, Some(Phase::Paused | Complete)),

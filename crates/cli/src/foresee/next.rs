@@ -9,7 +9,7 @@ use teal_api::rollout::{CheckStatus, Mode, OnFailure};
 use teal_api::{Rollout, RolloutStatus};
 
 use crate::render::Clock;
-use crate::standing::{is_late, phase};
+use crate::standing::{is_late, is_watch_held, phase};
 
 /// The things that are read together.
 struct View<'a> {
@@ -269,6 +269,11 @@ fn resting(view: &View<'_>) -> String {
         return format!("Nothing. A change of spec.release starts a rollout{paused}.");
     };
     let name = format!("{} ({})", previous.revision, previous.color);
+    if is_watch_held(view.status) {
+        return format!(
+            "{name} stays until a person decides: a rollback goes back to it in one moment, retire lets it go."
+        );
+    }
     match previous.kept_until {
         Some(until) => {
             format!("{name} is removed at {}; until then going back takes one moment.", view.clock.at(until))

@@ -153,7 +153,8 @@ fn trouble(status: &RolloutStatus, paint: Paint) -> Vec<String> {
             }
             Some(ConditionType::Stalled) => true,
             Some(kind) => kind.only_while_true() && kind != ConditionType::Reconciling,
-            None => false,
+            // One of a newer operator, or of somebody else's: those that are only there while True are told so.
+            None => condition.status == "True",
         })
         .map(|condition| {
             let same = status.message.as_ref().is_some_and(|message| message.contains(&condition.message));

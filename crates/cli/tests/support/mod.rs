@@ -183,6 +183,40 @@ pub fn held() -> Value {
     status
 }
 
+/// Held after a deadline in the middle of promotion: no step is under way any more.
+pub fn held_while_promoting() -> Value {
+    let mut status = held();
+    let message = format!(
+        "{CANDIDATE} (green) becomes live; spec.progressDeadline passed (pods): decide (Retry, Rollback) or mend the release"
+    );
+    status["phase"] = json!("Promoting");
+    status["step"] = Value::Null;
+    status["traffic"]["candidateWeight"] = json!(100);
+    status["message"] = json!(message);
+    for condition in status["conditions"].as_array_mut().expect("conditions") {
+        condition["message"] = json!(message);
+    }
+    status
+}
+
+/// Promoted, with blue kept for longer than its time: a check that goes on has failed.
+pub fn kept_by_check() -> Value {
+    let mut status = kept();
+    let message = format!(
+        "{CANDIDATE} (green) serves all requests; check errors failed (0.2, max 1%) and spec.onFailure is Hold: decide \
+         (Rollback; or Retire, which lets the old release go)"
+    );
+    status["waitingFor"] = json!("decision (check errors)");
+    status["message"] = json!(message);
+    status["previous"]["keptUntil"] = json!("2026-03-02T11:50:00Z");
+    status["conditions"] = json!([
+        condition("Ready", "False", "Blocked", &message),
+        condition("Stalled", "True", "CheckFailed", &message),
+        condition("Promoted", "True", "Promoted", &message),
+    ]);
+    status
+}
+
 /// Its VirtualService is missing.
 pub fn blocked(stalled: bool) -> Value {
     let message = "VirtualService shop/web does not exist: create it, or take it out of spec.traffic";

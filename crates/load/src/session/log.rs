@@ -29,15 +29,8 @@ pub struct SessionReport {
     pub ended: Option<(Instant, String)>,
     /// Whether this side ended it.
     pub left: bool,
-    /// Whether it was cut: `ended` without its version or color being retired by then.
+    /// Whether it was cut: `ended` without its color being retired by then.
     pub cut: bool,
-}
-
-/// What was retired.
-#[derive(Clone, Debug)]
-pub(crate) enum Retired {
-    Version(String),
-    Color(String),
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +39,8 @@ pub(crate) struct Log(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     sessions: Vec<Session>,
-    retired: Vec<(Retired, Instant)>,
+    /// Colors, each with the moment of its retirement.
+    retired: Vec<(String, Instant)>,
 }
 
 #[derive(Debug)]
@@ -102,8 +96,8 @@ impl Log {
         self.with(id, |report| report.left = true);
     }
 
-    pub(crate) fn retire(&self, what: Retired, from: Instant) {
-        self.lock().retired.push((what, from));
+    pub(crate) fn retire(&self, color: &str, from: Instant) {
+        self.lock().retired.push((color.to_owned(), from));
     }
 
     pub(crate) fn leave(&self, version: &str) {
@@ -122,15 +116,9 @@ impl Log {
     }
 }
 
-fn cut(report: &SessionReport, retired: &[(Retired, Instant)]) -> bool {
+fn cut(report: &SessionReport, retired: &[(String, Instant)]) -> bool {
     let Some((ended, _)) = &report.ended else { return false };
-    !retired.iter().any(|(what, from)| {
-        let meant = match what {
-            Retired::Version(version) => *version == report.version,
-            Retired::Color(color) => *color == report.color,
-        };
-        meant && report.opened <= *from && from <= ended
-    })
+    !retired.iter().any(|(color, from)| *color == report.color && report.opened <= *from && from <= ended)
 }
 
 #[cfg(test)]
@@ -155,15 +143,13 @@ mod tests {
             left: false,
             cut: false,
         };
-        let version = |name: &str, second| vec![(Retired::Version(name.into()), at(second))];
-        let color = |name: &str, second| vec![(Retired::Color(name.into()), at(second))];
+        let color = |name: &str, second| vec![(name.to_owned(), at(second))];
         for (ended, retired, expected) in [
             (None, vec![], false),
             (Some(20), vec![], true),
-            (Some(20), version("v1", 20), false),
-            (Some(20), version("v1", 21), true),
-            (Some(20), version("v2", 15), true),
-            (Some(20), version("v1", 9), true),
+            (Some(20), color("blue", 20), false),
+            (Some(20), color("blue", 21), true),
+            (Some(20), color("blue", 9), true),
             (Some(20), color("blue", 15), false),
             (Some(20), color("green", 15), true),
         ] {

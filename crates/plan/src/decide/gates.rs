@@ -54,7 +54,7 @@ pub(super) fn failed_watch(s: &Snapshot) -> Option<(Cause, OnFailure)> {
 pub(super) fn watching(s: &Snapshot) -> Option<Next> {
     let watch = s.record.watch.as_ref()?;
     if let Some(held) = &watch.held {
-        return Some(Next::because(self::held(held)));
+        return Some(Next::because(self::held(held, true)));
     }
     let passes = |check: &String| s.standing(check) == Standing::Pass;
     let passed = watched(s).is_none_or(|step| step.checks.iter().all(passes));
@@ -68,10 +68,10 @@ pub(super) fn watching(s: &Snapshot) -> Option<Next> {
     Some(next)
 }
 
-/// What a person must decide on, as a reason.
-pub(super) fn held(held: &Held) -> Why {
+/// What a person must decide on at a step, or after promotion, as a reason.
+pub(super) fn held(held: &Held, promoted: bool) -> Why {
     let Held { check, blind, detail } = held.clone();
-    Why::HeldByCheck { check, blind, detail }
+    Why::HeldByCheck { check, blind, detail, promoted }
 }
 
 /// A guard that failed, as a cause to go back.

@@ -53,7 +53,7 @@ fn hold(s: &Snapshot) -> Option<Plan> {
     let watch = s.record.watch.as_ref().filter(|watch| watch.held.is_none())?;
     let held = gates::failed_watch(s).filter(|(_, then)| *then == OnFailure::Hold)?;
     let held = Held::of(held.0)?;
-    let why = gates::held(&held);
+    let why = gates::held(&held, true);
     let mut draft = Draft::new(s);
     draft.record.watch = Some(Watch { held: Some(held), ..watch.clone() });
     Some(draft.commit(vec![why]))

@@ -52,7 +52,7 @@ fn gated(
 ) -> Plan {
     let verdict = gates::judge(s, step, place, since, &mut next);
     if let Some(held) = &place.held {
-        next.why.insert(0, gates::held(held));
+        next.why.insert(0, gates::held(held, false));
     } else if s.paused() {
         next.why.insert(0, gates::paused(s));
     } else if let Some(obstacle) = s.stopped(Stops::Rollout) {
@@ -176,7 +176,7 @@ fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
 /// decide by themselves then.
 fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) -> Option<Plan> {
     let held = Held::of(failed?.0).filter(|_| place.held.is_none())?;
-    let why = gates::held(&held);
+    let why = gates::held(&held, false);
     let mut draft = Draft::new(s);
     draft.record.phase = Phase::Step(StepRecord { held: Some(held), gate: None, ..place.clone() });
     Some(draft.commit(vec![why]))

@@ -313,7 +313,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-const WARNINGS: [&str; 15] = [
+pub const WARNINGS: [&str; 15] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",

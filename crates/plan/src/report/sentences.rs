@@ -116,16 +116,15 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
-        Why::HeldByCheck { check, blind: true, detail } => format!(
-            "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide (Retry, \
-             Skip, Rollback)",
-            in_brackets(detail)
+        Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
+            "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide ({})",
+            in_brackets(detail),
+            ways_on(*promoted)
         ),
-        Why::HeldByCheck { check, blind: false, detail } => {
-            format!(
-                "check {check} failed ({detail}) and spec.onFailure is Hold: decide (Retry, Skip, Rollback)"
-            )
-        }
+        Why::HeldByCheck { check, blind: false, detail, promoted } => format!(
+            "check {check} failed ({detail}) and spec.onFailure is Hold: decide ({})",
+            ways_on(*promoted)
+        ),
         Why::HeldByDeadline { waiting_for } => {
             format!(
                 "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
@@ -164,6 +163,11 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::AtRest => String::new(),
     }
+}
+
+/// The Decisions that end a hold.
+const fn ways_on(promoted: bool) -> &'static str {
+    if promoted { "Rollback; or Retire, which lets the old release go" } else { "Retry, Skip, Rollback" }
 }
 
 fn in_brackets(detail: &str) -> String {

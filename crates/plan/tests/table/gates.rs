@@ -136,7 +136,10 @@ fn a_failed_check_leads_back_or_holds() {
     s.settings.on_failure = OnFailure::Hold;
     s.record = committed(&s).0;
     assert_eq!(effects(&s), []);
-    assert!(matches!(checked(&s).why[0], Why::HeldByCheck { blind: false, .. }));
+    let why = checked(&s).why;
+    assert!(matches!(why[0], Why::HeldByCheck { blind: false, promoted: false, .. }), "{why:?}");
+    let says = teal_plan::report::sentence(&why[0]);
+    assert!(says.ends_with("decide (Retry, Skip, Rollback)"), "{says}");
     s.checks = vec![standing("errors", Standing::Pass)];
     assert_eq!(effects(&s), [], "numbers that come back decide nothing");
 }

@@ -163,7 +163,10 @@ fn rule_12_with_hold_a_failed_check_after_promotion_keeps_the_old_release_until_
     s.record = committed(&s).0;
     s.checks = vec![standing("errors", Standing::Pass)];
     assert_eq!(effects(&s), [], "numbers that come back decide nothing");
-    assert!(matches!(checked(&s).why[0], Why::HeldByCheck { blind: false, .. }));
+    let why = checked(&s).why;
+    assert!(matches!(why[0], Why::HeldByCheck { blind: false, promoted: true, .. }), "{why:?}");
+    let says = teal_plan::report::sentence(&why[0]);
+    assert!(says.ends_with("decide (Rollback; or Retire, which lets the old release go)"), "{says}");
     s.decisions = vec![crate::decisions::decision(Action::Retire, "ana")];
     s.decisions[0].revision = Some(live().revision.to_string());
     s.record = committed(&s).0;

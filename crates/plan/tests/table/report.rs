@@ -4,7 +4,7 @@ use teal_plan::record::{Cause, Gate, Held, Outcome, Phase};
 use teal_plan::report::{Report, report};
 use teal_plan::settings::{Mode, OnFailure, Readiness, Until};
 use teal_plan::snapshot::{Standing, Stops};
-use teal_plan::{Snapshot, Time, plan};
+use teal_plan::{Notice, Snapshot, Time, plan};
 
 use crate::fixture::*;
 
@@ -37,6 +37,28 @@ fn sent_back() -> Snapshot {
     });
     s.record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause) };
     s
+}
+
+#[test]
+fn the_runbook_has_every_event() {
+    let page = include_str!("../../../../docs/runbook/reasons.md");
+    let revision = candidate().revision;
+    for notice in [
+        Notice::Installed { revision },
+        Notice::Started { revision, attempt: 1 },
+        Notice::StepReached { revision, step: "canary".to_owned(), weight: 10 },
+        Notice::Promoted { revision },
+        Notice::RolledBack { revision, cause: Cause::Cancelled },
+        Notice::Retired { revision },
+        Notice::Cancelled { revision },
+        Notice::Superseded { revision },
+        Notice::Paused { by: "ana".to_owned() },
+        Notice::Resumed,
+        Notice::Rebuilt { revision },
+    ] {
+        let (reason, _) = teal_plan::report::notice(&notice);
+        assert!(page.contains(&format!("`{reason}`")), "docs/runbook/reasons.md says nothing of {reason}");
+    }
 }
 
 /// One row per state of the table in the API's description: phase, Ready, Reconciling, Stalled, Promoted.
