@@ -59,10 +59,12 @@ pub(super) async fn once(world: &World, namespace: &str) -> Result<()> {
     queue.ticked_by(&blue, "at 10 %").await?;
     play.approve().await?;
     play.promoted(&second).await?;
+    at_rest_in(world, namespace, &blue).await?;
     queue.handled_by(&green, "in keep time").await?;
     queue.ticked_by(&green, "in keep time").await?;
     play.shop.decide(Action::Rollback, Some("the workers were better before")).await?;
     play.back_at(&first, &second).await?;
+    at_rest_in(world, namespace, &green).await?;
     queue.handled_by(&blue, "after going back").await?;
     queue.ticked_by(&blue, "after going back").await?;
 
@@ -71,6 +73,12 @@ pub(super) async fn once(world: &World, namespace: &str) -> Result<()> {
     never_both_awake(world, namespace, from).await?;
     play.gone(&second).await?;
     play.end(None).await
+}
+
+/// The worker of a color that was live a moment ago ends what it has in hand: what is put after that is for the other one.
+async fn at_rest_in(world: &World, namespace: &str, color: &str) -> Result<()> {
+    let selector = format!("app=worker,teal.dev/color={color}");
+    world.none_left(&["pods", "-n", namespace, "-l", &selector]).await
 }
 
 /// The release of the examples with a worker, a CronJob, and a Deployment of which nobody said that it may run twice.
