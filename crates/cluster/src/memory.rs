@@ -12,7 +12,6 @@ use teal_plan::snapshot::Obstacle;
 use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
 
-use crate::error::Class;
 use crate::kinds::Known;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
@@ -37,8 +36,10 @@ pub(crate) struct Memory {
     /// What is in the way as writes have shown, by what was tried, and for which generation.
     pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
     met_for: i64,
-    /// Failures in a row, by what was tried.
-    pub(crate) failing: BTreeMap<&'static str, u32>,
+    /// Failures in a row, by what was tried, and when it failed last.
+    pub(crate) failing: BTreeMap<&'static str, (u32, Time)>,
+    /// What is kept up failed this often in a row, and is not tried again before this time.
+    pub(crate) kept: Option<(u32, Time)>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
@@ -83,19 +84,13 @@ impl Memory {
         self.met.values().chain(self.noted.values()).map(|(obstacle, _)| obstacle.clone()).collect()
     }
 
-    /// Counts a failure of a write, and says how many there were in a row. A conflict is none: it is how two writers notice each
-    /// other.
-    pub(crate) fn fails(&mut self, effect: &'static str, class: Class) -> u32 {
-        let in_a_row = self.failing.entry(effect).or_default();
-        if class != Class::Conflict {
-            *in_a_row = in_a_row.saturating_add(1);
-        }
+    /// Counts a failure of a write, and says how many there were in a row. One that isn't tried any more is forgotten.
+    pub(crate) fn fails(&mut self, effect: &'static str, now: Time) -> u32 {
+        self.failing.retain(|_, (_, at)| now - *at < MET_FOR);
+        let (in_a_row, at) = self.failing.entry(effect).or_insert((0, now));
+        *in_a_row = in_a_row.saturating_add(1);
+        *at = now;
         *in_a_row
-    }
-
-    /// The most failures in a row that any write has had.
-    pub(crate) fn most_failures(&self) -> u32 {
-        self.failing.values().copied().max().unwrap_or_default()
     }
 
     /// When the next of them counts no more: nothing else would make anyone look then.
@@ -226,6 +221,14 @@ mod tests {
             "another spec is tried at once"
         );
         assert_eq!((memory.obstacles(2, Time(65_000)).len(), memory.forgets_at()), (0, None));
+    }
+
+    #[test]
+    fn failures_in_a_row_are_those_of_one_write_that_is_still_tried() {
+        let mut memory = Memory::default();
+        assert_eq!((memory.fails("RaiseWeight", Time(0)), memory.fails("RaiseWeight", Time(1_000))), (1, 2));
+        assert_eq!(memory.fails("KeepRules", Time(2_000)), 1, "another one");
+        assert_eq!(memory.fails("RaiseWeight", Time(62_000)), 1, "the others are long ago");
     }
 
     #[test]

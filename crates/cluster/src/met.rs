@@ -22,7 +22,8 @@ pub(crate) fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: 
                 memory.failing.remove(effect);
             }
             Err(error) => {
-                let lasting = memory.fails(effect, error.class()) >= LASTING;
+                // A conflict is how two writers notice each other, and no fault of what answers.
+                let lasting = error.class() != Class::Conflict && memory.fails(effect, now) >= LASTING;
                 if let Some(obstacle) = met(&error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
                 {
                     memory.met.insert(effect, (obstacle, now));

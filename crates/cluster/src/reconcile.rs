@@ -145,24 +145,43 @@ impl Reconciler {
         let report = report::report(&seen.snapshot, &plan);
         let checks = self.checks.statuses(&view.uid);
         self.watching.looked(figures(view, &seen, &report, &checks), took);
-        let kept_up = keep::up(&self.tools, rollout, &seen).await;
-        let kept_up = remember(memory, kept_up, Stops::Rollout, now).map_or(Ok(()), Err);
-        if plan.goes_forward(&seen.snapshot.record) {
+        let forward = plan.goes_forward(&seen.snapshot.record);
+        let kept_up = self.keep_up(rollout, &seen, forward, memory).await;
+        if forward {
             kept_up?;
             return self.follow(view, rollout, &seen, &plan, report, memory).await;
         }
         let next = self.follow(view, rollout, &seen, &plan, report, memory).await?;
         // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
-        // refuses. It waits for its next try, but never before what was decided is followed.
-        match (next, kept_up) {
-            (Next::Urgent | Next::After(Duration::ZERO), _) | (_, Ok(())) => Ok(next),
-            (Next::Change | Next::After(_), Err(error)) => {
-                self.watching.failed(error.class().as_str());
-                tracing::warn!(%error, class = error.class().as_str(), "what is kept up can't be written");
-                let again = pause(memory.most_failures(), error.class());
-                Ok(earlier(next, Next::After(again)))
-            }
+        // refuses. It has pauses of its own between its tries.
+        let again = memory.kept.map(|(_, at)| at);
+        Ok(earlier(next, until(again, now)))
+    }
+
+    /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
+    async fn keep_up(
+        &self,
+        rollout: &Rollout,
+        seen: &Seen,
+        forward: bool,
+        memory: &mut Memory,
+    ) -> Result<(), Error> {
+        let now = seen.snapshot.now;
+        if !forward && memory.kept.is_some_and(|(_, again)| now < again) {
+            return Ok(());
         }
+        let done = keep::up(&self.tools, rollout, seen).await;
+        let Some(error) = remember(memory, done, Stops::Rollout, now) else {
+            memory.kept = None;
+            return Ok(());
+        };
+        let failures = memory.kept.map_or(0, |(failures, _)| failures).saturating_add(1);
+        let pause = pause(failures, error.class());
+        let pause = Span(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        memory.kept = Some((failures, now + pause));
+        self.watching.failed(error.class().as_str());
+        tracing::warn!(%error, class = error.class().as_str(), "what is kept up can't be written");
+        Err(error)
     }
 
     /// Commits or acts as planned, or says why there is nothing to do.

@@ -21,10 +21,18 @@ const PAGE: u32 = 1000;
 
 /// How long one look at the nodes serves all who ask: where a hundred Rollouts change at once, each would read every pod.
 const SHARED: Duration = Duration::from_millis(500);
+/// How long a failure does: those who waited for it judge by quotas alone, for they would fail one after the other; whoever
+/// comes again after its own failure looks anew.
+const SHARED_FAILURE: Duration = Duration::from_millis(200);
 
 /// The nodes as they were seen a moment ago, shared by all looks.
 #[derive(Default)]
-pub(crate) struct Nodes(Mutex<Option<(Instant, Arc<Vec<NodeRoom>>)>>);
+pub(crate) struct Nodes(Mutex<Option<Lately>>);
+
+struct Lately {
+    until: Instant,
+    nodes: Arc<Vec<NodeRoom>>,
+}
 
 /// What is missing, in one sentence.
 pub(crate) async fn look(
@@ -43,17 +51,18 @@ impl Nodes {
     /// Whoever comes while they are being read waits for that answer.
     async fn lately(&self, access: &Access) -> Result<Arc<Vec<NodeRoom>>, Error> {
         let mut seen = self.0.lock().await;
-        if let Some((_, nodes)) = seen.as_ref().filter(|(at, _)| at.elapsed() < SHARED) {
-            return Ok(Arc::clone(nodes));
+        if let Some(lately) = seen.as_ref().filter(|lately| Instant::now() < lately.until) {
+            return Ok(Arc::clone(&lately.nodes));
         }
-        let now = nodes(access).await;
-        // An account that may not look at nodes judges by quotas alone; and so do those who waited for an answer that never
-        // came: they would fail one after the other, and the scheduler says it anyway.
-        let known = now.as_ref().map(|nodes| Arc::new(nodes.clone())).unwrap_or_default();
-        *seen = Some((Instant::now(), Arc::clone(&known)));
-        match now {
-            Err(error) if error.class() != Class::Denied => Err(error),
-            Ok(_) | Err(_) => Ok(known),
+        let found = nodes(access).await;
+        // An account that may not look at nodes judges by quotas alone.
+        let failed = found.as_ref().is_err_and(|error| error.class() != Class::Denied);
+        let shared = if failed { SHARED_FAILURE } else { SHARED };
+        let nodes = found.as_ref().map(|nodes| Arc::new(nodes.clone())).unwrap_or_default();
+        *seen = Some(Lately { until: Instant::now() + shared, nodes: Arc::clone(&nodes) });
+        match found {
+            Err(error) if failed => Err(error),
+            Ok(_) | Err(_) => Ok(nodes),
         }
     }
 }

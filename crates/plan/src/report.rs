@@ -115,12 +115,19 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
     }
     match &view.record.phase {
         Phase::Installing { .. } => "Installing",
+        Phase::Promoting { .. } if paused_before_the_turn(view) => "Paused",
         Phase::Promoting { .. } => "Promoting",
         Phase::Returning { .. } => "RollingBack",
         Phase::Step(place) => step_word(view, place),
         Phase::New => "Blocked",
         Phase::Rest { outcome } => rest_word(view, outcome),
     }
+}
+
+/// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.
+fn paused_before_the_turn(view: &View<'_>) -> bool {
+    let paused = view.s.settings.mode == Mode::Paused || view.record.paused.is_some();
+    paused && view.s.world.live_service.points != view.record.candidate.map(|candidate| candidate.slot)
 }
 
 fn step_word(view: &View<'_>, place: &crate::record::StepRecord) -> &'static str {

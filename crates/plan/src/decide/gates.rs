@@ -58,7 +58,9 @@ pub(super) fn watching(s: &Snapshot) -> Option<Next> {
     }
     let passes = |check: &String| s.standing(check) == Standing::Pass;
     let passed = watched(s).is_none_or(|step| step.checks.iter().all(passes));
-    if s.now >= watch.until && passed {
+    // Of a spec that can't be used the checks may be unknown, and what is unknown has not passed.
+    let known = s.stopped(Stops::Everything).is_none();
+    if s.now >= watch.until && passed && known {
         return None;
     }
     let mut next = Next::because(Why::Watching { step: watch.step.clone(), until: watch.until });
@@ -215,8 +217,10 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
         Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {
             return advance(draft, index, next.why);
         }
-        Verdict::Ask(needed) => reached.gate = Some(opened(s, step, needed, &mut next)),
-        Verdict::Open | Verdict::Wait => {}
+        Verdict::Ask(needed) if s.stopped(Stops::Everything).is_none() => {
+            reached.gate = Some(opened(s, step, needed, &mut next));
+        }
+        Verdict::Open | Verdict::Ask(_) | Verdict::Wait => {}
     }
     draft.record.phase = Phase::Step(reached);
     draft.commit(next.why)

@@ -30,9 +30,9 @@ pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
         let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
         match s.settings.on_failure {
             OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
-            OnFailure::Hold => next.say(Why::HeldByDeadline { waiting_for }),
+            OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
         }
-    } else {
+    } else if !s.paused() {
         next.wake(Time(deadline.0 + 1));
     }
     next.into()
@@ -64,7 +64,7 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
     let cancelled = s.settings.wanted.is_some() && s.settings.wanted == s.record.live.map(|live| live.hash);
     let other = |hash: ContentHash| hash != candidate.hash && hash.version == candidate.hash.version;
     // Until it has all traffic it is a step like any other: what is wanted no more doesn't go on.
-    let overtaken = s.settings.wanted.is_some_and(other) && s.world.routes.form.highest() < 100;
+    let overtaken = s.settings.wanted.is_some_and(other) && s.world.routes.form != Form::Entered(100);
     step::foreign(s)
         .or(cancelled.then_some(Cause::Cancelled))
         .or((s.settings.routed && overtaken).then_some(Cause::Superseded))

@@ -82,6 +82,11 @@ fn a_last_step_with_something_to_wait_for_is_a_step_of_its_own() {
     own(&|s| s.record.pinned = vec![("full".to_owned(), 1)]);
     own(&|s| s.world.green.serving = vec![1]);
     own(&|s| s.world.green.available = false);
+    let foreign = |s: &mut Snapshot| {
+        let manager = "argocd".to_owned();
+        s.world.routes.foreign = Some(teal_plan::snapshot::Foreign { manager, before: true, recent: 1 });
+    };
+    own(&foreign);
 }
 
 #[test]
@@ -300,4 +305,21 @@ fn an_open_question_outlives_a_spec_that_can_not_be_used() {
     }
     let plan = teal_plan::plan(&s);
     assert!(!matches!(plan.decision, teal_plan::Decision::Commit(_)), "{:?}", plan.decision);
+}
+
+#[test]
+fn a_step_without_gates_is_not_left_while_paused() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.settings.steps[0].hold = Span(0);
+    s.record.paused = Some(teal_plan::record::Pause::Decision { user: "ann".to_owned() });
+    assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
+}
+
+#[test]
+fn no_question_is_opened_by_what_is_left_of_a_spec() {
+    let mut s = unreached(reached("canary", 10, NOW));
+    s.settings.steps = vec![teal_plan::settings::Step { hold: Span(0), ..s.settings.steps[0].clone() }];
+    s.record.pinned = vec![("full".to_owned(), 2)];
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
+    assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
 }

@@ -215,8 +215,30 @@ fn a_pause_by_the_spec_stops_the_clock_of_a_promotion() {
     s.record = committed(&s).0;
     assert_eq!(s.record.paused, Some(Pause::Spec));
     s.now = DEADLINE + Span::seconds(3_600);
+    assert_eq!((effects(&s), checked(&s).wake_at), (Vec::new(), None), "nothing happens by itself");
     s.settings.mode = Mode::Active;
     let (record, _) = committed(&s);
     assert_eq!(record.paused, None);
     assert_eq!(record.phase, Phase::Promoting { deadline: s.now + s.settings.progress_deadline });
+}
+
+#[test]
+fn the_pause_of_the_spec_is_not_taken_along_to_rest() {
+    let mut s = promoting();
+    s.world.live_service = points(candidate());
+    s.world.routes = routes(Form::Owner);
+    s.settings.mode = Mode::Paused;
+    s.record.paused = Some(Pause::Spec);
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Rest { .. }), "{:?}", record.phase);
+    assert_eq!(record.paused, None, "nobody would take it away there");
+}
+
+#[test]
+fn what_holds_a_promotion_is_the_first_thing_said() {
+    let mut s = promoting();
+    s.settings.on_failure = OnFailure::Hold;
+    s.world.green.available = false;
+    s.now = DEADLINE + Span::seconds(1);
+    assert!(matches!(checked(&s).why[0], Why::HeldByDeadline { .. }), "{:?}", checked(&s).why);
 }
