@@ -127,6 +127,19 @@ fn rule_4_going_back_works_on_weights_that_another_writer_broke() {
     assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
 }
 
+/// What others took of a route can't be mended by a weight below 0, which the server would refuse.
+#[test]
+fn rule_4_going_back_keeps_its_own_part_where_others_have_more_than_all() {
+    let world = World::web();
+    let mut now = at(&world, &entered(&world, &plain()), 10);
+    let other = json!({"destination": {"host": "elsewhere"}, "weight": 150});
+    now["spec"]["http"][0]["route"].as_array_mut().unwrap().push(other);
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let weights: Vec<_> = (0..3).map(|at| now["spec"]["http"][0]["route"][at]["weight"].clone()).collect();
+    assert_eq!(weights, [json!(100), json!(0), json!(150)]);
+}
+
 #[test]
 fn rule_4_going_back_passes_over_a_route_that_is_gone() {
     let world = World::web().routes(&["primary", "second"]);
