@@ -42,6 +42,8 @@ pub(crate) struct Memory {
     pub(crate) kept: Option<(u32, Time)>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
+    /// Objects of live that were written again, and when.
+    repaired: BTreeMap<String, Time>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
     pub(crate) unsure: Vec<(Known, ObjectId)>,
     /// What a look at quotas and nodes found.
@@ -82,6 +84,13 @@ impl Memory {
         self.met.retain(|_, (_, at)| lately(*at));
         self.noted.retain(|_, (_, at)| lately(*at));
         self.met.values().chain(self.noted.values()).map(|(obstacle, _)| obstacle.clone()).collect()
+    }
+
+    /// Takes note of objects that were written again, and names all of the last minute: one repair must not hide another.
+    pub(crate) fn repaired(&mut self, objects: Vec<String>, now: Time) -> Vec<String> {
+        self.repaired.retain(|_, at| now - *at < MET_FOR);
+        self.repaired.extend(objects.into_iter().map(|object| (object, now)));
+        self.repaired.keys().cloned().collect()
     }
 
     /// Counts a failure of a write, and says how many there were in a row. One that isn't tried any more is forgotten.
@@ -221,6 +230,16 @@ mod tests {
             "another spec is tried at once"
         );
         assert_eq!((memory.obstacles(2, Time(65_000)).len(), memory.forgets_at()), (0, None));
+    }
+
+    #[test]
+    fn one_repair_does_not_hide_another() {
+        let mut memory = Memory::default();
+        let one = |name: &str| vec![name.to_owned()];
+        memory.repaired(one("Deployment web-blue"), Time(0));
+        let both = memory.repaired(one("ConfigMap settings-blue"), Time(1_000));
+        assert_eq!(both, ["ConfigMap settings-blue", "Deployment web-blue"]);
+        assert_eq!(memory.repaired(one("Service inner-blue"), Time(60_500)).len(), 2, "one is a minute old");
     }
 
     #[test]

@@ -312,7 +312,8 @@ impl Reconciler {
         let repaired = order.repaired.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !repaired.is_empty() {
             tracing::warn!(objects = repaired.join(", "), "live was edited by another hand and is repaired");
-            memory.noted.insert("Repaired", (mended(&repaired), seen.snapshot.now));
+            let lately = memory.repaired(repaired, seen.snapshot.now);
+            memory.noted.insert("Repaired", (mended(&lately), seen.snapshot.now));
         }
         let turned = order.turned.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = turned.first() {

@@ -226,6 +226,9 @@ pub(crate) fn says_more(old: Option<&RolloutStatus>, new: &RolloutStatus, under_
     !under_way && words(old) != words(new)
 }
 
+/// The reason of every warning: what was found is in its message.
+const FOUND: &str = "Found";
+
 /// What people and programs act on: conditions by status and reason, but for those that follow the motions.
 fn people(status: &RolloutStatus) -> Vec<(&str, &str, &str)> {
     const MOTIONS: [&str; 3] = ["Reconciling", "TrafficInSync", "Promoted"];
@@ -236,6 +239,7 @@ fn people(status: &RolloutStatus) -> Vec<(&str, &str, &str)> {
         .map(|condition| {
             let said = if condition.status == "True" && condition.type_ == "Stalled"
                 || matches!(condition.type_.as_str(), "Accepted" | "MetricsBlind")
+                || condition.reason == FOUND
             {
                 condition.message.as_str()
             } else {
@@ -294,6 +298,9 @@ mod tests {
         let named = status(vec![condition("Accepted", "False", "RouteNotFound", "route y")], "a");
         assert!(says_more(Some(&other), &named, true), "another object or field is news");
         assert!(says_more(None, &old, true));
+        let repaired = status(vec![condition("LiveRepaired", "True", FOUND, "Deployment web-blue")], "a");
+        let another = status(vec![condition("LiveRepaired", "True", FOUND, "ConfigMap settings-blue")], "a");
+        assert!(says_more(Some(&repaired), &another, true), "another object was found");
     }
 
     #[test]

@@ -14,6 +14,8 @@ const TLS_PORT: u16 = 8443;
 /// Users whose requests are hashed, and requests of each: enough to see that they differ, and that each stays.
 const USERS: usize = 12;
 const REQUESTS: usize = 30;
+/// Endpoints reach the gateway one after the other, and each moves some users.
+const SETTLES: Duration = Duration::from_secs(20);
 
 /// A DestinationRule with TLS, consistent hashing and outlier detection holds for the candidate before its first request, as
 /// Envoy has it and as requests show; the copy follows its source, and goes with the routes.
@@ -119,8 +121,13 @@ async fn copied_before_the_route(world: &World, namespace: &str, from: u64) -> R
     expect(before, || format!("the rule was copied in {copied:?}, and the candidate named in {named:?}"))
 }
 
-/// Requests of one user reach one pod of a version, and not all users the same.
+/// Requests of one user reach one pod of a version, and not all users the same, as soon as the gateway knows all of the pods.
 async fn stays_with(play: &Play<'_>, version: &str) -> Result<()> {
+    let settled = async || stays_now(play, version).await.map_err(|error| error.to_string());
+    Ok(teal_testbed::until(format!("users of {version} at one pod each"), SETTLES, settled).await?)
+}
+
+async fn stays_now(play: &Play<'_>, version: &str) -> Result<()> {
     let url = format!("http://{}/", play.shop.world.gateway(None)?);
     let host = manifests::host(&play.shop.namespace);
     let http = reqwest::Client::new();
