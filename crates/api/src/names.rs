@@ -35,6 +35,8 @@ pub mod role {
 
 /// Labels.
 pub mod label {
+    /// With what all of them begin.
+    pub const PREFIX: &str = "teal.dev/";
     /// Name of the Rollout an object belongs to. Part of the selectors of its pods.
     pub const ROLLOUT: &str = "teal.dev/rollout";
     /// Uid of that Rollout: a Rollout of the same name made later does not inherit the objects.

@@ -124,14 +124,18 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
     }
 }
 
+/// Whether nothing moves forward, as things are once the commit is durable.
+pub(crate) fn paused(view: &View<'_>) -> bool {
+    view.s.settings.mode == Mode::Paused || view.record.paused.is_some()
+}
+
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.
 fn paused_before_the_turn(view: &View<'_>) -> bool {
-    let paused = view.s.settings.mode == Mode::Paused || view.record.paused.is_some();
-    paused && view.s.world.live_service.points != view.record.candidate.map(|candidate| candidate.slot)
+    paused(view) && view.s.world.live_service.points != view.record.candidate.map(|candidate| candidate.slot)
 }
 
 fn step_word(view: &View<'_>, place: &crate::record::StepRecord) -> &'static str {
-    if view.s.settings.mode == Mode::Paused || view.record.paused.is_some() {
+    if paused(view) {
         return "Paused";
     }
     match (place.reached, &place.gate) {

@@ -219,6 +219,9 @@ impl Tools {
         let before = self.stores.uid(kind, &id);
         let answer = self.access.get(target).await?;
         match (&answer, before) {
+            (Some(object), _) if kind == crate::kinds::ROLLOUT => {
+                self.stores.offer_rollout(object.clone(), &self.config.instance);
+            }
             (Some(object), _) => self.stores.offer(kind, object),
             (None, Some(uid)) => self.stores.forget(kind, &id, &uid),
             (None, None) => {}
@@ -235,18 +238,7 @@ impl Tools {
 
     /// Looks up what became of a write that had no answer.
     pub(crate) async fn settle(&self, kind: Known, id: &ObjectId) -> Result<(), Error> {
-        let resource = self.stores.resource(kind);
-        let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
-        let before = self.stores.uid(kind, id);
-        match (self.access.get(target).await?, before) {
-            (Some(object), _) if kind == crate::kinds::ROLLOUT => {
-                self.stores.offer_rollout(object, &self.config.instance);
-            }
-            (Some(object), _) => self.stores.offer(kind, &object),
-            (None, Some(uid)) => self.stores.forget(kind, id, &uid),
-            (None, None) => {}
-        }
-        Ok(())
+        self.fresh(kind, &id.namespace, &id.name).await.map(drop)
     }
 }
 

@@ -155,13 +155,11 @@ fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: us
     let view = service.and_then(|service| facts.stores.services.get(&facts.names.namespace, &service.name));
     let Some(view) = view else { return 0 };
     let selects = |pod: &PodView| {
-        view.selector().filter(|(name, _)| !is_teals(name)).all(|(name, value)| pod.has_label(name, value))
+        view.selector()
+            .filter(|(name, _)| !name.starts_with(label::PREFIX))
+            .all(|(name, value)| pod.has_label(name, value))
     };
     pods.filter(|pod| selects(pod)).count()
-}
-
-fn is_teals(label: &str) -> bool {
-    label.starts_with("teal.dev/")
 }
 
 /// Every workload that should run does so with all its replicas.

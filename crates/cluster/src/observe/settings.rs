@@ -1,5 +1,7 @@
 //! The spec and the record, as the planner needs them.
 
+use std::borrow::Cow;
+
 use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
 use teal_api::names::finalizer;
@@ -33,8 +35,11 @@ pub(super) fn filled(
     traffic: &api::Traffic,
     record: &Record,
 ) -> (Filled, Option<SpecError>) {
-    let mut spec = rollout.spec.clone();
-    spec.traffic = traffic.clone();
+    let mut spec = Cow::Borrowed(&rollout.spec);
+    // A spec holds a whole release, and most looks find its own traffic.
+    if spec.traffic != *traffic {
+        spec.to_mut().traffic = traffic.clone();
+    }
     match teal_api::defaults::filled(&spec) {
         Ok(filled) => (filled, None),
         Err(problem) => {

@@ -48,7 +48,7 @@ impl JsonView {
         fields.entry("apiVersion").or_insert_with(|| json!(api_version));
         fields.entry("kind").or_insert_with(|| json!(kind));
         slim(&mut value);
-        let own = |name: &str| name.starts_with("teal.dev/");
+        let own = |name: &str| name.starts_with(label::PREFIX);
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").into(),

@@ -52,8 +52,7 @@ fn asks(view: &View<'_>) -> bool {
 }
 
 fn paused_mid_rollout(view: &View<'_>) -> bool {
-    let paused = view.s.settings.mode == Mode::Paused || view.record.paused.is_some();
-    paused && matches!(view.record.phase, Phase::Step(_) | Phase::Promoting { .. })
+    super::paused(view) && matches!(view.record.phase, Phase::Step(_) | Phase::Promoting { .. })
 }
 
 fn at_work(view: &View<'_>) -> bool {
