@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::deny;
-use crate::command::{cargo, optimised};
+use crate::command::cargo;
 use crate::stories::PACKAGE as STORIES;
 use crate::workspace::Workspace;
 
@@ -128,11 +128,9 @@ fn server(_: &Workspace) -> Work {
 }
 
 fn stories(_: &Workspace) -> Work {
-    // Run as demo and bench are, not as a test of cargo's: with features of test dependencies, most of what they share would be
-    // built a second time. One bed at a time, because stories measure, and two cores are all they may count on.
-    let mut command = optimised("run");
-    command.args(["--package", STORIES, "--bin", "stories"]);
-    just(command)
+    // Built as the tests of its package are, which the step `unit` has done already; only the images are optimised. One bed at a
+    // time, because stories measure, and two cores are all they may count on.
+    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", "stories"]))
 }
 
 fn this_program(arguments: &[&str]) -> Command {
