@@ -65,6 +65,8 @@ pub struct Question {
     pub max: Option<String>,
     /// The revision and attempt that are watched: evidence of a guard lasts as long as these.
     pub attempt: String,
+    /// Whether this content was tried before, so that a query's window may still show the former try.
+    pub again: bool,
     /// The step and when it was reached, where the check is the step's: its evidence begins there.
     pub place: Option<(String, Time)>,
 }
@@ -90,7 +92,10 @@ pub struct Subject {
 pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Questions {
     let record = &seen.snapshot.record;
     let place = place(record);
-    let attempt = attempt(record);
+    let watched = record.candidate.or(record.live);
+    let attempt =
+        watched.map_or_else(String::new, |release| format!("{}#{}", release.slot.revision, release.attempt));
+    let again = watched.is_some_and(|release| release.attempt > 1);
     let checks = names.iter().filter_map(|name| seen.filled.check(name));
     let question = |check: &FilledCheck| {
         let of_step = place.as_ref().filter(|(step, _)| {
@@ -104,6 +109,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
             min: threshold.min.map(|limit| limit.to_string()),
             max: threshold.max.map(|limit| limit.to_string()),
             attempt: attempt.clone(),
+            again,
             place: of_step.cloned(),
         }
     };
@@ -123,11 +129,6 @@ fn place(record: &Record) -> Option<(String, Time)> {
         Phase::Rest { .. } => Some((record.watch.as_ref()?.step.clone(), record.live?.since)),
         Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => None,
     }
-}
-
-fn attempt(record: &Record) -> String {
-    let subject = record.candidate.or(record.live);
-    subject.map_or_else(String::new, |release| format!("{}#{}", release.slot.revision, release.attempt))
 }
 
 /// After promotion a guard goes on with the same release, which is live now.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, OnBlind, Sample, Verdict, judge_sample};
+use crate::{Check, OnBlind, Outcome, Sample, Verdict, judge_sample};
 
 /// What a check has seen since its step's weight was observed.
 ///
@@ -17,6 +17,10 @@ use crate::{Check, OnBlind, Sample, Verdict, judge_sample};
 /// - A bad sample counts as a failure from the moment the weight was observed, without `delay`:
 ///   the delay is there so that nobody is promoted on old numbers, not to keep bad numbers in
 ///   front of users for longer.
+/// - That there is no data yet is no failure before `delay`, also where `noData` says `Fail`: a rate
+///   needs two scrapes, and nothing may have happened that could be measured.
+/// - Of a content that is tried again a bad sample counts only `delay` after the weight was observed:
+///   the window still shows what the former try did, and would condemn this one by it.
 /// - Anything but a good sample begins the passes anew: they must be in a row.
 /// - Only a good sample ends a row of failures. An unusable answer between two bad ones says
 ///   nothing, and a shaky metrics source must not shield a bad release.
@@ -30,6 +34,8 @@ pub struct CheckState {
     failures: u32,
     samples: u32,
     failed: bool,
+    #[serde(default)]
+    again: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blind_since_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,9 +64,15 @@ impl CheckState {
             failures: 0,
             samples: 0,
             failed: false,
+            again: false,
             blind_since_ms: None,
             last: None,
         }
+    }
+
+    /// The same for a content that was tried before.
+    pub fn begin_again(observed_at_ms: u64) -> Self {
+        Self { again: true, ..Self::begin(observed_at_ms) }
     }
 
     /// Takes one more sample into account. A sample that was taken already changes nothing.
@@ -69,11 +81,19 @@ impl CheckState {
             return;
         }
         let at_ms = sample.at_ms;
+        let late_enough = at_ms >= self.observed_at_ms.saturating_add(check.delay_ms);
         match judge_sample(check, &sample.outcome) {
             Verdict::Pass => {
                 self.failures = 0;
-                let late_enough = at_ms >= self.observed_at_ms.saturating_add(check.delay_ms);
                 self.passes = if late_enough { self.passes.saturating_add(1) } else { 0 };
+                self.blind_since_ms = None;
+            }
+            Verdict::Fail if !late_enough && sample.outcome == Outcome::NoData => {
+                self.passes = 0;
+                self.blind_since_ms.get_or_insert(at_ms);
+            }
+            Verdict::Fail if !late_enough && self.again => {
+                self.passes = 0;
                 self.blind_since_ms = None;
             }
             Verdict::Fail => {

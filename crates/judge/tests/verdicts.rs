@@ -66,6 +66,7 @@ fn histories_and_what_they_amount_to() {
     let two_failures = Check { failures: 2, ..check() };
     let blind = Check { blind_limit_ms: 30 * SECOND, failures: 2, ..check() };
     let back = Check { on_blind: OnBlind::Rollback, ..blind.clone() };
+    let must_have = Check { no_data: NoData::Fail, ..check() };
     let careless = Check { passes: 0, failures: 0, delay_ms: 0, ..check() };
     let rows = [
         ("nothing seen", check(), "", Pending),
@@ -76,6 +77,9 @@ fn histories_and_what_they_amount_to() {
         ("an error begins the row anew", check(), "ppppepp", Pending),
         ("a pass is lost when the answers stop", check(), "pppppn", Pending),
         ("failures count before the delay", check(), "f", Fail),
+        ("no number yet is no failure before the delay", must_have.clone(), "nn", Pending),
+        ("but it is from then on", must_have.clone(), "nnn", Fail),
+        ("a bad number is one at once", must_have, "f", Fail),
         ("failing is final", check(), "pfpppppppp", Fail),
         ("one of two", two_failures.clone(), "ppf", Pending),
         ("two in a row", two_failures.clone(), "ppff", Fail),
@@ -109,6 +113,19 @@ fn samples_of_before_the_step_and_repeated_ones_are_dropped() {
     }
     state.fold(&check, Sample { at_ms: OBSERVED + 29 * SECOND, outcome: outcome('f') });
     assert_eq!((state.passes(), state.samples(), state.standing(&check)), (1, 1, Standing::Pending));
+}
+
+/// The pods are the same, or have the name that the former try had: the window still shows that.
+#[test]
+fn what_is_tried_again_is_not_condemned_by_the_former_try() {
+    let check = check();
+    let mut state = CheckState::begin_again(OBSERVED);
+    for (seconds, standing) in
+        [(0, Standing::Pending), (15, Standing::Pending), (29, Standing::Pending), (30, Standing::Fail)]
+    {
+        state.fold(&check, Sample { at_ms: OBSERVED + seconds * SECOND, outcome: outcome('f') });
+        assert_eq!(state.standing(&check), standing, "{seconds} s after its weight was observed");
+    }
 }
 
 #[test]
@@ -188,6 +205,7 @@ proptest! {
         let verdicts: Vec<_> = samples
             .iter()
             .filter(|sample| sample.at_ms >= OBSERVED)
+            .filter(|sample| sample.outcome != Outcome::NoData || sample.at_ms >= OBSERVED + check.delay_ms || check.no_data == NoData::Zero)
             .map(|sample| judge_sample(&check, &sample.outcome))
             .filter(|verdict| verdict.is_usable())
             .collect();

@@ -107,6 +107,9 @@ pub struct StepRecord {
     /// When its weight was observed and had time to reach the proxies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<Time>,
+    /// Since when a weight that had been reached is gone: once it is back, it is held and judged from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Time>,
     /// Open while a person is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,

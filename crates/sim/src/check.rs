@@ -119,12 +119,10 @@ fn gates(world: &World, after: &Record) -> Option<Broken> {
     let said = |action| truth.act.as_ref().is_some_and(|act| !act.answered && act.action == action);
     let before = &truth.record;
     if let Phase::Rest { .. } = before.phase {
-        // A person who says Retire ends the watch in the same commit.
+        // A person who says Retire ends the watch with the same commit that gives the old release up.
         let given_up = before.previous.is_some() && after.previous.is_none() && !goes_back(after);
-        let ended =
-            before.watch.is_none() && truth.act.as_ref().is_some_and(|act| act.action == Action::Retire);
         let watched = before.watch.is_some() && truth.check == Standing::Pass;
-        return (shape.jumps && given_up && !watched && !ended)
+        return (shape.jumps && given_up && !watched && !said(Action::Retire))
             .then(|| "the old release was given up while callers that jumped were not watched".to_owned())
             .and_then(|d| broken("I3", d));
     }

@@ -107,6 +107,9 @@ fn forget(record: &mut Record) {
     if let Some(wanted) = &mut record.wanted {
         wanted.attempts = 1;
     }
+    if let Phase::Step(StepRecord { lost: Some(lost), .. }) = &mut record.phase {
+        *lost = NOW;
+    }
     if let Phase::Step(StepRecord { gate: Some(gate), .. }) = &mut record.phase {
         gate.opened = NOW;
         for vote in &mut gate.votes {

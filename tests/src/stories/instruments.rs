@@ -138,7 +138,7 @@ async fn errors_are_seen(shop: &Shop<'_>, load: &Load) -> Result<()> {
 fn check_of_the_examples(namespace: &str) -> Result<String> {
     let rollout = manifests::rollout("v2", namespace)?;
     let query = rollout.pointer("/spec/checks/0/query").and_then(Value::as_str).unwrap_or_default();
-    Ok(query.replace("$(namespace)", namespace).replace("$(color)", "green"))
+    Ok(query.replace("$(namespace)", namespace).replace("$(revision)", "r2"))
 }
 
 /// Pods that end while their revision has traffic cut their sessions.

@@ -29,7 +29,8 @@ pub struct Check {
 
     /// What is measured: PromQL that gives one number; several series are an error. Placeholders: $(color),
     /// $(liveColor), $(revision), $(role), $(service), $(candidateService), $(namespace), $(rollout). Example:
-    /// sum(rate(requests_total{color="$(color)",code=~"5.."}[1m])) / sum(rate(requests_total{color="$(color)"}[1m])).
+    /// sum(rate(requests_total{revision="$(revision)",code=~"5.."}[1m])) / sum(rate(requests_total{revision="$(revision)"}[1m])).
+    /// A color comes again with the next revision, so a query by color alone may still see the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = limit::QUERY),
@@ -72,13 +73,14 @@ pub struct Check {
     #[schemars(range(min = 1, max = 1000))]
     pub passes: Option<u32>,
 
-    /// Bad samples in a row before the check fails. Default: 1.
+    /// Bad samples before the check fails, with no good one between them: an answer that can't be used is none.
+    /// Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub failures: Option<u32>,
 
     /// What an empty answer or NaN means. Wait: nothing is known yet. Zero: the value is 0, for error counters that
-    /// are absent until the first error. Fail: the sample is bad. It never means that all is well. Default: Wait.
+    /// are absent until the first error. Fail: the sample is bad, once delay is over. It never means that all is well. Default: Wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<NoData>")]
     pub no_data: Option<NoData>,

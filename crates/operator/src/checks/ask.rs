@@ -18,6 +18,7 @@ pub(super) struct Ask {
     pub(super) interval_ms: u64,
     pub(super) limit: String,
     pub(super) attempt: String,
+    pub(super) again: bool,
     pub(super) place: Option<(String, Time)>,
 }
 
@@ -32,6 +33,7 @@ impl Ask {
             interval_ms: check.interval_ms,
             limit: check.limit.clone(),
             attempt: question.attempt.clone(),
+            again: question.again,
             place: question.place.clone(),
         }
     }

@@ -23,8 +23,8 @@ impl States {
         let now = now();
         Self {
             attempt: ask.attempt.clone(),
-            guard: CheckState::begin(millis(now)),
-            step: ask.place.clone().map(begin_step),
+            guard: begin(ask, now),
+            step: begin_step(ask),
             since: now,
             standing: Planned::Pending,
             trouble: None,
@@ -38,8 +38,9 @@ impl States {
             return;
         }
         if self.step.as_ref().map(|(place, _)| place) != ask.place.as_ref() {
-            self.step = ask.place.clone().map(begin_step);
+            self.step = begin_step(ask);
             self.standing = self.now(ask);
+            self.trouble = None;
             self.since = now();
         }
     }
@@ -96,8 +97,8 @@ impl States {
         let verdict = match (self.standing, last) {
             (Planned::Pass, _) => "Pass",
             (Planned::Fail, _) => "Fail",
-            (Planned::Blind, _) | (Planned::Pending, Some(teal_judge::Verdict::Error)) => "Error",
-            (Planned::Pending, _) => "Inconclusive",
+            (Planned::Blind | Planned::Pending, Some(teal_judge::Verdict::Error)) => "Error",
+            (Planned::Blind | Planned::Pending, _) => "Inconclusive",
         };
         CheckStatus {
             name: name.to_owned(),
@@ -111,9 +112,14 @@ impl States {
     }
 }
 
-fn begin_step(place: (String, Time)) -> ((String, Time), CheckState) {
-    let reached = millis(place.1);
-    (place, CheckState::begin(reached))
+fn begin_step(ask: &Ask) -> Option<((String, Time), CheckState)> {
+    let place = ask.place.clone()?;
+    let state = begin(ask, place.1);
+    Some((place, state))
+}
+
+fn begin(ask: &Ask, observed: Time) -> CheckState {
+    if ask.again { CheckState::begin_again(millis(observed)) } else { CheckState::begin(millis(observed)) }
 }
 
 fn millis(time: Time) -> u64 {

@@ -225,7 +225,10 @@ fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
     draft.record.paused = None;
     let deadline = s.now + s.settings.progress_deadline;
     match &mut draft.record.phase {
-        Phase::Step(place) => place.deadline = deadline,
+        Phase::Step(place) => {
+            place.deadline = deadline;
+            super::step::begin_anew(s, place);
+        }
         Phase::Promoting { deadline: old } => *old = deadline,
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => {}
     }

@@ -44,9 +44,20 @@ fn watched(s: &Snapshot) -> Option<&Step> {
     s.settings.step(&watch.step).map(|(_, step)| step).or(s.settings.steps.last())
 }
 
-/// What a check or guard that goes on after promotion leads to.
-pub(super) fn failed_watch(s: &Snapshot) -> Option<(Cause, OnFailure)> {
-    failed_check(s, watched(s)?)
+/// What the checks and guards that go on after promotion lead to.
+pub(super) fn after_promotion(s: &Snapshot) -> Vec<(Cause, OnFailure)> {
+    let checks = watched(s).into_iter().flat_map(|step| &step.checks).map(String::as_str);
+    checks.chain(guards(s)).filter_map(|check| consequence(s, check)).collect()
+}
+
+/// A guard without a usable answer for its limit, with what that leads to.
+pub(super) fn blind_guard(s: &Snapshot) -> Option<(Cause, OnFailure)> {
+    guards(s).filter(|check| s.standing(check) == Standing::Blind).find_map(|check| consequence(s, check))
+}
+
+/// The same as a cause to go back.
+pub(super) fn blind_guard_leads_back(s: &Snapshot) -> Option<Cause> {
+    blind_guard(s).filter(|(_, then)| *then == OnFailure::Rollback).map(|(cause, _)| cause)
 }
 
 /// Why the old release may not go yet: callers that jumped at promotion are watched for a hold of the last step at least,
@@ -86,19 +97,23 @@ pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
 
 /// A check of the step that failed, or a check or guard that went blind, with what that leads to.
 pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailure)> {
-    let guards: Vec<String> = guards(s).map(str::to_owned).collect();
-    step.checks.iter().chain(&guards).find_map(|check| match s.standing(check) {
+    step.checks.iter().map(String::as_str).chain(guards(s)).find_map(|check| consequence(s, check))
+}
+
+/// What a check's standing leads to, if to anything.
+fn consequence(s: &Snapshot, check: &str) -> Option<(Cause, OnFailure)> {
+    match s.standing(check) {
         Standing::Fail => {
             let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
-            Some((Cause::Check { check: check.clone(), detail }, s.settings.on_failure))
+            Some((Cause::Check { check: check.to_owned(), detail }, s.settings.on_failure))
         }
         Standing::Blind => {
             let trouble = s.check(check).and_then(|seen| seen.trouble.as_ref());
             let detail = trouble.map(|trouble| trouble.message.clone()).unwrap_or_default();
-            Some((Cause::Blind { check: check.clone(), detail }, s.settings.on_blind(check)))
+            Some((Cause::Blind { check: check.to_owned(), detail }, s.settings.on_blind(check)))
         }
         Standing::Pending | Standing::Pass => None,
-    })
+    }
 }
 
 /// The approvals of a step: as pinned when the rollout started, so that taking the gate out counts from the next revision.
@@ -211,7 +226,7 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let mut reached = StepRecord { reached: Some(s.now), ..place.clone() };
+    let mut reached = StepRecord { reached: Some(s.now), lost: None, ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
     match judge(s, step, place, s.now, &mut next) {
         Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {

@@ -178,6 +178,7 @@ fn place(s: &Snapshot, step: &Step) -> StepRecord {
         weight: step.weight,
         deadline: s.now + s.settings.progress_deadline,
         reached: None,
+        lost: None,
         gate: None,
         held: None,
         terms: step.terms(),

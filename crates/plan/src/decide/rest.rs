@@ -5,7 +5,7 @@ use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
 use crate::snapshot::{Objects, Snapshot, Stops};
-use crate::words::{ContentHash, Slot, Time};
+use crate::words::{ContentHash, Slot};
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
     let Some(live) = &s.record.live else { return super::install::begin(s) };
@@ -43,15 +43,15 @@ fn cause_to_return(s: &Snapshot) -> Option<Cause> {
     if s.world.live_service.points == Some(previous.slot) {
         return Some(Cause::ForeignHand);
     }
-    let failed = gates::failed_watch(s).filter(|(_, then)| *then == OnFailure::Rollback);
-    let cause = gates::failed_guard(s).or(failed.map(|(cause, _)| cause))?;
+    let failed = || gates::after_promotion(s).into_iter().find(|(_, then)| *then == OnFailure::Rollback);
+    let cause = gates::failed_guard(s).or_else(|| failed().map(|(cause, _)| cause))?;
     super::serves(&s.world.color(previous.slot.color).serving).then_some(cause)
 }
 
 /// A check that goes on after promotion failed or went blind, and the spec says to wait for a person: the old release stays.
 fn hold(s: &Snapshot) -> Option<Plan> {
     let watch = s.record.watch.as_ref().filter(|watch| watch.held.is_none())?;
-    let held = gates::failed_watch(s).filter(|(_, then)| *then == OnFailure::Hold)?;
+    let held = gates::after_promotion(s).into_iter().find(|(_, then)| *then == OnFailure::Hold)?;
     let held = Held::of(held.0)?;
     let why = gates::held(&held, true);
     let mut draft = Draft::new(s);
@@ -76,7 +76,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(wait.into());
     }
     if s.record.kept_until.is_some_and(|until| s.now >= until) {
-        return Some(make_room(s));
+        return Some(make_room(Draft::new(s)));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
         let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
@@ -86,7 +86,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(Next::because(gates::paused(s)).into());
     }
     if s.record.previous.is_some() || s.record.candidate.is_some() {
-        return Some(make_room(s));
+        return Some(make_room(Draft::new(s)));
     }
     if s.world.color(live.slot.color.other()).objects != Objects::Absent {
         return Some(clear(s, live.slot));
@@ -129,8 +129,7 @@ fn unblock(s: &Snapshot) -> Option<Plan> {
 }
 
 /// Going back ends being possible before anything of the old release is touched.
-fn make_room(s: &Snapshot) -> Plan {
-    let mut draft = Draft::new(s);
+fn make_room(mut draft: Draft<'_>) -> Plan {
     let gone = draft.record.previous.take();
     draft.record.candidate = None;
     draft.record.kept_until = None;
@@ -186,7 +185,10 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
                 next.why.extend(wait.why);
                 wait.wake_at.into_iter().for_each(|at| next.wake(at));
             }
-            None if s.now >= until => return make_room(s),
+            None if s.now >= until => match unseen(s) {
+                Some(held) => next.say(gates::held(&held, true)),
+                None => return make_room(Draft::new(s)),
+            },
             None => next.wait(until, Why::Keeping { until }),
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
@@ -200,10 +202,14 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     next.into()
 }
 
-/// The end of a Decision to retire now; the drain still holds. It is also the word of a person that the watch waits for.
-pub(super) fn retire_now(mut draft: Draft<'_>) -> Plan {
-    let now: Time = draft.s.now;
-    draft.record.watch = None;
-    draft.record.kept_until = Some(now);
-    draft.commit(Vec::new())
+/// A guard that should watch live until the old release goes, and sees nothing: the old release stays until it does, or until a
+/// person says otherwise.
+fn unseen(s: &Snapshot) -> Option<Held> {
+    Held::of(gates::blind_guard(s)?.0)
+}
+
+/// The end of a Decision to retire now; the drain still holds. It is also the word of a person that a watch or a guard waits
+/// for.
+pub(super) fn retire_now(draft: Draft<'_>) -> Plan {
+    make_room(draft)
 }

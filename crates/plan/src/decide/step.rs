@@ -108,11 +108,34 @@ pub(super) fn foreign(s: &Snapshot) -> Option<Cause> {
 fn was_pointed(s: &Snapshot) -> bool {
     match &s.record.phase {
         Phase::Step(place) => {
-            place.reached.is_some() || s.settings.steps.first().is_some_and(|f| f.name != place.step)
+            was_reached(place) || s.settings.steps.first().is_some_and(|first| first.name != place.step)
         }
         Phase::Promoting { .. } => true,
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
     }
+}
+
+/// Whether the step's weight was there once, also if it is gone.
+const fn was_reached(place: &StepRecord) -> bool {
+    place.reached.is_some() || place.lost.is_some()
+}
+
+/// Whether a weight that was reached isn't there any more.
+fn is_gone(s: &Snapshot, place: &StepRecord) -> bool {
+    place.reached.is_some() && s.settings.routed && s.world.routes.form != Form::Entered(place.weight)
+}
+
+/// What was held, seen and asked at a weight that is no more counts for nothing.
+pub(super) fn begin_anew(s: &Snapshot, place: &mut StepRecord) {
+    if is_gone(s, place) {
+        lose(place, s.world.routes.since);
+    }
+}
+
+fn lose(place: &mut StepRecord, since: Time) {
+    place.reached = None;
+    place.gate = None;
+    place.lost = Some(since);
 }
 
 /// Since when the candidate has had too few endpoints for the weight it carries.
@@ -140,15 +163,18 @@ fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
 /// Deadlines are for the machine: a pause by the spec, and an obstacle before the first weight, stop the clock. Their beginning
 /// and end are committed, and with the end a new deadline.
 fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
-    let blocked = place.reached.is_none() && !reach::carries(s) && s.stopped(Stops::Rollout).is_some();
+    let blocked = !was_reached(place) && !reach::carries(s) && s.stopped(Stops::Rollout).is_some();
     let mut draft = Draft::new(s);
     follow_pause(&mut draft);
     draft.record.blocked_since = blocked.then(|| s.record.blocked_since.unwrap_or(s.now));
     if draft.record == s.record {
         return None;
     }
-    draft.record.phase =
-        Phase::Step(StepRecord { deadline: s.now + s.settings.progress_deadline, ..place.clone() });
+    let mut place = StepRecord { deadline: s.now + s.settings.progress_deadline, ..place.clone() };
+    if draft.record.paused.is_none() {
+        begin_anew(s, &mut place);
+    }
+    draft.record.phase = Phase::Step(place);
     Some(draft.commit(Vec::new()))
 }
 
@@ -188,12 +214,14 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let foreign = s.world.routes.foreign.as_ref()?;
     let kept = !foreign.before
         && s.record.paused.is_none()
-        && (place.reached.is_some() || s.world.routes.form != Form::Owner)
+        && (was_reached(place) || s.world.routes.form != Form::Owner)
         && gates::towards_live(s.world.routes.form, place.weight);
     kept.then(|| {
         let mut draft = Draft::new(s);
         draft.record.paused = Some(Pause::ForeignHand { manager: foreign.manager.clone() });
-        draft.record.phase = Phase::Step(StepRecord { reached: None, gate: None, ..place.clone() });
+        let mut place = place.clone();
+        lose(&mut place, s.now);
+        draft.record.phase = Phase::Step(place);
         draft.tell(Notice::Paused { by: foreign.manager.clone() });
         draft.commit(vec![Why::ForeignWriter { manager: foreign.manager.clone() }])
     })
@@ -221,13 +249,15 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         next.why.retain(|said| *said != why);
         next.why.insert(0, why);
     }
+    if let Some(plan) = lost(s, place, &mut next) {
+        return plan;
+    }
     // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
     let late = if place.reached.is_none() {
         s.record.blocked_since.is_none().then_some(place.deadline)
     } else {
         // A weight that was there and can't be had again.
-        let lost = s.settings.routed && s.world.routes.form != Form::Entered(place.weight);
-        lost.then_some(s.world.routes.since + s.settings.progress_deadline)
+        is_gone(s, place).then_some(s.world.routes.since + s.settings.progress_deadline)
     };
     if let Some(deadline) = late
         && !s.paused()
@@ -252,6 +282,24 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         next.wake(since + s.settings.endpoint_grace);
     }
     next.into()
+}
+
+/// A weight that is gone for longer than a correction takes is committed as lost, so that hold and checks begin anew with it.
+/// Its deadline goes on from where it went.
+fn lost(s: &Snapshot, place: &StepRecord, next: &mut Next) -> Option<Plan> {
+    if !is_gone(s, place) || s.paused() {
+        return None;
+    }
+    let since = s.world.routes.since;
+    if s.age(since) < s.settings.endpoint_grace {
+        next.wake(since + s.settings.endpoint_grace);
+        return None;
+    }
+    let mut place = StepRecord { deadline: since + s.settings.progress_deadline, ..place.clone() };
+    lose(&mut place, since);
+    let mut draft = Draft::new(s);
+    draft.record.phase = Phase::Step(place);
+    Some(draft.commit(std::mem::take(&mut next.why)))
 }
 
 /// The first reason, as words for a deadline's message; before all a write that fails on and on.

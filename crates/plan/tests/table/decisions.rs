@@ -2,8 +2,8 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
-use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form};
-use teal_plan::{Effect, Snapshot};
+use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form, Standing};
+use teal_plan::{Effect, Snapshot, Time};
 
 use crate::fixture::*;
 
@@ -229,9 +229,9 @@ fn retire_ends_the_keep_time_now() {
     d.revision = Some(live().revision.to_string());
     s.decisions = vec![d];
     s.record = committed(&s).0;
-    assert_eq!(s.record.kept_until, Some(NOW));
+    assert_eq!((s.record.previous, s.record.kept_until), (None, None), "nobody can go back to it any more");
     s.decisions.clear();
-    assert_eq!(committed(&s).0.previous, None);
+    assert_eq!(effects(&s), [Effect::Vacate { color: live().color, except: None }]);
 }
 
 #[test]
@@ -240,4 +240,38 @@ fn a_refused_decision_holds_up_nothing() {
     s.decisions = vec![decision(Action::Retry, "eve"), decision(Action::Rollback, "ana")];
     s.decisions[0].revision = None;
     assert!(matches!(committed(&s).0.phase, Phase::Returning { .. }));
+}
+
+/// The owner applied the routes again in the meantime; Teal entered them and, paused, could not raise.
+#[test]
+fn a_pause_stops_the_clock_of_a_weight_that_was_lost_meanwhile() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 3_600_000);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    assert_eq!(effects(&s), []);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+}
+
+/// Ten minutes at nothing are no ten minutes at 10 %.
+#[test]
+fn a_weight_that_was_lost_in_a_pause_is_held_and_judged_from_its_beginning() {
+    let mut s = reached("canary", 10, Time(NOW.0 - 61_000));
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Pass)];
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 60_000);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    // The weight is back for as long as proxies need.
+    s.world.routes = routes(Form::Entered(10));
+    s.world.routes.since = Time(NOW.0 - 2_000);
+    let (record, _) = committed(&s);
+    let Phase::Step(place) = &record.phase else { panic!("{:?}", record.phase) };
+    assert_eq!((place.step.as_str(), place.reached, place.lost), ("canary", Some(NOW), None));
 }

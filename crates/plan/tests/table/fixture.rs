@@ -137,6 +137,7 @@ pub(crate) fn trying(name: &str, weight: u8) -> Snapshot {
         weight,
         deadline: DEADLINE,
         reached: None,
+        lost: None,
         gate: None,
         held: None,
         terms: s.settings.step(name).map(|(_, step)| step.terms()).unwrap_or_default(),

@@ -323,3 +323,38 @@ fn no_question_is_opened_by_what_is_left_of_a_spec() {
     s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
 }
+
+#[test]
+fn a_guard_that_goes_blind_after_promotion_does_what_it_says() {
+    let mut s = kept();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    s.checks = vec![blind("payments", Standing::Blind)];
+    s.settings.on_blind = vec![("payments".to_owned(), OnFailure::Rollback)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
+    s.settings.on_blind.clear();
+    s.now = s.record.kept_until.expect("it is kept");
+    assert_eq!(effects(&s), [], "the old release stays while nobody sees");
+    s.checks = vec![standing("payments", Standing::Pending)];
+    assert_eq!(committed(&s).0.previous, None, "once somebody does, it goes");
+}
+
+#[test]
+fn a_person_lets_the_old_release_go_although_a_guard_is_blind() {
+    let mut s = kept();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    s.checks = vec![blind("payments", Standing::Blind)];
+    let retire = crate::decisions::decision(teal_plan::snapshot::Action::Retire, "ann");
+    let previous = s.record.previous.expect("it is kept").slot.revision.to_string();
+    s.decisions = vec![teal_plan::snapshot::DecisionSeen { revision: Some(previous), ..retire }];
+    assert_eq!(committed(&s).0.previous, None);
+}
+
+#[test]
+fn a_guard_that_goes_blind_while_promoting_leads_back_where_it_says_so() {
+    let mut s = promoting();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    s.checks = vec![blind("payments", Standing::Blind)];
+    assert!(!matches!(teal_plan::plan(&s).decision, teal_plan::Decision::Commit(_)));
+    s.settings.on_blind = vec![("payments".to_owned(), OnFailure::Rollback)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
+}

@@ -280,3 +280,41 @@ fn live_that_is_edited_is_repaired_while_a_candidate_is_tried() {
     s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
     assert_eq!(effects(&s), [Effect::ApplyRelease { slot: Slot { ..live() }, active: true }]);
 }
+
+#[test]
+fn a_pause_by_the_spec_stops_the_clock_of_a_weight_that_was_lost_meanwhile() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 3_600_000);
+    s.settings.mode = teal_plan::settings::Mode::Paused;
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), []);
+    s.settings.mode = teal_plan::settings::Mode::Active;
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+}
+
+/// A correction takes a few seconds; whoever has to wait for longer was not at the weight.
+#[test]
+fn a_weight_that_is_gone_for_longer_than_a_correction_is_lost() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 9_999);
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)], "corrected, and nothing is lost yet");
+    s.world.routes.since = Time(NOW.0 - 10_000);
+    s.record = committed(&s).0;
+    let Phase::Step(place) = &s.record.phase else { panic!("{:?}", s.record.phase) };
+    assert_eq!((place.reached, place.lost), (None, Some(s.world.routes.since)));
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+    // Its deadline goes on from where it went, and an obstacle stops that as little as before.
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.now = s.world.routes.since + s.settings.progress_deadline;
+    assert_eq!(effects(&s), []);
+    s.now.0 += 1;
+    let (record, _) = committed(&s);
+    assert!(
+        matches!(record.phase, Phase::Returning { cause: Cause::Deadline { .. }, .. }),
+        "{:?}",
+        record.phase
+    );
+}
