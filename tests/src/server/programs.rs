@@ -10,7 +10,7 @@ use super::{Arguments, KUBECONFIG, say};
 use crate::error::{Error, Result};
 
 /// Tests that run at the same time. They wait most of the time; the bed has two cores.
-pub(super) const AT_ONCE: usize = 10;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Names the kubectl of the server's version to the test programs.
 const KUBECTL: &str = "TEAL_TEST_KUBECTL";
