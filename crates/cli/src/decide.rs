@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::outcome::{Outcome, outcome};
 use crate::render;
-use crate::standing::full_name;
+use crate::standing::{full_name, is_late};
 use crate::terminal::Terminal;
 use crate::wait::{Waited, wait};
 use crate::{find, whoami};
@@ -46,6 +46,7 @@ pub fn bind(wish: &Wish, rollout: &Rollout, user: String) -> Result<Decision, Cl
     match verbs::decision(wish.action, rollout, &person) {
         Ok(decision) if matches(wish, &decision.spec) => Ok(decision),
         Ok(decision) => Err(stale(wish, rollout, &render::now_open(&decision.spec))),
+        Ok(decision) if is_unsure(wish, rollout, &decision.spec) => Err(unsure(rollout)),
         Err(_) if says_what_is_meant(wish) => Err(stale(wish, rollout, &render::state(rollout))),
         Err(source) => Err(CliError::NotNow {
             source: Box::new(source),
@@ -62,6 +63,26 @@ fn matches(wish: &Wish, spec: &DecisionSpec) -> bool {
 
 const fn says_what_is_meant(wish: &Wish) -> bool {
     wish.revision.is_some() || wish.step.is_some() || wish.nonce.is_some()
+/// Whoever goes back right after an apply means what was applied; live would be taken back for it while the operator has yet
+/// to see that. A candidate under way loses its traffic either way, so nothing is asked there.
+fn is_unsure(wish: &Wish, rollout: &Rollout, spec: &DecisionSpec) -> bool {
+    let live = rollout.status.as_ref().and_then(|status| status.live.as_ref()).map(|live| &live.revision);
+    wish.action == Action::Rollback
+        && wish.revision.is_none()
+        && is_late(rollout)
+        && spec.revision.as_ref() == live
+}
+
+fn unsure(rollout: &Rollout) -> CliError {
+    let status = rollout.status.clone().unwrap_or_default();
+    CliError::Unsure {
+        namespace: rollout.namespace().unwrap_or_default(),
+        name: rollout.name_any(),
+        live: status.live.map(|live| live.revision).unwrap_or_default(),
+        previous: status.previous.map(|previous| previous.revision).unwrap_or_default(),
+    }
+}
+
 }
 
 fn stale(wish: &Wish, rollout: &Rollout, open: &str) -> CliError {

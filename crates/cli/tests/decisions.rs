@@ -3,7 +3,7 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::run::{run, run_with, serving};
 use support::server::Server;
 use support::{
@@ -124,6 +124,33 @@ async fn a_rollback_of_another_revision_is_stale() {
 }
 
 #[tokio::test]
+#[tokio::test]
+async fn a_rollback_before_the_newest_spec_is_seen_does_not_guess_what_is_meant() {
+    let late = |status: &Value| {
+        let mut web = object(status);
+        web["metadata"]["generation"] = json!(4);
+        Server::with(web).ruling("True", "Done", "")
+    };
+    let server = late(&kept());
+    let ran = run(&server, "rollback web").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    let error = ran.error();
+    assert!(
+        error.contains(&format!("now {CANDIDATE} would be taken back, and {LIVE} serve again")),
+        "{error}"
+    );
+    assert!(error.contains(&format!("rollback web -n shop --revision {CANDIDATE}")), "{error}");
+    assert!(server.decisions().is_empty());
+    // Going back is never blocked: with the revision it is sure, and a candidate loses its traffic whatever is meant.
+    for (status, line) in
+        [(kept(), format!("rollback web --revision {CANDIDATE}")), (waiting(), "rollback web".to_owned())]
+    {
+        let server = late(&status);
+        assert_eq!(run(&server, &line).await.exit(), Exit::Done, "{line}");
+        assert_eq!(server.decisions()[0]["spec"]["revision"], CANDIDATE);
+    }
+}
+
 async fn every_verb_makes_its_decision() {
     for (line, status, action, past) in [
         ("reject web --reason bad", waiting(), "Reject", "Rejected: step canary"),
