@@ -119,6 +119,16 @@ pub fn decision(action: Action, rollout: &Rollout, person: &Person) -> Result<De
     Ok(decision)
 }
 
+/// The same act, made for the `time`th time. What the operator refused counts for nothing, so it may be done again once
+/// whatever was in the way is mended; but the name of the first is taken.
+pub fn again(decision: &Decision, time: u32) -> Decision {
+    let mut again = decision.clone();
+    if time > 1 {
+        again.metadata.name = decision.metadata.name.as_ref().map(|name| format!("{name}-{time}"));
+    }
+    again
+}
+
 fn spec(action: Action, rollout: &Rollout, subject: Subject, person: &Person) -> DecisionSpec {
     DecisionSpec {
         rollout: RolloutReference { name: rollout.name_any(), uid: rollout.uid() },

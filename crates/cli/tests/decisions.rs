@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use support::run::{run, run_with, serving};
 use support::server::Server;
 use support::{
-    CANDIDATE, LIVE, NONCE, checking, held_while_promoting, kept, object, paused, rolled_back, waiting,
+    CANDIDATE, LIVE, NONCE, checking, condition, held_while_promoting, kept, object, paused, rolled_back,
+    waiting,
 };
 use teal_cli::exit::Exit;
 use teal_cli::render::{self, Paint};
@@ -96,7 +97,7 @@ async fn on_a_terminal_an_approval_asks_first() {
         assert_eq!(ran.exit(), if decided == 1 { Exit::Done } else { Exit::NotTaken }, "{answer:?}");
     }
     let server = serving(&waiting()).ruling("True", "Counted", "");
-    assert!(run_with(&server, "approve web --yes", Some("n\n")).await.err.is_empty());
+    assert!(!run_with(&server, "approve web --yes", Some("n\n")).await.err.contains("Approve?"));
     assert_eq!(server.decisions().len(), 1);
 }
 
@@ -124,7 +125,6 @@ async fn a_rollback_of_another_revision_is_stale() {
 }
 
 #[tokio::test]
-#[tokio::test]
 async fn a_rollback_before_the_newest_spec_is_seen_does_not_guess_what_is_meant() {
     let late = |status: &Value| {
         let mut web = object(status);
@@ -151,6 +151,7 @@ async fn a_rollback_before_the_newest_spec_is_seen_does_not_guess_what_is_meant(
     }
 }
 
+#[tokio::test]
 async fn every_verb_makes_its_decision() {
     for (line, status, action, past) in [
         ("reject web --reason bad", waiting(), "Reject", "Rejected: step canary"),
@@ -202,6 +203,41 @@ async fn deciding_twice_shows_what_became_of_the_first() {
     assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
     assert!(ran.err.contains("You have decided this already, as Decision web-approve-9f3c-"), "{}", ran.err);
     assert_eq!(server.decisions().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_refused_can_be_decided_again_once_its_cause_is_mended() {
+    let refused =
+        json!({"conditions": [condition("Applied", "False", "Refused", "no policies are installed")]});
+    let first = serving(&waiting());
+    run(&first, "approve web --timeout 0s").await;
+    let mut earlier = first.decisions()[0].clone();
+    earlier["status"] = refused.clone();
+    let server = serving(&waiting()).decided(earlier.clone()).ruling("True", "Counted", "");
+    let ran = run(&server, "approve web").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?} {}", ran.ended, ran.err);
+    let (made, name) = (server.decisions(), earlier["metadata"]["name"].as_str().expect("a name").to_owned());
+    assert_eq!(made[1]["metadata"]["name"], format!("{name}-2"));
+    assert_eq!(made[1]["spec"], earlier["spec"], "the answer is to the same question");
+    assert!(!ran.err.contains("already"), "{}", ran.err);
+
+    // Never without end: the last of them is shown.
+    let mut server = serving(&waiting()).ruling("False", "Refused", "no policies are installed");
+    for suffix in ["", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"] {
+        earlier["metadata"]["name"] = json!(format!("{name}{suffix}"));
+        server = server.decided(earlier.clone());
+    }
+    let ran = run(&server, "approve web").await;
+    assert_eq!((ran.exit(), server.decisions().len()), (Exit::NotTaken, 9), "{:?}", ran.ended);
+    assert!(ran.err.contains(&format!("already, as Decision {name}-9")), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_name_of_a_decision_is_known_before_its_outcome() {
+    let server = serving(&waiting());
+    let ran = run(&server, "approve web --timeout 50ms").await;
+    let name = server.decisions()[0]["metadata"]["name"].as_str().expect("a name").to_owned();
+    assert!(ran.err.starts_with(&format!("Decision {name} is made; waiting")), "{}", ran.err);
 }
 
 #[tokio::test]

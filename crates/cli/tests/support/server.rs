@@ -134,31 +134,39 @@ impl State {
         }
         match (method, path, query.contains("watch=true")) {
             ("POST", _, _) => self.create(sent),
-            (_, path, _) if path.ends_with("/decisions") && self.hides_decisions => {
+            (_, path, _) if path.contains("/decisions") && self.hides_decisions => {
                 refusal(403, "Forbidden", "decisions.teal.dev is forbidden: User cannot list resource", "")
             }
             (_, path, true) if path.ends_with("/decisions") => {
-                let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling));
+                let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling, query));
                 self.watch(ruled.unwrap_or_default())
             }
             (_, _, true) => {
                 let later = std::mem::take(&mut self.later);
                 self.watch(later)
             }
-            (_, path, _) if path.ends_with("/decisions") => list("Decision", &self.decisions),
+            (_, path, _) if path.ends_with("/decisions") => list("Decision", &self.selected(query)),
             (_, path, _) if path.ends_with("/rollouts") => list("Rollout", &self.rollouts),
             _ => self.one(path),
         }
     }
 
-    /// The Decisions, with what the operator said.
-    fn ruled(&self, ruling: &Value) -> Vec<Value> {
-        let with = |decision: &Value| {
-            let mut decision = decision.clone();
+    /// The Decisions with the name that is asked for.
+    fn selected(&self, query: &str) -> Vec<Value> {
+        let wanted = |decision: &&Value| {
+            let name = decision["metadata"]["name"].as_str().expect("a name");
+            query.split('&').any(|part| part == format!("fieldSelector=metadata.name%3D{name}"))
+        };
+        self.decisions.iter().filter(wanted).cloned().collect()
+    }
+
+    /// The same, with what the operator said.
+    fn ruled(&self, ruling: &Value, query: &str) -> Vec<Value> {
+        let with = |mut decision: Value| {
             decision["status"] = ruling.clone();
             decision
         };
-        self.decisions.iter().map(with).collect()
+        self.selected(query).into_iter().map(with).collect()
     }
 
     fn create(&mut self, sent: &Bytes) -> Response<Answer> {
@@ -194,8 +202,9 @@ impl State {
 
     fn one(&self, path: &str) -> Response<Answer> {
         let name = path.rsplit('/').next().unwrap_or_default();
-        match self.rollouts.iter().find(|rollout| rollout["metadata"]["name"] == name) {
-            Some(rollout) => whole(200, rollout),
+        let known = if path.contains("/decisions/") { &self.decisions } else { &self.rollouts };
+        match known.iter().find(|object| object["metadata"]["name"] == name) {
+            Some(object) => whole(200, object),
             None => refusal(404, "NotFound", &format!("rollouts.teal.dev {name:?} not found"), name),
         }
     }
