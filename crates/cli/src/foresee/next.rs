@@ -1,15 +1,18 @@
 //! What happens next, and when.
 
+mod rest;
+
 use jiff::{SignedDuration, Timestamp};
 use teal_api::conditions::{Phase, Verdict};
 use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
 use teal_api::duration;
 use teal_api::names::label;
-use teal_api::rollout::{CheckStatus, Mode, OnFailure};
+use teal_api::rollout::{CheckStatus, OnFailure};
 use teal_api::{Rollout, RolloutStatus};
 
 use crate::render::Clock;
-use crate::standing::{is_late, is_other_wanted, is_watch_held, paused_by, phase};
+use crate::standing::{is_late, paused_by, phase};
+use rest::{kept, pause_beside, paused, resting};
 
 /// The things that are read together.
 struct View<'a> {
@@ -81,7 +84,7 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         ],
         Some(Phase::Blocked) => {
             let mended = "It goes on by itself when that is mended; traffic stays as it is.".to_owned();
-            std::iter::once(mended).chain(kept(view)).chain(unpaused(view)).collect()
+            std::iter::once(mended).chain(kept(view)).chain(pause_beside(view)).collect()
         }
         Some(Phase::HandsOff) => {
             vec!["Nothing is written, and no decision taken, before spec.mode is Active.".into()]
@@ -263,78 +266,4 @@ fn after(view: &View<'_>, place: usize) -> String {
             duration::format(view.spec.keep_previous_ms)
         ),
     }
-}
-
-fn paused(view: &View<'_>) -> Vec<String> {
-    let (by, until) = match &view.paused {
-        Some(who) => (format!("It is paused by {who}"), "it is resumed"),
-        None => ("It is paused by spec.mode".to_owned(), "that is Active"),
-    };
-    let works = "checks that guard it and going back still work";
-    let mut lines = vec![format!("{by}: nothing moves forward until {until}; {works}.")];
-    lines.extend(kept(view));
-    if is_other_wanted(view.status) && view.status.step.is_none() && view.status.candidate.is_none() {
-        lines.push("Then what spec.release asks for now is tried.".into());
-    }
-    lines
-}
-
-/// What starts nothing although the phase doesn't say so.
-fn unpaused(view: &View<'_>) -> Option<String> {
-    let who = view.paused.as_ref()?;
-    Some(format!("It is paused by {who}: no change of spec.release starts a rollout until it is resumed."))
-}
-
-fn resting(view: &View<'_>) -> Vec<String> {
-    if is_other_wanted(view.status) && !is_watch_held(view.status) {
-        return vec![following(view)];
-    }
-    let mut lines: Vec<String> = kept(view).into_iter().chain(unpaused(view)).collect();
-    if is_other_wanted(view.status) {
-        lines.push("What spec.release asks for now is tried after that.".into());
-    }
-    if lines.is_empty() {
-        let paused = if view.spec.mode == Mode::Paused { " once spec.mode is Active" } else { "" };
-        lines.push(format!("Nothing. A change of spec.release starts a rollout{paused}."));
-    }
-    lines
-}
-
-/// Another release is wanted than the one that serves, and the other slot is still to be cleared for it.
-fn following(view: &View<'_>) -> String {
-    let first =
-        match (&view.status.previous, view.status.live.as_ref().and_then(|live| live.color.as_deref())) {
-            (Some(previous), _) => {
-                format!(
-                    "{} ({}) is removed, after which there is no going back to it",
-                    previous.revision, previous.color
-                )
-            }
-            (None, Some("blue")) => "What is left in green is removed".to_owned(),
-            (None, Some("green")) => "What is left in blue is removed".to_owned(),
-            (None, _) => "What is left in the other color is removed".to_owned(),
-        };
-    let then = match (&view.paused, view.spec.mode) {
-        (Some(_), _) => " once it is resumed",
-        (None, Mode::Paused) => " once spec.mode is Active",
-        (None, _) => "",
-    };
-    format!("{first}; then what spec.release asks for now is tried{then}.")
-}
-
-/// What becomes of the color that served before.
-fn kept(view: &View<'_>) -> Option<String> {
-    let previous = view.status.previous.as_ref()?;
-    let name = format!("{} ({})", previous.revision, previous.color);
-    if is_watch_held(view.status) {
-        return Some(format!(
-            "{name} stays until a person decides: a rollback goes back to it in one moment, retire lets it go."
-        ));
-    }
-    Some(match previous.kept_until {
-        Some(until) => {
-            format!("{name} is removed at {}; until then going back takes one moment.", view.clock.at(until))
-        }
-        None => format!("{name} is removed after keep.previous; until then going back takes one moment."),
-    })
 }
