@@ -274,28 +274,6 @@ async fn what_the_schema_refuses_is_said_in_its_words() {
 }
 
 #[tokio::test]
-async fn a_cluster_without_teal_is_named_as_such() {
-    for line in ["approve web", "get", "status web", "status web --wait", "explain web"] {
-        let ran = run(&Server::without_kinds(), line).await;
-        assert_eq!(ran.exit(), Exit::Failed, "{line}");
-        assert!(
-            ran.error().contains("has no rollouts.teal.dev: install Teal's chart"),
-            "{line}: {}",
-            ran.error()
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_missing_rollout_is_answered_with_the_names_that_are_near() {
-    for line in ["approve wbe", "status wbe", "explain wbe", "get wbe"] {
-        let ran = run(&serving(&waiting()), line).await;
-        assert_eq!(ran.exit(), Exit::Failed, "{line}");
-        assert_eq!(ran.error(), "there is no Rollout wbe in namespace shop; did you mean web?");
-    }
-}
-
-#[tokio::test]
 async fn who_may_decide_but_not_look_is_told_that_it_is_made() {
     let ran = run(&serving(&waiting()).hides_decisions(), "approve web").await;
     assert_eq!(ran.exit(), Exit::Failed);
