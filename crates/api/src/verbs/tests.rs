@@ -48,18 +48,6 @@ fn rolled_back() -> RolloutStatus {
     }
 }
 
-/// A check failed, and the spec says to hold.
-fn held() -> RolloutStatus {
-    let condition = serde_json::json!({
-        "type": "Stalled", "status": "True", "reason": "DeadlineExceeded", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
-    });
-    RolloutStatus {
-        gate: None,
-        conditions: vec![serde_json::from_value(condition).expect("a condition")],
-        ..asking()
-    }
-}
-
 /// One was sent back and stays to be looked at, while the next can't start yet.
 fn inspected(phase: &str) -> RolloutStatus {
     let condition = serde_json::json!({
@@ -72,14 +60,26 @@ fn inspected(phase: &str) -> RolloutStatus {
     }
 }
 
-/// The same in the middle of promotion, where no step is under way any more.
-fn held_while_promoting() -> RolloutStatus {
-    RolloutStatus { phase: Some("Promoting".to_owned()), step: None, ..held() }
-}
-
 /// Tried again, and paused before it becomes live.
 fn retried_and_paused() -> RolloutStatus {
     RolloutStatus { phase: Some("Paused".to_owned()), step: None, gate: None, ..rolled_back() }
+}
+
+/// A check failed, and the spec says to hold.
+fn held() -> RolloutStatus {
+    let condition = serde_json::json!({
+        "type": "Stalled", "status": "True", "reason": "DeadlineExceeded", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    RolloutStatus {
+        gate: None,
+        conditions: vec![serde_json::from_value(condition).expect("a condition")],
+        ..asking()
+    }
+}
+
+/// The same in the middle of promotion, where no step is under way any more.
+fn held_while_promoting() -> RolloutStatus {
+    RolloutStatus { phase: Some("Promoting".to_owned()), step: None, ..held() }
 }
 
 fn ann() -> Person {
@@ -142,6 +142,7 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Blocked"), "r7-3f9c2a1b"),
+        (Action::Retire, inspected("Complete"), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Paused"), "r7-3f9c2a1b"),
         (Action::Rollback, retried_and_paused(), "r7-3f9c2a1b"),
     ];
@@ -163,6 +164,7 @@ fn what_can_not_be_done_says_why() {
         (Action::Skip, kept_after_promotion(), "no rollout under way"),
         (Action::Rollback, rolled_back(), "no former color to go back to"),
         (Action::Rollback, inspected("Blocked"), "no former color to go back to"),
+        (Action::Rollback, inspected("Complete"), "no former color to go back to"),
         (Action::Rollback, inspected("Paused"), "no former color to go back to"),
         (Action::Retire, retried_and_paused(), "keeps no color"),
         (Action::Retry, asking(), "no rejected revision"),

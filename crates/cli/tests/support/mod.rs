@@ -250,7 +250,6 @@ pub fn paused() -> Value {
 /// Paused by a person while live serves alone and nothing else is wanted.
 pub fn paused_at_rest() -> Value {
     let mut status = complete();
-    status["waitingFor"] = json!("resume");
     status["message"] = json!(format!("{LIVE} (blue) serves all requests; paused by mina: resume to go on"));
     status["commit"] = json!({"paused": {"Decision": {"user": "mina"}}});
     status
@@ -260,6 +259,7 @@ pub fn paused_at_rest() -> Value {
 pub fn paused_before_the_start() -> Value {
     let mut status = paused_at_rest();
     status["phase"] = json!("Paused");
+    status["waitingFor"] = json!("resume");
     status["conditions"] = json!([
         condition("Ready", "True", "Paused", "paused by mina: resume to go on"),
         condition("Accepted", "True", "Accepted", "spec and references hold"),
