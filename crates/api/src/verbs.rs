@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
-use crate::conditions::{ConditionType, Phase};
+use crate::conditions::{ConditionType, Phase, Reason};
 use crate::decision::{Action, DecidedBy, Decision, DecisionSpec, RolloutReference};
 use crate::names::label;
 use crate::rollout::{CandidateStatus, Rollout, RolloutStatus};
@@ -117,6 +117,16 @@ pub fn decision(action: Action, rollout: &Rollout, person: &Person) -> Result<De
     decision.metadata.namespace = rollout.namespace();
     decision.metadata.labels = Some(labels(rollout));
     Ok(decision)
+}
+
+/// The same act, made for the `time`th time. What the operator refused counts for nothing, so it may be done again once
+/// whatever was in the way is mended; but the name of the first is taken.
+pub fn again(decision: &Decision, time: u32) -> Decision {
+    let mut again = decision.clone();
+    if time > 1 {
+        again.metadata.name = decision.metadata.name.as_ref().map(|name| format!("{name}-{time}"));
+    }
+    again
 }
 
 fn spec(action: Action, rollout: &Rollout, subject: Subject, person: &Person) -> DecisionSpec {
@@ -247,10 +257,20 @@ fn kept(status: &RolloutStatus) -> Option<String> {
     previous.or_else(|| inspected.map(|candidate| candidate.revision.clone()))
 }
 
-/// A retried revision stays in the list of rejected ones until it is promoted, so the phase decides.
+/// It was sent back and only stays to be looked at. A retried revision stays in the list of rejected ones until it is promoted,
+/// so it counts whether anything is under way.
 fn is_rejected(status: &RolloutStatus, candidate: &CandidateStatus) -> bool {
-    status.phase.as_deref() == Some(Phase::RolledBack.as_str())
-        && status.rejected.contains(&candidate.revision)
+    is_at_rest(status) && status.rejected.contains(&candidate.revision)
+}
+
+/// Nothing is under way, also where a later revision can't start because something is in its way or somebody paused. A pause has
+/// one word for both, so there it counts what going back would mean.
+fn is_at_rest(status: &RolloutStatus) -> bool {
+    let resting = [Phase::RolledBack, Phase::Complete, Phase::Blocked];
+    let nothing_kept = status
+        .condition(ConditionType::RollbackAvailable)
+        .is_some_and(|condition| condition.reason == Reason::Retired.as_str());
+    nothing_kept || resting.iter().any(|phase| status.phase.as_deref() == Some(phase.as_str()))
 }
 
 /// The name, where the same act must not be done twice.

@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::outcome::{Outcome, outcome};
 use crate::render;
-use crate::standing::full_name;
+use crate::standing::{full_name, is_late};
 use crate::terminal::Terminal;
 use crate::wait::{Waited, wait};
 use crate::{find, whoami};
@@ -28,6 +28,8 @@ pub async fn decide(wish: &Wish, cluster: &Cluster, terminal: &mut Terminal<'_>)
         writeln!(terminal.out, "Decision {name} is made.")?;
         return Ok(Exit::Done);
     }
+    // Known before the wait: whoever gives it up must be able to find what they made.
+    writeln!(terminal.err, "Decision {name} is made; waiting for the operator's answer …")?;
     let outcome = followed(&name, wish, cluster).await?;
     writeln!(terminal.out, "{}", render::outcome(wish.action, &about, &outcome))?;
     Ok(if outcome.taken { Exit::Done } else { Exit::NotTaken })
@@ -44,6 +46,7 @@ pub fn bind(wish: &Wish, rollout: &Rollout, user: String) -> Result<Decision, Cl
     }
     let person = Person { user, group: None, reason: wish.reason.clone(), via: Some("cli".to_owned()) };
     match verbs::decision(wish.action, rollout, &person) {
+        Ok(decision) if is_unsure(wish, rollout, &decision.spec) => Err(unsure(rollout)),
         Ok(decision) if matches(wish, &decision.spec) => Ok(decision),
         Ok(decision) => Err(stale(wish, rollout, &render::now_open(&decision.spec))),
         Err(_) if says_what_is_meant(wish) => Err(stale(wish, rollout, &render::state(rollout))),
@@ -58,6 +61,26 @@ pub fn bind(wish: &Wish, rollout: &Rollout, user: String) -> Result<Decision, Cl
 fn matches(wish: &Wish, spec: &DecisionSpec) -> bool {
     let same = |meant: &Option<String>, now: &Option<String>| meant.is_none() || meant == now;
     same(&wish.revision, &spec.revision) && same(&wish.step, &spec.step) && same(&wish.nonce, &spec.nonce)
+}
+
+/// Whoever goes back right after an apply means what was applied; live would be taken back for it while the operator has yet
+/// to see that. A candidate under way loses its traffic either way, so nothing is asked there.
+fn is_unsure(wish: &Wish, rollout: &Rollout, spec: &DecisionSpec) -> bool {
+    let live = rollout.status.as_ref().and_then(|status| status.live.as_ref()).map(|live| &live.revision);
+    wish.action == Action::Rollback
+        && wish.revision.is_none()
+        && is_late(rollout)
+        && spec.revision.as_ref() == live
+}
+
+fn unsure(rollout: &Rollout) -> CliError {
+    let status = rollout.status.clone().unwrap_or_default();
+    CliError::Unsure {
+        namespace: rollout.namespace().unwrap_or_default(),
+        name: rollout.name_any(),
+        live: status.live.map(|live| live.revision).unwrap_or_default(),
+        previous: status.previous.map(|previous| previous.revision).unwrap_or_default(),
+    }
 }
 
 const fn says_what_is_meant(wish: &Wish) -> bool {
@@ -93,7 +116,8 @@ fn announce(
     Ok(())
 }
 
-/// Creates it and gives its name. One that is there already is this person's own: names are made of question and person.
+/// Creates it and gives its name. One that is there already is this person's own: names are made of question and person. Where
+/// the operator refused it, it is decided anew.
 async fn create(
     decision: &Decision,
     about: &str,
@@ -101,20 +125,40 @@ async fn create(
     terminal: &mut Terminal<'_>,
 ) -> Result<String, CliError> {
     let doing = format!("{} {about}", render::doing(decision.spec.action));
+    let mut name = decision.name_any();
+    for time in 1..=TIMES {
+        let decision = verbs::again(decision, time);
+        if let Some(made) = made(&decision, &doing, cluster).await? {
+            return Ok(made);
+        }
+        name = decision.name_any();
+        if !was_refused(&name, cluster).await? {
+            break;
+        }
+    }
+    writeln!(terminal.err, "You have decided this already, as Decision {name}; this is what became of it.")?;
+    Ok(name)
+}
+
+/// How often the same may be decided where each was refused.
+const TIMES: u32 = 9;
+
+/// The name of the Decision; nothing where one of this name is there.
+async fn made(decision: &Decision, doing: &str, cluster: &Cluster) -> Result<Option<String>, CliError> {
     let params =
         PostParams { field_manager: Some(names::manager::PERSON.to_owned()), ..PostParams::default() };
-    match cluster.answer(&doing, decisions(cluster).create(&params, decision)).await? {
-        Ok(made) => Ok(made.name_any()),
-        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
-            let name = decision.name_any();
-            writeln!(
-                terminal.err,
-                "You have decided this already, as Decision {name}; this is what became of it."
-            )?;
-            Ok(name)
-        }
+    match cluster.answer(doing, decisions(cluster).create(&params, decision)).await? {
+        Ok(made) => Ok(Some(made.name_any())),
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(None),
         Err(error) => Err(CliError::of_request(doing, error)),
     }
+}
+
+/// Whether it counts for nothing. Who may not look at it is told so when its outcome is waited for.
+async fn was_refused(name: &str, cluster: &Cluster) -> Result<bool, CliError> {
+    let doing = format!("reading Decision {name}");
+    let earlier = cluster.answer(&doing, decisions(cluster).get(name)).await?;
+    Ok(earlier.ok().as_ref().and_then(outcome).is_some_and(|outcome| outcome.is_refused()))
 }
 
 fn decisions(cluster: &Cluster) -> Api<Decision> {

@@ -95,6 +95,23 @@ pub enum CliError {
         /// What is the case now.
         open: String,
     },
+    /// The newest spec has no revision yet, and so what was meant can't be told from what would be done.
+    #[error(
+        "{namespace}/{name}: the operator has not seen the newest spec yet, so it is not sure what is meant: now {live} would be \
+         taken back, and {previous} serve again. If that is meant: kubectl teal rollback {name} -n {namespace} --revision \
+         {live}. If the newest spec is: wait until kubectl teal status {name} -n {namespace} shows its revision, or set \
+         spec.release back to {live}'s content"
+    )]
+    Unsure {
+        /// Namespace of the Rollout.
+        namespace: String,
+        /// Name of the Rollout.
+        name: String,
+        /// The revision that serves, and would be taken back.
+        live: String,
+        /// The revision that would serve instead.
+        previous: String,
+    },
     /// The person said no to the question whether they mean it.
     #[error("nothing was done")]
     Declined,
@@ -137,9 +154,11 @@ impl CliError {
     /// The exit code.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NotNow { .. } | Self::HandsOff { .. } | Self::Stale { .. } | Self::Declined => {
-                Exit::NotTaken
-            }
+            Self::NotNow { .. }
+            | Self::HandsOff { .. }
+            | Self::Stale { .. }
+            | Self::Unsure { .. }
+            | Self::Declined => Exit::NotTaken,
             Self::Unanswered { .. } | Self::NotInTime { .. } => Exit::TimedOut,
             Self::Config { .. }
             | Self::Client { .. }

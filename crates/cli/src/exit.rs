@@ -10,7 +10,7 @@ Exit codes:
   4  the release was rolled back or rejected, or is stalled until a person mends it
   5  --timeout passed before the outcome was known
   6  under way (status without --wait)
-  7  the decision was not taken: nobody asks, it is stale, or it was refused";
+  7  the decision was not taken: nobody asks, it is stale or unsure, or it was refused";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

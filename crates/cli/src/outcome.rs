@@ -14,6 +14,13 @@ pub struct Outcome {
     pub message: String,
 }
 
+impl Outcome {
+    /// Whether it counts for nothing, and the same may be decided again.
+    pub fn is_refused(&self) -> bool {
+        self.reason == DecisionReason::Refused.as_str()
+    }
+}
+
 /// The outcome, once the operator has said it.
 pub fn outcome(decision: &Decision) -> Option<Outcome> {
     let conditions = &decision.status.as_ref()?.conditions;

@@ -5,6 +5,7 @@
 
 use kube::ResourceExt;
 use teal_api::conditions::{ConditionType, Phase, Reason};
+use teal_api::rollout::Mode;
 use teal_api::{Rollout, RolloutStatus};
 
 use crate::exit::Exit;
@@ -26,6 +27,11 @@ pub enum Standing {
     Kept,
     /// The release has all traffic and nothing is left to do.
     Done,
+    /// The release has all traffic, and a person must say how it goes on: a check failed since, or somebody paused.
+    Held {
+        /// Whether the color before it is still there.
+        kept: bool,
+    },
 }
 
 impl Standing {
@@ -33,7 +39,7 @@ impl Standing {
     pub const fn exit(self) -> Exit {
         match self {
             Self::NotSeen | Self::UnderWay => Exit::UnderWay,
-            Self::Asked => Exit::Asked,
+            Self::Asked | Self::Held { .. } => Exit::Asked,
             Self::Back | Self::Stalled => Exit::Back,
             Self::Kept | Self::Done => Exit::Done,
         }
@@ -57,10 +63,11 @@ impl Goal {
         match (self, standing) {
             (_, Standing::NotSeen | Standing::UnderWay) => None,
             (_, Standing::Back | Standing::Stalled) => Some(Exit::Back),
-            (_, Standing::Done) => Some(Exit::Done),
+            (_, Standing::Done) | (Self::Done, Standing::Held { kept: false }) => Some(Exit::Done),
             (Self::Promoted | Self::Decision, Standing::Kept) => Some(Exit::Done),
-            (Self::Done, Standing::Kept) => None,
-            (Self::Decision, Standing::Asked) => Some(Exit::Asked),
+            (Self::Promoted, Standing::Held { .. }) => Some(Exit::Done),
+            (Self::Done, Standing::Kept | Standing::Held { kept: true }) => None,
+            (Self::Decision, Standing::Asked | Standing::Held { .. }) => Some(Exit::Asked),
             (Self::Promoted | Self::Done, Standing::Asked) => None,
         }
     }
@@ -70,6 +77,9 @@ impl Goal {
 pub fn standing(rollout: &Rollout) -> Standing {
     let Some(status) = seen(rollout) else { return Standing::NotSeen };
     if is_true(status, ConditionType::Promoted) {
+        if is_watch_held(status) || paused_by(rollout).is_some() {
+            return Standing::Held { kept: status.previous.is_some() };
+        }
         return if status.previous.is_some() { Standing::Kept } else { Standing::Done };
     }
     // Before Stalled: a check or deadline that holds is stalled for tools, but what it needs is a person's word.
@@ -117,6 +127,28 @@ pub fn is_promotion_held(status: &RolloutStatus) -> bool {
 pub fn is_watch_held(status: &RolloutStatus) -> bool {
     phase(status) == Some(Phase::Complete)
         && is_stalled_by(status, &[Reason::CheckFailed, Reason::ChecksBlind])
+}
+
+/// The release that the spec asks for is not the one that serves.
+pub fn is_other_wanted(status: &RolloutStatus) -> bool {
+    status.condition(ConditionType::Promoted).is_some_and(|promoted| promoted.status == "False")
+}
+
+/// Who paused it, where a `resume` ends that and not the spec. No condition has a word for it at rest, so the planner's record
+/// counts as far as its form is known here, and else what is waited for.
+pub fn paused_by(rollout: &Rollout) -> Option<String> {
+    let status = rollout.status.as_ref()?;
+    let pause = status.commit.as_ref().and_then(|record| record.get("paused"));
+    let said = |kind: &str, who: &str| pause?.get(kind)?.get(who)?.as_str();
+    if let Some(user) = said("Decision", "user") {
+        return Some(format!("a Decision of {user}"));
+    }
+    if let Some(manager) = said("ForeignHand", "manager") {
+        return Some(format!("{manager}, whose change towards live was kept"));
+    }
+    let by_spec = rollout.spec.mode == Some(Mode::Paused) || pause.is_some_and(|pause| pause == "Spec");
+    let waits = phase(status) == Some(Phase::Paused) || status.waiting_for.as_deref() == Some("resume");
+    (waits && !by_spec).then(|| "a person".to_owned())
 }
 
 fn is_stalled_by(status: &RolloutStatus, reasons: &[Reason]) -> bool {

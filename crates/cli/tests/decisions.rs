@@ -3,11 +3,12 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::run::{run, run_with, serving};
 use support::server::Server;
 use support::{
-    CANDIDATE, LIVE, NONCE, checking, held_while_promoting, kept, object, paused, rolled_back, waiting,
+    CANDIDATE, LIVE, NONCE, checking, condition, held_while_promoting, kept, object, paused, rolled_back,
+    waiting,
 };
 use teal_cli::exit::Exit;
 use teal_cli::render::{self, Paint};
@@ -96,7 +97,7 @@ async fn on_a_terminal_an_approval_asks_first() {
         assert_eq!(ran.exit(), if decided == 1 { Exit::Done } else { Exit::NotTaken }, "{answer:?}");
     }
     let server = serving(&waiting()).ruling("True", "Counted", "");
-    assert!(run_with(&server, "approve web --yes", Some("n\n")).await.err.is_empty());
+    assert!(!run_with(&server, "approve web --yes", Some("n\n")).await.err.contains("Approve?"));
     assert_eq!(server.decisions().len(), 1);
 }
 
@@ -121,6 +122,33 @@ async fn a_rollback_of_another_revision_is_stale() {
     let ran = run(&server, &format!("rollback web --revision {LIVE}")).await;
     assert_eq!(ran.exit(), Exit::NotTaken);
     assert!(ran.error().contains(&format!("now it is revision {CANDIDATE}")), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn a_rollback_before_the_newest_spec_is_seen_does_not_guess_what_is_meant() {
+    let late = |status: &Value| {
+        let mut web = object(status);
+        web["metadata"]["generation"] = json!(4);
+        Server::with(web).ruling("True", "Done", "")
+    };
+    let server = late(&kept());
+    let ran = run(&server, "rollback web").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    let error = ran.error();
+    assert!(
+        error.contains(&format!("now {CANDIDATE} would be taken back, and {LIVE} serve again")),
+        "{error}"
+    );
+    assert!(error.contains(&format!("rollback web -n shop --revision {CANDIDATE}")), "{error}");
+    assert!(server.decisions().is_empty());
+    // Going back is never blocked: with the revision it is sure, and a candidate loses its traffic whatever is meant.
+    for (status, line) in
+        [(kept(), format!("rollback web --revision {CANDIDATE}")), (waiting(), "rollback web".to_owned())]
+    {
+        let server = late(&status);
+        assert_eq!(run(&server, &line).await.exit(), Exit::Done, "{line}");
+        assert_eq!(server.decisions()[0]["spec"]["revision"], CANDIDATE);
+    }
 }
 
 #[tokio::test]
@@ -178,6 +206,41 @@ async fn deciding_twice_shows_what_became_of_the_first() {
 }
 
 #[tokio::test]
+async fn what_was_refused_can_be_decided_again_once_its_cause_is_mended() {
+    let refused =
+        json!({"conditions": [condition("Applied", "False", "Refused", "no policies are installed")]});
+    let first = serving(&waiting());
+    run(&first, "approve web --timeout 0s").await;
+    let mut earlier = first.decisions()[0].clone();
+    earlier["status"] = refused.clone();
+    let server = serving(&waiting()).decided(earlier.clone()).ruling("True", "Counted", "");
+    let ran = run(&server, "approve web").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?} {}", ran.ended, ran.err);
+    let (made, name) = (server.decisions(), earlier["metadata"]["name"].as_str().expect("a name").to_owned());
+    assert_eq!(made[1]["metadata"]["name"], format!("{name}-2"));
+    assert_eq!(made[1]["spec"], earlier["spec"], "the answer is to the same question");
+    assert!(!ran.err.contains("already"), "{}", ran.err);
+
+    // Never without end: the last of them is shown.
+    let mut server = serving(&waiting()).ruling("False", "Refused", "no policies are installed");
+    for suffix in ["", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"] {
+        earlier["metadata"]["name"] = json!(format!("{name}{suffix}"));
+        server = server.decided(earlier.clone());
+    }
+    let ran = run(&server, "approve web").await;
+    assert_eq!((ran.exit(), server.decisions().len()), (Exit::NotTaken, 9), "{:?}", ran.ended);
+    assert!(ran.err.contains(&format!("already, as Decision {name}-9")), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_name_of_a_decision_is_known_before_its_outcome() {
+    let server = serving(&waiting());
+    let ran = run(&server, "approve web --timeout 50ms").await;
+    let name = server.decisions()[0]["metadata"]["name"].as_str().expect("a name").to_owned();
+    assert!(ran.err.starts_with(&format!("Decision {name} is made; waiting")), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn a_policy_that_says_no_is_quoted_without_its_names() {
     let message = "decisions.teal.dev \"web-approve\" is forbidden: ValidatingAdmissionPolicy 'teal-decisions' with \
                    binding 'teal-decisions' denied request: jo@example.com may not approve shop/web: ask for the \
@@ -208,28 +271,6 @@ async fn what_the_schema_refuses_is_said_in_its_words() {
     let ran = run(&server, "approve web").await;
     assert_eq!(ran.exit(), Exit::Failed);
     assert!(ran.error().ends_with("spec: a decision can't be changed"), "{}", ran.error());
-}
-
-#[tokio::test]
-async fn a_cluster_without_teal_is_named_as_such() {
-    for line in ["approve web", "get", "status web", "status web --wait", "explain web"] {
-        let ran = run(&Server::without_kinds(), line).await;
-        assert_eq!(ran.exit(), Exit::Failed, "{line}");
-        assert!(
-            ran.error().contains("has no rollouts.teal.dev: install Teal's chart"),
-            "{line}: {}",
-            ran.error()
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_missing_rollout_is_answered_with_the_names_that_are_near() {
-    for line in ["approve wbe", "status wbe", "explain wbe", "get wbe"] {
-        let ran = run(&serving(&waiting()), line).await;
-        assert_eq!(ran.exit(), Exit::Failed, "{line}");
-        assert_eq!(ran.error(), "there is no Rollout wbe in namespace shop; did you mean web?");
-    }
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ fn command_lines_that_make_no_sense_end_with_2() {
         &["status", "web", "--wait=forever"],
         &["status", "web", "--timeout", "10"],
         &["get", "web", "-l", "a=b"],
+        &["get", "web", "-A"],
+        &["status", "web", "api"],
+        &["rollback", "web", "api"],
         &["fly"],
     ] {
         let output = teal(words);

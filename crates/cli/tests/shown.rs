@@ -6,8 +6,9 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    blocked, checking, clock, complete, condition, held, held_while_promoting, kept, kept_by_check, object,
-    paused, rolled_back, rollout, waiting,
+    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, held,
+    held_while_promoting, kept, kept_by_check, object, paused, paused_at_rest, paused_before_the_start,
+    rolled_back, rollout, starting, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -25,6 +26,10 @@ fn states() -> Vec<(&'static str, Value)> {
         ("kept_by_check", kept_by_check()),
         ("rolled_back", rolled_back()),
         ("blocked", blocked(false)),
+        ("blocked_and_kept", blocked_and_kept()),
+        ("starting", starting()),
+        ("paused_at_rest", paused_at_rest()),
+        ("paused_before_the_start", paused_before_the_start()),
     ]
 }
 
@@ -94,6 +99,37 @@ fn an_unknown_phase_is_work_in_progress() {
     status["phase"] = json!("Teleporting");
     let text = render::explanation(&rollout(&status), &clock(), Paint::Plain);
     assert!(text.contains("Work is in progress"), "{text}");
+}
+
+#[test]
+fn explanations_offer_what_the_builder_of_decisions_would_make() {
+    let offers = |status: &Value| render::explanation(&rollout(status), &clock(), Paint::Plain);
+    let back = format!("kubectl teal rollback web -n shop --revision {CANDIDATE}");
+    let retire = format!("kubectl teal retire web -n shop --revision {LIVE}");
+    let text = offers(&blocked_and_kept());
+    assert!([&back, &retire].iter().all(|command| text.contains(*command)), "{text}");
+    assert!(text.contains("kubectl teal pause web"), "{text}");
+    assert!(offers(&starting()).contains("kubectl teal pause web"));
+    for status in [paused_at_rest(), paused_before_the_start(), paused()] {
+        let text = offers(&status);
+        assert!(text.contains("a Decision of mina") && text.contains("kubectl teal resume web"), "{text}");
+        assert!(!text.contains("kubectl teal pause web"), "{text}");
+    }
+    let mut going_back = checking();
+    going_back["phase"] = json!("RollingBack");
+    assert!(!offers(&going_back).contains("kubectl teal rollback"), "it goes back already");
+}
+
+#[test]
+fn a_pause_by_the_spec_is_not_a_persons() {
+    let mut web = object(&paused());
+    web["spec"]["mode"] = json!("Paused");
+    web["status"]["commit"] = json!({"paused": "Spec"});
+    let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+    assert!(text.contains("paused by spec.mode") && !text.contains("kubectl teal resume"), "{text}");
+    web["status"]["commit"] = json!({"paused": {"Decision": {"user": "mina"}}});
+    let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+    assert!(text.contains("kubectl teal resume") && text.contains("kubectl patch"), "both pause it: {text}");
 }
 
 #[test]

@@ -6,7 +6,10 @@ mod support;
 use serde_json::{Value, json};
 use support::run::{run, serving};
 use support::server::Server;
-use support::{blocked, checking, complete, kept, object, paused, rolled_back, waiting};
+use support::{
+    blocked, blocked_and_kept, checking, complete, kept, kept_by_check, object, paused, paused_at_rest,
+    paused_before_the_start, rolled_back, starting, waiting,
+};
 use teal_cli::exit::Exit;
 
 #[tokio::test]
@@ -31,6 +34,16 @@ async fn the_wait_for_promotion_ends_when_the_outcome_is_known() {
         ("--wait --timeout 80ms", checking(), vec![later(&waiting())], Exit::TimedOut),
         ("--wait", checking(), vec![gone], Exit::Failed),
         ("--wait", kept(), vec![], Exit::Done),
+        ("--wait", kept_by_check(), vec![], Exit::Done),
+        ("--wait=decision", kept_by_check(), vec![], Exit::Asked),
+        ("--wait=done --timeout 80ms", kept_by_check(), vec![], Exit::TimedOut),
+        ("--wait=done", kept_by_check(), vec![later(&complete())], Exit::Done),
+        ("--wait=promoted", paused_at_rest(), vec![], Exit::Done),
+        ("--wait=decision", paused_at_rest(), vec![], Exit::Asked),
+        ("--wait=done", paused_at_rest(), vec![], Exit::Done),
+        ("--wait=decision", paused_before_the_start(), vec![], Exit::Asked),
+        ("--wait --timeout 80ms", paused_before_the_start(), vec![], Exit::TimedOut),
+        ("--wait", starting(), vec![later(&complete())], Exit::Done),
     ] {
         let server = serving(&first).later(then);
         let ran = run(&server, &format!("status web {line}")).await;
@@ -59,7 +72,12 @@ async fn status_says_where_it_stands_by_its_exit_code() {
         (Value::Null, Exit::UnderWay),
         (blocked(false), Exit::UnderWay),
         (waiting(), Exit::Asked),
+        (starting(), Exit::UnderWay),
+        (blocked_and_kept(), Exit::Back),
         (paused(), Exit::Asked),
+        (paused_at_rest(), Exit::Asked),
+        (paused_before_the_start(), Exit::Asked),
+        (kept_by_check(), Exit::Asked),
         (support::held(), Exit::Asked),
         (support::held_while_promoting(), Exit::Asked),
         (rolled_back(), Exit::Back),

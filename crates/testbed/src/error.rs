@@ -54,7 +54,9 @@ pub enum Error {
         packages: String,
     },
     /// The bed needs rights it does not have.
-    #[error("a bed makes namespaces, mounts and cgroups, so it needs root: run the same command with sudo")]
+    #[error(
+        "a bed makes namespaces, mounts and cgroups, so it needs root: README.md has the command line by which sudo finds cargo"
+    )]
     NotRoot,
     /// `Bed::start` was called outside the namespaces.
     #[error(

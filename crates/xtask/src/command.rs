@@ -47,8 +47,7 @@ fn is_about_this_package(name: &str) -> bool {
 /// The target of everything that runs on a cluster: its code links statically, so that an image needs no library.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// A cargo call on optimised, static programs. Images, stories, demo and bench all build this way, so that what they share
-/// is built once.
+/// A cargo call on optimised, static programs. Images, demo and bench all build this way, so that what they share is built once.
 pub fn optimised(verb: &str) -> Command {
     let mut command = cargo(&[verb, "--release", "--target", TARGET]);
     // Naming a target keeps these flags from build scripts and macros, which can't be static.

@@ -26,8 +26,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The table of rooms does not have the form that its head describes.
-    #[error("{} is no table of rooms", path.display())]
+    /// A table does not have the form that its head describes.
+    #[error("{} has not the form that its head describes", path.display())]
     Table {
         /// The table's file.
         path: PathBuf,
@@ -59,6 +59,21 @@ pub enum Error {
         command: String,
         /// Its exit status in words.
         status: String,
+    },
+    /// A cluster of its own needs rights that this process hasn't.
+    #[error(
+        "`cargo xtask {verb}` needs root, because a cluster makes namespaces, mounts and control groups; nothing was built \
+         yet. With sudo:\n\n  {command}\n{lacks}{other}"
+    )]
+    NotRoot {
+        /// The verb.
+        verb: String,
+        /// The command line that works.
+        command: String,
+        /// What else will be installed, if anything.
+        lacks: String,
+        /// What can be done without root.
+        other: &'static str,
     },
     /// Something a verb needs isn't in this checkout.
     #[error("{what} is not there yet: {remedy}")]

@@ -14,6 +14,7 @@ pub mod command;
 pub mod error;
 pub mod generate;
 pub mod image;
+pub mod rights;
 pub mod rooms;
 pub mod server;
 pub mod stories;

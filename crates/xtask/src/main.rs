@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use xtask::error::Error;
 use xtask::workspace::Workspace;
-use xtask::{chain, generate, image, rooms, server, stories, test};
+use xtask::{chain, generate, image, rights, rooms, server, stories, test};
 
 /// The verbs of the project
 #[derive(Parser)]
@@ -52,7 +52,11 @@ struct Passed {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match Workspace::load().and_then(|workspace| run(&workspace, &arguments.verb)) {
+    let done = Workspace::load().and_then(|workspace| {
+        allowed(&workspace, &arguments.verb, rights::is_root(), test::is_given())?;
+        run(&workspace, &arguments.verb)
+    });
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -60,6 +64,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Refuses, before anything is built, what can't be done in the end. `given`: a cluster for tests is named already.
+fn allowed(workspace: &Workspace, verb: &Verb, root: bool, given: bool) -> Result<(), Error> {
+    const THEIRS: &str = "\nOr give it a cluster: see --help.";
+    const QUICK: &str = "\n`cargo xtask test --quick` does all that needs no cluster.";
+    let (name, starts, other) = match verb {
+        Verb::Demo(passed) => ("demo", rights::start_a_cluster(&passed.arguments), THEIRS),
+        Verb::Bench(passed) => ("bench", rights::start_a_cluster(&passed.arguments), ""),
+        Verb::Server(passed) => ("server", !given && rights::start_a_cluster(&passed.arguments), THEIRS),
+        Verb::Test(choice) => ("test", choice.starts_a_cluster(given), QUICK),
+        Verb::Image(_) | Verb::Generate { .. } | Verb::Rooms => return Ok(()),
+    };
+    if starts && !root { rights::refuse(workspace.root(), name, other) } else { Ok(()) }
 }
 
 /// Returns whether all is well.
@@ -84,4 +102,49 @@ fn show(report: &rooms::Report) -> bool {
     }
     println!("count: {}, {} refused", report.looked_at, report.violations.len());
     report.violations.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(words: &[&str]) -> bool {
+        let words = std::iter::once("xtask").chain(words.iter().copied());
+        let verb = Arguments::try_parse_from(words).unwrap().verb;
+        let workspace = Workspace::load().unwrap();
+        assert!(allowed(&workspace, &verb, true, false).is_ok(), "root may do all");
+        matches!(allowed(&workspace, &verb, false, false), Err(Error::NotRoot { .. }))
+    }
+
+    #[test]
+    fn without_root_a_cluster_is_refused_before_anything_is_built() {
+        for words in [
+            &["demo", "--yes"][..],
+            &["bench"],
+            &["server", "life::"],
+            &["test"],
+            &["test", "--long"],
+            &["test", "--only", "unit", "--only", "stories"],
+            &["test", "--kubeconfig", "k"],
+        ] {
+            assert!(refused(words), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn without_root_all_that_starts_no_cluster_is_done() {
+        for words in [
+            &["demo", "--help"][..],
+            &["demo", "--kubeconfig", "k", "--gateway", "g"],
+            &["server", "--kubeconfig", "k"],
+            &["test", "--quick"],
+            &["test", "--list"],
+            &["test", "--only", "unit"],
+            &["test", "--only", "server", "--kubeconfig", "k"],
+            &["image"],
+            &["rooms"],
+        ] {
+            assert!(!refused(words), "{words:?}");
+        }
+    }
 }

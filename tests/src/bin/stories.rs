@@ -1,4 +1,4 @@
-//! The stories: `cargo xtask test --only stories`, or `cargo run --release -p teal-tests --bin stories -- --list`. The program
+//! The stories: `cargo xtask test --only stories`, or `cargo run -p teal-tests --bin stories -- --list`. The program
 //! runs itself again inside a bed.
 
 fn main() -> std::process::ExitCode {

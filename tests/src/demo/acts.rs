@@ -119,8 +119,15 @@ async fn enough_requests(stage: &Stage<'_>, window: &Window) -> Result<()> {
 async fn asked(stage: &Stage<'_>, candidate: &str) -> Result<bool> {
     let (screen, question) =
         (stage.screen.clone(), format!("{GOOD} ({candidate}) has 10 % of the requests. Give it all?"));
-    let answer = tokio::task::spawn_blocking(move || screen.ask(&question)).await;
-    answer.map_err(|error| Error::Unmet(format!("the question was not asked: {error}")))
+    answered(move || screen.ask(&question)).await
+}
+
+/// The answer of a question that may never be given. Ctrl-C gives the question up, and the runtime would wait for a blocking
+/// task of its own until somebody types; a thread beside it ends with the process.
+async fn answered(ask: impl FnOnce() -> bool + Send + 'static) -> Result<bool> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || sender.send(ask()));
+    answer.await.map_err(|error| Error::Unmet(format!("the question was not asked: {error}")))
 }
 
 fn at_10(journal: &Journal) -> Option<()> {
@@ -191,4 +198,40 @@ async fn sent_back(
 
 fn millis(from: Instant, until: Instant) -> u64 {
     u64::try_from(until.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn an_interrupt_ends_the_demo_although_nobody_has_answered() {
+        let (nobody, answer) = mpsc::channel::<bool>();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let (asking, asked) = tokio::sync::oneshot::channel();
+            let question = answered(move || asking.send(()).is_ok() && answer.recv().unwrap_or_default());
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = question => unreachable!("nobody answers"),
+                    // In the place of Ctrl-C, which comes after the question.
+                    _ = asked => {}
+                }
+            });
+            drop(runtime);
+            ended.send(()).unwrap();
+        });
+        end.recv_timeout(Duration::from_secs(10)).expect("the runtime ends");
+        drop(nobody);
+    }
+
+    #[test]
+    fn an_answer_is_what_was_said() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        assert!(runtime.block_on(answered(|| true)).unwrap());
+        assert!(!runtime.block_on(answered(|| false)).unwrap());
+    }
 }

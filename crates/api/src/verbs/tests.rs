@@ -48,6 +48,23 @@ fn rolled_back() -> RolloutStatus {
     }
 }
 
+/// One was sent back and stays to be looked at, while the next can't start yet.
+fn inspected(phase: &str) -> RolloutStatus {
+    let condition = serde_json::json!({
+        "type": "RollbackAvailable", "status": "False", "reason": "Retired", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    RolloutStatus {
+        phase: Some(phase.to_owned()),
+        conditions: vec![serde_json::from_value(condition).expect("a condition")],
+        ..rolled_back()
+    }
+}
+
+/// Tried again, and paused before it becomes live.
+fn retried_and_paused() -> RolloutStatus {
+    RolloutStatus { phase: Some("Paused".to_owned()), step: None, gate: None, ..rolled_back() }
+}
+
 /// A check failed, and the spec says to hold.
 fn held() -> RolloutStatus {
     let condition = serde_json::json!({
@@ -124,6 +141,10 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retry, held_while_promoting(), "r7-3f9c2a1b"),
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
+        (Action::Retire, inspected("Blocked"), "r7-3f9c2a1b"),
+        (Action::Retire, inspected("Complete"), "r7-3f9c2a1b"),
+        (Action::Retire, inspected("Paused"), "r7-3f9c2a1b"),
+        (Action::Rollback, retried_and_paused(), "r7-3f9c2a1b"),
     ];
     for (action, status, revision) in rows {
         let made = decision(action, &rollout(Some(status)), &ann()).expect("possible");
@@ -142,6 +163,10 @@ fn what_can_not_be_done_says_why() {
         ),
         (Action::Skip, kept_after_promotion(), "no rollout under way"),
         (Action::Rollback, rolled_back(), "no former color to go back to"),
+        (Action::Rollback, inspected("Blocked"), "no former color to go back to"),
+        (Action::Rollback, inspected("Complete"), "no former color to go back to"),
+        (Action::Rollback, inspected("Paused"), "no former color to go back to"),
+        (Action::Retire, retried_and_paused(), "keeps no color"),
         (Action::Retry, asking(), "no rejected revision"),
         (Action::Retire, asking(), "keeps no color"),
     ];

@@ -7,7 +7,7 @@ use teal_api::rollout::Mode;
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, DecisionSpec, Rollout, RolloutStatus};
 
-use crate::standing::{is_promotion_held, phase};
+use crate::standing::{is_other_wanted, is_promotion_held, paused_by, phase};
 
 /// A command and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,20 +47,23 @@ const ORDER: [Action; 8] = [
 
 /// Whether it makes sense where the rollout is. What it is about is left to the builder of decisions.
 fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
-    use Phase::{Checking, Complete, Preparing, Promoting, RolledBack, Shifting, Waiting};
+    use Phase::{Blocked, Checking, Complete, Preparing, Promoting, RolledBack, Shifting, Waiting};
     let phase = phase(status);
-    let by_spec = rollout.spec.mode == Some(Mode::Paused);
-    let under_way = matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting));
+    let paused = rollout.spec.mode == Some(Mode::Paused) || paused_by(rollout).is_some();
+    let starting = phase == Some(Complete) && is_other_wanted(status);
+    let under_way =
+        starting || matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting | Blocked));
     let at_step = matches!(phase, Some(Checking | Waiting));
     let held = (phase == Some(Waiting) && status.gate.is_none()) || is_promotion_held(status);
     match action {
         Action::Approve | Action::Reject => status.gate.is_some(),
-        Action::Rollback => under_way || matches!(phase, Some(Phase::Paused | Complete)),
+        // It is on its way already.
+        Action::Rollback => phase != Some(Phase::RollingBack),
         Action::Skip => at_step && status.step.as_ref().is_some_and(|step| step.reached_at.is_some()),
         Action::Retry => phase == Some(RolledBack) || held,
-        Action::Resume => phase == Some(Phase::Paused) && !by_spec,
-        Action::Pause => under_way && !by_spec,
-        Action::Retire => matches!(phase, Some(Complete | RolledBack)),
+        Action::Resume => paused_by(rollout).is_some(),
+        Action::Pause => under_way && !paused,
+        Action::Retire => true,
     }
 }
 

@@ -1,21 +1,26 @@
 //! What happens next, and when.
 
+mod rest;
+
 use jiff::{SignedDuration, Timestamp};
 use teal_api::conditions::{Phase, Verdict};
 use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
 use teal_api::duration;
 use teal_api::names::label;
-use teal_api::rollout::{CheckStatus, Mode, OnFailure};
+use teal_api::rollout::{CheckStatus, OnFailure};
 use teal_api::{Rollout, RolloutStatus};
 
 use crate::render::Clock;
-use crate::standing::{is_late, is_watch_held, phase};
+use crate::standing::{is_late, paused_by, phase};
+use rest::{kept, pause_beside, paused, resting};
 
 /// The things that are read together.
 struct View<'a> {
     status: &'a RolloutStatus,
     spec: &'a Filled,
     clock: &'a Clock,
+    /// Who paused it other than by its spec.
+    paused: Option<String>,
 }
 
 /// What happens next, a sentence each.
@@ -30,7 +35,9 @@ pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
         return vec![taken_up(rollout)];
     };
     match filled(&rollout.spec) {
-        Ok(spec) => lines.extend(of_phase(&View { status, spec: &spec, clock })),
+        Ok(spec) => {
+            lines.extend(of_phase(&View { status, spec: &spec, clock, paused: paused_by(rollout) }));
+        }
         Err(error) => lines.push(format!("Nothing before the spec is mended: {error}.")),
     }
     lines
@@ -60,12 +67,9 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         Some(Phase::Shifting) => reaching(view, "it is seen that"),
         Some(Phase::Checking) => checking(view),
         Some(Phase::Waiting) => waiting(view),
-        Some(Phase::Paused) => vec![
-            "Nothing moves forward until it is resumed; checks that guard it and going back still work."
-                .into(),
-        ],
+        Some(Phase::Paused) => paused(view),
         Some(Phase::Promoting) => with_deadline(view, &format!("{} becomes live.", candidate(view))),
-        Some(Phase::Complete) => vec![resting(view)],
+        Some(Phase::Complete) => resting(view),
         Some(Phase::RollingBack) => vec![format!(
             "All requests go back to {}; the other color stays without traffic for {}, to be looked at.",
             live(view),
@@ -79,7 +83,8 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
             "A change of spec.release starts a new rollout.".into(),
         ],
         Some(Phase::Blocked) => {
-            vec!["It goes on by itself when that is mended; traffic stays as it is.".into()]
+            let mended = "It goes on by itself when that is mended; traffic stays as it is.".to_owned();
+            std::iter::once(mended).chain(kept(view)).chain(pause_beside(view)).collect()
         }
         Some(Phase::HandsOff) => {
             vec!["Nothing is written, and no decision taken, before spec.mode is Active.".into()]
@@ -260,24 +265,5 @@ fn after(view: &View<'_>, place: usize) -> String {
             live(view),
             duration::format(view.spec.keep_previous_ms)
         ),
-    }
-}
-
-fn resting(view: &View<'_>) -> String {
-    let Some(previous) = &view.status.previous else {
-        let paused = if view.spec.mode == Mode::Paused { " once spec.mode is Active" } else { "" };
-        return format!("Nothing. A change of spec.release starts a rollout{paused}.");
-    };
-    let name = format!("{} ({})", previous.revision, previous.color);
-    if is_watch_held(view.status) {
-        return format!(
-            "{name} stays until a person decides: a rollback goes back to it in one moment, retire lets it go."
-        );
-    }
-    match previous.kept_until {
-        Some(until) => {
-            format!("{name} is removed at {}; until then going back takes one moment.", view.clock.at(until))
-        }
-        None => format!("{name} is removed after keep.previous; until then going back takes one moment."),
     }
 }

@@ -243,5 +243,57 @@ pub fn paused() -> Value {
     status["waitingFor"] = json!("resume");
     status["message"] =
         json!(format!("10 % of requests reach {CANDIDATE} (green); paused by mina: resume to go on"));
+    status["commit"] = json!({"paused": {"Decision": {"user": "mina"}}});
+    status
+}
+
+/// Paused by a person while live serves alone and nothing else is wanted.
+pub fn paused_at_rest() -> Value {
+    let mut status = complete();
+    status["message"] = json!(format!("{LIVE} (blue) serves all requests; paused by mina: resume to go on"));
+    status["commit"] = json!({"paused": {"Decision": {"user": "mina"}}});
+    status
+}
+
+/// The same, and another release is wanted.
+pub fn paused_before_the_start() -> Value {
+    let mut status = paused_at_rest();
+    status["phase"] = json!("Paused");
+    status["waitingFor"] = json!("resume");
+    status["conditions"] = json!([
+        condition("Ready", "True", "Paused", "paused by mina: resume to go on"),
+        condition("Accepted", "True", "Accepted", "spec and references hold"),
+        condition("Promoted", "False", "UnderWay", "paused by mina: resume to go on"),
+    ]);
+    status
+}
+
+/// Another release is wanted, and the other color still holds what is left of an earlier one.
+pub fn starting() -> Value {
+    let mut status = complete();
+    let message = format!("{LIVE} (blue) serves all requests; clears green first");
+    status["message"] = json!(message);
+    status["conditions"] = json!([
+        condition("Ready", "False", "Progressing", &message),
+        condition("Reconciling", "True", "NewRevision", &message),
+        condition("Accepted", "True", "Accepted", "spec and references hold"),
+        condition("Promoted", "False", "UnderWay", &message),
+    ]);
+    status
+}
+
+/// Promoted, with blue kept, and a newer release that can't be taken as it is written.
+pub fn blocked_and_kept() -> Value {
+    let message = "spec.release.manifests[0]: Deployment web: no kind of this name can be released";
+    let mut status = kept();
+    status["phase"] = json!("Blocked");
+    status["waitingFor"] = json!("ReleaseInvalid");
+    status["message"] = json!(format!("{CANDIDATE} (green) serves all requests; {message}"));
+    status["conditions"] = json!([
+        condition("Ready", "False", "Blocked", message),
+        condition("Accepted", "False", "ReleaseInvalid", message),
+        condition("Stalled", "True", "ReleaseInvalid", message),
+        condition("Promoted", "False", "UnderWay", message),
+    ]);
     status
 }

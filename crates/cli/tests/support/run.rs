@@ -49,7 +49,8 @@ pub async fn run_with(server: &Server, line: &str, answer: Option<&str>) -> Ran 
         now,
         zone: TimeZone::UTC,
     };
-    let cluster = server.cluster();
+    let mut cluster = server.cluster();
+    cluster.namespace = arguments.connection.namespace.clone().unwrap_or(cluster.namespace);
     let run = teal_cli::run(&arguments.command, &cluster, &mut terminal);
     // No test waits for longer than its own --timeout; this only keeps a hang from being endless.
     let ended = tokio::time::timeout(Duration::from_secs(30), run).await.expect("an end");

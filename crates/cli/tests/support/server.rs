@@ -39,10 +39,20 @@ struct State {
     without_kinds: bool,
     /// Whether Decisions may be made but not looked at.
     hides_decisions: bool,
+    /// What of Rollouts may not be looked at.
+    hidden_rollouts: Hidden,
     /// Open watches.
     watches: Vec<Sender<Bytes, Infallible>>,
     /// Methods and paths, in order.
     requests: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Hidden {
+    #[default]
+    Nothing,
+    Watches,
+    All,
 }
 
 impl Server {
@@ -79,6 +89,18 @@ impl Server {
     /// Decisions may be made but not looked at.
     pub fn hides_decisions(self) -> Self {
         self.change(|state| state.hides_decisions = true);
+        self
+    }
+
+    /// A further Rollout.
+    pub fn beside(self, rollout: Value) -> Self {
+        self.change(|state| state.rollouts.push(rollout));
+        self
+    }
+
+    /// Rollouts may not be looked at, or only not be watched.
+    pub fn hides_rollouts(self, all: bool) -> Self {
+        self.change(|state| state.hidden_rollouts = if all { Hidden::All } else { Hidden::Watches });
         self
     }
 
@@ -133,32 +155,47 @@ impl State {
             return Response::builder().status(404).body(full("404 page not found\n")).expect("a response");
         }
         match (method, path, query.contains("watch=true")) {
+            (_, path, watch) if path.contains("/rollouts") && self.hides(watch) => {
+                refusal(403, "Forbidden", "rollouts.teal.dev is forbidden: User cannot do so", "")
+            }
             ("POST", _, _) => self.create(sent),
-            (_, path, _) if path.ends_with("/decisions") && self.hides_decisions => {
+            (_, path, _) if path.contains("/decisions") && self.hides_decisions => {
                 refusal(403, "Forbidden", "decisions.teal.dev is forbidden: User cannot list resource", "")
             }
             (_, path, true) if path.ends_with("/decisions") => {
-                let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling));
+                let ruled = self.ruling.as_ref().map(|ruling| self.ruled(ruling, query));
                 self.watch(ruled.unwrap_or_default())
             }
             (_, _, true) => {
                 let later = std::mem::take(&mut self.later);
                 self.watch(later)
             }
-            (_, path, _) if path.ends_with("/decisions") => list("Decision", &self.decisions),
-            (_, path, _) if path.ends_with("/rollouts") => list("Rollout", &self.rollouts),
+            (_, path, _) if path.ends_with("/decisions") => list("Decision", &self.selected(query)),
+            (_, path, _) if path.ends_with("/rollouts") => {
+                let here =
+                    self.rollouts.iter().filter(|rollout| is_in(path, rollout) && is_named(query, rollout));
+                list("Rollout", &here.cloned().collect::<Vec<Value>>())
+            }
             _ => self.one(path),
         }
     }
 
-    /// The Decisions, with what the operator said.
-    fn ruled(&self, ruling: &Value) -> Vec<Value> {
-        let with = |decision: &Value| {
-            let mut decision = decision.clone();
+    fn hides(&self, watch: bool) -> bool {
+        self.hidden_rollouts == Hidden::All || (watch && self.hidden_rollouts == Hidden::Watches)
+    }
+
+    /// The Decisions with the name that is asked for.
+    fn selected(&self, query: &str) -> Vec<Value> {
+        self.decisions.iter().filter(|decision| is_named(query, decision)).cloned().collect()
+    }
+
+    /// The same, with what the operator said.
+    fn ruled(&self, ruling: &Value, query: &str) -> Vec<Value> {
+        let with = |mut decision: Value| {
             decision["status"] = ruling.clone();
             decision
         };
-        self.decisions.iter().map(with).collect()
+        self.selected(query).into_iter().map(with).collect()
     }
 
     fn create(&mut self, sent: &Bytes) -> Response<Answer> {
@@ -194,11 +231,25 @@ impl State {
 
     fn one(&self, path: &str) -> Response<Answer> {
         let name = path.rsplit('/').next().unwrap_or_default();
-        match self.rollouts.iter().find(|rollout| rollout["metadata"]["name"] == name) {
-            Some(rollout) => whole(200, rollout),
+        let known = if path.contains("/decisions/") { &self.decisions } else { &self.rollouts };
+        match known.iter().find(|object| object["metadata"]["name"] == name && is_in(path, object)) {
+            Some(object) => whole(200, object),
             None => refusal(404, "NotFound", &format!("rollouts.teal.dev {name:?} not found"), name),
         }
     }
+}
+
+/// Whether the query asks for this name, or for none.
+fn is_named(query: &str, object: &Value) -> bool {
+    let name = object["metadata"]["name"].as_str().expect("a name");
+    let asked = query.split('&').find(|part| part.starts_with("fieldSelector="));
+    asked.is_none_or(|part| part == format!("fieldSelector=metadata.name%3D{name}"))
+}
+
+/// Whether the path leads to the object's namespace, or to all.
+fn is_in(path: &str, object: &Value) -> bool {
+    let namespace = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next());
+    namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace)
 }
 
 fn list(kind: &str, items: &[Value]) -> Response<Answer> {

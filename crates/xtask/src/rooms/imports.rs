@@ -12,6 +12,7 @@ pub(super) fn check(table: &Table, packages: &[Package]) -> Vec<String> {
     for package in packages {
         match table.room(&package.name) {
             Some(room) => {
+                violations.extend(unused(room, &package.dependencies));
                 violations.extend(package.dependencies.iter().flat_map(|import| {
                     let walls = Walls { table, room, import };
                     if members.contains(import.name.as_str()) { walls.inside() } else { walls.outside() }
@@ -31,6 +32,27 @@ fn rows_without_package(table: &Table, members: &BTreeSet<&str>) -> Vec<String> 
     stale
         .map(|room| format!("{}: {PATH} has a row for it but no such package exists", room.package))
         .collect()
+}
+
+/// Permissions that nothing needs: walls stand no wider than the room.
+fn unused(room: &Room, imports: &[Dependency]) -> Vec<String> {
+    let imported = |name: &String, in_tests: bool| {
+        let counts = |import: &&Dependency| (import.kind == DependencyKind::Development) == in_tests;
+        imports.iter().filter(counts).any(|import| import.name == *name)
+    };
+    let of = |key: &'static str, names: &[String], in_tests: bool| -> Vec<String> {
+        let unused = names.iter().filter(|name| !imported(name, in_tests));
+        let sentence = |name| {
+            format!("{}: {key} names {name}, which it doesn't import; take it out of {PATH}", room.package)
+        };
+        unused.map(sentence).collect()
+    };
+    [
+        of("workspace", &room.workspace, false),
+        of("outside", room.outside.as_deref().unwrap_or_default(), false),
+        of("dev_workspace", &room.dev_workspace, true),
+    ]
+    .concat()
 }
 
 /// One import of one room, seen before the walls of the table.

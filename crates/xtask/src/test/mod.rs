@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::server::NAME as SERVER;
 use crate::workspace::Workspace;
 use counts::Counts;
 pub(crate) use steps::together;
@@ -61,6 +62,21 @@ impl Choice {
     fn leaves_out(&self, step: &Step) -> bool {
         self.quick && step.needs_bed
     }
+}
+
+impl Choice {
+    /// Whether any chosen step starts a cluster of its own; `given`: one for tests is named in the environment.
+    pub fn starts_a_cluster(&self, given: bool) -> bool {
+        let given = |step: &Step| step.name == SERVER && (given || self.kubeconfig.is_some());
+        let starts =
+            |step: &Step| step.needs_bed && self.names(step) && !self.leaves_out(step) && !given(step);
+        !self.list && STEPS.iter().any(starts)
+    }
+}
+
+/// Whether the environment names a cluster to tests that need an API server.
+pub fn is_given() -> bool {
+    std::env::var_os(KUBECONFIG).is_some()
 }
 
 /// Runs the chosen steps and prints the summary. Returns whether all is well.
