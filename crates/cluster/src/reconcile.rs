@@ -391,8 +391,8 @@ impl Reconciler {
         }]}});
         let resource = kinds::ROLLOUT.resource();
         let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
-        match self.tools.access.merge(target, manager::STATUS, true, &patch).await {
-            Ok(answer) => self.watching.told_unreadable(&view.id, crate::json::version(&answer)),
+        match self.tools.access.tell(target, manager::STATUS, &patch).await {
+            Ok(version) => self.watching.told_unreadable(&view.id, version),
             Err(error) => tracing::warn!(rollout = %view.id, %error, problem, "a Rollout can't be read"),
         }
     }
