@@ -97,6 +97,11 @@ impl Reconciler {
             epoch = tracing::field::Empty
         );
         let result = self.look(&view, &rollout, &mut memory).instrument(span).await;
+        if !self.leadership.is_leader() {
+            // What a look under way took note of when leadership was lost already.
+            self.checks.forget(&view.uid);
+            return Next::Change;
+        }
         memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
         if let Err(error) = &result {
             let class = error.class();
@@ -445,6 +450,13 @@ impl Reconciler {
             *entry = (uid.to_owned(), Arc::default());
         }
         Arc::clone(&entry.1)
+    }
+
+    /// Forgets what was seen of all of them, and asks nothing more for them: while another leads, what was seen last goes
+    /// stale, and time that nobody watched proves nothing.
+    pub(crate) fn let_go(&self) {
+        let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
+        memories.values().for_each(|(uid, _)| self.checks.forget(uid));
     }
 
     fn forget(&self, id: &ObjectId) {
