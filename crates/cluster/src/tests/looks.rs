@@ -1,17 +1,21 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::reconciler;
-use super::server::Server;
+use super::server::{Manner, Server};
 use crate::config::Config;
+use crate::memory::Memory;
 use crate::observe::tests::cluster::Hand;
-use crate::reconcile::Reconciler;
-use crate::stores::ObjectId;
-use teal_plan::Color;
+use crate::reconcile::{Next, Reconciler, now};
+use crate::stores::{ObjectId, Stores, View};
+use teal_plan::{Color, Time};
 
+const SERVICES: &str = "/api/v1/namespaces/shop/services";
+const ROUTE: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
 const PATH: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
 
 /// What is logged, line by line.
@@ -50,16 +54,59 @@ fn released() -> (String, Server, Reconciler) {
     hand.install();
     let live = hand.slot(Color::Blue).revision.to_string();
     hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
-    let (stores, pokes, rollout) = hand.into_parts();
-    let server = Server::default();
-    server.put(PATH, rollout);
-    stores.offer_rollout(server.object(PATH).unwrap(), "");
-    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    let (server, reconciler) = served(hand);
     (live, server, reconciler)
 }
 
-async fn look(reconciler: &Reconciler) {
-    reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+/// What was made by hand, in a server and in the caches of one that leads.
+fn served(hand: Hand) -> (Server, Reconciler) {
+    let (stores, pokes, rollout) = hand.into_parts();
+    let server = Server::default();
+    for service in stores.services.all() {
+        server.put(&format!("{SERVICES}/{}", service.id().name), service.value());
+        stores.offer(crate::kinds::SERVICE, &server.object(&path_of(&service.id().name)).unwrap());
+    }
+    let route = stores.virtual_services.get("shop", "web").expect("a route").value();
+    server.put(ROUTE, route);
+    stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
+    server.put(PATH, rollout);
+    stores.offer_rollout(server.object(PATH).unwrap(), "");
+    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    (server, reconciler)
+}
+
+fn path_of(service: &str) -> String {
+    format!("{SERVICES}/{service}")
+}
+
+async fn look(reconciler: &Reconciler) -> Next {
+    reconciler.reconcile(&ObjectId::new("shop", "web")).await
+}
+
+/// Until there is nothing to be done at once.
+async fn rest(server: &Server, reconciler: &Reconciler) {
+    for _ in 0..10 {
+        let next = look(reconciler).await;
+        if !matches!(next, Next::Urgent | Next::After(Duration::ZERO)) {
+            return;
+        }
+    }
+    panic!("it finds no rest: {:#?}", server.requests());
+}
+
+fn patches(server: &Server) -> Vec<String> {
+    server.requests().into_iter().filter(|request| request.starts_with("PATCH")).collect()
+}
+
+/// Changes what is remembered of the Rollout, or reads it.
+fn recall<T>(reconciler: &Reconciler, recall: impl FnOnce(&mut Memory) -> T) -> T {
+    let memories = reconciler.memories.lock().unwrap();
+    let (_, memory) = memories.get(&ObjectId::new("shop", "web")).expect("it was looked at");
+    recall(&mut memory.try_lock().expect("no look runs"))
+}
+
+fn owners(server: &Server, service: &str) -> Value {
+    server.object(&path_of(service)).unwrap()["metadata"]["ownerReferences"].clone()
 }
 
 #[tokio::test]
@@ -102,4 +149,25 @@ async fn metrics_have_the_words_of_status() {
     );
     assert_eq!((Some(web.phase), web.step.as_deref()), (Some("Preparing"), Some("canary")));
     assert_eq!(web.weight, 0);
+}
+
+/// At rest; the spec says that what serves goes with the Rollout, and nothing does yet.
+fn unowned() -> Hand {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.field("onDelete", json!("DeleteAll"));
+    hand
+}
+
+#[tokio::test]
+async fn a_service_of_somebody_else_never_goes_with_the_rollout() {
+    let mut hand = unowned();
+    hand.edit("web", |service| {
+        service["metadata"]["labels"] = json!({});
+        service["spec"]["selector"] = json!({"app": "web"});
+    });
+    let (server, reconciler) = served(hand);
+    rest(&server, &reconciler).await;
+    assert_eq!(owners(&server, "web-candidate")[0]["kind"], "Rollout");
+    assert_eq!(owners(&server, "web"), Value::Null);
 }
