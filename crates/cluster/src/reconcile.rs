@@ -147,20 +147,32 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         let took = started.elapsed();
-        let report = report::report(&seen.snapshot, &plan);
+        let mut report = report::report(&seen.snapshot, &plan);
         let checks = self.checks.statuses(&view.uid);
         self.watching.looked(figures(view, &seen, &report, &checks), took);
-        let forward = plan.goes_forward(&seen.snapshot.record);
-        let kept_up = self.keep_up(rollout, &seen, forward, memory).await;
-        if forward {
-            kept_up?;
+        if seen.traffic_waits {
+            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
+        }
+        if plan.goes_forward(&seen.snapshot.record) {
+            if let Err(error) = self.keep_up(rollout, &seen, true, memory).await {
+                // What holds up the way forward is told while it does.
+                drop(self.say(rollout, &seen, &plan, &report, memory).await);
+                return Err(error);
+            }
             return self.follow(view, rollout, &seen, &plan, report, memory).await;
         }
-        let next = self.follow(view, rollout, &seen, &plan, report, memory).await?;
+        let next = self.follow(view, rollout, &seen, &plan, report, memory).await;
+        let at_once = matches!(next, Ok(Next::Urgent | Next::After(Duration::ZERO)));
+        let errand = matches!(plan.decision, Decision::Commit(_))
+            || matches!(seen.snapshot.record.phase, Phase::Returning { .. });
+        if at_once && errand {
+            return next;
+        }
         // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
-        // refuses. It has pauses of its own between its tries.
+        // refuses, and goes before it. It has pauses of its own between its tries, and was told of where it failed.
+        drop(self.keep_up(rollout, &seen, false, memory).await);
         let again = memory.kept.map(|(_, at)| at);
-        Ok(earlier(next, until(again, now)))
+        Ok(earlier(next?, until(again, self::now())))
     }
 
     /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
@@ -171,11 +183,12 @@ impl Reconciler {
         forward: bool,
         memory: &mut Memory,
     ) -> Result<(), Error> {
-        let now = seen.snapshot.now;
-        if !forward && memory.kept.is_some_and(|(_, again)| now < again) {
+        if !forward && memory.kept.is_some_and(|(_, again)| now() < again) {
             return Ok(());
         }
         let done = keep::up(&self.tools, rollout, seen).await;
+        // A try may take longer than the pause after it.
+        let now = now();
         let Some(error) = remember(memory, done, Stops::Rollout, now) else {
             memory.kept = None;
             return Ok(());
@@ -196,15 +209,12 @@ impl Reconciler {
         rollout: &Rollout,
         seen: &Seen,
         plan: &Plan,
-        mut report: report::Report,
+        report: report::Report,
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
         if let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
-        }
-        if seen.traffic_waits {
-            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }
         match &plan.decision {
             Decision::Commit(commit) => self.commit(view, rollout, seen, &report, commit, memory).await,

@@ -171,3 +171,57 @@ async fn a_service_of_somebody_else_never_goes_with_the_rollout() {
     assert_eq!(owners(&server, "web-candidate")[0]["kind"], "Rollout");
     assert_eq!(owners(&server, "web"), Value::Null);
 }
+
+#[tokio::test]
+async fn what_can_not_be_kept_up_comes_after_what_was_decided_and_rests_after_its_try() {
+    let mut hand = unowned();
+    hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
+    let (server, reconciler) = served(hand);
+    server.answers("PATCH", "/services/web", Manner::Held);
+    look(&reconciler).await;
+    assert_eq!(patches(&server), [format!("PATCH {PATH}/status")]);
+
+    // While pods are waited for, the live Service is given what its companion must have, too.
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    hand.deadline(Time(now().0 + 3_600_000));
+    let (server, reconciler) = served(hand);
+    for _ in 0..4 {
+        look(&reconciler).await;
+    }
+    let mut live = server.object(&path_of("web")).unwrap();
+    live["spec"]["sessionAffinity"] = json!("ClientIP");
+    server.put(&path_of("web"), live);
+    reconciler.tools.stores.offer(crate::kinds::SERVICE, &server.object(&path_of("web")).unwrap());
+    server.answers("PATCH", "/services/web-candidate", Manner::Held);
+    look(&reconciler).await;
+    let (_, again) = recall(&reconciler, |memory| memory.kept).expect("a failure");
+    assert!(again > now(), "the try itself took longer than the pause");
+    assert_eq!(patches(&server).last(), Some(&format!("PATCH {}", path_of("web-candidate"))));
+}
+
+#[tokio::test]
+async fn what_keeps_the_way_forward_from_going_on_is_told() {
+    let mut hand = unowned();
+    hand.start_candidate(10);
+    hand.deadline(Time(now().0 + 3_600_000));
+    let (server, reconciler) = served(hand);
+    server.answers("PATCH", "/services/web", Manner::Refused(500));
+    rest(&server, &reconciler).await;
+    assert_eq!(patches(&server).last(), Some(&format!("PATCH {}", path_of("web"))));
+    recall(&reconciler, |memory| {
+        memory.failing.insert("KeepOwners", (2, now()));
+        memory.kept = None;
+    });
+    for _ in 0..2 {
+        look(&reconciler).await;
+        recall(&reconciler, |memory| {
+            memory.said = None;
+            memory.sightings.since_true("status differs", false, Time(0));
+            memory.sightings.since_true("status differs", true, Time(0));
+        });
+    }
+    let status = server.object(PATH).unwrap()["status"].to_string();
+    assert!(status.contains("WriteFails") && status.contains("KeepOwners"), "{status}");
+}
