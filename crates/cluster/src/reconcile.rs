@@ -96,13 +96,23 @@ impl Reconciler {
             revision = tracing::field::Empty,
             epoch = tracing::field::Empty
         );
-        let result = self.look(&view, &rollout, &mut memory).instrument(span).await;
+        let looked = async {
+            // A look begins with the Rollout as it is, not as it was before it was read anew.
+            let settled = self.settle(&mut memory).await?;
+            if settled { Ok(None) } else { self.look(&view, &rollout, &mut memory).await.map(Some) }
+        };
+        let result = looked.instrument(span).await;
         if !self.leadership.is_leader() {
             // What a look under way took note of when leadership was lost already.
             self.checks.forget(&view.uid);
             return Next::Change;
         }
-        memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
+        memory.failures = match &result {
+            Ok(Some(_)) => 0,
+            // What failed before may do so again.
+            Ok(None) => memory.failures,
+            Err(_) => memory.failures.saturating_add(1),
+        };
         if let Err(error) = &result {
             let class = error.class();
             self.watching.failed(class.as_str());
@@ -114,7 +124,7 @@ impl Reconciler {
             }
             return Next::After(pause(memory.failures, class));
         }
-        result.unwrap_or(Next::Change)
+        result.ok().flatten().unwrap_or(Next::After(Duration::ZERO))
     }
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
@@ -247,12 +257,19 @@ impl Reconciler {
         Ok(changed.then_some(Next::After(Duration::ZERO)))
     }
 
-    /// Reads what a look needs and no cache has: writes without an answer, and contents of revisions.
-    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
+    /// Looks up what became of writes without an answer; whether the Rollout was among them.
+    async fn settle(&self, memory: &mut Memory) -> Result<bool, Error> {
+        let mut rollout = false;
         while let Some((kind, id)) = memory.unsure.last().cloned() {
             self.tools.settle(kind, &id).await?;
             memory.unsure.pop();
+            rollout |= kind == kinds::ROLLOUT;
         }
+        Ok(rollout)
+    }
+
+    /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays.
+    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
         let held = rollout.metadata.finalizers.iter().flatten().next().is_some();
         memory.namespace_goes = match self.tools.stores.namespaces.goes(&view.id.namespace) {
             Some(goes) => goes,
@@ -297,7 +314,8 @@ impl Reconciler {
         let status = self.render(rollout, seen, report, &commit.record)?;
         tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
         let result = self.write(rollout, old, &status).await;
-        if let Err(Error::Timeout { .. }) = &result {
+        // A conflict says as little: the one that was faster may have been this write's own first try.
+        if result.as_ref().is_err_and(|error| error.is_unsure() || error.class() == Class::Conflict) {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
         result?;
@@ -388,7 +406,11 @@ impl Reconciler {
         if memory.edits.are_many() {
             memory.said = Some(now);
         }
-        self.write(rollout, old, &new).await?;
+        let result = self.write(rollout, old, &new).await;
+        if result.as_ref().is_err_and(Error::is_unsure) {
+            memory.unsure.push((kinds::ROLLOUT, ObjectId::new(&seen.names.namespace, &seen.names.name)));
+        }
+        result?;
         memory.said = Some(now);
         memory.told_trouble = report.trouble;
         Ok(Next::Change)

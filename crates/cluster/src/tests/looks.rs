@@ -225,3 +225,40 @@ async fn what_keeps_the_way_forward_from_going_on_is_told() {
     let status = server.object(PATH).unwrap()["status"].to_string();
     assert!(status.contains("WriteFails") && status.contains("KeepOwners"), "{status}");
 }
+
+#[tokio::test]
+async fn a_commit_without_a_good_answer_is_read_before_anything_is_planned() {
+    for manner in [Manner::Lost(500), Manner::Lost(504), Manner::Unheard, Manner::Lost(409)] {
+        let (_, server, reconciler) = released();
+        server.answers("PATCH", "/status", manner);
+        look(&reconciler).await;
+        server.mend();
+        let committed = server.object(PATH).unwrap()["status"]["commit"]["epoch"].clone();
+        assert_eq!(committed, 2, "{manner:?}: it was carried out");
+        assert_eq!(look(&reconciler).await, Next::After(Duration::ZERO), "{manner:?}");
+        let seen = [format!("PATCH {PATH}/status"), format!("GET {PATH}")];
+        let asked = server.requests();
+        assert!(asked.ends_with(&seen), "{manner:?}: nothing of the phase before: {asked:?}");
+        look(&reconciler).await;
+        assert_eq!(epoch(&reconciler.tools.stores), committed, "{manner:?}");
+        let twice = server.requests().iter().filter(|asked| **asked == seen[0]).count();
+        assert_eq!(twice, 1, "{manner:?}: it isn't committed again");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_again_and_again_is_tried_less_and_less_often() {
+    let (_, server, reconciler) = released();
+    server.answers("PATCH", "/status", Manner::Refused(500));
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let Next::After(pause) = look(&reconciler).await else { panic!("{:?}", server.requests()) };
+        pauses.push(pause.as_millis());
+    }
+    assert_eq!(pauses, [250, 0, 500, 0, 1_000, 0], "a read, and the next try, follow each failure");
+}
+
+fn epoch(stores: &Stores) -> Value {
+    let rollout = stores.rollouts.get("shop", "web").unwrap().rollout().unwrap();
+    rollout.status.unwrap().commit.unwrap()["epoch"].clone()
+}
