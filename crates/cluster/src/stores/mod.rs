@@ -31,7 +31,7 @@ pub(crate) use pokes::{Poke, Pokes, What};
 pub(crate) use views::WorkloadState;
 pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
 pub(crate) use watch::Watches;
-pub(crate) use wire::{value as read_value, version_in};
+pub(crate) use wire::{value as read_value, version_in, why_unread};
 
 use crate::kinds::{self, Known};
 

@@ -9,7 +9,7 @@ use teal_plan::Slot;
 
 use super::cache::{ObjectId, View};
 use super::views::read_epoch;
-use super::wire::{Whole, Wire, deep_manifest};
+use super::wire::{Whole, Wire, deep_manifest, unread};
 use crate::json;
 
 /// Texts by name, packed: there are tens of thousands of these.
@@ -281,7 +281,7 @@ pub(crate) struct RolloutView {
     /// Of each VirtualService the routes that it names; nothing where it takes all that lead to its Services.
     pub(crate) routes: Vec<Option<Vec<String>>>,
     text: Box<str>,
-    /// Why it can't be used whatever the text is.
+    /// Why there is no text of it.
     problem: Option<Box<str>>,
 }
 
@@ -313,7 +313,11 @@ impl RolloutView {
             metadata.remove("managedFields");
         }
         slim(&mut value);
-        let text = value.to_string();
+        let mut text = value.to_string();
+        if let Some(problem) = deep_manifest(&text) {
+            value["spec"]["release"] = unread(&problem);
+            text = value.to_string();
+        }
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").to_owned(),
@@ -326,7 +330,7 @@ impl RolloutView {
                 .filter(|entry| entry.get("name").is_some_and(Value::is_string))
                 .map(|entry| entry.get("routes").map(|routes| names(Some(routes))))
                 .collect(),
-            problem: deep_manifest(&text).map(Into::into),
+            problem: None,
             text: text.into(),
         })
     }

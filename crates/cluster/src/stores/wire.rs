@@ -13,7 +13,7 @@ use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// An object of a list or watch. Reading it never fails.
 #[derive(Clone, Debug)]
@@ -174,7 +174,7 @@ fn entry(text: &str) -> ManagedFieldsEntry {
 }
 
 /// An object as JSON. A status that can't be read is left out, and so is what can't be read of its metadata: neither is
-/// its author's to mend. Of anything else it is said what it is.
+/// its author's to mend. In a release that can't be read stands why. Of anything else it is said what it is.
 pub(crate) fn value(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).or_else(|_| {
         let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -188,12 +188,41 @@ pub(crate) fn value(text: &str) -> Result<Value, String> {
                     object.insert(name, readable);
                 }
                 Err(_) if name == "status" => {}
-                Err(error) => return Err(deep_manifest(text).unwrap_or_else(|| format!("{name}: {error}"))),
+                Err(error) => match deep_manifest(text).filter(|_| name == "spec") {
+                    Some(problem) => drop(object.insert(name, without_release(part, &problem)?)),
+                    None => return Err(format!("{name}: {error}")),
+                },
             }
         }
         Ok(Value::Object(object))
     })
 }
+
+/// The spec of a Rollout, with what is wrong with its release in the place of it: all else of it holds.
+fn without_release(spec: &str, problem: &str) -> Result<Value, String> {
+    let fields: Fields<'_> = serde_json::from_str(spec).map_err(|error| error.to_string())?;
+    let part = |(name, part): (String, &RawValue)| {
+        let value = match name.as_str() {
+            "release" => unread(problem),
+            _ => serde_json::from_str(part.get()).map_err(|error| format!("spec.{name}: {error}"))?,
+        };
+        Ok((name, value))
+    };
+    fields.into_iter().map(part).collect::<Result<Map<_, _>, String>>().map(Value::Object)
+}
+
+/// What stands in the place of a release that can't be read.
+pub(super) fn unread(problem: &str) -> Value {
+    json!({UNREAD: problem})
+}
+
+/// Why a release could not be read.
+pub(crate) fn why_unread(release: &Value) -> Option<&str> {
+    release.get(UNREAD)?.as_str()
+}
+
+/// Whoever writes it himself is told what he wrote.
+const UNREAD: &str = "$unread";
 
 /// The version of the object of this text, whatever else can be read of it.
 pub(crate) fn version_in(text: &str) -> u64 {
@@ -220,7 +249,7 @@ pub(super) fn deep_manifest(rollout: &str) -> Option<String> {
             let named = format!("{} {}", kind.unwrap_or_default(), metadata.name.unwrap_or_default());
             format!(
                 "spec.release.manifests[{index}] ({}) is nested {levels} levels deep, and no more than {DEEPEST} can be \
-                 used",
+                 used: make it flatter",
                 named.trim()
             )
         })
@@ -249,7 +278,6 @@ fn depth(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use kube::core::{ObjectList, WatchEvent};
-    use serde_json::json;
     use teal_api::names::manager;
 
     use super::super::objects::{JsonView, RolloutView};
@@ -297,9 +325,11 @@ mod tests {
             let [web, deep, zoo] = views.as_slice() else { panic!("{} of 3", views.len()) };
             assert!(web.rollout().is_ok() && zoo.rollout().is_ok());
             assert_eq!((&*deep.uid, deep.version, deep.generation), ("deep-1", 7, 3));
-            let problem = deep.rollout().unwrap_err();
+            let rollout = deep.rollout().expect("all but its release holds");
+            assert_eq!(rollout.spec.traffic.services.len(), 1);
+            let problem = why_unread(rollout.spec.release.raw()).expect("what is wrong");
             let said = format!(
-                "spec.release.manifests[0] (ConfigMap settings) is nested {} levels deep, and no more than 100 can be used",
+                "spec.release.manifests[0] (ConfigMap settings) is nested {} levels deep, and no more than 100 can be used: make it flatter",
                 levels + 1
             );
             assert_eq!(problem, said);
@@ -329,7 +359,8 @@ mod tests {
         let line = format!(r#"{{"type":"ADDED","object":{}}}"#, rollout("deep", &nested(300)));
         let event: WatchEvent<Wire<Whole>> = serde_json::from_str(&line).expect("an event");
         let WatchEvent::Added(object) = event else { panic!("{event:?}") };
-        assert!(RolloutView::seen(object, "").is_some_and(|view| view.rollout().is_err()));
+        let view = RolloutView::seen(object, "").expect("a view");
+        assert!(why_unread(view.rollout().expect("a Rollout").spec.release.raw()).is_some());
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn objects_that_can_not_be_read() {
         .until("told what is wrong with the other one", async || {
             let path = format!("{ROLLOUTS}/other");
             let found = send(&bench, "GET", &path, "application/json", String::new()).await;
-            found.contains("SpecInvalid") && found.contains("(ConfigMap deep) is nested 131 levels deep")
+            found.contains("ReleaseInvalid") && found.contains("(ConfigMap deep) is nested 131 levels deep")
         })
         .await;
     bench.quiet().await;
