@@ -8,11 +8,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::reconciler;
 use super::server::{Manner, Server};
 use crate::config::Config;
+use crate::execute::{Order, execute};
 use crate::memory::Memory;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::{Next, Reconciler, now};
 use crate::stores::{ObjectId, Stores, View};
-use teal_plan::{Color, Time};
+use teal_api::names::manager;
+use teal_plan::{Color, Effect, Time};
 
 const SERVICES: &str = "/api/v1/namespaces/shop/services";
 const ROUTE: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
@@ -261,4 +263,33 @@ async fn a_commit_that_fails_again_and_again_is_tried_less_and_less_often() {
 fn epoch(stores: &Stores) -> Value {
     let rollout = stores.rollouts.get("shop", "web").unwrap().rollout().unwrap();
     rollout.status.unwrap().commit.unwrap()["epoch"].clone()
+}
+
+#[tokio::test]
+async fn routes_go_home_also_where_a_request_in_their_owners_name_is_refused() {
+    let mut hand = Hand::new();
+    hand.install();
+    let entered = json!([{"destination": {"host": "web"}, "weight": 100},
+        {"destination": {"host": "web-candidate"}, "weight": 0}]);
+    hand.route(&entered, manager::TRAFFIC);
+    let (rollout, seen) = (hand.rollout(), hand.look(0));
+    let (server, reconciler) = served(hand);
+    let mut route = server.object(ROUTE).unwrap();
+    let uid = &seen.names.uid;
+    let owner = json!({"manager": "helm", "operation": "Update", "apiVersion": route["apiVersion"]});
+    let saved = json!({"routes": [], "owners": [owner]}).to_string();
+    route["metadata"]["annotations"] =
+        json!({format!("saved.teal.dev/{uid}"): saved, format!("epoch.teal.dev/{uid}"): "1"});
+    route["metadata"]["managedFields"].as_array_mut().unwrap().push(owner);
+    server.put(ROUTE, route);
+    let tools = &reconciler.tools;
+    tools.stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
+    server.answers("PATCH", "?fieldManager=helm", Manner::Refused(500));
+    let order = Order::of(&rollout, &seen);
+    let done = execute(tools, &order, &[Effect::LeaveRoutes]).await;
+    assert!(matches!(done[0].result, Ok(true)), "{:?}", done[0].result);
+    let asked = format!("PATCH {ROUTE}");
+    assert_eq!(patches(&server)[..2], [asked.clone(), asked], "first in the owner's name");
+    let hosts = server.object(ROUTE).unwrap()["spec"]["http"][0]["route"].to_string();
+    assert!(!hosts.contains("web-candidate"), "{hosts}");
 }

@@ -56,7 +56,7 @@ impl Server {
         self.change(|state| state.requests.clone())
     }
 
-    /// From now on, requests of this method whose paths end so.
+    /// From now on, requests of this method whose paths end so, or that have this parameter after a `?`.
     pub(super) fn answers(&self, method: &'static str, end: &'static str, manner: Manner) {
         self.change(|state| state.manners.push((method, end, manner)));
     }
@@ -78,7 +78,7 @@ impl Server {
                 let path = parts.uri.path().to_owned();
                 let method = parts.method.as_str().to_owned();
                 let (answer, manner) = server.change(|state| {
-                    let manner = state.manner(&method, &path);
+                    let manner = state.manner(&method, &path, &query);
                     if matches!(manner, Some(Manner::Held | Manner::Refused(_))) {
                         state.requests.push(format!("{method} {path}"));
                         return (None, manner);
@@ -114,8 +114,12 @@ impl State {
         object
     }
 
-    fn manner(&self, method: &str, path: &str) -> Option<Manner> {
-        let is = |(of, end, _): &&(&str, &str, Manner)| *of == method && path.ends_with(end);
+    fn manner(&self, method: &str, path: &str, query: &str) -> Option<Manner> {
+        let asks = |end: &str| match end.strip_prefix('?') {
+            Some(parameter) => query.split('&').any(|found| found == parameter),
+            None => path.ends_with(end),
+        };
+        let is = |(of, end, _): &&(&str, &str, Manner)| *of == method && asks(end);
         self.manners.iter().find(is).map(|(.., manner)| *manner)
     }
 

@@ -66,7 +66,7 @@ impl Hand {
         self.version
     }
 
-    fn rollout(&self) -> Rollout {
+    pub(crate) fn rollout(&self) -> Rollout {
         serde_json::from_value(self.rollout.clone()).expect("a Rollout")
     }
 
@@ -81,7 +81,7 @@ impl Hand {
         Slot { color, revision: hash.revision(counter) }
     }
 
-    pub(super) fn look(&mut self, at: i64) -> Seen {
+    pub(crate) fn look(&mut self, at: i64) -> Seen {
         let rollout = self.rollout();
         observe(Scene {
             stores: &self.stores,
@@ -342,7 +342,7 @@ impl Hand {
     }
 
     /// Writes the route as the given hand. Before the first write by Teal the owner had written it.
-    pub(super) fn route(&mut self, destinations: &Value, manager: &str) {
+    pub(crate) fn route(&mut self, destinations: &Value, manager: &str) {
         let version = self.next();
         let saved = json!({"routes": [], "writers": ["owner"]}).to_string();
         let route = json!({
