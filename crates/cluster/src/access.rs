@@ -13,6 +13,7 @@ use kube::core::{ApiResource, Request};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::stores::{read_value, version_in};
 
 /// Requests by verb and kind, since the start.
 pub type Requests = BTreeMap<(&'static str, String), u64>;
@@ -149,6 +150,15 @@ impl Access {
         self.send(if status { "commit" } else { "merge" }, target, request).await
     }
 
+    /// Merge patch of the status of an object that can't be read; its version afterwards.
+    pub(crate) async fn tell(&self, target: Target<'_>, manager: &str, patch: &Value) -> Result<u64, Error> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let request =
+            target.request().patch_subresource("status", target.name, &params, &Patch::Merge(patch));
+        target.check()?;
+        Ok(version_in(&self.text("commit", target, request).await?))
+    }
+
     /// Deletes this very version of this very object. Gone already is as good.
     pub(crate) async fn delete(&self, target: Target<'_>, uid: &str, version: &str) -> Result<(), Error> {
         let preconditions =
@@ -226,17 +236,26 @@ impl Access {
         target: Target<'_>,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, Error> {
+        let failed = |source: kube::Error| failed(verb, target, source);
+        let text = self.text(verb, target, request).await?;
+        // Read here and not by the client, which would log all of what it can't read.
+        serde_json::from_str(&text)
+            .or_else(|error| read_value(&text).map_err(|_| failed(kube::Error::SerdeError(error))))
+    }
+
+    /// The answer as it came.
+    async fn text(
+        &self,
+        verb: &'static str,
+        target: Target<'_>,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<String, Error> {
         self.count(verb, &target.resource.kind);
-        let failed = |source: kube::Error| Error::Request {
-            verb,
-            kind: target.resource.kind.clone(),
-            name: format!("{}/{}", target.namespace, target.name),
-            source: Box::new(source),
-        };
+        let failed = |source: kube::Error| failed(verb, target, source);
         let request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
-        let answer = self.bounded(self.client.request::<Value>(request)).await;
+        let answer = self.bounded(self.client.request_text(request)).await;
         match answer {
-            Some(Ok(object)) => Ok(object),
+            Some(Ok(text)) => Ok(text),
             Some(Err(source)) => Err(failed(source)),
             None => Err(Error::Timeout {
                 verb,
@@ -254,6 +273,15 @@ impl Access {
     fn count(&self, verb: &'static str, kind: &str) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((verb, kind.to_owned())).or_default() += 1;
+    }
+}
+
+fn failed(verb: &'static str, target: Target<'_>, source: kube::Error) -> Error {
+    Error::Request {
+        verb,
+        kind: target.resource.kind.clone(),
+        name: format!("{}/{}", target.namespace, target.name),
+        source: Box::new(source),
     }
 }
 

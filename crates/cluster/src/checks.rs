@@ -33,6 +33,11 @@ pub trait Measuring: Send + Sync {
 pub struct Poker(pub(crate) Pokes);
 
 impl Poker {
+    /// One that nobody hears, for tests of whoever measures.
+    pub fn unheard() -> Self {
+        Self(Pokes::new().0)
+    }
+
     /// Asks for a look.
     pub fn poke(&self, namespace: &str, rollout: &str) {
         self.0.urgent(namespace, rollout);

@@ -53,7 +53,7 @@ impl Cluster {
         let (pokes, looks) = Pokes::new();
         let mut tasks = JoinSet::new();
         let identity = lease.as_ref().map_or_else(|| "teal".to_owned(), |lease| lease.identity.clone());
-        let leadership = lead(&access, lease, &mut tasks, stop);
+        let leadership = lead(&access, &stores, lease, &mut tasks, stop);
         let watches = Arc::new(Watches {
             access: Arc::clone(&access),
             stores: Arc::clone(&stores),
@@ -82,7 +82,7 @@ impl Cluster {
             memories: Mutex::new(HashMap::new()),
             nodes: crate::room::Nodes::default(),
         });
-        spawn_until(&mut tasks, stop, follow(leadership.clone(), pokes));
+        spawn_until(&mut tasks, stop, follow(Arc::clone(&reconciler), pokes));
         let warm = Arc::clone(&stores);
         spawn_until(&mut tasks, stop, async move {
             // A look at half a list would take what isn't listed yet for gone.
@@ -130,20 +130,24 @@ impl Probe {
 
 fn lead(
     access: &Arc<Access>,
+    stores: &Arc<Stores>,
     lease: Option<LeaseConfig>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> Leadership {
     let Some(config) = lease else { return Leadership::always() };
-    let (holder, leadership) = Holder::new(Arc::clone(access), config);
+    let stores = Arc::clone(stores);
+    let (holder, leadership) = Holder::new(Arc::clone(access), config, move || stores.is_ready());
     tasks.spawn(holder.run(stop.clone()));
     leadership
 }
 
-/// Whoever begins to lead looks at everything.
-async fn follow(mut leadership: Leadership, pokes: Pokes) {
+/// Whoever begins to lead looks at everything, with eyes as new as those of a process that was just started.
+async fn follow(reconciler: Arc<Reconciler>, pokes: Pokes) {
+    let mut leadership = reconciler.leadership.clone();
     loop {
         leadership.changed().await;
+        reconciler.let_go();
         if leadership.is_leader() {
             pokes.poke(Poke::All);
         }

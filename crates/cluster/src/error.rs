@@ -163,6 +163,24 @@ impl Error {
         }
     }
 
+    /// Whether a write may have been carried out all the same: there was no answer of the API server, or one that says no
+    /// more than that something went wrong on its way.
+    pub fn is_unsure(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Request { source, .. } => match &**source {
+                // A webhook is asked before anything is stored.
+                kube::Error::Api(status) => {
+                    let of_webhook = status.message.contains(" calling webhook");
+                    status.code >= 500 && !of_webhook && refuser(&status.message).is_none()
+                }
+                kube::Error::BuildRequest(_) => false,
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether the API server says that the object isn't there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.is_not_found()))
@@ -171,6 +189,21 @@ impl Error {
     /// Whether the API server says that one of that name is there.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Request { source, .. } if matches!(&**source, kube::Error::Api(status) if status.is_already_exists()))
+    }
+
+    /// Who refuses, beside the API server itself: a webhook or policy by its name.
+    pub(crate) fn refuser(&self) -> Option<String> {
+        let Self::Request { source, .. } = self else { return None };
+        let kube::Error::Api(status) = &**source else { return None };
+        refuser(&status.message)
+    }
+
+    /// The kind of the object of a request.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Request { kind, .. } | Self::Timeout { kind, .. } => Some(kind),
+            _ => None,
+        }
     }
 
     /// What can be done where the API server denies it.
@@ -197,18 +230,31 @@ impl Error {
     }
 }
 
+/// Which webhook or policy refuses, as the API server's sentence names it.
+fn refuser(message: &str) -> Option<String> {
+    let named = |before: &str, quote: char| {
+        let (_, rest) = message.split_once(before)?;
+        Some(rest.split_once(quote)?.0.to_owned())
+    };
+    let webhook = named("admission webhook \"", '"').map(|name| format!("the webhook {name}"));
+    let policy = || named("ValidatingAdmissionPolicy '", '\'');
+    webhook.or_else(|| policy().map(|name| format!("the ValidatingAdmissionPolicy {name}")))
+}
+
 const ALLOW: &str = "grant it to the operator's account";
 
 fn class_of(error: &kube::Error, verb: &str) -> Class {
     let kube::Error::Api(status) = error else { return Class::Transient };
     match status.code {
+        // The epoch policy's refusal: somebody with a newer record wrote meanwhile.
+        403 | 422 if status.message.contains("stale writer") => Class::Conflict,
+        // With whatever code and causes a webhook or policy refuses.
+        400..=428 | 430..=499 if refuser(&status.message).is_some() => Class::Invalid,
         // A failed `test` of a JSON patch comes as 422 without causes; what a schema refuses names its fields.
         422 if verb == "patch" && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
             Class::Conflict
         }
         404 | 409 | 410 => Class::Conflict,
-        // The epoch policy's refusal: somebody with a newer record wrote meanwhile.
-        403 if status.message.contains("stale writer") => Class::Conflict,
         401 | 403 => Class::Denied,
         400 | 405 | 413 | 415 | 422 => Class::Invalid,
         _ => Class::Transient,

@@ -36,6 +36,9 @@ pub struct LeaseConfig {
     pub renew: Duration,
 }
 
+/// Time between looks at whether the caches are warm, after which a free lease is taken at once.
+const WARMS: Duration = Duration::from_millis(20);
+
 /// A lease as it was read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Observed {
@@ -108,6 +111,10 @@ impl Leadership {
 pub(crate) struct Holder {
     access: Arc<Access>,
     config: LeaseConfig,
+    /// Whether this process could act at once. One that can't must not keep those away that can.
+    warm: Box<dyn Fn() -> bool + Send + Sync>,
+    /// It would take the lease, and isn't warm yet.
+    cold: bool,
     leads: watch::Sender<bool>,
     /// As it was seen last.
     there: Option<Value>,
@@ -117,9 +124,15 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    pub(crate) fn new(access: Arc<Access>, config: LeaseConfig) -> (Self, Leadership) {
+    pub(crate) fn new(
+        access: Arc<Access>,
+        config: LeaseConfig,
+        warm: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> (Self, Leadership) {
         let (leads, reader) = watch::channel(false);
-        let this = Self { access, config, leads, there: None, known: false, since: Instant::now() };
+        let warm = Box::new(warm);
+        let (there, known, since) = (None, false, Instant::now());
+        let this = Self { access, config, warm, cold: false, leads, there, known, since };
         (this, Leadership(reader))
     }
 
@@ -146,9 +159,12 @@ impl Holder {
 
     /// Time to the next renewal, or to the moment at which another's lease has lapsed.
     fn pause(&self) -> Duration {
+        if self.cold {
+            return WARMS;
+        }
+        let leads = *self.leads.borrow();
         let since = self.since.elapsed();
-        let left =
-            if *self.leads.borrow() { self.config.renew } else { self.config.duration }.saturating_sub(since);
+        let left = if leads { self.config.renew } else { self.config.duration }.saturating_sub(since);
         left.max(Duration::from_millis(100))
     }
 
@@ -179,8 +195,10 @@ impl Holder {
         let leads = *self.leads.borrow();
         let since = self.since.elapsed();
         let next = decide(observed.as_ref(), &self.config.identity, since, self.config.duration, leads);
+        self.cold = !leads && matches!(next, Move::Acquire | Move::Renew) && !(self.warm)();
         match next {
             Move::Renew if leads && since < self.config.renew => {}
+            Move::Acquire | Move::Renew if self.cold => {}
             Move::Acquire | Move::Renew => self.hold().await?,
             Move::Wait => {}
             Move::Yield => self.set(false),

@@ -24,7 +24,8 @@ pub(crate) fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: 
             Err(error) => {
                 // A conflict is how two writers notice each other, and no fault of what answers.
                 let lasting = error.class() != Class::Conflict && memory.fails(effect, now) >= LASTING;
-                if let Some(obstacle) = met(&error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
+                if let Some(obstacle) =
+                    met(effect, &error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
                 {
                     memory.met.insert(effect, (obstacle, now));
                 }
@@ -68,24 +69,45 @@ pub(crate) fn before_any_weight(seen: &Seen) -> Stops {
 }
 
 /// What a refusal means for the Rollout: it is said until it is gone, and tried again.
-fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
+fn met(effect: &str, error: &Error, stops: Stops) -> Option<Obstacle> {
     let said = error.said();
     let (reason, remedy) = match error {
-        Error::NameTaken { .. } => ("NameTaken", ""),
+        Error::NameTaken { .. } => ("NameTaken", String::new()),
         Error::Traffic(refusal) => {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
-        _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it"),
+        _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it".to_owned()),
         _ => match error.class() {
-            Class::Denied => {
-                let message = format!("{said}: {}", error.grant());
-                return Some(Obstacle { reason: "NotPermitted".into(), message, stops });
+            Class::Denied => ("NotPermitted", format!(": {}", error.grant())),
+            Class::Invalid => {
+                let (reason, mends) = blamed(effect, error.kind())?;
+                let refuser = error.refuser().map(|name| format!(", or {name}, which refuses it"));
+                let refuser = refuser.unwrap_or_else(|| match reason {
+                    "ReleaseInvalid" => String::new(),
+                    _ => ", or what refuses it".to_owned(),
+                });
+                (reason, format!(": correct {mends}{refuser}"))
             }
-            Class::Invalid => ("ReleaseInvalid", ": correct spec.release"),
             Class::Conflict | Class::Transient | Class::Bug => return None,
         },
     };
     Some(Obstacle { reason: reason.into(), message: format!("{said}{remedy}"), stops })
+}
+
+/// Whose fault a refused write is, and what mends it: what stands beside the release is not the release's. Nothing that
+/// people wrote is to blame for what Teal writes of itself.
+fn blamed(effect: &str, kind: Option<&str>) -> Option<(&'static str, &'static str)> {
+    const RELEASE: (&str, &str) = ("ReleaseInvalid", "spec.release");
+    match (effect, kind) {
+        ("ApplyRelease", _) => Some(RELEASE),
+        (_, Some("VirtualService")) => Some(("RouteUnsupported", "the VirtualService")),
+        (_, Some("Service")) => Some(("ServiceUnsupported", "the Service")),
+        (_, Some("DestinationRule")) => {
+            Some(("DestinationRuleUnsupported", "the DestinationRule that it is a copy of"))
+        }
+        (_, Some("Rollout" | "Decision")) => None,
+        _ => Some(RELEASE),
+    }
 }
 
 /// A write that nothing in the Rollout is to blame for, and that fails again and again.
@@ -95,4 +117,77 @@ fn fails(effect: &str, error: &Error) -> Obstacle {
         error.said()
     );
     Obstacle { reason: "WriteFails".into(), message, stops: Stops::Nothing }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is told where the API server answers a request of this kind so.
+    fn told(effect: &str, kind: &str, code: u16, said: &str, causes: bool) -> Option<(String, String)> {
+        let causes = if causes { json!([{"message": said, "field": "spec"}]) } else { json!([]) };
+        let status =
+            json!({"status": "Failure", "message": said, "code": code, "details": {"causes": causes}});
+        let status: kube::core::Status = serde_json::from_value(status).expect("a status");
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let error = Error::Request { verb: "patch", kind: kind.into(), name: "shop/web".into(), source };
+        met(effect, &error, Stops::Nothing).map(|obstacle| (obstacle.reason, obstacle.message))
+    }
+
+    const EACH: [(&str, &str, &str, &str); 6] = [
+        ("ApplyRelease", "Deployment", "ReleaseInvalid", "correct spec.release"),
+        ("ApplyRelease", "Service", "ReleaseInvalid", "correct spec.release"),
+        ("RecordRevision", "ControllerRevision", "ReleaseInvalid", "correct spec.release"),
+        ("RaiseWeight", "VirtualService", "RouteUnsupported", "correct the VirtualService"),
+        ("PointLive", "Service", "ServiceUnsupported", "correct the Service"),
+        ("KeepRules", "DestinationRule", "DestinationRuleUnsupported", "correct the DestinationRule that"),
+    ];
+
+    #[test]
+    fn a_refusal_is_laid_to_what_was_written_and_to_who_refused_it() {
+        const WEBHOOK: &str = "admission webhook \"vet.example.com\" denied the request: no";
+        const POLICY: &str =
+            "web is forbidden: ValidatingAdmissionPolicy 'frozen' with binding 'b' denied request: no";
+        for (effect, kind, reason, remedy) in EACH {
+            for (code, said, causes, refuser) in [
+                (422, "spec.x: Invalid value", true, None),
+                (400, "unknown field", false, None),
+                (400, WEBHOOK, false, Some("the webhook vet.example.com")),
+                (403, WEBHOOK, false, Some("the webhook vet.example.com")),
+                (422, WEBHOOK, false, Some("the webhook vet.example.com")),
+                (409, WEBHOOK, false, Some("the webhook vet.example.com")),
+                (422, POLICY, true, Some("the ValidatingAdmissionPolicy frozen")),
+                (403, POLICY, false, Some("the ValidatingAdmissionPolicy frozen")),
+            ] {
+                let (found, message) = told(effect, kind, code, said, causes).expect("something");
+                assert_eq!(found, reason, "{effect} {kind} {code} {said}");
+                assert!(message.contains(said) && message.contains(remedy), "{message}");
+                let named = refuser
+                    .map_or_else(|| "denied".to_owned(), |name| format!("or {name}, which refuses it"));
+                assert_eq!(message.contains(&named), refuser.is_some(), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_refusal_of_the_object_is_not_laid_to_it() {
+        for (effect, kind, ..) in EACH {
+            let grant = told(effect, kind, 403, "user \"teal\" cannot patch", false).expect("something");
+            assert_eq!(grant.0, "NotPermitted");
+            let stale =
+                "ValidatingAdmissionPolicy 'teal-epoch' with binding 'b' denied request: stale writer: 4 < 5";
+            for (code, said, causes) in [
+                (422, "the server rejected our request due to an error in our request", false),
+                (409, "the object has been modified", false),
+                (403, stale, false),
+                (422, stale, true),
+                (500, "failed calling webhook \"vet.example.com\": connection refused", false),
+            ] {
+                assert_eq!(told(effect, kind, code, said, causes), None, "{effect} {kind} {code} {said}");
+            }
+        }
+        assert_eq!(told("Answer", "Decision", 422, "spec.x: Invalid value", true), None, "Teal's own words");
+    }
 }

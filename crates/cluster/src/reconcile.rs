@@ -96,8 +96,23 @@ impl Reconciler {
             revision = tracing::field::Empty,
             epoch = tracing::field::Empty
         );
-        let result = self.look(&view, &rollout, &mut memory).instrument(span).await;
-        memory.failures = if result.is_ok() { 0 } else { memory.failures.saturating_add(1) };
+        let looked = async {
+            // A look begins with the Rollout as it is, not as it was before it was read anew.
+            let settled = self.settle(&mut memory).await?;
+            if settled { Ok(None) } else { self.look(&view, &rollout, &mut memory).await.map(Some) }
+        };
+        let result = looked.instrument(span).await;
+        if !self.leadership.is_leader() {
+            // What a look under way took note of when leadership was lost already.
+            self.checks.forget(&view.uid);
+            return Next::Change;
+        }
+        memory.failures = match &result {
+            Ok(Some(_)) => 0,
+            // What failed before may do so again.
+            Ok(None) => memory.failures,
+            Err(_) => memory.failures.saturating_add(1),
+        };
         if let Err(error) = &result {
             let class = error.class();
             self.watching.failed(class.as_str());
@@ -109,7 +124,7 @@ impl Reconciler {
             }
             return Next::After(pause(memory.failures, class));
         }
-        result.unwrap_or(Next::Change)
+        result.ok().flatten().unwrap_or(Next::After(Duration::ZERO))
     }
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
@@ -142,20 +157,32 @@ impl Reconciler {
         }
         self.checks.ask(questions(rollout, &seen, &plan.measure));
         let took = started.elapsed();
-        let report = report::report(&seen.snapshot, &plan);
+        let mut report = report::report(&seen.snapshot, &plan);
         let checks = self.checks.statuses(&view.uid);
         self.watching.looked(figures(view, &seen, &report, &checks), took);
-        let forward = plan.goes_forward(&seen.snapshot.record);
-        let kept_up = self.keep_up(rollout, &seen, forward, memory).await;
-        if forward {
-            kept_up?;
+        if seen.traffic_waits {
+            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
+        }
+        if plan.goes_forward(&seen.snapshot.record) {
+            if let Err(error) = self.keep_up(rollout, &seen, true, memory).await {
+                // What holds up the way forward is told while it does.
+                drop(self.say(rollout, &seen, &plan, &report, memory).await);
+                return Err(error);
+            }
             return self.follow(view, rollout, &seen, &plan, report, memory).await;
         }
-        let next = self.follow(view, rollout, &seen, &plan, report, memory).await?;
+        let next = self.follow(view, rollout, &seen, &plan, report, memory).await;
+        let at_once = matches!(next, Ok(Next::Urgent | Next::After(Duration::ZERO)));
+        let errand = matches!(plan.decision, Decision::Commit(_))
+            || matches!(seen.snapshot.record.phase, Phase::Returning { .. });
+        if at_once && errand {
+            return next;
+        }
         // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
-        // refuses. It has pauses of its own between its tries.
+        // refuses, and goes before it. It has pauses of its own between its tries, and was told of where it failed.
+        drop(self.keep_up(rollout, &seen, false, memory).await);
         let again = memory.kept.map(|(_, at)| at);
-        Ok(earlier(next, until(again, now)))
+        Ok(earlier(next?, until(again, self::now())))
     }
 
     /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
@@ -166,11 +193,12 @@ impl Reconciler {
         forward: bool,
         memory: &mut Memory,
     ) -> Result<(), Error> {
-        let now = seen.snapshot.now;
-        if !forward && memory.kept.is_some_and(|(_, again)| now < again) {
+        if !forward && memory.kept.is_some_and(|(_, again)| now() < again) {
             return Ok(());
         }
         let done = keep::up(&self.tools, rollout, seen).await;
+        // A try may take longer than the pause after it.
+        let now = now();
         let Some(error) = remember(memory, done, Stops::Rollout, now) else {
             memory.kept = None;
             return Ok(());
@@ -191,15 +219,12 @@ impl Reconciler {
         rollout: &Rollout,
         seen: &Seen,
         plan: &Plan,
-        mut report: report::Report,
+        report: report::Report,
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
         if let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
-        }
-        if seen.traffic_waits {
-            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
         }
         match &plan.decision {
             Decision::Commit(commit) => self.commit(view, rollout, seen, &report, commit, memory).await,
@@ -232,12 +257,19 @@ impl Reconciler {
         Ok(changed.then_some(Next::After(Duration::ZERO)))
     }
 
-    /// Reads what a look needs and no cache has: writes without an answer, and contents of revisions.
-    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
+    /// Looks up what became of writes without an answer; whether the Rollout was among them.
+    async fn settle(&self, memory: &mut Memory) -> Result<bool, Error> {
+        let mut rollout = false;
         while let Some((kind, id)) = memory.unsure.last().cloned() {
             self.tools.settle(kind, &id).await?;
             memory.unsure.pop();
+            rollout |= kind == kinds::ROLLOUT;
         }
+        Ok(rollout)
+    }
+
+    /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays.
+    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
         let held = rollout.metadata.finalizers.iter().flatten().next().is_some();
         memory.namespace_goes = match self.tools.stores.namespaces.goes(&view.id.namespace) {
             Some(goes) => goes,
@@ -282,7 +314,8 @@ impl Reconciler {
         let status = self.render(rollout, seen, report, &commit.record)?;
         tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
         let result = self.write(rollout, old, &status).await;
-        if let Err(Error::Timeout { .. }) = &result {
+        // A conflict says as little: the one that was faster may have been this write's own first try.
+        if result.as_ref().is_err_and(|error| error.is_unsure() || error.class() == Class::Conflict) {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
         result?;
@@ -373,7 +406,11 @@ impl Reconciler {
         if memory.edits.are_many() {
             memory.said = Some(now);
         }
-        self.write(rollout, old, &new).await?;
+        let result = self.write(rollout, old, &new).await;
+        if result.as_ref().is_err_and(Error::is_unsure) {
+            memory.unsure.push((kinds::ROLLOUT, ObjectId::new(&seen.names.namespace, &seen.names.name)));
+        }
+        result?;
         memory.said = Some(now);
         memory.told_trouble = report.trouble;
         Ok(Next::Change)
@@ -391,8 +428,8 @@ impl Reconciler {
         }]}});
         let resource = kinds::ROLLOUT.resource();
         let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
-        match self.tools.access.merge(target, manager::STATUS, true, &patch).await {
-            Ok(answer) => self.watching.told_unreadable(&view.id, crate::json::version(&answer)),
+        match self.tools.access.tell(target, manager::STATUS, &patch).await {
+            Ok(version) => self.watching.told_unreadable(&view.id, version),
             Err(error) => tracing::warn!(rollout = %view.id, %error, problem, "a Rollout can't be read"),
         }
     }
@@ -445,6 +482,13 @@ impl Reconciler {
             *entry = (uid.to_owned(), Arc::default());
         }
         Arc::clone(&entry.1)
+    }
+
+    /// Forgets what was seen of all of them, and asks nothing more for them: while another leads, what was seen last goes
+    /// stale, and time that nobody watched proves nothing.
+    pub(crate) fn let_go(&self) {
+        let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
+        memories.values().for_each(|(uid, _)| self.checks.forget(uid));
     }
 
     fn forget(&self, id: &ObjectId) {

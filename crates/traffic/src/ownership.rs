@@ -93,13 +93,27 @@ pub fn new_hand(object: &Value, saved: &Saved, own: &str) -> Option<HttpOwner> {
 /// In whose name the restoring request is to be sent, so that `spec.http` goes back with it: whoever changes a field owns it
 /// then. Only for one owner that writes by updates, as client-side apply and Helm 3 do, in this very version, and while
 /// nobody but `own` claims the field. All others need [`give_back`] and a request of its own.
+///
+/// The record is an annotation that anyone may write, so the name must be one that the API server could have noted, and
+/// that it still does for some other field.
 pub fn restorer(object: &Value, saved: &Saved, own: &str) -> Option<String> {
     let [owner] = saved.owners.as_slice() else { return None };
     let updates = owner.operation == "Update" && owner.api_version.as_deref() == text(object, "/apiVersion");
     let claims = || entries(object).iter().filter(|entry| owns_http(entry));
     let ours = claims().next().is_some() && claims().all(|entry| manager(entry) == own);
-    (updates && ours).then(|| owner.manager.clone())
+    let known =
+        is_name(&owner.manager) && entries(object).iter().any(|entry| manager(entry) == owner.manager);
+    (updates && ours && known).then(|| owner.manager.clone())
 }
+
+/// What the API server takes for the name of a field manager: up to 128 printable characters.
+fn is_name(manager: &str) -> bool {
+    let printable = manager.chars().all(|one| !one.is_control());
+    (1..=LONGEST_NAME).contains(&manager.len()) && printable
+}
+
+/// In bytes, as it is counted before a request is sent.
+const LONGEST_NAME: usize = 128;
 
 /// The request that gives `spec.http` back: Teal's claim goes, and the recorded owners get theirs again, unless someone
 /// has claimed it meanwhile. To be sent by itself after the owner's bytes are back, to an object read just before; in

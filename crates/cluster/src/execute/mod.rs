@@ -91,14 +91,16 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
         Effect::Vacate { color, except } => vacate::clear(tools, order, *color, *except).await,
         Effect::Answer { decision, ruling } => answer::write(tools, order, decision, ruling).await,
     };
-    let unsure = match &result {
-        Err(Error::Timeout { kind, name, .. }) => unsure(kind, name),
-        _ => None,
-    };
+    let unsure = result.as_ref().err().and_then(unsure);
     Done { effect: word(effect), result, unsure }
 }
 
-fn unsure(kind: &str, name: &str) -> Option<(Known, ObjectId)> {
+fn unsure(error: &Error) -> Option<(Known, ObjectId)> {
+    let (kind, name) = match error {
+        Error::Timeout { kind, name, .. } => (kind, name),
+        Error::Request { kind, name, .. } if error.is_unsure() => (kind, name),
+        _ => return None,
+    };
     let (namespace, name) = name.split_once('/')?;
     Some((crate::kinds::by_kind(kind)?, ObjectId::new(namespace, name)))
 }

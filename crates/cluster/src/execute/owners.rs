@@ -3,7 +3,7 @@
 
 use json_patch::Patch;
 use serde_json::{Value, json};
-use teal_api::names::manager;
+use teal_api::names::{label, manager};
 use teal_api::rollout::OnDelete;
 
 use super::{Order, Tools};
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::json;
 use crate::kinds;
 use crate::rendering::owner_reference;
+use crate::stores::JsonView;
 
 /// Brings the references of all role Services to what the spec says.
 pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
@@ -19,14 +20,22 @@ pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error
     let mut changed = false;
     for name in order.services.iter().flat_map(|service| [&service.name, &service.candidate]) {
         let Some(view) = tools.stores.services.get(namespace, name) else { continue };
-        if view.is_owned_by(&order.names.uid) == owned {
+        if !differs(&view, &order.names.uid, owned) {
             continue;
         }
-        let patch = patch(&view.value(), &order.names.name, &order.names.uid, owned);
+        let adds = owned && !view.is_owned_by(&order.names.uid);
+        let patch = patch(&view.value(), &order.names.name, &order.names.uid, adds);
         tools.patch(kinds::SERVICE, namespace, name, manager::ROLES, patch).await?;
         changed = true;
     }
     Ok(changed)
+}
+
+/// Whether a Service stands otherwise than the spec says. Only its own may go with a Rollout; what it was written on it is
+/// taken off again, whoever's the Service is.
+pub(crate) fn differs(service: &JsonView, uid: &str, owned: bool) -> bool {
+    let is_own = service.label(label::ROLLOUT_UID) == Some(uid);
+    service.is_owned_by(uid) != (owned && is_own)
 }
 
 /// Adds or removes this Rollout among the owners; the others stay. Bound to the version, because a list is replaced.

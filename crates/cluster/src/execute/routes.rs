@@ -183,13 +183,34 @@ async fn leave_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualServic
     let stamped = view.epoch(&order.names.uid) == order.record.epoch;
     let owner = saved.as_ref().filter(|_| stamped);
     let owner = owner.and_then(|saved| teal_traffic::restorer(&there, saved, manager::TRAFFIC));
-    let manager = owner.as_deref().unwrap_or(manager::TRAFFIC);
-    let namespace = &order.names.namespace;
-    let answer = tools.patch(kinds::VIRTUAL_SERVICE, namespace, &entry.name, manager, patch).await?;
+    let answer = restore(tools, order, entry, owner.as_deref(), patch).await?;
     if let Some(saved) = saved {
         give_back(tools, order, entry, &answer, &saved).await;
     }
     Ok(true)
+}
+
+/// In the owner's name where there is one. It is read from an annotation, so the way home must not hang on it.
+async fn restore(
+    tools: &Tools,
+    order: &Order<'_>,
+    entry: &FilledVirtualService,
+    owner: Option<&str>,
+    patch: json_patch::Patch,
+) -> Result<Value, Error> {
+    let send = |manager: String, patch: json_patch::Patch| async move {
+        let namespace = &order.names.namespace;
+        tools.patch(kinds::VIRTUAL_SERVICE, namespace, &entry.name, &manager, patch).await
+    };
+    if let Some(owner) = owner {
+        match send(owner.to_owned(), patch.clone()).await {
+            Err(error) if error.class() != Class::Conflict => {
+                tracing::warn!(%error, owner, "routes can't be given back in their owner's name");
+            }
+            other => return other,
+        }
+    }
+    send(manager::TRAFFIC.to_owned(), patch).await
 }
 
 /// Where the claim didn't go back with the restoring request, whose answer is as fresh as a read can be. Without this the routes work all the same, so a

@@ -35,7 +35,7 @@ use crate::epochs::believed;
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
-use crate::stores::{ObjectView, PodView, Pokes, Stores};
+use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
 
 pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
@@ -401,7 +401,8 @@ pub(crate) fn manifests_for(
         return Some(spec);
     }
     let kept = memory.contents.get(&release.slot.revision)?;
-    Some(if is_live {
+    let is_read = why_unread(rollout.spec.release.raw()).is_none();
+    Some(if is_live && is_read {
         teal_release::with_in_place_of(kept.manifests(), &spec)
     } else {
         kept.manifests().to_vec()

@@ -6,7 +6,7 @@ use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
 use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle};
-use crate::stores::Pokes;
+use crate::stores::{Pokes, why_unread};
 
 /// All of them, and whether the release can be used as it is written.
 pub(super) fn gather(
@@ -16,6 +16,10 @@ pub(super) fn gather(
     pokes: &Pokes,
 ) -> (Vec<Obstacle>, bool) {
     let mut obstacles = Vec::new();
+    if let Some(problem) = why_unread(facts.rollout.spec.release.raw()) {
+        obstacles.push(obstacle("ReleaseInvalid", problem, Stops::Everything));
+        return (obstacles, false);
+    }
     if let Some(problem) = &facts.problem {
         obstacles.push(unusable(problem, facts.traffic_waits));
         return (obstacles, false);

@@ -12,6 +12,7 @@ mod pokes;
 mod shapes;
 mod views;
 mod watch;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,6 +31,7 @@ pub(crate) use pokes::{Poke, Pokes, What};
 pub(crate) use views::WorkloadState;
 pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
 pub(crate) use watch::Watches;
+pub(crate) use wire::{value as read_value, version_in, why_unread};
 
 use crate::kinds::{self, Known};
 
@@ -240,9 +242,7 @@ fn offer<V: View>(cache: &Cache<V>, view: Option<V>) {
 
 /// EndpointSlices from a fresh list.
 pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
-    list.into_iter()
-        .filter_map(|object| serde_json::from_value::<shapes::Slice>(object).ok()?.view())
-        .collect()
+    list.into_iter().filter_map(|object| shapes::Slice::of(&object.to_string()).view()).collect()
 }
 
 /// The DestinationRules that can hold for clients in these namespaces, of which one is the Service's.

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use futures::StreamExt;
-use kube::api::DynamicObject;
-use kube::core::{ObjectMeta, PartialObjectMeta};
+use kube::core::ObjectMeta;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use teal_traffic::{DATAPLANE_MODE, USE_WAYPOINT};
 
 use super::watch::{is_refused, name};
+use super::wire::{Nothing, Wire};
 use super::{Poke, Pokes};
 use crate::kinds::Known;
 
@@ -111,7 +111,7 @@ impl Picked {
         pokes: &Pokes,
         read: impl Fn(&ObjectMeta) -> String,
     ) {
-        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &NAMESPACE.resource());
+        let api: Api<Wire<Nothing>> = Api::all_with(client, &NAMESPACE.resource());
         let mut events = watcher(api, config).default_backoff().boxed();
         let mut fresh = BTreeMap::new();
         while let Some(event) = events.next().await {

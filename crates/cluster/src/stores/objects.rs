@@ -9,6 +9,7 @@ use teal_plan::Slot;
 
 use super::cache::{ObjectId, View};
 use super::views::read_epoch;
+use super::wire::{Whole, Wire, deep_manifest, unread};
 use crate::json;
 
 /// Texts by name, packed: there are tens of thousands of these.
@@ -280,9 +281,27 @@ pub(crate) struct RolloutView {
     /// Of each VirtualService the routes that it names; nothing where it takes all that lead to its Services.
     pub(crate) routes: Vec<Option<Vec<String>>>,
     text: Box<str>,
+    /// Why there is no text of it.
+    problem: Option<Box<str>>,
 }
 
 impl RolloutView {
+    /// As a watch brings it; nothing where another operator looks after it.
+    pub(super) fn seen(object: Wire<Whole>, instance: &str) -> Option<Self> {
+        let Wire { metadata, rest: Whole(read) } = object;
+        let problem = match read {
+            Ok(value) => return Self::of(value, instance),
+            Err(problem) => problem,
+        };
+        // Whose it is, and which version, can be read of every object.
+        let known = json!({"metadata": {
+            "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version, "generation": metadata.generation,
+            "creationTimestamp": metadata.creation_timestamp, "labels": metadata.labels,
+        }});
+        Some(Self { problem: Some(problem.into()), ..Self::of(known, instance)? })
+    }
+
     /// Nothing where another operator looks after it.
     pub(crate) fn of(mut value: Value, instance: &str) -> Option<Self> {
         let id = json::id(&value)?;
@@ -294,6 +313,11 @@ impl RolloutView {
             metadata.remove("managedFields");
         }
         slim(&mut value);
+        let mut text = value.to_string();
+        if let Some(problem) = deep_manifest(&text) {
+            value["spec"]["release"] = unread(&problem);
+            text = value.to_string();
+        }
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").to_owned(),
@@ -306,13 +330,17 @@ impl RolloutView {
                 .filter(|entry| entry.get("name").is_some_and(Value::is_string))
                 .map(|entry| entry.get("routes").map(|routes| names(Some(routes))))
                 .collect(),
-            text: value.to_string().into(),
+            problem: None,
+            text: text.into(),
         })
     }
 
     /// The Rollout, or why it can't be read. One that can't never holds up the others. A status that can't be read is
     /// lost, which the planner can mend; a spec that can't be read only its author can.
     pub(crate) fn rollout(&self) -> Result<Rollout, String> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.to_string());
+        }
         serde_json::from_str(&self.text).or_else(|error| {
             let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
             if let Some(fields) = value.as_object_mut() {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::api::DynamicObject;
-use kube::core::{ApiResource, PartialObjectMeta};
+use kube::core::ApiResource;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::watch::{Watches, name};
+use super::wire::{Nothing, Wire};
 use super::{Cache, Poke};
 use crate::kinds::{self, Known};
 
@@ -50,7 +50,7 @@ impl Watches {
             built_in: true,
         };
         let client = self.access.client();
-        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &crd.resource());
+        let api: Api<Wire<Nothing>> = Api::all_with(client, &crd.resource());
         let mut events = watcher(api, Config::default()).default_backoff().boxed();
         let mut running: BTreeMap<String, AbortHandle> = BTreeMap::new();
         let mut tasks = JoinSet::new();

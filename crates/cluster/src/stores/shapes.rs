@@ -1,26 +1,23 @@
 //! Objects as they are read from the wire: only the fields that are looked at, so that templates and specs of pods are
 //! never kept, not even for a moment.
 
-use std::borrow::Cow;
+use std::fmt::Debug;
 
-use kube::Resource;
-use kube::core::{ApiResource, ObjectMeta};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, id_of, version_of};
+use super::wire::{Rest, Wire};
 use crate::kinds::Known;
 use teal_api::names::label;
 
-/// An object of which metadata, spec, status and endpoints are read as far as the types go. Not flattened: that would
-/// keep everything for a moment.
-#[derive(Clone, Debug, Deserialize)]
+/// An object of which spec, status and endpoints are read as far as the types go. Not flattened: that would keep
+/// everything for a moment.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(bound(
     deserialize = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>, Endpoints: Default + Deserialize<'de>"
 ))]
 pub(crate) struct Shape<Spec, Status, Endpoints> {
-    #[serde(default)]
-    metadata: ObjectMeta,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
@@ -30,38 +27,23 @@ pub(crate) struct Shape<Spec, Status, Endpoints> {
 }
 
 /// A Deployment or `StatefulSet`.
-pub(crate) type Workload = Shape<WorkloadSpec, WorkloadStatus, IgnoredAny>;
+pub(crate) type Workload = Wire<Shape<WorkloadSpec, WorkloadStatus, IgnoredAny>>;
 /// A Job.
-pub(crate) type Job = Shape<IgnoredAny, JobStatus, IgnoredAny>;
+pub(crate) type Job = Wire<Shape<IgnoredAny, JobStatus, IgnoredAny>>;
 /// A pod.
-pub(crate) type Pod = Shape<IgnoredAny, PodStatus, IgnoredAny>;
+pub(crate) type Pod = Wire<Shape<IgnoredAny, PodStatus, IgnoredAny>>;
 /// An `EndpointSlice`.
-pub(crate) type Slice = Shape<IgnoredAny, IgnoredAny, Option<Vec<SliceEndpoint>>>;
+pub(crate) type Slice = Wire<Shape<IgnoredAny, IgnoredAny, Option<Vec<SliceEndpoint>>>>;
 
-impl<Spec, Status, Endpoints> Resource for Shape<Spec, Status, Endpoints> {
-    type DynamicType = ApiResource;
-    type Scope = kube::core::DynamicResourceScope;
+/// What is looked at in one of these kinds.
+trait Part: Clone + Debug + Default + DeserializeOwned + Send + 'static {}
 
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        resource.kind.as_str().into()
-    }
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        resource.group.as_str().into()
-    }
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.version.as_str().into()
-    }
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        resource.plural.as_str().into()
-    }
-    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.api_version.as_str().into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+impl<T: Clone + Debug + Default + DeserializeOwned + Send + 'static> Part for T {}
+
+impl<Spec: Part, Status: Part, Endpoints: Part> Rest for Shape<Spec, Status, Endpoints> {
+    /// What can't be read is as if it had not begun: not ready, and nobody behind it.
+    fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
     }
 }
 
@@ -93,7 +75,7 @@ pub(crate) struct Condition {
 impl Workload {
     pub(crate) fn view(self, kind: Known) -> Option<ObjectView> {
         let view = ObjectView::of(kind, &self.metadata)?;
-        let (spec, status) = (self.spec, self.status);
+        let Shape { spec, status, .. } = self.rest;
         let failure =
             status.conditions.into_iter().find(|c| c.kind == "ReplicaFailure" && c.status == "True");
         let state = WorkloadState {
@@ -117,7 +99,8 @@ pub(crate) struct JobStatus {
 impl Job {
     pub(crate) fn view(self, kind: Known) -> Option<ObjectView> {
         let view = ObjectView::of(kind, &self.metadata)?;
-        let is = |kind: &str| self.status.conditions.iter().any(|c| c.kind == kind && c.status == "True");
+        let is =
+            |kind: &str| self.rest.status.conditions.iter().any(|c| c.kind == kind && c.status == "True");
         let ended = match (is("Complete"), is("Failed")) {
             (true, _) => Some(true),
             (false, true) => Some(false),
@@ -172,7 +155,7 @@ const TROUBLES: [&str; 8] = [
 impl Pod {
     pub(crate) fn view(self) -> Option<PodView> {
         let labels = self.metadata.labels.clone()?;
-        let status = self.status;
+        let status = self.rest.status;
         Some(PodView {
             id: id_of(&self.metadata),
             uid: self.metadata.uid.clone().unwrap_or_default(),
@@ -229,7 +212,7 @@ struct TargetRef {
 impl Slice {
     pub(crate) fn view(self) -> Option<SliceView> {
         let labels = self.metadata.labels.as_ref()?;
-        let endpoints = self.endpoints.unwrap_or_default();
+        let endpoints = self.rest.endpoints.unwrap_or_default();
         Some(SliceView {
             id: id_of(&self.metadata),
             uid: self.metadata.uid.clone().unwrap_or_default(),

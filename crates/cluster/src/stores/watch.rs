@@ -1,16 +1,13 @@
 //! The watches: one per kind for the process, each with its own backoff, feeding caches and pokes.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use kube::api::DynamicObject;
-use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta, PartialObjectMeta};
+use kube::Api;
+use kube::core::{ApiResource, ObjectMeta};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Resource};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use teal_api::names::label;
 use tokio::task::JoinSet;
@@ -20,6 +17,7 @@ use super::objects::{DecisionView, JsonView, RolloutView};
 use super::pokes::{Poke, Pokes, What};
 use super::shapes::{Job, Pod, Slice, Workload};
 use super::views::ObjectView;
+use super::wire::{self, Nothing, Rest, Whole, Wire};
 use super::{ObjectId, Stores, View};
 use crate::access::Access;
 use crate::kinds::{self, Known};
@@ -83,21 +81,13 @@ impl Watches {
         runs
     }
 
-    fn events<K>(
+    fn events<T: Rest>(
         &self,
         watched: Watched,
         resource: &ApiResource,
-    ) -> BoxStream<'static, watcher::Result<Event<K>>>
-    where
-        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + 'static,
-    {
+    ) -> BoxStream<'static, watcher::Result<Event<Wire<T>>>> {
         let client = self.access.client();
-        let api: Api<K> = match &self.namespace {
+        let api: Api<Wire<T>> = match &self.namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, resource),
             None => Api::all_with(client, resource),
         };
@@ -106,17 +96,13 @@ impl Watches {
         watcher(api, config).default_backoff().boxed()
     }
 
-    fn stream<K>(&self, watched: Watched, resource: &ApiResource) -> BoxStream<'static, Event<K>>
-    where
-        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + 'static,
-    {
+    fn stream<T: Rest>(
+        &self,
+        watched: Watched,
+        resource: &ApiResource,
+    ) -> BoxStream<'static, Event<Wire<T>>> {
         let kind = watched.kind.kind;
-        let told = move |event: watcher::Result<Event<K>>| {
+        let told = move |event: watcher::Result<Event<Wire<T>>>| {
             let event = event.inspect_err(|error| tracing::warn!(kind, %error, "a watch begins anew"));
             std::future::ready(event.ok())
         };
@@ -125,10 +111,10 @@ impl Watches {
 
     async fn rollouts(self: Arc<Self>) {
         let watched = Watched { kind: kinds::ROLLOUT, labels: "" };
-        let mut events = self.stream::<DynamicObject>(watched, &watched.kind.resource());
+        let mut events = self.stream::<Whole>(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
             let touched =
-                self.stores.rollouts.take(event, |object| RolloutView::of(value(&object)?, &self.instance));
+                self.stores.rollouts.take(event, |object| RolloutView::seen(object, &self.instance));
             self.pokes.note(
                 &touched,
                 || self.stores.rollouts.all(),
@@ -163,9 +149,10 @@ impl Watches {
 
     async fn decisions(self: Arc<Self>) {
         let watched = Watched { kind: kinds::DECISION, labels: "" };
-        let mut events = self.stream::<DynamicObject>(watched, &watched.kind.resource());
+        let mut events = self.stream::<Whole>(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
-            let touched = self.stores.decisions.take(event, |object| DecisionView::of(value(&object)?));
+            let touched =
+                self.stores.decisions.take(event, |object| DecisionView::of(object.value("Decision")?));
             self.pokes.touched(touched, |pokes, view: &DecisionView| {
                 pokes.urgent(&view.id.namespace, view.group());
             });
@@ -174,10 +161,10 @@ impl Watches {
 
     async fn services(self: Arc<Self>) {
         let watched = Watched { kind: kinds::SERVICE, labels: "" };
-        let mut events = self.stream::<DynamicObject>(watched, &watched.kind.resource());
+        let mut events = self.stream::<Whole>(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
-            let touched =
-                self.stores.services.take(event, |object| JsonView::of(value(&object)?, "v1", "Service"));
+            let read = |object: Wire<Whole>| JsonView::of(object.value("Service")?, "v1", "Service");
+            let touched = self.stores.services.take(event, read);
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
                 match view.rollout() {
@@ -192,7 +179,7 @@ impl Watches {
 
     async fn slices(self: Arc<Self>) {
         let watched = Watched { kind: kinds::ENDPOINT_SLICE, labels: label::ROLE };
-        let mut events = self.stream::<Slice>(watched, &watched.kind.resource());
+        let mut events = self.stream(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
             let touched = self.stores.slices.take(event, Slice::view);
             self.pokes.touched(touched, |pokes, view| pokes.one(&view.id.namespace, &view.rollout));
@@ -201,7 +188,7 @@ impl Watches {
 
     async fn pods(self: Arc<Self>) {
         let kind = Known { group: "", version: "v1", kind: "Pod", plural: "pods", built_in: true };
-        let mut events = self.stream::<Pod>(Watched { kind, labels: label::ROLLOUT }, &kind.resource());
+        let mut events = self.stream(Watched { kind, labels: label::ROLLOUT }, &kind.resource());
         while let Some(event) = events.next().await {
             let touched = self.stores.pods.take(event, Pod::view);
             self.pokes.touched(touched, |pokes, view| pokes.one(&view.id.namespace, &view.rollout));
@@ -210,10 +197,9 @@ impl Watches {
 
     async fn revisions(self: Arc<Self>) {
         let watched = Watched { kind: kinds::CONTROLLER_REVISION, labels: label::ROLLOUT };
-        let mut events = self.stream::<PartialObjectMeta<DynamicObject>>(watched, &watched.kind.resource());
+        let mut events = self.stream::<Nothing>(watched, &watched.kind.resource());
         while let Some(event) = events.next().await {
-            let read =
-                |object: PartialObjectMeta<DynamicObject>| ObjectView::of(watched.kind, &object.metadata);
+            let read = |object: Wire<Nothing>| ObjectView::of(watched.kind, &object.metadata);
             let touched = self.stores.revisions.take(event, read);
             self.poke_objects(touched);
         }
@@ -223,17 +209,17 @@ impl Watches {
         let Some((kind, cache)) = self.stores.objects.get(index) else { return };
         let watched = Watched { kind: *kind, labels: label::ROLLOUT };
         if *kind == kinds::DEPLOYMENT || *kind == kinds::STATEFUL_SET {
-            let mut events = self.stream::<Workload>(watched, &resource);
+            let mut events = self.stream(watched, &resource);
             while let Some(event) = events.next().await {
-                self.poke_objects(cache.take(event, |object| object.view(*kind)));
+                self.poke_objects(cache.take(event, |object: Workload| object.view(*kind)));
             }
         } else if *kind == kinds::JOB {
-            let mut events = self.stream::<Job>(watched, &resource);
+            let mut events = self.stream(watched, &resource);
             while let Some(event) = events.next().await {
-                self.poke_objects(cache.take(event, |object| object.view(*kind)));
+                self.poke_objects(cache.take(event, |object: Job| object.view(*kind)));
             }
         } else {
-            let mut events = self.stream::<PartialObjectMeta<DynamicObject>>(watched, &resource);
+            let mut events = self.stream::<Nothing>(watched, &resource);
             while let Some(event) = events.next().await {
                 self.poke_objects(cache.take(event, |object| ObjectView::of(*kind, &object.metadata)));
             }
@@ -247,7 +233,7 @@ impl Watches {
     pub(super) async fn json_objects(self: Arc<Self>, kind: Known, resource: ApiResource) {
         let Some(cache) = self.stores.mesh(kind) else { return };
         let api_version = resource.api_version.clone();
-        let mut events = self.events::<DynamicObject>(Watched { kind, labels: "" }, &resource);
+        let mut events = self.events::<Whole>(Watched { kind, labels: "" }, &resource);
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => event,
@@ -260,7 +246,7 @@ impl Watches {
                     continue;
                 }
             };
-            let read = |object: DynamicObject| JsonView::of(value(&object)?, &api_version, kind.kind);
+            let read = |object: Wire<Whole>| JsonView::of(object.value(kind.kind)?, &api_version, kind.kind);
             let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
@@ -312,22 +298,17 @@ pub(super) fn name(metadata: &ObjectMeta) -> String {
     metadata.name.clone().unwrap_or_default()
 }
 
-fn value(object: &DynamicObject) -> Option<Value> {
-    serde_json::to_value(object).ok()
-}
-
 /// From the answer to a write: metadata alone.
 pub(super) fn read_metadata(kind: Known, object: &Value) -> Option<ObjectView> {
-    let metadata: ObjectMeta = serde_json::from_value(object.get("metadata")?.clone()).ok()?;
-    ObjectView::of(kind, &metadata)
+    ObjectView::of(kind, &wire::metadata(&object.get("metadata")?.to_string()))
 }
 
 /// From the answer to a write: as the watch would show it.
 pub(super) fn read_object(kind: Known, object: &Value) -> Option<ObjectView> {
     if kind == kinds::DEPLOYMENT || kind == kinds::STATEFUL_SET {
-        serde_json::from_value::<Workload>(object.clone()).ok()?.view(kind)
+        Workload::of(&object.to_string()).view(kind)
     } else if kind == kinds::JOB {
-        serde_json::from_value::<Job>(object.clone()).ok()?.view(kind)
+        Job::of(&object.to_string()).view(kind)
     } else {
         read_metadata(kind, object)
     }

@@ -1,12 +1,15 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use teal_api::defaults::FilledCheck;
+use teal_api::rollout::status::CheckStatus;
+use teal_plan::snapshot::CheckSeen;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::server::Server;
-use crate::checks::Unmeasured;
+use super::server::{Manner, Server};
+use crate::checks::{Measuring, Questions, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::lease::LeaseConfig;
@@ -20,26 +23,34 @@ fn holder(server: &Server) -> Option<String> {
     Some(lease.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
-#[tokio::test]
-async fn whoever_is_told_to_end_lets_the_lease_go_and_leaves_nothing_running() {
-    let server = Server::default();
-    let stop = CancellationToken::new();
-    let lease = LeaseConfig {
+fn lease(renew: Duration) -> LeaseConfig {
+    LeaseConfig {
         namespace: "teal-system".into(),
         name: "teal".into(),
         identity: "one".into(),
         duration: Duration::from_secs(15),
-        renew: Duration::from_secs(5),
-    };
-    let measuring = |_| -> Arc<dyn crate::checks::Measuring> { Arc::new(Unmeasured) };
-    let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease), &stop);
-    let probe = cluster.probe();
-    let leads = async {
-        while !probe.figures().leads || holder(&server).as_deref() != Some("one") {
+        renew,
+    }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, leads).await.expect("a leader");
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited too long for {what}"));
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_end_lets_the_lease_go_and_leaves_nothing_running() {
+    let server = Server::default();
+    let stop = CancellationToken::new();
+    let lease = lease(Duration::from_secs(5));
+    let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
+    let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease), &stop);
+    let probe = cluster.probe();
+    until("a leader", || probe.figures().leads && holder(&server).as_deref() == Some("one")).await;
 
     stop.cancel();
     timeout(PATIENCE, cluster.ended()).await.expect("an end");
@@ -48,4 +59,71 @@ async fn whoever_is_told_to_end_lets_the_lease_go_and_leaves_nothing_running() {
     let asked = server.requests().len();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(server.requests().len(), asked, "after its end it asks nothing");
+}
+
+#[tokio::test]
+async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
+    let server = Server::default();
+    server.answers("GET", "/api/v1/pods", Manner::Refused(500));
+    let stop = CancellationToken::new();
+    let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
+    let renew = Duration::from_millis(50);
+    let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease(renew)), &stop);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!((holder(&server), cluster.probe().is_ready()), (None, false));
+    server.mend();
+    until("a leader", || holder(&server).as_deref() == Some("one")).await;
+    assert!(cluster.probe().is_ready());
+    stop.cancel();
+    timeout(PATIENCE, cluster.ended()).await.expect("an end");
+}
+
+/// Who is asked about, and who was forgotten.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<(Vec<String>, Vec<String>)>>);
+
+impl Measuring for Asked {
+    fn ask(&self, questions: Questions) {
+        self.0.lock().unwrap().0.push(questions.uid);
+    }
+    fn standing(&self, _: &str) -> Vec<(String, CheckSeen)> {
+        Vec::new()
+    }
+    fn statuses(&self, _: &str) -> Vec<CheckStatus> {
+        Vec::new()
+    }
+    fn forget(&self, uid: &str) {
+        self.0.lock().unwrap().1.push(uid.to_owned());
+    }
+    fn problem(&self, _: &FilledCheck) -> Option<(&'static str, String)> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn whoever_leads_no_more_asks_and_remembers_nothing() {
+    const WEB: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
+    let server = Server::default();
+    server.put(
+        WEB,
+        json!({"apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": "web", "namespace": "shop", "uid": "uid-web", "generation": 1},
+            "spec": {"release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]}}}),
+    );
+    let asked = Asked::default();
+    let checks = asked.clone();
+    let stop = CancellationToken::new();
+    let measuring = move |_| -> Arc<dyn Measuring> { Arc::new(checks) };
+    let renew = Duration::from_millis(100);
+    let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease(renew)), &stop);
+    let probe = cluster.probe();
+    until("a look", || asked.0.lock().unwrap().0.contains(&"uid-web".to_owned())).await;
+
+    let mut other = server.object(LEASE).expect("a lease");
+    other["spec"]["holderIdentity"] = json!("two");
+    server.put(LEASE, other);
+    until("another leader", || !probe.figures().leads).await;
+    until("nothing more to ask", || asked.0.lock().unwrap().1.contains(&"uid-web".to_owned())).await;
+    stop.cancel();
+    timeout(PATIENCE, cluster.ended()).await.expect("an end");
 }

@@ -1,17 +1,23 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::reconciler;
-use super::server::Server;
+use super::server::{Manner, Server};
 use crate::config::Config;
+use crate::execute::{Order, execute};
+use crate::memory::Memory;
 use crate::observe::tests::cluster::Hand;
-use crate::reconcile::Reconciler;
-use crate::stores::ObjectId;
-use teal_plan::Color;
+use crate::reconcile::{Next, Reconciler, now};
+use crate::stores::{ObjectId, Stores, View};
+use teal_api::names::manager;
+use teal_plan::{Color, Effect, Time};
 
+const SERVICES: &str = "/api/v1/namespaces/shop/services";
+const ROUTE: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
 const PATH: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
 
 /// What is logged, line by line.
@@ -50,16 +56,59 @@ fn released() -> (String, Server, Reconciler) {
     hand.install();
     let live = hand.slot(Color::Blue).revision.to_string();
     hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
-    let (stores, pokes, rollout) = hand.into_parts();
-    let server = Server::default();
-    server.put(PATH, rollout);
-    stores.offer_rollout(server.object(PATH).unwrap(), "");
-    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    let (server, reconciler) = served(hand);
     (live, server, reconciler)
 }
 
-async fn look(reconciler: &Reconciler) {
-    reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+/// What was made by hand, in a server and in the caches of one that leads.
+fn served(hand: Hand) -> (Server, Reconciler) {
+    let (stores, pokes, rollout) = hand.into_parts();
+    let server = Server::default();
+    for service in stores.services.all() {
+        server.put(&format!("{SERVICES}/{}", service.id().name), service.value());
+        stores.offer(crate::kinds::SERVICE, &server.object(&path_of(&service.id().name)).unwrap());
+    }
+    let route = stores.virtual_services.get("shop", "web").expect("a route").value();
+    server.put(ROUTE, route);
+    stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
+    server.put(PATH, rollout);
+    stores.offer_rollout(server.object(PATH).unwrap(), "");
+    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    (server, reconciler)
+}
+
+fn path_of(service: &str) -> String {
+    format!("{SERVICES}/{service}")
+}
+
+async fn look(reconciler: &Reconciler) -> Next {
+    reconciler.reconcile(&ObjectId::new("shop", "web")).await
+}
+
+/// Until there is nothing to be done at once.
+async fn rest(server: &Server, reconciler: &Reconciler) {
+    for _ in 0..10 {
+        let next = look(reconciler).await;
+        if !matches!(next, Next::Urgent | Next::After(Duration::ZERO)) {
+            return;
+        }
+    }
+    panic!("it finds no rest: {:#?}", server.requests());
+}
+
+fn patches(server: &Server) -> Vec<String> {
+    server.requests().into_iter().filter(|request| request.starts_with("PATCH")).collect()
+}
+
+/// Changes what is remembered of the Rollout, or reads it.
+fn recall<T>(reconciler: &Reconciler, recall: impl FnOnce(&mut Memory) -> T) -> T {
+    let memories = reconciler.memories.lock().unwrap();
+    let (_, memory) = memories.get(&ObjectId::new("shop", "web")).expect("it was looked at");
+    recall(&mut memory.try_lock().expect("no look runs"))
+}
+
+fn owners(server: &Server, service: &str) -> Value {
+    server.object(&path_of(service)).unwrap()["metadata"]["ownerReferences"].clone()
 }
 
 #[tokio::test]
@@ -102,4 +151,145 @@ async fn metrics_have_the_words_of_status() {
     );
     assert_eq!((Some(web.phase), web.step.as_deref()), (Some("Preparing"), Some("canary")));
     assert_eq!(web.weight, 0);
+}
+
+/// At rest; the spec says that what serves goes with the Rollout, and nothing does yet.
+fn unowned() -> Hand {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.field("onDelete", json!("DeleteAll"));
+    hand
+}
+
+#[tokio::test]
+async fn a_service_of_somebody_else_never_goes_with_the_rollout() {
+    let mut hand = unowned();
+    hand.edit("web", |service| {
+        service["metadata"]["labels"] = json!({});
+        service["spec"]["selector"] = json!({"app": "web"});
+    });
+    let (server, reconciler) = served(hand);
+    rest(&server, &reconciler).await;
+    assert_eq!(owners(&server, "web-candidate")[0]["kind"], "Rollout");
+    assert_eq!(owners(&server, "web"), Value::Null);
+}
+
+#[tokio::test]
+async fn what_can_not_be_kept_up_comes_after_what_was_decided_and_rests_after_its_try() {
+    let mut hand = unowned();
+    hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
+    let (server, reconciler) = served(hand);
+    server.answers("PATCH", "/services/web", Manner::Held);
+    look(&reconciler).await;
+    assert_eq!(patches(&server), [format!("PATCH {PATH}/status")]);
+
+    // While pods are waited for, the live Service is given what its companion must have, too.
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    hand.deadline(Time(now().0 + 3_600_000));
+    let (server, reconciler) = served(hand);
+    for _ in 0..4 {
+        look(&reconciler).await;
+    }
+    let mut live = server.object(&path_of("web")).unwrap();
+    live["spec"]["sessionAffinity"] = json!("ClientIP");
+    server.put(&path_of("web"), live);
+    reconciler.tools.stores.offer(crate::kinds::SERVICE, &server.object(&path_of("web")).unwrap());
+    server.answers("PATCH", "/services/web-candidate", Manner::Held);
+    look(&reconciler).await;
+    let (_, again) = recall(&reconciler, |memory| memory.kept).expect("a failure");
+    assert!(again > now(), "the try itself took longer than the pause");
+    assert_eq!(patches(&server).last(), Some(&format!("PATCH {}", path_of("web-candidate"))));
+}
+
+#[tokio::test]
+async fn what_keeps_the_way_forward_from_going_on_is_told() {
+    let mut hand = unowned();
+    hand.start_candidate(10);
+    hand.deadline(Time(now().0 + 3_600_000));
+    let (server, reconciler) = served(hand);
+    server.answers("PATCH", "/services/web", Manner::Refused(500));
+    rest(&server, &reconciler).await;
+    assert_eq!(patches(&server).last(), Some(&format!("PATCH {}", path_of("web"))));
+    recall(&reconciler, |memory| {
+        memory.failing.insert("KeepOwners", (2, now()));
+        memory.kept = None;
+    });
+    for _ in 0..2 {
+        look(&reconciler).await;
+        recall(&reconciler, |memory| {
+            memory.said = None;
+            memory.sightings.since_true("status differs", false, Time(0));
+            memory.sightings.since_true("status differs", true, Time(0));
+        });
+    }
+    let status = server.object(PATH).unwrap()["status"].to_string();
+    assert!(status.contains("WriteFails") && status.contains("KeepOwners"), "{status}");
+}
+
+#[tokio::test]
+async fn a_commit_without_a_good_answer_is_read_before_anything_is_planned() {
+    for manner in [Manner::Lost(500), Manner::Lost(504), Manner::Unheard, Manner::Lost(409)] {
+        let (_, server, reconciler) = released();
+        server.answers("PATCH", "/status", manner);
+        look(&reconciler).await;
+        server.mend();
+        let committed = server.object(PATH).unwrap()["status"]["commit"]["epoch"].clone();
+        assert_eq!(committed, 2, "{manner:?}: it was carried out");
+        assert_eq!(look(&reconciler).await, Next::After(Duration::ZERO), "{manner:?}");
+        let seen = [format!("PATCH {PATH}/status"), format!("GET {PATH}")];
+        let asked = server.requests();
+        assert!(asked.ends_with(&seen), "{manner:?}: nothing of the phase before: {asked:?}");
+        look(&reconciler).await;
+        assert_eq!(epoch(&reconciler.tools.stores), committed, "{manner:?}");
+        let twice = server.requests().iter().filter(|asked| **asked == seen[0]).count();
+        assert_eq!(twice, 1, "{manner:?}: it isn't committed again");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_again_and_again_is_tried_less_and_less_often() {
+    let (_, server, reconciler) = released();
+    server.answers("PATCH", "/status", Manner::Refused(500));
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let Next::After(pause) = look(&reconciler).await else { panic!("{:?}", server.requests()) };
+        pauses.push(pause.as_millis());
+    }
+    assert_eq!(pauses, [250, 0, 500, 0, 1_000, 0], "a read, and the next try, follow each failure");
+}
+
+fn epoch(stores: &Stores) -> Value {
+    let rollout = stores.rollouts.get("shop", "web").unwrap().rollout().unwrap();
+    rollout.status.unwrap().commit.unwrap()["epoch"].clone()
+}
+
+#[tokio::test]
+async fn routes_go_home_also_where_a_request_in_their_owners_name_is_refused() {
+    let mut hand = Hand::new();
+    hand.install();
+    let entered = json!([{"destination": {"host": "web"}, "weight": 100},
+        {"destination": {"host": "web-candidate"}, "weight": 0}]);
+    hand.route(&entered, manager::TRAFFIC);
+    let (rollout, seen) = (hand.rollout(), hand.look(0));
+    let (server, reconciler) = served(hand);
+    let mut route = server.object(ROUTE).unwrap();
+    let uid = &seen.names.uid;
+    let owner = json!({"manager": "helm", "operation": "Update", "apiVersion": route["apiVersion"]});
+    let saved = json!({"routes": [], "owners": [owner]}).to_string();
+    route["metadata"]["annotations"] =
+        json!({format!("saved.teal.dev/{uid}"): saved, format!("epoch.teal.dev/{uid}"): "1"});
+    route["metadata"]["managedFields"].as_array_mut().unwrap().push(owner);
+    server.put(ROUTE, route);
+    let tools = &reconciler.tools;
+    tools.stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
+    server.answers("PATCH", "?fieldManager=helm", Manner::Refused(500));
+    let order = Order::of(&rollout, &seen);
+    let done = execute(tools, &order, &[Effect::LeaveRoutes]).await;
+    assert!(matches!(done[0].result, Ok(true)), "{:?}", done[0].result);
+    let asked = format!("PATCH {ROUTE}");
+    assert_eq!(patches(&server)[..2], [asked.clone(), asked], "first in the owner's name");
+    let hosts = server.object(ROUTE).unwrap()["spec"]["http"][0]["route"].to_string();
+    assert!(!hosts.contains("web-candidate"), "{hosts}");
 }

@@ -23,7 +23,7 @@ use server::Server;
 
 /// One that always leads, on these caches and this server.
 fn reconciler(server: &Server, stores: Stores, pokes: Pokes, config: Config) -> Reconciler {
-    let access = Arc::new(Access::new(server.client(), Duration::from_secs(5)));
+    let access = Arc::new(Access::new(server.client(), Duration::from_secs(1)));
     let (events, _) = Events::start(Arc::clone(&access), "teal".into(), Counter::default());
     Reconciler {
         tools: Tools { access, stores: Arc::new(stores), config: Arc::new(config) },

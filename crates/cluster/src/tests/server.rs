@@ -25,6 +25,20 @@ struct State {
     version: u64,
     /// Methods and paths, in order.
     requests: Vec<String>,
+    manners: Vec<(&'static str, &'static str, Manner)>,
+}
+
+/// How a request is answered that isn't answered as it should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Manner {
+    /// It is not carried out, and has no answer.
+    Held,
+    /// It is not carried out, and its answer is this one.
+    Refused(u16),
+    /// It is carried out, and its answer is this one.
+    Lost(u16),
+    /// The same without any answer.
+    Unheard,
 }
 
 impl Server {
@@ -42,6 +56,16 @@ impl Server {
         self.change(|state| state.requests.clone())
     }
 
+    /// From now on, requests of this method whose paths end so, or that have this parameter after a `?`.
+    pub(super) fn answers(&self, method: &'static str, end: &'static str, manner: Manner) {
+        self.change(|state| state.manners.push((method, end, manner)));
+    }
+
+    /// Answers all as it should again.
+    pub(super) fn mend(&self) {
+        self.change(|state| state.manners.clear());
+    }
+
     pub(super) fn client(&self) -> Client {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -53,7 +77,21 @@ impl Server {
                 let query = parts.uri.query().unwrap_or_default().to_owned();
                 let path = parts.uri.path().to_owned();
                 let method = parts.method.as_str().to_owned();
-                Ok::<_, Infallible>(server.change(|state| state.answer(&method, &path, &query, sent)))
+                let (answer, manner) = server.change(|state| {
+                    let manner = state.manner(&method, &path, &query);
+                    if matches!(manner, Some(Manner::Held | Manner::Refused(_))) {
+                        state.requests.push(format!("{method} {path}"));
+                        return (None, manner);
+                    }
+                    (Some(state.answer(&method, &path, &query, sent)), manner)
+                });
+                match (answer, manner) {
+                    (Some(answer), None) => Ok::<_, Infallible>(answer),
+                    (_, Some(Manner::Lost(code) | Manner::Refused(code))) => {
+                        Ok(refusal(code, "InternalError"))
+                    }
+                    _ => std::future::pending().await,
+                }
             }
         });
         Client::new(service, "shop")
@@ -76,6 +114,15 @@ impl State {
         object
     }
 
+    fn manner(&self, method: &str, path: &str, query: &str) -> Option<Manner> {
+        let asks = |end: &str| match end.strip_prefix('?') {
+            Some(parameter) => query.split('&').any(|found| found == parameter),
+            None => path.ends_with(end),
+        };
+        let is = |(of, end, _): &&(&str, &str, Manner)| *of == method && asks(end);
+        self.manners.iter().find(is).map(|(.., manner)| *manner)
+    }
+
     fn answer(&mut self, method: &str, path: &str, query: &str, sent: Value) -> Answer {
         if query.contains("watch=true") {
             return Response::new(StreamBody::new(futures::stream::pending()).boxed_unsync());
@@ -90,6 +137,7 @@ impl State {
                 let name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 whole(201, &self.keep(&format!("{of}/{name}"), sent))
             }
+            ("PATCH", None) if sent["kind"].is_string() => whole(201, &self.keep(of, sent)),
             (_, None) => refusal(404, "NotFound"),
             ("GET", Some(object)) => whole(200, &object),
             (_, Some(mut object)) => {
@@ -97,7 +145,14 @@ impl State {
                 if !meant.is_null() && *meant != object["metadata"]["resourceVersion"] {
                     return refusal(409, "Conflict");
                 }
-                json_patch::merge(&mut object, &sent);
+                if sent.is_array() {
+                    let patch: json_patch::Patch = serde_json::from_value(sent).expect("a patch");
+                    if json_patch::patch(&mut object, &patch.0).is_err() {
+                        return refusal(422, "Invalid");
+                    }
+                } else {
+                    json_patch::merge(&mut object, &sent);
+                }
                 whole(200, &self.keep(of, object))
             }
         }

@@ -216,3 +216,26 @@ async fn delete_all_opts_in_to_going_with_the_rollout_and_can_be_taken_back() {
     assert_eq!(bench.exists("deployments", "web-blue").await, Some(true));
     bench.end().await;
 }
+
+/// A Service of one of the names that is somebody else's stays when the Rollout that may take its own along goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn delete_all_takes_no_service_of_somebody_else() {
+    let mut bench = Bench::installed("notours").await;
+    bench.pause_teal().await;
+    bench.delete("services", "web").await;
+    let theirs = serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}});
+    bench.create("services", "somebody", theirs).await;
+    bench.resume_teal();
+    let mut rollout = objects::rollout("1");
+    rollout["spec"]["onDelete"] = serde_json::json!("DeleteAll");
+    bench.apply(&rollout).await;
+    bench.until("its own go along", async || goes_along(&bench, "services", "web-candidate").await).await;
+    bench.quiet().await;
+    assert!(!goes_along(&bench, "services", "web").await);
+    bench.delete("rollouts", "web").await;
+    bench.until("gone", async || bench.exists("services", "web-candidate").await == Some(false)).await;
+    assert_eq!(bench.exists("services", "web").await, Some(true));
+    bench.end().await;
+}

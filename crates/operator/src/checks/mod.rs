@@ -219,3 +219,53 @@ fn millis(time: i64) -> u64 {
 fn until(at: u64) -> Duration {
     Duration::from_millis(at.saturating_sub(millis(now().0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use teal_cluster::{Question, Subject};
+    use teal_measure::{Bounds, Sources};
+    use teal_plan::snapshot::Standing;
+
+    use super::*;
+
+    fn questions() -> Questions {
+        let spec = serde_json::json!({
+            "release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]},
+            "checks": [{"name": "errors", "query": "up", "threshold": {"max": "1%"}}],
+        });
+        let filled = teal_api::defaults::filled(&serde_json::from_value(spec).unwrap()).unwrap();
+        let question = Question {
+            check: filled.checks[0].clone(),
+            min: None,
+            max: Some("1%".into()),
+            attempt: "r2-00000000#1".into(),
+            place: None,
+        };
+        let (namespace, name) = ("shop".into(), "web".into());
+        Questions { uid: "1".into(), namespace, name, checks: vec![question], subject: Subject::default() }
+    }
+
+    fn standing(checks: &Checks) -> Vec<Standing> {
+        checks.standing("1").into_iter().map(|(_, seen)| seen.standing).collect()
+    }
+
+    #[test]
+    fn of_a_rollout_that_is_let_go_nothing_is_asked_and_nothing_known() {
+        let measurer = Arc::new(Measurer::new(Sources::default(), Bounds::default()));
+        let checks = Checks::new(measurer, Poker::unheard());
+        checks.ask(questions());
+        assert!(checks.next().is_some());
+        let key = Key { rollout: "1".into(), check: "errors".into() };
+        let sample = |value| Sample { at_ms: millis(now().0), outcome: Outcome::from_value(value) };
+        checks.fold(Answer { key: key.clone(), sample: sample(0.5) });
+        assert_eq!(standing(&checks), [Standing::Fail]);
+
+        checks.forget("1");
+        assert_eq!((checks.next(), standing(&checks)), (None, vec![]));
+        checks.fold(Answer { key, sample: sample(0.5) });
+        assert_eq!(standing(&checks), [], "an answer that comes late is nobody's");
+
+        checks.ask(questions());
+        assert_eq!(standing(&checks), [Standing::Pending], "what was seen before another led is no evidence");
+    }
+}

@@ -91,6 +91,14 @@ fn rule_19_an_owner_that_updates_gets_its_claim_with_the_restoring_request() {
     assert_eq!(restorer(&retaken, &updated, "teal"), None, "somebody has claimed it meanwhile");
     let alone = owned(&json!([helm("Update", &["hosts", "http"])]));
     assert_eq!(restorer(&alone, &updated, "teal"), None, "nothing is Teal's");
+    for forged in ["x".repeat(129), "teal\nroot".into(), String::new(), "nobody".into()] {
+        let owner = HttpOwner { manager: forged.clone(), ..updated.owners[0].clone() };
+        let record = Saved { owners: vec![owner], ..Saved::default() };
+        let mut listed = helm("Update", &["hosts"]);
+        listed["manager"] = json!(if forged == "nobody" { "somebody" } else { forged.as_str() });
+        let there = owned(&json!([listed, teal()]));
+        assert_eq!(restorer(&there, &record, "teal"), None, "{forged:?} is no name of a writer");
+    }
     let older =
         HttpOwner { api_version: Some("networking.istio.io/v1beta1".into()), ..updated.owners[0].clone() };
     let older = Saved { owners: vec![older], ..Saved::default() };

@@ -126,6 +126,28 @@ async fn a_saved_route_that_can_not_be_read() {
     bench.end().await;
 }
 
+/// In whose name routes are given back is read from the record of their owner, which anyone may write: a name that no
+/// request can have must not keep them from going back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_saved_owner_that_nobody_can_be() {
+    let bench = Bench::installed("owner").await;
+    let owner = bench.route_spec().await;
+    bench.apply(&crate::bench::objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let key = key(&bench, "saved").await;
+    let route = bench.value("virtualservices", "web").await;
+    let text = route["metadata"]["annotations"][&key].as_str().expect("a record").to_owned();
+    let mut saved: Value = serde_json::from_str(&text).expect("JSON");
+    saved["owners"] =
+        json!([{"manager": "x".repeat(200), "operation": "Update", "apiVersion": route["apiVersion"]}]);
+    annotate(&bench, "virtualservices", &key, &json!(saved.to_string())).await;
+    bench.decide("Approve").await;
+    bench.completes("web").await;
+    assert_eq!(bench.route_spec().await, owner);
+    bench.end().await;
+}
+
 /// The planner's record in the status is free form, so the API server takes anything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]

@@ -75,3 +75,48 @@ async fn a_job_of_another_rollout() {
     };
     an_object_of_another_rollout("othersjob", "Job", &job("migrate"), &job("web-migrate")).await;
 }
+
+/// A request whose body and answer are text, since no object of this client can hold them.
+async fn send(bench: &Bench, method: &str, path: &str, kind: &str, body: String) -> String {
+    let uri = path.replace("{}", bench.namespace());
+    let request = http::Request::builder().method(method).uri(uri).header("content-type", kind);
+    let request = request.body(body.into_bytes()).expect("a request");
+    bench.client().request_text(request).await.expect("taken")
+}
+
+/// A manifest nested deeper than a parser goes, and a time of another manager that no calendar has: the API server takes
+/// both, and a Teal that starts afterwards must read the lists that they are in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn objects_that_can_not_be_read() {
+    const ROLLOUTS: &str = "/apis/teal.dev/v1alpha1/namespaces/{}/rollouts";
+    let mut bench = Bench::start("unread").await;
+    bench.pause_teal().await;
+    bench.apply_route().await;
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(130), "}".repeat(130));
+    let mut rollout = other();
+    let manifest =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deep"}, "data": "DEEP"});
+    rollout["spec"]["release"]["manifests"].as_array_mut().expect("a list").push(manifest);
+    let text = rollout.to_string().replace("\"DEEP\"", &deep);
+    send(&bench, "POST", ROLLOUTS, "application/json", text).await;
+    let odd = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "odd"},
+        "spec": {"selector": {"app": "odd"}, "ports": [{"port": 80}]}});
+    bench.create("services", "somebody", odd).await;
+    let time =
+        json!([{"op": "replace", "path": "/metadata/managedFields/0/time", "value": "9999-12-31T23:59:59Z"}]);
+    let service = "/api/v1/namespaces/{}/services/odd";
+    send(&bench, "PATCH", service, "application/json-patch+json", time.to_string()).await;
+    bench.resume_teal();
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench
+        .until("told what is wrong with the other one", async || {
+            let path = format!("{ROLLOUTS}/other");
+            let found = send(&bench, "GET", &path, "application/json", String::new()).await;
+            found.contains("ReleaseInvalid") && found.contains("(ConfigMap deep) is nested 131 levels deep")
+        })
+        .await;
+    bench.quiet().await;
+    bench.end().await;
+}
