@@ -191,11 +191,10 @@ impl Draft {
         }
     }
 
-    /// Removes the record.
-    pub(crate) fn forget(&mut self, object: &Value, stamp: &Stamp) {
-        let key = Saved::annotation(&stamp.rollout);
-        if crate::object::map(object, "/metadata/annotations").is_some_and(|map| map.contains_key(&key)) {
-            self.remove(Path::annotation(&key));
+    /// Removes a record.
+    pub(crate) fn forget(&mut self, object: &Value, key: &str) {
+        if crate::object::map(object, "/metadata/annotations").is_some_and(|map| map.contains_key(key)) {
+            self.remove(Path::annotation(key));
         }
     }
 }

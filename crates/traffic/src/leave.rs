@@ -23,7 +23,9 @@ pub struct Restoration {
 /// that an owner's manifest that itself names the candidate is harmless.
 pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Restoration, Refusal> {
     let set = survey(virtual_service, scope)?;
-    let saved = Saved::of(virtual_service, &stamp.rollout).unwrap_or_default();
+    let earlier = Saved::left_behind(virtual_service, &stamp.rollout, scope.services);
+    let known = Saved::of(virtual_service, &stamp.rollout);
+    let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
     let mut draft = Draft::default();
     let mut exact = true;
     for route in &set.routes {
@@ -34,7 +36,10 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
         }
         draft.append(edits);
     }
-    draft.forget(virtual_service, stamp);
+    draft.forget(virtual_service, &Saved::annotation(&stamp.rollout));
+    if let Some((key, _)) = earlier {
+        draft.forget(virtual_service, &key);
+    }
     if !draft.changes_nothing() {
         draft.stamp_if_newer(virtual_service, stamp);
     }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::object::{annotation, list, text};
+use crate::object::{annotation, list, map, text};
 use crate::read::http;
-use crate::{HttpOwner, Pair, Route};
+use crate::{HttpOwner, Pair, RoleService, Route};
 
 /// Prefix of the annotation; the Rollout's uid follows.
 pub const SAVED_PREFIX: &str = "saved.teal.dev/";
@@ -60,6 +60,31 @@ impl Saved {
     /// The record on an object. A malformed one reads as lost: [`crate::leave`] then goes by the form of the route.
     pub fn of(object: &Value, rollout: &str) -> Option<Self> {
         serde_json::from_str(annotation(object, &Self::annotation(rollout))?).ok()
+    }
+
+    /// Whether a rollout of these Services has begun to edit an object and not given it back: then a candidate in its routes
+    /// need not be its owner's. A record that can't be read still says so, and one of a Rollout that is gone does.
+    pub fn is_on(object: &Value, rollout: &str, services: &[RoleService]) -> bool {
+        annotation(object, &Self::annotation(rollout)).is_some()
+            || Self::left_behind(object, rollout, services).is_some()
+    }
+
+    /// The record of an earlier Rollout of the same Services, and the annotation that it stands in. Another one's Services
+    /// are its own, and so are its records.
+    pub(crate) fn left_behind(
+        object: &Value,
+        rollout: &str,
+        services: &[RoleService],
+    ) -> Option<(String, Self)> {
+        let own = Self::annotation(rollout);
+        let ours = |saved: &SavedRoute| services.iter().any(|service| service.name == saved.service);
+        let notes = map(object, "/metadata/annotations").into_iter().flatten();
+        let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX) && **key != own);
+        let mut read = records.filter_map(|(key, text)| {
+            let saved: Self = serde_json::from_str(text.as_str()?).ok()?;
+            Some((key.clone(), saved))
+        });
+        read.find(|(_, saved)| !saved.routes.is_empty() && saved.routes.iter().all(ours))
     }
 
     /// Its text for the annotation.

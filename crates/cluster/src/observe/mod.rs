@@ -39,7 +39,7 @@ use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
 pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
-pub(crate) use routes::{RouteSeen, selectors};
+pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use settings::TRAFFIC;
 
 /// Everything that a look is made from.

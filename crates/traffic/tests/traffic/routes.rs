@@ -435,3 +435,23 @@ fn nothing_changed_means_no_request() {
     assert_eq!(lower(&plain(), &world.scope(), &stamp(99)).unwrap(), None);
     assert_eq!(leave(&plain(), &world.scope(), &stamp(99)).unwrap().patch, None);
 }
+
+/// A Rollout that is made anew has another uid, and finds what its predecessor had begun.
+#[test]
+fn the_record_of_an_earlier_rollout_of_the_same_services_is_used_and_removed() {
+    let world = World::web();
+    let owner = virtual_service("[{name: primary, route: [{destination: {host: web}, weight: 100}]}]");
+    let mut now = entered(&world, &owner);
+    let notes = now["metadata"]["annotations"].as_object_mut().unwrap();
+    let record = notes.remove("saved.teal.dev/uid-1").unwrap();
+    notes.insert("saved.teal.dev/uid-0".into(), record);
+    assert!(Saved::is_on(&now, "uid-1", &world.services));
+    let other = [RoleService::new("shop", "api")];
+    assert!(!Saved::is_on(&now, "uid-1", &other), "another one's Services");
+    assert!(Saved::is_on(&now, "uid-0", &other), "the annotation is its own");
+    let restoration = leave(&now, &world.scope(), &stamp(3)).unwrap();
+    assert!(restoration.exact);
+    let end = left(&world, &now);
+    assert_eq!(end["spec"], owner["spec"]);
+    assert!(!Saved::is_on(&end, "uid-1", &world.services));
+}

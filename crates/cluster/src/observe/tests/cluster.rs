@@ -351,6 +351,25 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
     }
 
+    /// The route as its owner wrote it, on which Teal has noted nothing, or on which a record stands.
+    pub(super) fn own_route(&mut self, destinations: &Value, record: Option<(&str, &str)>) {
+        self.route(destinations, "owner");
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["annotations"] = json!({"team": "shop"});
+        if let Some((uid, text)) = record {
+            object["metadata"]["annotations"][format!("saved.teal.dev/{uid}")] = json!(text);
+        }
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
+    /// The candidate's role selects the candidate.
+    pub(super) fn point_candidate(&mut self) {
+        let slot = self.slot(Color::Green);
+        self.service("web-candidate", "candidate", slot);
+    }
+
     /// An object around the routes, in any namespace.
     pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
         let version = self.next();

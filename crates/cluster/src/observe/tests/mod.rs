@@ -182,6 +182,36 @@ fn routes_are_entered_weighed_and_reset() {
     }
 }
 
+/// Weights between two names of the same pods mean nothing, so the bytes are kept, whoever wrote them back a moment ago.
+#[test]
+fn a_candidate_in_the_owners_own_words_is_the_owners_form_while_both_roles_are_the_same_pods() {
+    let split = |live: u8| {
+        json!([{"destination": {"host": "web"}, "weight": live},
+            {"destination": {"host": "web-candidate"}, "weight": 100 - live}])
+    };
+    let of = |service: &str| json!({"routes": [{"route": "name:primary", "service": service}]}).to_string();
+    let (ours, others) = (of("web"), of("api"));
+    for (record, form) in [
+        (None, Form::Owner),
+        (Some(("another", others.as_str())), Form::Owner),
+        (Some(("another", ours.as_str())), Form::Entered(10)),
+        (Some(("1234-5678", ours.as_str())), Form::Entered(10)),
+        (Some(("1234-5678", "no record")), Form::Entered(10)),
+    ] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.own_route(&split(90), record);
+        let seen = hand.look(0);
+        assert_eq!(seen.snapshot.world.routes.form, form, "{record:?}");
+        let shown = if form == Form::Owner { 0 } else { 10 };
+        assert!(seen.routes.iter().all(|route| route.weight == shown), "{:?}", seen.routes);
+        hand.start_candidate(10);
+        assert_eq!(hand.look(0).snapshot.world.routes.form, form, "not begun: it is to be entered first");
+        hand.point_candidate();
+        assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Entered(10), "{record:?}");
+    }
+}
+
 #[test]
 fn a_service_that_goes_with_the_rollout_or_stays_against_the_spec_is_seen() {
     let mut hand = Hand::new();
