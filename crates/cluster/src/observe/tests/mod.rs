@@ -356,6 +356,20 @@ fn rule_9_a_rule_in_the_namespace_of_a_gateway_is_refused_and_one_of_strangers_t
     );
 }
 
+/// The usual layout: the `Gateway` beside the Service, its pods in the root namespace, which no object of ours names.
+#[test]
+fn rule_9_a_rule_that_the_root_namespace_keeps_to_itself_is_refused_wherever_the_gateway_lies() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.gateways(&json!(["shop/public"]));
+    let spec = json!({"host": "web.shop.svc.cluster.local", "exportTo": ["."], "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    hand.around(kinds::DESTINATION_RULE, "istio-system", &spec);
+    let obstacles = hand.look(0).snapshot.world.obstacles;
+    let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+    assert_eq!(found, [("DestinationRuleUnsupported", Stops::Rollout)], "{obstacles:?}");
+    assert!(obstacles[0].message.starts_with("DestinationRule istio-system/theirs"), "{obstacles:?}");
+}
+
 #[test]
 fn rule_12_routes_of_other_namespaces_that_lead_here_are_told() {
     let spec = json!({"http": [{"route": [{"destination": {"host": "web.shop.svc.cluster.local"}}]}]});
