@@ -4,6 +4,7 @@ mod missing;
 
 use serde_json::Value;
 
+use crate::draft::MOST_OPERATIONS;
 use crate::object::list;
 use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector};
 
@@ -55,7 +56,18 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
     if routes.is_empty() {
         return Err(reader.nothing());
     }
-    Ok(RouteSet { object: reader.object, routes })
+    let set = RouteSet { object: reader.object, routes };
+    if operations(&set) > MOST_OPERATIONS {
+        return Err(Refusal::TooManyRoutes { object: set.object.boxed(), routes: set.routes.len() });
+    }
+    Ok(set)
+}
+
+/// The most that any of our requests needs: tests of a name and of a list, and two writes for each Service; and what is
+/// noted on the object, with a test of its version.
+fn operations(set: &RouteSet) -> usize {
+    let of = |route: &Route| usize::from(route.name.is_some()) + 1 + 2 * route.pairs.len();
+    set.routes.iter().map(of).sum::<usize>() + 5
 }
 
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.

@@ -108,6 +108,18 @@ pub enum Refusal {
         /// Their sum.
         sum: i64,
     },
+    /// More routes than one request can write.
+    #[error(
+        "{object}: {routes} of its routes in spec.http lead to the Services of this Rollout, more than one request to the \
+             API server can change: name those that are to be moved in steps in \
+             spec.traffic.virtualServices[].routes, or divide it into several VirtualServices"
+    )]
+    TooManyRoutes {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// How many.
+        routes: usize,
+    },
     /// A field of the wrong shape.
     #[error("{object}: {field} must be {expected}: correct it, the rollout goes on by itself")]
     Malformed {
@@ -193,6 +205,7 @@ impl Refusal {
             Self::RouteNotFound { .. } | Self::NoDestination { .. } => "RouteNotFound",
             Self::RouteAmbiguous { .. }
             | Self::NotForwarding { .. }
+            | Self::TooManyRoutes { .. }
             | Self::TwoDestinations { .. }
             | Self::Subset { .. } => "RouteUnsupported",
             Self::WeightsNotHundred { .. } => "WeightsInvalid",

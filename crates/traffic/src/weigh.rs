@@ -4,7 +4,7 @@
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, MOST_OPERATIONS};
 use crate::read::{pairs, read, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Scope, Stamp};
 
@@ -49,17 +49,24 @@ pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
 }
 
 /// Where any candidate has weight, writes 0 to all, also where 0 was read: the guard does without the weights, so what
-/// was read may be old.
+/// was read may be old. Those that have weight come first, and what no request has room for is left to the next.
 fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Patch> {
-    if pairs(set).all(|(route, pair)| pair.candidate.is_none() || is_at(route, pair, 0)) {
+    let weighted =
+        |route: &Route| route.pairs.iter().any(|pair| pair.candidate.is_some() && !is_at(route, pair, 0));
+    let named = |route: &&Route| route.pairs.iter().any(|pair| pair.candidate.is_some());
+    let (first, then): (Vec<&Route>, Vec<&Route>) =
+        set.routes.iter().filter(named).partition(|route| weighted(route));
+    if first.is_empty() {
         return None;
     }
     let mut draft = Draft::default();
-    for route in set.routes.iter().filter(|route| route.pairs.iter().any(|pair| pair.candidate.is_some())) {
-        draft.guard_destinations(virtual_service, route);
-        for pair in &route.pairs {
-            weigh(&mut draft, route, pair, 0);
+    for route in first.into_iter().chain(then) {
+        let mut taken = Draft::default();
+        taken.take_all(virtual_service, route);
+        if draft.len() + taken.len() >= MOST_OPERATIONS {
+            break;
         }
+        draft.append(taken);
     }
     draft.stamp_if_newer(virtual_service, stamp);
     draft.finish()
