@@ -28,7 +28,9 @@ mod service;
 mod share;
 mod weigh;
 
-pub use callers::{DATAPLANE_MODE, USE_WAYPOINT, exported_to, gateway_namespaces, holds_in_mesh};
+pub use callers::{
+    DATAPLANE_MODE, USE_WAYPOINT, delegates, exported_to, gateway_namespaces, holds_in_mesh, is_delegate,
+};
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;

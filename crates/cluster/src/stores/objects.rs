@@ -34,6 +34,8 @@ pub(crate) struct JsonView {
     malformed: Texts,
     /// Hosts that routes lead to, that a rule is for, or that proxies may see.
     hosts: Box<[Box<str>]>,
+    /// VirtualServices that this one delegates to.
+    delegates: Box<[ObjectId]>,
     /// Of everything whose change matters to somebody.
     mark: u64,
     text: Box<str>,
@@ -60,6 +62,7 @@ impl JsonView {
             epochs: epochs(&value),
             malformed: malformed(&value),
             hosts: hosts(&value),
+            delegates: teal_traffic::delegates(&value).map(|(of, name)| ObjectId::new(of, name)).collect(),
             mark: mark(&value),
             text: value.to_string().into(),
         })
@@ -117,6 +120,11 @@ impl JsonView {
             host.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.hosts.iter().any(|host| is(host))
+    }
+
+    /// Whether it delegates to a VirtualService.
+    pub(crate) fn delegates_to(&self, id: &ObjectId) -> bool {
+        self.delegates.contains(id)
     }
 
     /// Its namespace.
@@ -252,7 +260,8 @@ impl View for JsonView {
     fn same(&self, other: &Self) -> bool {
         self.uid == other.uid && self.mark == other.mark
     }
-    /// Services that its hosts name in full; the candidate's counts as that of its Service.
+    /// Services that its hosts name in full, of which the candidate's counts as that of its Service, and VirtualServices that
+    /// it delegates to.
     fn refers(&self) -> Vec<ObjectId> {
         let read = |host: &str| {
             let (name, rest) = host.split_once('.')?;
@@ -260,7 +269,8 @@ impl View for JsonView {
             let name = name.strip_suffix("-candidate").unwrap_or(name);
             Some(ObjectId::new(namespace, name))
         };
-        self.hosts().filter_map(read).filter(|id| id.namespace != self.id.namespace).collect()
+        let all = self.hosts().filter_map(read).chain(self.delegates.iter().cloned());
+        all.filter(|id| id.namespace != self.id.namespace).collect()
     }
 }
 

@@ -407,6 +407,15 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
+    /// Others delegate to the route, which has no hosts of its own.
+    pub(super) fn delegate(&mut self) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["spec"].as_object_mut().expect("a spec").remove("hosts");
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
     /// Routes are written against what other hands left there.
     pub(super) fn corrects(&mut self, at: i64) {
         self.memory.corrections.tried(Time(at));

@@ -356,6 +356,26 @@ fn rule_9_a_rule_in_the_namespace_of_a_gateway_is_refused_and_one_of_strangers_t
     );
 }
 
+/// A delegate has no gateways; its callers come through those of its root.
+#[test]
+fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
+    for (root, namespace) in [("shop", "edge"), ("front", "edge"), ("front", "front")] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.delegate();
+        let gateway = if namespace == root { json!(["public"]) } else { json!(["edge/public"]) };
+        let spec = json!({"hosts": ["x.example"], "gateways": gateway,
+            "http": [{"delegate": {"name": "web", "namespace": "shop"}}]});
+        hand.around(kinds::VIRTUAL_SERVICE, root, &spec);
+        let spec =
+            json!({"host": "web.shop.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+        hand.around(kinds::DESTINATION_RULE, namespace, &spec);
+        let obstacles = hand.look(0).snapshot.world.obstacles;
+        let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+        assert_eq!(found, [("DestinationRuleUnsupported", Stops::Rollout)], "{root}: {obstacles:?}");
+    }
+}
+
 /// The usual layout: the `Gateway` beside the Service, its pods in the root namespace, which no object of ours names.
 #[test]
 fn rule_9_a_rule_that_the_root_namespace_keeps_to_itself_is_refused_wherever_the_gateway_lies() {
