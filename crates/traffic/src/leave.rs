@@ -4,7 +4,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::draft::{Draft, Path};
-use crate::read::survey;
+use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
 /// What [`leave`] does.
@@ -96,7 +96,7 @@ fn original(total: i64, record: Option<&SavedRoute>, sole: bool) -> Original {
     let implied = if sole { 100 } else { 0 };
     if let Some(record) = record {
         let candidate = record.candidate.and_then(|saved| saved.weight);
-        if record.live.unwrap_or(implied) + candidate.unwrap_or(0) == total {
+        if said(record.live, sole).unwrap_or(implied) + candidate.unwrap_or(0) == total {
             return Original { live: record.live, candidate, exact: true };
         }
     }

@@ -50,7 +50,7 @@ pub use read::{RouteSet, Scope, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
-pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight};
+pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
 pub use service::{
     AT_ONCE, Direction, SWITCH, may_switch, overlap_problem, port_changes, repoint, service_problem,
 };

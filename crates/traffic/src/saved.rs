@@ -8,11 +8,40 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::object::{annotation, list, map, text};
-use crate::read::http;
-use crate::{HttpOwner, Pair, RoleService, Route};
+use crate::read::{http, pairs};
+use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
 
 /// Prefix of the annotation; the Rollout's uid follows.
 pub const SAVED_PREFIX: &str = "saved.teal.dev/";
+
+/// How large all annotations of an object may be together, keys and values.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// Refuses routes of which the record would have no room among the annotations that are there. `besides` is the size of
+/// annotations that were taken out of the object on its way here.
+pub fn record_fits(
+    virtual_service: &Value,
+    set: &RouteSet,
+    rollout: &str,
+    besides: usize,
+) -> Result<(), Refusal> {
+    if annotation(virtual_service, &Saved::annotation(rollout)).is_some() {
+        return Ok(());
+    }
+    let notes = map(virtual_service, "/metadata/annotations").into_iter().flatten();
+    let there: usize = notes.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    // The names of fields, the owner's two weights, and a digest where there is no name.
+    let entry = |route: &Route, pair: &Pair| {
+        100 + route.name.as_ref().map_or(0, String::len) + pair.service.name.len()
+    };
+    let record: usize = pairs(set).map(|(route, pair)| entry(route, pair)).sum();
+    // The epoch, and the names of field managers.
+    let bytes = besides + there + record + 2_000;
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Refusal::RecordTooLarge { object: set.object.boxed(), bytes })
+}
 
 /// The record of one `VirtualService`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
-use teal_traffic::{RoleService, RouteSelector, Saved, Scope, read};
+use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, read, record_fits};
 
 use super::{Facts, Names, obstacle};
 use crate::memory::Memory;
@@ -142,12 +142,18 @@ fn one(
                 let (object, route) = (entry.name.clone(), route.name.clone());
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
+            let room = record_fits(&value, &set, &facts.names.uid, view.stripped());
+            routes.obstacles.extend(room.err().map(|refusal| refused(&refusal)));
         }
         Err(refusal) => {
             forms.broken = true;
-            routes.obstacles.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+            routes.obstacles.push(refused(&refusal));
         }
     }
+}
+
+fn refused(refusal: &Refusal) -> Obstacle {
+    obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)
 }
 
 fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {

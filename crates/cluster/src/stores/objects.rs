@@ -36,6 +36,8 @@ pub(crate) struct JsonView {
     hosts: Box<[Box<str>]>,
     /// VirtualServices that this one delegates to.
     delegates: Box<[ObjectId]>,
+    /// Size of what was taken out of the annotations, which share one limit.
+    stripped: usize,
     /// Of everything whose change matters to somebody.
     mark: u64,
     text: Box<str>,
@@ -49,6 +51,7 @@ impl JsonView {
         fields.remove("status");
         fields.entry("apiVersion").or_insert_with(|| json!(api_version));
         fields.entry("kind").or_insert_with(|| json!(kind));
+        let stripped = last_applied(&value);
         slim(&mut value);
         let own = |name: &str| name.starts_with(label::PREFIX);
         Some(Self {
@@ -63,6 +66,7 @@ impl JsonView {
             malformed: malformed(&value),
             hosts: hosts(&value),
             delegates: teal_traffic::delegates(&value).map(|(of, name)| ObjectId::new(of, name)).collect(),
+            stripped,
             mark: mark(&value),
             text: value.to_string().into(),
         })
@@ -71,6 +75,11 @@ impl JsonView {
     /// The object, without its status, and with only that of `managedFields` that says who wrote routes.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Size of annotations that the object has and [`Self::value`] lacks.
+    pub(crate) const fn stripped(&self) -> usize {
+        self.stripped
     }
 
     /// `metadata.generation`: counts changes of the spec.
@@ -217,6 +226,13 @@ fn mark(value: &Value) -> u64 {
     hasher.finish()
 }
 
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+fn last_applied(value: &Value) -> usize {
+    let text = value.pointer("/metadata/annotations").and_then(|notes| notes.get(LAST_APPLIED)?.as_str());
+    text.map_or(0, |text| LAST_APPLIED.len() + text.len())
+}
+
 /// Takes out what is large and not read.
 fn slim(value: &mut Value) {
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
@@ -224,7 +240,7 @@ fn slim(value: &mut Value) {
         entries.iter_mut().for_each(slim_entry);
     }
     if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        notes.remove("kubectl.kubernetes.io/last-applied-configuration");
+        notes.remove(LAST_APPLIED);
     }
 }
 

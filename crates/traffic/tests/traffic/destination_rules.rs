@@ -250,40 +250,30 @@ fn rules() -> impl Strategy<Value = Vec<Value>> {
         "*.shop.svc.cluster.local",
     ];
     let exports = [
-        json!(null),
-        json!(["*"]),
-        json!(["."]),
-        json!(["front"]),
-        json!(["istio-system"]),
-        json!([".", "front"]),
+        "",
+        "exportTo: ['*']",
+        "exportTo: ['.']",
+        "exportTo: [front]",
+        "exportTo: [istio-system]",
+        "exportTo: ['.', front]",
     ];
     let one = (
         select(NAMESPACES.to_vec()),
         select(hosts.to_vec()),
         select(exports.to_vec()),
-        proptest::option::weighted(0.2, Just(json!({"matchLabels": {"istio": "ingressgateway"}}))),
-        select(vec![None, Some("DISABLE"), Some("SIMPLE")]),
+        select(vec!["", "", "", "workloadSelector: {matchLabels: {istio: ingressgateway}}"]),
+        select(vec!["", "trafficPolicy: {tls: {mode: DISABLE}}", "trafficPolicy: {tls: {mode: SIMPLE}}"]),
     );
-    proptest::collection::vec(one, 1..5).prop_map(|rules| {
-        let rules = rules.into_iter().enumerate();
-        let rule = |(index, (namespace, host, to, selector, mode)): (
-            usize,
-            (&str, &str, Value, Option<Value>, Option<&str>),
-        )| {
-            let mut object = rule(namespace, &format!("rule-{index}"), host, "");
-            object["metadata"]["creationTimestamp"] = json!(format!("2026-01-0{}T00:00:00Z", index + 1));
-            if !to.is_null() {
-                object["spec"]["exportTo"] = to;
-            }
-            if let Some(selector) = selector {
-                object["spec"]["workloadSelector"] = selector;
-            }
-            if let Some(mode) = mode {
-                object["spec"]["trafficPolicy"] = json!({"tls": {"mode": mode}});
-            }
-            object
-        };
-        rules.map(rule).collect()
+    let one = one.prop_map(|(namespace, host, to, selector, policy)| {
+        let parts: Vec<&str> = [to, selector, policy].into_iter().filter(|part| !part.is_empty()).collect();
+        rule(namespace, "rule", host, &parts.join(", "))
+    });
+    proptest::collection::vec(one, 1..5).prop_map(|mut rules| {
+        for (index, rule) in rules.iter_mut().enumerate() {
+            rule["metadata"]["name"] = json!(format!("rule-{index}"));
+            rule["metadata"]["creationTimestamp"] = json!(format!("2026-01-0{}T00:00:00Z", index + 1));
+        }
+        rules
     })
 }
 
