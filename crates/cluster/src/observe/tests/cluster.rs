@@ -407,6 +407,30 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
+    /// Teal's copy of the rule around the routes.
+    pub(super) fn copied_rule(&mut self, spec: &Value) {
+        let version = self.next();
+        self.stores.offer_around(
+            kinds::DESTINATION_RULE,
+            &json!({
+                "metadata": {"name": "theirs-candidate", "namespace": "shop", "uid": "copy",
+                    "resourceVersion": version.to_string(), "labels": {label::ROLLOUT_UID: UID},
+                    "annotations": {teal_traffic::COPIED_FROM: "shop/theirs"}},
+                "spec": spec,
+            }),
+        );
+    }
+
+    /// The owner applied the route by `kubectl apply`, which keeps this much of it.
+    pub(super) fn last_applied(&mut self, bytes: usize) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!("x".repeat(bytes));
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
     /// Others delegate to the route, which has no hosts of its own.
     pub(super) fn delegate(&mut self) {
         let version = self.next();

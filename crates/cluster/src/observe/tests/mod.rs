@@ -356,6 +356,39 @@ fn rule_9_a_rule_in_the_namespace_of_a_gateway_is_refused_and_one_of_strangers_t
     );
 }
 
+/// A preview route of the owner's own, beside the one that is managed, gets the candidate as its policy has it.
+#[test]
+fn rule_9_a_copy_is_kept_while_any_route_names_the_candidate_and_goes_with_the_last() {
+    let preview = json!({"http": [{"route": [{"destination": {"host": "web-candidate"}}]}]});
+    let policy = json!({"host": "web", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    let mut hand = Hand::new();
+    hand.install();
+    hand.around(kinds::DESTINATION_RULE, "shop", &policy);
+    assert!(!hand.look(0).rules_outdated, "nobody is sent to it");
+    hand.around(kinds::VIRTUAL_SERVICE, "shop", &preview);
+    assert!(hand.look(0).rules_outdated, "it has no policy yet");
+    hand.copied_rule(&json!({"host": "web-candidate", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}));
+    assert!(!hand.look(0).rules_outdated);
+    hand.around(kinds::VIRTUAL_SERVICE, "shop", &json!({"http": []}));
+    assert!(hand.look(0).rules_outdated, "the last one is gone");
+    hand.start_candidate(10);
+    assert!(!hand.look(0).rules_outdated, "made before the route");
+}
+
+/// What `kubectl apply` keeps is not in the caches, and counts.
+#[test]
+fn routes_of_which_no_record_has_room_stop_the_rollout_before_it_begins() {
+    let mut hand = Hand::new();
+    hand.install();
+    for (size, found) in [(200_000, 0), (261_000, 1)] {
+        hand.own_route(&json!([{"destination": {"host": "web"}}]), None);
+        hand.last_applied(size);
+        let told = told(&mut hand, 0, "RouteUnsupported");
+        assert_eq!(told.len(), found, "{told:?}");
+        assert!(told.iter().all(|told| told.contains("--server-side")), "{told:?}");
+    }
+}
+
 /// A delegate has no gateways; its callers come through those of its root.
 #[test]
 fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
