@@ -143,6 +143,18 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
     }
 }
 
+/// The record of a pair whose own is lost: the candidate was none of its owner's, and the rest is as a person would write
+/// it, without a weight where there is no other.
+pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+    let alone = route.destinations.len() == 2;
+    SavedRoute {
+        route: key(virtual_service, route, pair),
+        service: pair.service.name.clone(),
+        live: Some(route.total(pair)).filter(|_| !alone),
+        candidate: None,
+    }
+}
+
 /// What a route is known by for the length of a rollout. Of several that are alike it is their order that tells them
 /// apart, so that routes put in elsewhere don't matter.
 fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
@@ -150,11 +162,11 @@ fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
     let own = routes.get(route.index);
     let destination = own.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
     let conditions = own.and_then(|value| value.get("match"));
+    // The cheapest first: of thousands of routes each is compared with all before it.
     let alike = |other: &&Value| {
-        let leads = list(other, "/route").iter().any(|entry| entry.get("destination") == destination);
-        let named = text(other, "/name").filter(|name| !name.is_empty());
-        let same = route.name.is_some() || other.get("match") == conditions;
-        leads && same && named == route.name.as_deref()
+        text(other, "/name").filter(|name| !name.is_empty()) == route.name.as_deref()
+            && (route.name.is_some() || other.get("match") == conditions)
+            && list(other, "/route").iter().any(|entry| entry.get("destination") == destination)
     };
     let earlier = routes.iter().take(route.index).filter(alike).count();
     let order = if earlier == 0 { String::new() } else { format!("#{earlier}") };

@@ -5,8 +5,10 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::draft::{Draft, MOST_OPERATIONS};
+use crate::epoch::has_annotations;
 use crate::read::{pairs, read, survey};
-use crate::{Pair, Refusal, Route, RouteSet, Scope, Stamp};
+use crate::saved::lost;
+use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
 
 /// Gives the candidate `percent` of each Service's own weight, rounded down.
 ///
@@ -69,7 +71,24 @@ fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Pat
         draft.append(taken);
     }
     draft.stamp_if_newer(virtual_service, stamp);
+    // Where there are no annotations they can't be made without the version, which this must do without.
+    if has_annotations(virtual_service) {
+        remember_again(&mut draft, virtual_service, set, stamp);
+    }
     draft.finish()
+}
+
+/// Notes anew what was lost while a candidate is Teal's, so that what is left of it at the end isn't taken for its owner's.
+fn remember_again(draft: &mut Draft, virtual_service: &Value, set: &RouteSet, stamp: &Stamp) {
+    let services: Vec<RoleService> = pairs(set).map(|(_, pair)| pair.service.clone()).collect();
+    if Saved::is_on(virtual_service, &stamp.rollout, &services) {
+        return;
+    }
+    let mut saved = Saved::default();
+    for (route, pair) in pairs(set).filter(|(_, pair)| pair.candidate.is_some()) {
+        saved.set(lost(virtual_service, route, pair));
+    }
+    draft.save(virtual_service, stamp, &saved);
 }
 
 /// Raises under the strict guard.
@@ -85,6 +104,7 @@ pub(crate) fn raise(
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
+    remember_again(&mut draft, virtual_service, set, stamp);
     Ok(draft.finish())
 }
 

@@ -468,6 +468,7 @@ fn rule_4_what_can_be_raised_can_be_lowered_however_many_routes_there_are() {
                 {"destination": {"host": "web-candidate"}, "weight": 10}]})
         };
         object["spec"]["http"] = (0..count).map(route).collect();
+        object["metadata"]["annotations"]["saved.teal.dev/uid-1"] = json!("{}");
         object
     };
     let mut most = many(2_498);
@@ -491,5 +492,27 @@ fn rule_4_what_can_be_raised_can_be_lowered_however_many_routes_there_are() {
         apply(&mut more, &back).unwrap();
         requests += 1;
         assert!(requests <= 3, "it does not come to an end");
+    }
+}
+
+/// Somebody took Teal's annotations out. What is left at the end would be taken for the owner's own words.
+#[test]
+fn a_record_that_is_lost_under_way_is_made_anew_by_the_next_write() {
+    let world = World::web();
+    let alone = virtual_service("[{name: primary, route: [{destination: {host: web}}]}]");
+    let beside = virtual_service(
+        "[{name: primary, route: [{destination: {host: other}, weight: 20}, {destination: {host: web}, weight: 80}]}]",
+    );
+    for owner in [alone, beside] {
+        for next in [100, 0] {
+            let mut now = at(&world, &entered(&world, &owner), 10);
+            now["metadata"]["annotations"] = json!({"team": "shop"});
+            now = at(&world, &now, next);
+            assert!(Saved::is_on(&now, "uid-1", &world.services), "{next}");
+            now = at(&world, &now, 0);
+            let restoration = leave(&now, &world.scope(), &stamp(3)).unwrap();
+            assert!(restoration.exact);
+            assert_eq!(left(&world, &now)["spec"], owner["spec"], "{next}");
+        }
     }
 }
