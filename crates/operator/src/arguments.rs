@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chart_passes_flags_that_there_are_and_the_root_namespace_among_them() {
+    fn the_chart_passes_flags_that_there_are_and_the_names_of_the_mesh_among_them() {
         let deployment = include_str!("../../../charts/teal/templates/deployment.yaml");
         let flags: Vec<&str> = deployment
             .lines()
@@ -127,6 +127,8 @@ mod tests {
         for flag in &flags {
             assert!(operator.get_arguments().any(|known| known.get_long() == Some(flag)), "{flag}");
         }
-        assert!(flags.contains(&"mesh-root-namespace"), "mesh.rootNamespace goes nowhere: {flags:?}");
+        for (flag, value) in [("mesh-root-namespace", "rootNamespace"), ("cluster-domain", "clusterDomain")] {
+            assert!(flags.contains(&flag), "mesh.{value} goes nowhere: {flags:?}");
+        }
     }
 }

@@ -134,7 +134,7 @@ pub struct RoutesSeen {
 pub enum Form {
     /// There are none to manage.
     Unrouted,
-    /// Byte for byte as their owner wrote them: all to the live role.
+    /// Byte for byte as their owner wrote them: all to the live role, or also to the candidate's while that selects the same.
     Owner,
     /// All name the candidate role with this weight.
     Entered(u8),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::object::{annotation, list, namespace};
+use crate::object::{annotation, list, namespace, text};
 
 /// Annotation of a Service with the namespaces whose proxies know it.
 pub(crate) const EXPORT_TO: &str = "networking.istio.io/exportTo";
@@ -17,15 +17,35 @@ const SIDECARS: &str = "mesh";
 pub fn gateway_namespaces(virtual_service: &Value) -> Vec<String> {
     let gateways = list(virtual_service, "/spec/gateways").iter().filter_map(Value::as_str);
     let names = gateways.filter(|gateway| *gateway != SIDECARS);
-    let mut found: Vec<String> = names
-        .map(|gateway| match gateway.split_once('/') {
-            Some((of, _)) if of != "." => of.to_owned(),
-            _ => namespace(virtual_service).to_owned(),
-        })
-        .collect();
+    let mut found: Vec<String> =
+        names.map(|gateway| namespace_of(gateway, namespace(virtual_service)).to_owned()).collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// As istiod reads it: `namespace/name`, or by its older way `name.namespace` with or without the rest of a host name, or a
+/// name beside the `VirtualService`.
+fn namespace_of<'a>(gateway: &'a str, own: &'a str) -> &'a str {
+    let written = match gateway.split_once('/') {
+        Some((written, _)) => Some(written),
+        None => gateway.split_once('.').map(|(_, rest)| rest.split('.').next().unwrap_or(rest)),
+    };
+    written.filter(|written| *written != ".").unwrap_or(own)
+}
+
+/// Whether a `VirtualService` has neither hosts nor gateways of its own: those of whoever delegates to it count.
+pub fn is_delegate(virtual_service: &Value) -> bool {
+    list(virtual_service, "/spec/hosts").is_empty()
+}
+
+/// Namespaces and names of those that a `VirtualService` delegates to.
+pub fn delegates(virtual_service: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let own = namespace(virtual_service);
+    list(virtual_service, "/spec/http").iter().filter_map(move |route| {
+        let of = text(route, "/delegate/namespace").filter(|of| !of.is_empty());
+        Some((of.unwrap_or(own), text(route, "/delegate/name")?))
+    })
 }
 
 /// Whether a `VirtualService` holds for sidecars and waypoints, and not for gateways alone.

@@ -55,7 +55,8 @@ pub fn applicable<'a>(
 /// The copies that must exist so that `web-candidate` is treated as `web` is by clients in each of the namespaces.
 ///
 /// `rules` are those of the clients' namespaces, the Service's and the root namespace; Teal's own copies among them are
-/// passed over. `labels` go on the copies. Nothing is returned where a wildcard covers both hosts already.
+/// passed over. `labels` go on the copies. Nothing is returned where a wildcard covers both hosts already. The root
+/// namespace counts as one of clients, since gateways run there whose `Gateway` lies elsewhere.
 pub fn candidate_rules(
     rules: &[Value],
     service: &RoleService,
@@ -67,10 +68,10 @@ pub fn candidate_rules(
         rules.iter().filter(|rule| annotation(rule, COPIED_FROM).is_none()).cloned().collect();
     let mut copies: Vec<Value> = Vec::new();
     let mut clients: Vec<&str> = client_namespaces.iter().map(String::as_str).collect();
-    clients.push(&service.namespace);
+    clients.extend([service.namespace.as_str(), mesh.root_namespace.as_str()]);
     clients.sort_unstable();
     clients.dedup();
-    for client in clients {
+    for client in &clients {
         for rule in to_copy(&foreign, service, client, mesh)? {
             let copy = copy_for_candidate(rule, service, labels);
             if !copies.contains(&copy) {
@@ -79,7 +80,39 @@ pub fn candidate_rules(
         }
     }
     one_origin(&copies, service)?;
-    Ok(copies)
+    let all: Vec<Value> = foreign.iter().chain(&copies).cloned().collect();
+    match copies.first() {
+        Some(copy) => {
+            clients.iter().try_for_each(|client| holds_alike(&all, service, client, mesh, copy))?;
+            Ok(copies)
+        }
+        None => Ok(copies),
+    }
+}
+
+/// A copy that is not seen by all who see its source, or hides another rule from some, would change what they do.
+fn holds_alike(
+    all: &[Value],
+    service: &RoleService,
+    client: &str,
+    mesh: &Mesh,
+    copy: &Value,
+) -> Result<(), Refusal> {
+    let pick = |host: &str| effective(&applicable(all, host, &service.namespace, client, mesh));
+    if same(&pick(&service.live_host(mesh)), &pick(&service.candidate_host(mesh))) {
+        return Ok(());
+    }
+    let (origin, name) =
+        annotation(copy, COPIED_FROM).and_then(|from| from.split_once('/')).unwrap_or_default();
+    let object = ObjectName { kind: "DestinationRule".into(), namespace: origin.into(), name: name.into() };
+    Err(Refusal::DestinationRuleUnsupported {
+        object: object.boxed(),
+        problem: format!(
+            "callers in namespace {client} would not be under a copy of it for {} as they are for {}: give {} one \
+             rule, in namespace {}, with an exportTo that names all its callers, or none",
+            service.candidate, service.name, service.name, service.namespace
+        ),
+    })
 }
 
 /// A rule for the candidate that is equal to `rule` but for host, name and marks. It lies in the Service's namespace.
@@ -134,8 +167,9 @@ fn to_copy<'a>(
             ),
         });
     }
-    let reachable =
-        |rule: &&&Value| namespace(rule) == service.namespace || namespace(rule) == mesh.root_namespace;
+    // What the root namespace keeps to itself is not seen there any more once it lies in another.
+    let moves = |rule: &Value| namespace(rule) == mesh.root_namespace && !exports(rule).contains(&".");
+    let reachable = |rule: &&&Value| namespace(rule) == service.namespace || moves(rule);
     if let Some(private) = live.iter().find(|rule| !reachable(rule)) {
         return Err(Refusal::DestinationRuleUnsupported {
             object: ObjectName::of(private, "DestinationRule")?.boxed(),
@@ -225,7 +259,11 @@ fn most_specific<'a>(rules: &[&'a Value], host: &str, mesh: &Mesh) -> Vec<&'a Va
     rules.iter().copied().filter(|rule| full(rule) == best).collect()
 }
 
+/// A rule for some workloads is never exported, whatever it says.
 fn exports(rule: &Value) -> Vec<&str> {
+    if rule.pointer("/spec/workloadSelector").is_some_and(|selector| !selector.is_null()) {
+        return vec!["."];
+    }
     list(rule, "/spec/exportTo").iter().filter_map(Value::as_str).collect()
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::epoch::has_annotations;
 use crate::object::text;
 use crate::read::http;
-use crate::{ObjectName, Refusal, Role, Route, Saved, Stamp};
+use crate::{ObjectName, Refusal, Route, Saved, Stamp};
 
 /// Path to a field; its parts are escaped where needed.
 #[derive(Debug, Clone)]
@@ -44,11 +44,15 @@ impl Path {
     }
 }
 
-/// Operations in the order in which they apply: the guards first.
+/// How many operations the API server takes in one JSON patch; it answers 413 to more.
+pub(crate) const MOST_OPERATIONS: usize = 10_000;
+
+/// Operations in the order in which they apply: the guards first, and last what must have come out.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     guards: Vec<PatchOperation>,
     edits: Vec<PatchOperation>,
+    results: Vec<PatchOperation>,
 }
 
 impl Draft {
@@ -87,6 +91,7 @@ impl Draft {
     pub(crate) fn append(&mut self, mut other: Self) {
         self.guards.append(&mut other.guards);
         self.edits.append(&mut other.edits);
+        self.results.append(&mut other.results);
     }
 
     pub(crate) fn changes_nothing(&self) -> bool {
@@ -99,6 +104,7 @@ impl Draft {
             return None;
         }
         self.guards.append(&mut self.edits);
+        self.guards.append(&mut self.results);
         Some(Patch(self.guards))
     }
 
@@ -124,32 +130,30 @@ impl Draft {
         self.test(Path::route(route.index).then("route"), entries.cloned().unwrap_or_default());
     }
 
-    /// Refuses if the route's name or destinations are different, but not for other weights of live and candidate:
-    /// going back overwrites these whatever they are, and must not lose a race for it (rule 4).
-    pub(crate) fn guard_destinations(&mut self, object: &Value, route: &Route) {
+    /// Takes all weight from the candidates of a route. Refuses if its name or its list is different, but not for other
+    /// weights of live and candidate: going back overwrites these whatever they are, and must not lose a race for it (rule
+    /// 4). So the list is tested as it has become: a patch applies as a whole or not at all.
+    pub(crate) fn take_all(&mut self, object: &Value, route: &Route) {
         self.guard_name(route);
-        let entries = http(object).get(route.index);
-        for (place, destination) in route.destinations.iter().enumerate() {
-            let target = entries.and_then(|value| value.pointer(&format!("/route/{place}/destination")));
-            self.test(
-                Path::destination(route.index, place).then("destination"),
-                target.cloned().unwrap_or_default(),
-            );
-            if let (Role::Other, Some(weight)) = (destination.role, destination.written) {
-                self.test(Path::destination(route.index, place).then("weight"), json!(weight));
+        let mut list = http(object).get(route.index).and_then(|value| value.get("route")).cloned();
+        for pair in &route.pairs {
+            let Some(candidate) = pair.candidate else { continue };
+            for (place, weight) in [(pair.live, route.total(pair)), (candidate, 0)] {
+                self.set_weight(route, place, weight);
+                let entry = list.as_mut().and_then(|list| list.get_mut(place)).and_then(Value::as_object_mut);
+                if let Some(fields) = entry {
+                    fields.insert("weight".into(), json!(weight));
+                }
             }
         }
-        self.guard_count(route);
+        let value = list.unwrap_or_default();
+        let path = Path::route(route.index).then("route").pointer();
+        self.results.push(PatchOperation::Test(TestOperation { path, value }));
     }
 
-    /// Tests that the list has as many entries as were read. JSON patch can't ask for a length, so a mark is appended,
-    /// looked for at the place where it must be, and removed. Within one patch nobody sees it.
-    fn guard_count(&mut self, route: &Route) {
-        let mark = json!("end of list");
-        let end = Path::destination(route.index, route.destinations.len());
-        self.guards.push(add(Path::route(route.index).then("route").then("-"), mark.clone()));
-        self.test(end.clone(), mark);
-        self.guards.push(remove(end));
+    /// How many operations it has.
+    pub(crate) const fn len(&self) -> usize {
+        self.guards.len() + self.edits.len() + self.results.len()
     }
 
     /// Puts the epoch on an object that is only written if nobody newer has written.
@@ -191,11 +195,10 @@ impl Draft {
         }
     }
 
-    /// Removes the record.
-    pub(crate) fn forget(&mut self, object: &Value, stamp: &Stamp) {
-        let key = Saved::annotation(&stamp.rollout);
-        if crate::object::map(object, "/metadata/annotations").is_some_and(|map| map.contains_key(&key)) {
-            self.remove(Path::annotation(&key));
+    /// Removes a record.
+    pub(crate) fn forget(&mut self, object: &Value, key: &str) {
+        if crate::object::map(object, "/metadata/annotations").is_some_and(|map| map.contains_key(key)) {
+            self.remove(Path::annotation(key));
         }
     }
 }

@@ -4,7 +4,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::draft::{Draft, Path};
-use crate::read::survey;
+use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
 /// What [`leave`] does.
@@ -23,7 +23,9 @@ pub struct Restoration {
 /// that an owner's manifest that itself names the candidate is harmless.
 pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Restoration, Refusal> {
     let set = survey(virtual_service, scope)?;
-    let saved = Saved::of(virtual_service, &stamp.rollout).unwrap_or_default();
+    let earlier = Saved::left_behind(virtual_service, &stamp.rollout, scope.services);
+    let known = Saved::of(virtual_service, &stamp.rollout);
+    let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
     let mut draft = Draft::default();
     let mut exact = true;
     for route in &set.routes {
@@ -34,7 +36,10 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
         }
         draft.append(edits);
     }
-    draft.forget(virtual_service, stamp);
+    draft.forget(virtual_service, &Saved::annotation(&stamp.rollout));
+    if let Some((key, _)) = earlier {
+        draft.forget(virtual_service, &key);
+    }
     if !draft.changes_nothing() {
         draft.stamp_if_newer(virtual_service, stamp);
     }
@@ -91,7 +96,7 @@ fn original(total: i64, record: Option<&SavedRoute>, sole: bool) -> Original {
     let implied = if sole { 100 } else { 0 };
     if let Some(record) = record {
         let candidate = record.candidate.and_then(|saved| saved.weight);
-        if record.live.unwrap_or(implied) + candidate.unwrap_or(0) == total {
+        if said(record.live, sole).unwrap_or(implied) + candidate.unwrap_or(0) == total {
             return Original { live: record.live, candidate, exact: true };
         }
     }

@@ -28,7 +28,9 @@ mod service;
 mod share;
 mod weigh;
 
-pub use callers::{DATAPLANE_MODE, USE_WAYPOINT, exported_to, gateway_namespaces, holds_in_mesh};
+pub use callers::{
+    DATAPLANE_MODE, USE_WAYPOINT, delegates, exported_to, gateway_namespaces, holds_in_mesh, is_delegate,
+};
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;
@@ -48,7 +50,7 @@ pub use read::{RouteSet, Scope, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
-pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight};
+pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
 pub use service::{
     AT_ONCE, Direction, SWITCH, may_switch, overlap_problem, port_changes, repoint, service_problem,
 };

@@ -4,6 +4,7 @@ mod missing;
 
 use serde_json::Value;
 
+use crate::draft::MOST_OPERATIONS;
 use crate::object::list;
 use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector};
 
@@ -55,7 +56,18 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
     if routes.is_empty() {
         return Err(reader.nothing());
     }
-    Ok(RouteSet { object: reader.object, routes })
+    let set = RouteSet { object: reader.object, routes };
+    if operations(&set) > MOST_OPERATIONS {
+        return Err(Refusal::TooManyRoutes { object: set.object.boxed(), routes: set.routes.len() });
+    }
+    Ok(set)
+}
+
+/// The most that any of our requests needs: tests of a name and of a list, and two writes for each Service; and what is
+/// noted on the object, with a test of its version.
+fn operations(set: &RouteSet) -> usize {
+    let of = |route: &Route| usize::from(route.name.is_some()) + 1 + 2 * route.pairs.len();
+    set.routes.iter().map(of).sum::<usize>() + 5
 }
 
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
@@ -220,7 +232,7 @@ impl<'a> Reader<'a> {
         if unfit && !self.lenient {
             return Err(self.object.malformed(format!("{}.weight", field()), "a whole number from 0 to 100"));
         }
-        let weight = written.unwrap_or(if sole { 100 } else { 0 });
+        let weight = said(written, sole).unwrap_or(if sole { 100 } else { 0 });
         Ok(Destination { host: host.to_owned(), written, weight, role: Role::Other })
     }
 
@@ -260,7 +272,18 @@ impl<'a> Reader<'a> {
                 host: host.to_owned(),
                 first: first.unwrap_or_default(),
                 second,
+                remedy: self.apart(index, first.unwrap_or_default(), second),
             }),
+        }
+    }
+
+    /// Destinations at two ports can't become one.
+    fn apart(&self, index: usize, first: usize, second: usize) -> &'static str {
+        let port = |place: usize| self.http.get(index)?.pointer(&format!("/route/{place}/destination/port"));
+        if port(first) == port(second) {
+            "join them into one destination"
+        } else {
+            "give each port a route of its own"
         }
     }
 
@@ -284,6 +307,11 @@ impl<'a> Reader<'a> {
         }
         Err(Refusal::WeightsNotHundred { object: self.object.boxed(), field: route.field(), sum })
     }
+}
+
+/// Istio can't tell 0 from absent: a sole destination has all even then.
+pub(crate) fn said(written: Option<i64>, sole: bool) -> Option<i64> {
+    written.filter(|weight| !sole || *weight != 0)
 }
 
 /// Which of the Services a destination names as live.

@@ -68,7 +68,7 @@ pub enum Refusal {
     /// One Service stands twice in one route.
     #[error(
         "{object}: {field}.route names {host} twice (entries {first} and {second}), so it is not clear which \
-             share belongs to the release: join them into one destination"
+             share belongs to the release: {remedy}"
     )]
     TwoDestinations {
         /// The VirtualService.
@@ -81,6 +81,8 @@ pub enum Refusal {
         first: usize,
         /// Position of the second.
         second: usize,
+        /// What to change.
+        remedy: &'static str,
     },
     /// A subset divides the live destination.
     #[error(
@@ -107,6 +109,31 @@ pub enum Refusal {
         field: String,
         /// Their sum.
         sum: i64,
+    },
+    /// More routes than one request can write.
+    #[error(
+        "{object}: {routes} of its routes in spec.http lead to the Services of this Rollout, more than one request to the \
+             API server can change: name those that are to be moved in steps in \
+             spec.traffic.virtualServices[].routes, or divide it into several VirtualServices"
+    )]
+    TooManyRoutes {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// How many.
+        routes: usize,
+    },
+    /// What is to be remembered of the routes has no room.
+    #[error(
+        "{object}: metadata.annotations would come to {bytes} bytes with what is noted there of its routes during a \
+             rollout, and the API server takes 262144: take out \
+             metadata.annotations[kubectl.kubernetes.io/last-applied-configuration] (kubectl apply --server-side makes \
+             none), or name fewer routes in spec.traffic.virtualServices[].routes"
+    )]
+    RecordTooLarge {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// How large all annotations would be.
+        bytes: usize,
     },
     /// A field of the wrong shape.
     #[error("{object}: {field} must be {expected}: correct it, the rollout goes on by itself")]
@@ -193,6 +220,8 @@ impl Refusal {
             Self::RouteNotFound { .. } | Self::NoDestination { .. } => "RouteNotFound",
             Self::RouteAmbiguous { .. }
             | Self::NotForwarding { .. }
+            | Self::TooManyRoutes { .. }
+            | Self::RecordTooLarge { .. }
             | Self::TwoDestinations { .. }
             | Self::Subset { .. } => "RouteUnsupported",
             Self::WeightsNotHundred { .. } => "WeightsInvalid",

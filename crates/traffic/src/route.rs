@@ -34,7 +34,7 @@ pub struct Destination {
     pub host: String,
     /// `weight` as written; `None` if absent.
     pub written: Option<i64>,
-    /// What Istio takes it for: an absent weight is 100 for a sole destination and 0 otherwise.
+    /// What Istio takes it for: an absent weight, or 0, is 100 for a sole destination, and an absent one is 0 otherwise.
     pub weight: i64,
     /// Whose it is.
     pub role: Role,

@@ -7,12 +7,41 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::object::{annotation, list, text};
-use crate::read::http;
-use crate::{HttpOwner, Pair, Route};
+use crate::object::{annotation, list, map, text};
+use crate::read::{http, pairs};
+use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
 
 /// Prefix of the annotation; the Rollout's uid follows.
 pub const SAVED_PREFIX: &str = "saved.teal.dev/";
+
+/// How large all annotations of an object may be together, keys and values.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// Refuses routes of which the record would have no room among the annotations that are there. `besides` is the size of
+/// annotations that were taken out of the object on its way here.
+pub fn record_fits(
+    virtual_service: &Value,
+    set: &RouteSet,
+    rollout: &str,
+    besides: usize,
+) -> Result<(), Refusal> {
+    if annotation(virtual_service, &Saved::annotation(rollout)).is_some() {
+        return Ok(());
+    }
+    let notes = map(virtual_service, "/metadata/annotations").into_iter().flatten();
+    let there: usize = notes.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    // The names of fields, the owner's two weights, and a digest where there is no name.
+    let entry = |route: &Route, pair: &Pair| {
+        100 + route.name.as_ref().map_or(0, String::len) + pair.service.name.len()
+    };
+    let record: usize = pairs(set).map(|(route, pair)| entry(route, pair)).sum();
+    // The epoch, and the names of field managers.
+    let bytes = besides + there + record + 2_000;
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Refusal::RecordTooLarge { object: set.object.boxed(), bytes })
+}
 
 /// The record of one `VirtualService`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +91,31 @@ impl Saved {
         serde_json::from_str(annotation(object, &Self::annotation(rollout))?).ok()
     }
 
+    /// Whether a rollout of these Services has begun to edit an object and not given it back: then a candidate in its routes
+    /// need not be its owner's. A record that can't be read still says so, and one of a Rollout that is gone does.
+    pub fn is_on(object: &Value, rollout: &str, services: &[RoleService]) -> bool {
+        annotation(object, &Self::annotation(rollout)).is_some()
+            || Self::left_behind(object, rollout, services).is_some()
+    }
+
+    /// The record of an earlier Rollout of the same Services, and the annotation that it stands in. Another one's Services
+    /// are its own, and so are its records.
+    pub(crate) fn left_behind(
+        object: &Value,
+        rollout: &str,
+        services: &[RoleService],
+    ) -> Option<(String, Self)> {
+        let own = Self::annotation(rollout);
+        let ours = |saved: &SavedRoute| services.iter().any(|service| service.name == saved.service);
+        let notes = map(object, "/metadata/annotations").into_iter().flatten();
+        let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX) && **key != own);
+        let mut read = records.filter_map(|(key, text)| {
+            let saved: Self = serde_json::from_str(text.as_str()?).ok()?;
+            Some((key.clone(), saved))
+        });
+        read.find(|(_, saved)| !saved.routes.is_empty() && saved.routes.iter().all(ours))
+    }
+
     /// Its text for the annotation.
     pub fn text(&self) -> String {
         json!(self).to_string()
@@ -89,6 +143,18 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
     }
 }
 
+/// The record of a pair whose own is lost: the candidate was none of its owner's, and the rest is as a person would write
+/// it, without a weight where there is no other.
+pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+    let alone = route.destinations.len() == 2;
+    SavedRoute {
+        route: key(virtual_service, route, pair),
+        service: pair.service.name.clone(),
+        live: Some(route.total(pair)).filter(|_| !alone),
+        candidate: None,
+    }
+}
+
 /// What a route is known by for the length of a rollout. Of several that are alike it is their order that tells them
 /// apart, so that routes put in elsewhere don't matter.
 fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
@@ -96,11 +162,11 @@ fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
     let own = routes.get(route.index);
     let destination = own.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
     let conditions = own.and_then(|value| value.get("match"));
+    // The cheapest first: of thousands of routes each is compared with all before it.
     let alike = |other: &&Value| {
-        let leads = list(other, "/route").iter().any(|entry| entry.get("destination") == destination);
-        let named = text(other, "/name").filter(|name| !name.is_empty());
-        let same = route.name.is_some() || other.get("match") == conditions;
-        leads && same && named == route.name.as_deref()
+        text(other, "/name").filter(|name| !name.is_empty()) == route.name.as_deref()
+            && (route.name.is_some() || other.get("match") == conditions)
+            && list(other, "/route").iter().any(|entry| entry.get("destination") == destination)
     };
     let earlier = routes.iter().take(route.index).filter(alike).count();
     let order = if earlier == 0 { String::new() } else { format!("#{earlier}") };

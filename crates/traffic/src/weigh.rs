@@ -4,9 +4,11 @@
 use json_patch::Patch;
 use serde_json::Value;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, MOST_OPERATIONS};
+use crate::epoch::has_annotations;
 use crate::read::{pairs, read, survey};
-use crate::{Pair, Refusal, Route, RouteSet, Scope, Stamp};
+use crate::saved::lost;
+use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
 
 /// Gives the candidate `percent` of each Service's own weight, rounded down.
 ///
@@ -49,20 +51,44 @@ pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
 }
 
 /// Where any candidate has weight, writes 0 to all, also where 0 was read: the guard does without the weights, so what
-/// was read may be old.
+/// was read may be old. Those that have weight come first, and what no request has room for is left to the next.
 fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Patch> {
-    if pairs(set).all(|(route, pair)| pair.candidate.is_none() || is_at(route, pair, 0)) {
+    let weighted =
+        |route: &Route| route.pairs.iter().any(|pair| pair.candidate.is_some() && !is_at(route, pair, 0));
+    let named = |route: &&Route| route.pairs.iter().any(|pair| pair.candidate.is_some());
+    let (first, then): (Vec<&Route>, Vec<&Route>) =
+        set.routes.iter().filter(named).partition(|route| weighted(route));
+    if first.is_empty() {
         return None;
     }
     let mut draft = Draft::default();
-    for route in set.routes.iter().filter(|route| route.pairs.iter().any(|pair| pair.candidate.is_some())) {
-        draft.guard_destinations(virtual_service, route);
-        for pair in &route.pairs {
-            weigh(&mut draft, route, pair, 0);
+    for route in first.into_iter().chain(then) {
+        let mut taken = Draft::default();
+        taken.take_all(virtual_service, route);
+        if draft.len() + taken.len() >= MOST_OPERATIONS {
+            break;
         }
+        draft.append(taken);
     }
     draft.stamp_if_newer(virtual_service, stamp);
+    // Where there are no annotations they can't be made without the version, which this must do without.
+    if has_annotations(virtual_service) {
+        remember_again(&mut draft, virtual_service, set, stamp);
+    }
     draft.finish()
+}
+
+/// Notes anew what was lost while a candidate is Teal's, so that what is left of it at the end isn't taken for its owner's.
+fn remember_again(draft: &mut Draft, virtual_service: &Value, set: &RouteSet, stamp: &Stamp) {
+    let services: Vec<RoleService> = pairs(set).map(|(_, pair)| pair.service.clone()).collect();
+    if Saved::is_on(virtual_service, &stamp.rollout, &services) {
+        return;
+    }
+    let mut saved = Saved::default();
+    for (route, pair) in pairs(set).filter(|(_, pair)| pair.candidate.is_some()) {
+        saved.set(lost(virtual_service, route, pair));
+    }
+    draft.save(virtual_service, stamp, &saved);
 }
 
 /// Raises under the strict guard.
@@ -78,6 +104,7 @@ pub(crate) fn raise(
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
+    remember_again(&mut draft, virtual_service, set, stamp);
     Ok(draft.finish())
 }
 

@@ -92,6 +92,9 @@ pub(super) async fn exported_at_10(world: &World, namespace: &str) -> Result<()>
         |journal: &Journal| (journal.live() == Some(&third) && journal.share(&third) == 100).then_some(());
     play.observer.until("promotion of the next version", PATIENCE, promoted).await?;
     play.gone(&second).await?;
+    // They are the owner's own words now, and stay.
+    let routes = play.shop.virtual_service().await?;
+    expect(routes == exported["spec"], || format!("the owner's routes became {routes}"))?;
     play.end(None).await
 }
 

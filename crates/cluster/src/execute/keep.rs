@@ -16,7 +16,7 @@ pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> Vec<Don
     let order = Order::of(rollout, seen);
     let mut done = Vec::new();
     if seen.rules_outdated {
-        done.push(tried("KeepRules", policies::make(tools, &order).await));
+        done.push(tried("KeepRules", policies::keep(tools, &order).await));
     }
     if seen.unlike_live {
         done.push(tried("KeepLikeness", likeness::make(tools, &order).await));

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use teal_api::names::{label, manager};
+use teal_plan::Phase;
+use teal_traffic::RoleService;
 
 use super::{Order, Tools};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
 use crate::kinds;
-use crate::stores::{JsonView, View};
+use crate::observe::{idle_copies, names_candidate};
+use crate::stores::View;
 
 fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([
@@ -20,13 +23,31 @@ fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
     ])
 }
 
+/// The copies as they should be apart from a rollout: there while a route names the candidate, be it one of its owner's own.
+pub(crate) async fn keep(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    if !matches!(order.record.phase, Phase::Rest { .. }) {
+        return make(tools, order).await;
+    }
+    let named = |service: &&RoleService| names_candidate(&tools.stores, &tools.config.mesh, service);
+    let made = make_for(tools, order, order.services.iter().filter(named)).await?;
+    Ok(remove(tools, order).await? || made)
+}
+
 /// Makes or refreshes the copies.
 pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    make_for(tools, order, order.services.iter()).await
+}
+
+async fn make_for(
+    tools: &Tools,
+    order: &Order<'_>,
+    services: impl Iterator<Item = &RoleService>,
+) -> Result<bool, Error> {
     let clients =
         crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
     let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh.root_namespace);
     let mut changed = false;
-    for service in order.services {
+    for service in services {
         let copies =
             teal_traffic::candidate_rules(&rules, service, &clients, &tools.config.mesh, &labels(order))?;
         for copy in copies {
@@ -61,11 +82,10 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
     Ok(true)
 }
 
-/// Removes the copies, once no route leads to the candidate's host.
+/// Removes the copies, once no route leads to the candidate's host (rule 9), also none that is not Teal's to give back.
 pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
-    let all = tools.stores.destination_rules.group(&order.names.namespace, "");
     let mut changed = false;
-    for view in all.iter().filter(|view| is_copy(view, order)) {
+    for view in idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services) {
         let id = view.id();
         let resource = tools.stores.resource(kinds::DESTINATION_RULE);
         let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
@@ -74,9 +94,4 @@ pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Err
         changed = true;
     }
     Ok(changed)
-}
-
-fn is_copy(view: &JsonView, order: &Order<'_>) -> bool {
-    json::annotation(&view.value(), teal_traffic::COPIED_FROM).is_some()
-        && view.label(label::ROLLOUT_UID) == Some(&order.names.uid)
 }

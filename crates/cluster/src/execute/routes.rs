@@ -14,7 +14,7 @@ use super::{Order, Tools, likeness, policies, stamp_patch, worst};
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::{points_of, selectors};
+use crate::observe::{is_owners, points_of, selectors};
 use crate::stores::JsonView;
 
 /// Names the candidate at weight 0 everywhere, with its policies made before, and its Service like the live one.
@@ -101,7 +101,7 @@ pub(super) async fn cut_off(tools: &Tools, order: &Order<'_>, slot: Slot) -> Res
 }
 
 /// Lowers everywhere, in parallel and past errors. To 0 it also puts the epoch on what has no weight, so that no older
-/// writer can raise it any more.
+/// writer can raise it any more. Weights that are the owner's own stay: they are between the same pods.
 pub(super) async fn lower(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<bool, Error> {
     let each = order.filled.virtual_services.iter();
     worst(join_all(each.map(|entry| lower_surely(tools, order, entry, weight))).await)
@@ -133,11 +133,16 @@ async fn lower_one(
         return lower_partly(tools, order, entry, weight).await;
     }
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
+    let there = view.value();
     let named = selectors(entry);
-    let patch = teal_traffic::lower(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
-    let stamped = order.epoch_on(&view.value()) >= order.record.epoch;
+    let patch = if is_owners(&tools.stores, order.names, order.services, &there) {
+        None
+    } else {
+        teal_traffic::lower(&there, &scope(tools, order, named.as_deref()), &order.stamp())?
+    };
+    let stamped = order.epoch_on(&there) >= order.record.epoch;
     let patch = match patch {
-        None if !stamped => Some(stamp_patch(&view.value(), &order.epoch_key(), order.record.epoch)),
+        None if !stamped => Some(stamp_patch(&there, &order.epoch_key(), order.record.epoch)),
         patch => patch,
     };
     send(tools, order, entry, patch).await
@@ -175,6 +180,9 @@ pub(super) async fn leave(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn leave_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let there = view.value();
+    if is_owners(&tools.stores, order.names, order.services, &there) {
+        return Ok(false);
+    }
     let named = selectors(entry);
     let saved = Saved::of(&there, &order.names.uid);
     let restoration = teal_traffic::leave(&there, &scope(tools, order, named.as_deref()), &order.stamp())?;

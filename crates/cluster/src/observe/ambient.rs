@@ -13,8 +13,8 @@ const SIDECAR: &str = "sidecar.istio.io/inject";
 /// Services whose weights would be ignored. Gateways divide by themselves, so routes that belong to gateways alone are fine.
 pub(super) fn waypoints(facts: &Facts<'_>) -> Vec<Obstacle> {
     let in_mesh = |entry: &FilledVirtualService| {
-        let view = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
-        view.is_some_and(|view| teal_traffic::holds_in_mesh(&view.value()))
+        let bound = super::callers::bound(facts.stores, &facts.names.namespace, entry);
+        bound.iter().any(teal_traffic::holds_in_mesh)
     };
     if !facts.filled.virtual_services.iter().any(in_mesh) {
         return Vec::new();

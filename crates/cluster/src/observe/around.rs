@@ -1,17 +1,19 @@
 //! What around the routes stands in the way of a candidate, or goes past it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use teal_api::names::label;
+use teal_plan::Phase;
 use teal_plan::snapshot::{Form, Obstacle, Stops};
-use teal_traffic::{Listed, Refusal, RoleService, covers};
+use teal_traffic::{Listed, Mesh, Refusal, RoleService, covers};
 
 use super::callers::Callers;
 use super::routes::selectors;
-use super::{Facts, obstacle};
+use super::{Facts, Names, obstacle};
 use crate::kinds;
-use crate::stores::{JsonView, ObjectId, View};
+use crate::stores::{JsonView, ObjectId, Stores, View};
 
 /// Sidecars that let callers see the live host and not the candidate's. Another namespace's hurts its own callers alone, and
 /// has no say in whether this one may roll out.
@@ -89,19 +91,59 @@ fn copies(facts: &Facts<'_>, service: &RoleService, clients: &[String]) -> Resul
     teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new())
 }
 
-/// Whether copies of DestinationRules are not what they should be, while routes name the candidate.
+/// Whether copies of DestinationRules are not what they should be, while routes name the candidate; or are there at rest,
+/// when none does any more.
 pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
-    let named = matches!(form, Form::Entered(_) | Form::Mixed { .. });
-    let Some(callers) = Callers::of(facts).filter(|_| named) else { return false };
+    let Some(callers) = Callers::of(facts) else { return false };
+    let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
+    let named =
+        |service: &&RoleService| entered || names_candidate(facts.stores, &facts.config.mesh, service);
     let wanted = facts
         .services
         .iter()
+        .filter(named)
         .flat_map(|service| copies(facts, service, callers.ruling()).unwrap_or_default());
-    wanted.into_iter().any(|copy| {
+    let differs = wanted.into_iter().any(|copy| {
         let name = crate::json::text(&copy, "/metadata/name");
         let there = facts.stores.destination_rules.get(&facts.names.namespace, name);
         there.is_none_or(|view| teal_traffic::is_outdated(&view.value(), &copy))
-    })
+    });
+    let rests = !entered && matches!(facts.record.phase, Phase::Rest { .. });
+    let mesh = &facts.config.mesh;
+    differs || (rests && !idle_copies(facts.stores, mesh, &facts.names, &facts.services).is_empty())
+}
+
+/// Whether any route leads to the candidate by its name, be it one that Teal doesn't manage: what holds for the host must
+/// hold for as long.
+pub(crate) fn names_candidate(stores: &Stores, mesh: &Mesh, service: &RoleService) -> bool {
+    let near = stores.virtual_services.group(&service.namespace, "");
+    let full = service.candidate_host(mesh);
+    near.iter().any(|view| view.leads_to(&service.candidate))
+        || stores
+            .virtual_services
+            .referring(&id_of(service))
+            .iter()
+            .any(|view| view.hosts().any(|host| host == full))
+}
+
+/// Teal's copies of rules for hosts that no route leads to.
+pub(crate) fn idle_copies(
+    stores: &Stores,
+    mesh: &Mesh,
+    names: &Names,
+    services: &[RoleService],
+) -> Vec<Arc<JsonView>> {
+    let mut all = stores.destination_rules.group(&names.namespace, "");
+    all.retain(|view| {
+        view.label(label::ROLLOUT_UID) == Some(&names.uid)
+            && crate::json::annotation(&view.value(), teal_traffic::COPIED_FROM).is_some()
+    });
+    if !all.is_empty() {
+        let named: Vec<_> =
+            services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
+        all.retain(|view| !named.iter().any(|service| view.leads_to(&service.candidate)));
+    }
+    all
 }
 
 fn is_meshed(facts: &Facts<'_>) -> bool {

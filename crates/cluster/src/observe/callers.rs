@@ -1,21 +1,35 @@
 //! In which namespaces the callers of a Rollout's Services are, and what objects there may stop.
 
+use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
 use teal_plan::snapshot::Stops;
 use teal_traffic::RoleService;
 
 use super::Facts;
-use crate::stores::Stores;
+use crate::stores::{Stores, View};
 
 /// Namespaces whose objects rule callers that Teal moves: its own, and those of the gateways of the listed
 /// VirtualServices.
 pub(crate) fn callers(stores: &Stores, namespace: &str, entries: &[FilledVirtualService]) -> Vec<String> {
-    let views = entries.iter().filter_map(|entry| stores.virtual_services.get(namespace, &entry.name));
-    let gateways = views.flat_map(|view| teal_traffic::gateway_namespaces(&view.value()));
+    let all = entries.iter().flat_map(|entry| bound(stores, namespace, entry));
+    let gateways = all.flat_map(|object| teal_traffic::gateway_namespaces(&object));
     let mut all: Vec<String> = gateways.chain([namespace.to_owned()]).collect();
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// A VirtualService that is listed, or those that delegate to it, whose hosts and gateways are its own.
+pub(super) fn bound(stores: &Stores, namespace: &str, entry: &FilledVirtualService) -> Vec<Value> {
+    let Some(view) = stores.virtual_services.get(namespace, &entry.name) else { return Vec::new() };
+    let (own, id) = (view.value(), view.id());
+    if !teal_traffic::is_delegate(&own) {
+        return vec![own];
+    }
+    let mut roots = stores.virtual_services.group(namespace, "");
+    roots.extend(stores.virtual_services.referring(&id));
+    roots.retain(|root| root.delegates_to(&id));
+    if roots.is_empty() { vec![own] } else { roots.iter().map(|root| root.value()).collect() }
 }
 
 /// Who calls.

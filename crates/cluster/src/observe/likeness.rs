@@ -9,9 +9,11 @@ use super::{Facts, Renderings, obstacle};
 /// Whether a candidate's Service is no longer like the live one, while it may get requests or is about to.
 pub(super) fn differs(facts: &Facts<'_>, renderings: &Renderings, form: Form) -> bool {
     let under_way = matches!(facts.record.phase, Phase::Step(_) | Phase::Promoting { .. });
-    let named = matches!(form, Form::Entered(_) | Form::Mixed { .. });
-    (under_way || named)
-        && facts.services.iter().enumerate().any(|(index, service)| one(facts, renderings, index, service))
+    let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
+    let named = |service| super::names_candidate(facts.stores, &facts.config.mesh, service);
+    facts.services.iter().enumerate().any(|(index, service)| {
+        (under_way || entered || named(service)) && one(facts, renderings, index, service)
+    })
 }
 
 fn one(facts: &Facts<'_>, renderings: &Renderings, index: usize, service: &RoleService) -> bool {

@@ -37,9 +37,10 @@ use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
 
+pub(crate) use around::{idle_copies, names_candidate};
 pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
-pub(crate) use routes::{RouteSeen, selectors};
+pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use settings::TRAFFIC;
 
 /// Everything that a look is made from.

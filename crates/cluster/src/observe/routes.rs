@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
-use teal_traffic::{RouteSelector, Saved, Scope, read};
+use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, read, record_fits};
 
-use super::{Facts, obstacle};
+use super::{Facts, Names, obstacle};
 use crate::memory::Memory;
-use crate::stores::{JsonView, View, strangers};
+use crate::stores::{JsonView, Stores, View, strangers};
 
 /// The routes, and what each VirtualService says of them.
 pub(crate) struct Routes {
@@ -31,6 +32,17 @@ pub(crate) struct RouteSeen {
 /// The routes that a VirtualService's entry names.
 pub(crate) fn selectors(entry: &FilledVirtualService) -> Option<Vec<RouteSelector>> {
     entry.routes.as_ref().map(|names| names.iter().map(RouteSelector::named).collect())
+}
+
+/// Whether a candidate that stands in a VirtualService is its owner's own: Teal has noted nothing there, and both roles
+/// are the same pods, so that any weights between them mean the same and nothing has to be taken back.
+pub(crate) fn is_owners(stores: &Stores, names: &Names, services: &[RoleService], object: &Value) -> bool {
+    let points = |name: &str| stores.services.get(&names.namespace, name)?.points(&names.name);
+    let alike = |service: &RoleService| {
+        let live = points(&service.name);
+        live.is_some() && live == points(&service.candidate)
+    };
+    !Saved::is_on(object, &names.uid, services) && services.iter().all(alike)
 }
 
 #[derive(Default)]
@@ -119,20 +131,29 @@ fn one(
 ) {
     let named = selectors(entry);
     let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
-    match read(&view.value(), &scope) {
+    let value = view.value();
+    match read(&value, &scope) {
         Ok(set) => {
             let epoch = view.epoch(&facts.names.uid);
+            let owners = is_owners(facts.stores, &facts.names, &facts.services, &value);
             for route in &set.routes {
-                let weight = forms.take(route.form(), route.stands_at(forms.aim.weight));
+                let form = if owners { teal_traffic::Form::Owner } else { route.form() };
+                let weight = forms.take(form, route.stands_at(forms.aim.weight));
                 let (object, route) = (entry.name.clone(), route.name.clone());
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
+            let room = record_fits(&value, &set, &facts.names.uid, view.stripped());
+            routes.obstacles.extend(room.err().map(|refusal| refused(&refusal)));
         }
         Err(refusal) => {
             forms.broken = true;
-            routes.obstacles.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
+            routes.obstacles.push(refused(&refusal));
         }
     }
+}
+
+fn refused(refusal: &Refusal) -> Obstacle {
+    obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)
 }
 
 fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
@@ -216,8 +237,8 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
     last.map(|foreign| Foreign { recent, ..foreign })
 }
 
-fn owners_include_us(value: &serde_json::Value) -> bool {
-    let entries = value.pointer("/metadata/managedFields").and_then(serde_json::Value::as_array);
+fn owners_include_us(value: &Value) -> bool {
+    let entries = value.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten().any(|entry| {
         crate::json::text(entry, "/manager") == manager::TRAFFIC
             && entry.pointer("/fieldsV1/f:spec/f:http").is_some()

@@ -35,6 +35,10 @@ pub(crate) struct JsonView {
     malformed: Texts,
     /// Hosts that routes lead to, that a rule is for, or that proxies may see.
     hosts: Box<[Box<str>]>,
+    /// VirtualServices that this one delegates to.
+    delegates: Box<[ObjectId]>,
+    /// Size of what was taken out of the annotations, which share one limit.
+    stripped: usize,
     /// Of everything whose change matters to somebody.
     mark: u64,
     text: Box<str>,
@@ -48,6 +52,7 @@ impl JsonView {
         fields.remove("status");
         fields.entry("apiVersion").or_insert_with(|| json!(api_version));
         fields.entry("kind").or_insert_with(|| json!(kind));
+        let stripped = last_applied(&value);
         slim(&mut value);
         let own = |name: &str| name.starts_with(label::PREFIX);
         Some(Self {
@@ -61,6 +66,8 @@ impl JsonView {
             epochs: epochs(&value),
             malformed: malformed(&value),
             hosts: hosts(&value),
+            delegates: teal_traffic::delegates(&value).map(|(of, name)| ObjectId::new(of, name)).collect(),
+            stripped,
             mark: mark(&value),
             text: value.to_string().into(),
         })
@@ -69,6 +76,11 @@ impl JsonView {
     /// The object, without its status, and with only that of `managedFields` that says who wrote routes.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Size of annotations that the object has and [`Self::value`] lacks.
+    pub(crate) const fn stripped(&self) -> usize {
+        self.stripped
     }
 
     /// `metadata.generation`: counts changes of the spec.
@@ -118,6 +130,11 @@ impl JsonView {
             host.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.hosts.iter().any(|host| is(host))
+    }
+
+    /// Whether it delegates to a VirtualService.
+    pub(crate) fn delegates_to(&self, id: &ObjectId) -> bool {
+        self.delegates.contains(id)
     }
 
     /// Its namespace.
@@ -210,6 +227,13 @@ fn mark(value: &Value) -> u64 {
     hasher.finish()
 }
 
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+fn last_applied(value: &Value) -> usize {
+    let text = value.pointer("/metadata/annotations").and_then(|notes| notes.get(LAST_APPLIED)?.as_str());
+    text.map_or(0, |text| LAST_APPLIED.len() + text.len())
+}
+
 /// Takes out what is large and not read.
 fn slim(value: &mut Value) {
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
@@ -217,7 +241,7 @@ fn slim(value: &mut Value) {
         entries.iter_mut().for_each(slim_entry);
     }
     if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        notes.remove("kubectl.kubernetes.io/last-applied-configuration");
+        notes.remove(LAST_APPLIED);
     }
 }
 
@@ -253,7 +277,8 @@ impl View for JsonView {
     fn same(&self, other: &Self) -> bool {
         self.uid == other.uid && self.mark == other.mark
     }
-    /// Services that its hosts name in full; the candidate's counts as that of its Service.
+    /// Services that its hosts name in full, of which the candidate's counts as that of its Service, and VirtualServices that
+    /// it delegates to.
     fn refers(&self) -> Vec<ObjectId> {
         let read = |host: &str| {
             let (name, rest) = host.split_once('.')?;
@@ -261,7 +286,8 @@ impl View for JsonView {
             let name = name.strip_suffix("-candidate").unwrap_or(name);
             Some(ObjectId::new(namespace, name))
         };
-        self.hosts().filter_map(read).filter(|id| id.namespace != self.id.namespace).collect()
+        let all = self.hosts().filter_map(read).chain(self.delegates.iter().cloned());
+        all.filter(|id| id.namespace != self.id.namespace).collect()
     }
 }
 

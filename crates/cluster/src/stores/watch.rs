@@ -251,8 +251,9 @@ impl Watches {
             self.pokes.touched(touched, |pokes, view: &JsonView| {
                 let id = view.id();
                 // Callers in other namespaces are ruled by objects of theirs.
-                for service in view.refers() {
-                    pokes.referrers(What::Service, &service);
+                for to in view.refers() {
+                    pokes.referrers(What::Service, &to);
+                    pokes.referrers(What::VirtualService, &to);
                 }
                 if kind == kinds::VIRTUAL_SERVICE && pokes.referrers(What::VirtualService, &id) {
                     return;

@@ -40,6 +40,30 @@ async fn a_person_who_moves_traffic_to_live_pauses_and_is_kept() {
     bench.end().await;
 }
 
+/// As one keeps it in Git who exported the object during an earlier rollout, without what Teal had noted on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidate_in_the_owners_own_words_is_kept_at_rest_and_given_back_after_a_rollout() {
+    let bench = installed("own-words").await;
+    let spec = json!({"spec": {"http": [{"name": "primary", "route": [
+        {"destination": {"host": "web", "port": {"number": 80}}, "weight": 80},
+        {"destination": {"host": "web-candidate", "port": {"number": 80}}, "weight": 20},
+    ]}]}});
+    bench.merge_as("owner", "virtualservices", "web", spec).await;
+    let owner = bench.route_spec().await;
+    bench.quiet().await;
+    assert_eq!(bench.route_spec().await, owner, "nothing is under way");
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    let green = bench.status("/candidate/revision").await;
+    bench.decide("Approve").await;
+    bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+    bench.quiet().await;
+    assert_eq!(bench.route_spec().await, owner);
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_newer_revision_takes_the_candidates_place() {

@@ -1,7 +1,7 @@
 //! What is said where no destination is one of the Services: the usual mistakes have their own remedy.
 
 use super::Reader;
-use crate::object::list;
+use crate::object::{list, text};
 use crate::{Destination, Refusal};
 
 impl Reader<'_> {
@@ -11,22 +11,45 @@ impl Reader<'_> {
     }
 
     pub(super) fn nothing(&self) -> Refusal {
-        let delegates = self.http.iter().filter_map(|route| route.pointer("/delegate/name")?.as_str());
-        let delegates: Vec<&str> = delegates.collect();
         let entries = self.http.iter().flat_map(|route| list(route, "/route"));
         let hosts: Vec<&str> =
             entries.filter_map(|entry| entry.pointer("/destination/host")?.as_str()).collect();
-        match self.no_destination("spec.http".into(), &hosts) {
-            Refusal::NoDestination { object, field, wanted, found, .. } if !delegates.is_empty() => {
-                let remedy = format!(
-                    "its routes are in the VirtualServices it delegates to ({}), name those in \
-                     spec.traffic.virtualServices",
-                    delegates.join(", ")
-                );
+        match (self.no_destination("spec.http".into(), &hosts), self.delegating()) {
+            (Refusal::NoDestination { object, field, wanted, found, .. }, Some(remedy)) => {
                 Refusal::NoDestination { object, field, wanted, found, remedy }
             }
-            other => other,
+            (other, _) => other,
         }
+    }
+
+    /// Where the routes are of one that has none of its own. A Rollout knows the VirtualServices of its own namespace.
+    fn delegating(&self) -> Option<String> {
+        let own = self.object.namespace.as_str();
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        for route in self.http {
+            let Some(name) = text(route, "/delegate/name") else { continue };
+            match text(route, "/delegate/namespace").filter(|of| !of.is_empty() && *of != own) {
+                None => near.push(name.to_owned()),
+                Some(of) => far.push(format!("{of}/{name}")),
+            }
+        }
+        let said = |names: &[String]| words(names.iter().map(String::as_str), "none");
+        let near_too = (!near.is_empty()).then(|| {
+            format!(
+                "its routes are in the VirtualServices it delegates to ({}), name those in \
+                 spec.traffic.virtualServices",
+                said(&near)
+            )
+        });
+        let far_too = (!far.is_empty()).then(|| {
+            format!(
+                "it delegates to VirtualServices of another namespace ({}), and a Rollout manages routes of its own \
+                 namespace alone: put the Rollout and its release there, or the delegate here",
+                said(&far)
+            )
+        });
+        let all: Vec<String> = near_too.into_iter().chain(far_too).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn no_destination(&self, field: String, hosts: &[&str]) -> Refusal {
@@ -40,7 +63,13 @@ impl Reader<'_> {
         let short = hosts.iter().find(|host| {
             !host.contains('.') && self.scope.services.iter().any(|service| service.name == **host)
         });
+        let foreign = hosts.iter().find_map(|host| Some((*host, self.foreign_domain(host)?)));
         let remedy = match (partial, short) {
+            _ if let Some((host, domain)) = foreign => format!(
+                "{host} is of cluster domain {domain} and this operator's is {}: if {domain} is this cluster's, install \
+                 the chart with mesh.clusterDomain={domain} (the operator's --cluster-domain), else write the full name",
+                self.scope.mesh.cluster_domain
+            ),
             (Some(host), _) => {
                 format!("Istio takes {host} literally because of its dot, write the full name")
             }
@@ -59,6 +88,16 @@ impl Reader<'_> {
             found: words(hosts.iter().copied(), "no host"),
             remedy,
         }
+    }
+
+    /// What stands in a full name of one of the Services where the cluster's domain should be.
+    fn foreign_domain<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let of = |name: &str, namespace: &str| host.strip_prefix(&format!("{name}.{namespace}.svc."));
+        let mut services = self.scope.services.iter();
+        services.find_map(|service| of(&service.name, &service.namespace)).filter(|domain| {
+            // The beginning of the domain is a name that isn't written out.
+            !domain.is_empty() && !self.scope.mesh.cluster_domain.starts_with(&format!("{domain}."))
+        })
     }
 }
 

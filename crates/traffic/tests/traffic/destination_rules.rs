@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 use teal_traffic::{Mesh, RoleService, applicable, candidate_rules, is_outdated};
 
@@ -139,6 +141,166 @@ fn rule_9_what_can_not_be_copied_is_refused() {
     let root = policy("istio-system", "web", "web.shop.svc.cluster.local");
     let message = copies(&[private, root], &["front"]).unwrap_err().to_string();
     assert!(message.contains("rules of two namespaces"), "{message}");
+}
+
+/// The `Gateway` lies beside the Service, so that nobody names the namespace in which its pods are.
+#[test]
+fn rule_9_what_the_root_namespace_keeps_to_itself_can_not_be_copied() {
+    let full = "web.shop.svc.cluster.local";
+    for private in ["exportTo: ['.']", "workloadSelector: {matchLabels: {istio: ingressgateway}}"] {
+        let root = rule("istio-system", "gateway-tls", full, &format!("{private}, trafficPolicy: {TLS}"));
+        assert_eq!(picked(std::slice::from_ref(&root), "istio-system"), ["gateway-tls"], "{private}");
+        assert_eq!(picked(std::slice::from_ref(&root), "shop"), Vec::<String>::new(), "{private}");
+        let message = copies(std::slice::from_ref(&root), &[]).unwrap_err().to_string();
+        assert!(message.starts_with("DestinationRule istio-system/gateway-tls:"), "{message}");
+        assert!(message.contains("or add an equal rule with spec.host web-candidate.shop.svc"), "{message}");
+        let twin = rule(
+            "istio-system",
+            "gateway-tls-c",
+            "web-candidate.shop.svc.cluster.local",
+            &format!("{private}, trafficPolicy: {TLS}"),
+        );
+        assert_eq!(copies(&[root, twin], &[]).unwrap(), Vec::<Value>::new(), "{private}");
+    }
+    let named = rule("istio-system", "web", full, &format!("exportTo: [istio-system], trafficPolicy: {TLS}"));
+    assert_eq!(copies(&[named], &[]).unwrap()[0]["spec"]["exportTo"], json!(["istio-system"]));
+}
+
+/// The copy is exact, so that it hides the wildcard beside it from those to whom it isn't exported.
+#[test]
+fn rule_9_a_copy_that_would_hide_another_rule_is_refused() {
+    let rules = [
+        rule("shop", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
+        rule(
+            "istio-system",
+            "web",
+            "web.shop.svc.cluster.local",
+            &format!("exportTo: [istio-system], trafficPolicy: {TLS}"),
+        ),
+    ];
+    assert_eq!(copies(&rules, &[]).unwrap().len(), 1);
+    let message = copies(&rules, &["front"]).unwrap_err().to_string();
+    assert!(message.starts_with("DestinationRule istio-system/web: callers in namespace front"), "{message}");
+}
+
+const NAMESPACES: [&str; 3] = ["shop", "front", "istio-system"];
+
+/// What istiod 1.31 gives to a client: policies by the workloads they are for, found as its source does it and not as
+/// this crate does.
+fn given(rules: &[Value], host: &str, client: &str) -> BTreeMap<String, Value> {
+    let to = |rule: &Value| -> Vec<String> {
+        if rule["spec"].get("workloadSelector").is_some() {
+            return vec![".".into()];
+        }
+        serde_json::from_value(rule["spec"].get("exportTo").cloned().unwrap_or(json!([]))).unwrap()
+    };
+    let home = |rule: &Value| rule["metadata"]["namespace"].as_str().unwrap().to_owned();
+    let private = |rule: &Value| to(rule) == ["."] || to(rule) == [home(rule)];
+    let local = |rule: &Value| {
+        let to = to(rule);
+        to.is_empty() || to.iter().any(|to| to == "*" || to == "." || *to == home(rule))
+    };
+    let shown = |rule: &Value| {
+        let to = to(rule);
+        to.is_empty() || to.iter().any(|to| to == "*" || to == client || (to == "." && home(rule) == client))
+    };
+    let full = |rule: &Value| {
+        let host = rule["spec"]["host"].as_str().unwrap();
+        let short = !host.contains('.') && host != "*";
+        if short { format!("{host}.{}.svc.cluster.local", home(rule)) } else { host.to_owned() }
+    };
+    let best = |pool: Vec<&Value>| -> Vec<Value> {
+        let exact: Vec<Value> =
+            pool.iter().filter(|rule| full(rule) == host).map(|rule| (*rule).clone()).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let matching = pool.iter().filter(|rule| {
+            let pattern = full(rule);
+            pattern.strip_prefix('*').is_some_and(|suffix| host.ends_with(suffix))
+        });
+        let longest = matching.clone().map(|rule| full(rule).len()).max();
+        matching.filter(|rule| Some(full(rule).len()) == longest).map(|rule| (*rule).clone()).collect()
+    };
+    let of = |namespace: &str, which: &dyn Fn(&Value) -> bool| {
+        best(rules.iter().filter(|rule| home(rule) == namespace && which(rule)).collect())
+    };
+    let exported = |namespace: &str| -> Vec<Value> {
+        of(namespace, &|rule| !private(rule)).into_iter().filter(|rule| shown(rule)).collect()
+    };
+    let root = "istio-system";
+    let own = if client == root { of(root, &private) } else { of(client, &local) };
+    let found = [own, exported("shop"), exported(root)].into_iter().find(|found| !found.is_empty());
+    let mut policies: BTreeMap<String, Value> = BTreeMap::new();
+    for rule in found.unwrap_or_default() {
+        let group = json!([rule["spec"].get("workloadSelector"), to(&rule)]).to_string();
+        if let Some(policy) = rule["spec"].get("trafficPolicy") {
+            policies.entry(group).or_insert_with(|| policy.clone());
+        }
+    }
+    policies
+}
+
+fn rules() -> impl Strategy<Value = Vec<Value>> {
+    let hosts = [
+        "web",
+        "web.shop.svc.cluster.local",
+        "web-candidate.shop.svc.cluster.local",
+        "*.local",
+        "*.shop.svc.cluster.local",
+    ];
+    let exports = [
+        "",
+        "exportTo: ['*']",
+        "exportTo: ['.']",
+        "exportTo: [front]",
+        "exportTo: [istio-system]",
+        "exportTo: ['.', front]",
+    ];
+    let one = (
+        select(NAMESPACES.to_vec()),
+        select(hosts.to_vec()),
+        select(exports.to_vec()),
+        select(vec!["", "", "", "workloadSelector: {matchLabels: {istio: ingressgateway}}"]),
+        select(vec!["", "trafficPolicy: {tls: {mode: DISABLE}}", "trafficPolicy: {tls: {mode: SIMPLE}}"]),
+    );
+    let one = one.prop_map(|(namespace, host, to, selector, policy)| {
+        let parts: Vec<&str> = [to, selector, policy].into_iter().filter(|part| !part.is_empty()).collect();
+        rule(namespace, "rule", host, &parts.join(", "))
+    });
+    proptest::collection::vec(one, 1..5).prop_map(|mut rules| {
+        for (index, rule) in rules.iter_mut().enumerate() {
+            rule["metadata"]["name"] = json!(format!("rule-{index}"));
+            rule["metadata"]["creationTimestamp"] = json!(format!("2026-01-0{}T00:00:00Z", index + 1));
+        }
+        rules
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever rules there are, every client treats the candidate as it treats live, or it is refused.
+    #[test]
+    fn rule_9_every_client_treats_both_hosts_alike_or_it_is_refused(rules in rules(), front in any::<bool>()) {
+        let clients: &[&str] = if front { &["front"] } else { &[] };
+        if let Ok(copies) = copies(&rules, clients) {
+            // What is made later is younger.
+            let copies = copies.into_iter().map(|mut copy| {
+                copy["metadata"]["creationTimestamp"] = json!("2026-02-01T00:00:00Z");
+                copy
+            });
+            let all: Vec<Value> = rules.iter().cloned().chain(copies).collect();
+            for client in clients.iter().chain(&["shop", "istio-system"]) {
+                let (live, candidate) = (
+                    given(&all, "web.shop.svc.cluster.local", client),
+                    given(&all, "web-candidate.shop.svc.cluster.local", client),
+                );
+                let of = |policies: BTreeMap<String, Value>| policies.into_values().collect::<Vec<_>>();
+                prop_assert_eq!(of(live), of(candidate), "{}", client);
+            }
+        }
+    }
 }
 
 #[test]

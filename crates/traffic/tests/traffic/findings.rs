@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use teal_traffic::{
-    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, exported_to, gateway_namespaces,
-    holds_in_mesh, hosts_not_exported, policy_gaps, selector_overlaps, shared_routes, unmanaged_routes,
+    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, delegates, exported_to,
+    gateway_namespaces, holds_in_mesh, hosts_not_exported, is_delegate, policy_gaps, selector_overlaps,
+    shared_routes, unmanaged_routes,
 };
 
 use crate::support::yaml;
@@ -102,6 +103,8 @@ fn rule_9_callers_are_where_the_gateways_are_and_where_the_service_is_known() {
         ("[mesh]", vec![], true),
         ("[public, mesh]", vec!["shop"], true),
         ("[edge/public, ./own, edge/private]", vec!["edge", "shop"], false),
+        ("[gw.edge.svc.cluster.local]", vec!["edge"], false),
+        ("[gw.edge, gw.front.svc.corp.local, edge/gw.x]", vec!["edge", "front"], false),
     ] {
         let namespaces: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
         assert_eq!(of(gateways), (namespaces, in_mesh), "{gateways}");
@@ -114,6 +117,17 @@ fn rule_9_callers_are_where_the_gateways_are_and_where_the_service_is_known() {
         assert_eq!(exported_to(&service, "front"), known, "{to}");
     }
     assert!(exported_to(&yaml("{metadata: {name: web, namespace: shop}}"), "front"));
+}
+
+#[test]
+fn a_delegate_has_no_hosts_and_is_named_by_its_roots() {
+    let root = yaml(
+        "{metadata: {name: edge, namespace: front}, spec: {hosts: [x.example], http: [{delegate: {name: own}},
+           {route: []}, {delegate: {name: web, namespace: shop}}]}}",
+    );
+    assert_eq!(delegates(&root).collect::<Vec<_>>(), [("front", "own"), ("shop", "web")]);
+    assert!(!is_delegate(&root));
+    assert!(is_delegate(&yaml("{metadata: {name: web, namespace: shop}, spec: {http: []}}")));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Bad input: each case is refused with a reason and a message that names object, field and remedy.
 
 use serde_json::{Value, json};
-use teal_traffic::{Refusal, enter, read};
+use teal_traffic::{Refusal, enter, read, record_fits};
 
-use crate::support::{World, stamp, virtual_service};
+use crate::support::{World, entered, stamp, virtual_service};
 
 #[track_caller]
 fn refused(world: &World, object: &Value, reason: &str, parts: &[&str]) -> Refusal {
@@ -61,6 +61,61 @@ fn no_destination_that_is_one_of_the_services() {
 }
 
 #[test]
+fn a_full_name_of_another_cluster_domain() {
+    let object =
+        virtual_service("[{name: primary, route: [{destination: {host: web.shop.svc.corp.local}}]}]");
+    let parts = ["mesh.clusterDomain=corp.local", "--cluster-domain", "this operator's is cluster.local"];
+    refused(&World::web(), &object, "RouteNotFound", &parts);
+    refused(&World::web().routes(&["primary"]), &object, "RouteNotFound", &parts);
+    let mut world = World::web();
+    world.mesh.cluster_domain = "corp.local".into();
+    assert!(read(&object, &world.scope()).is_ok());
+    let partial = virtual_service("[{route: [{destination: {host: web.shop.svc.cluster}}]}]");
+    refused(&World::web(), &partial, "RouteNotFound", &["write the full name"]);
+}
+
+#[test]
+fn a_root_that_delegates() {
+    let object = virtual_service("[{delegate: {name: inner}}]");
+    refused(
+        &World::web(),
+        &object,
+        "RouteNotFound",
+        &["it delegates to (inner), name those in spec.traffic.virtualServices"],
+    );
+    let object = virtual_service("[{delegate: {name: web, namespace: team-b}}]");
+    let parts = ["of another namespace (team-b/web)", "put the Rollout and its release there"];
+    let said = refused(&World::web(), &object, "RouteNotFound", &parts).to_string();
+    assert!(!said.contains("name those"), "{said}");
+}
+
+/// `kubectl apply` keeps the whole object in an annotation, and all annotations together have a limit.
+#[test]
+fn routes_of_which_no_record_has_room() {
+    let world = World::web();
+    let object = virtual_service("[{name: primary, route: [{destination: {host: web}}]}]");
+    let set = read(&object, &world.scope()).unwrap();
+    assert_eq!(record_fits(&object, &set, "uid-1", 200_000), Ok(()));
+    let refusal = record_fits(&object, &set, "uid-1", 261_000).unwrap_err();
+    assert_eq!(refusal.reason(), "RouteUnsupported");
+    let message = refusal.to_string();
+    for part in ["VirtualService shop/web: metadata.annotations", "262144", "kubectl apply --server-side"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let now = entered(&world, &object);
+    assert_eq!(record_fits(&now, &set, "uid-1", 261_000), Ok(()), "it is there");
+    // The estimate is never below what is written.
+    let routes: Vec<Value> = (0..300)
+        .map(|index| json!({"name": format!("route-{index}"), "route": [{"destination": {"host": "web"}, "weight": 100}]}))
+        .collect();
+    let mut many = object.clone();
+    many["spec"]["http"] = json!(routes);
+    let record = entered(&world, &many)["metadata"]["annotations"]["saved.teal.dev/uid-1"].to_string().len();
+    let set = read(&many, &world.scope()).unwrap();
+    assert!(record_fits(&many, &set, "uid-1", 262_144 - record).is_err());
+}
+
+#[test]
 fn only_a_tcp_route() {
     let mut object = virtual_service("[]");
     object["spec"] = json!({"tcp": [{"route": [{"destination": {"host": "web"}}]}]});
@@ -84,8 +139,11 @@ fn rule_10_two_web_destinations_in_one_route() {
         "[{route: [{destination: {host: web, port: {number: 80}}, weight: 50},
            {destination: {host: web.shop.svc.cluster.local, port: {number: 81}}, weight: 50}]}]",
     );
-    let parts = ["spec.http[0].route names web.shop.svc.cluster.local twice (entries 0 and 1)", "join them"];
-    refused(&World::web(), &object, "RouteUnsupported", &parts);
+    let twice = "spec.http[0].route names web.shop.svc.cluster.local twice (entries 0 and 1)";
+    refused(&World::web(), &object, "RouteUnsupported", &[twice, "give each port a route of its own"]);
+    let mut object = object;
+    object["spec"]["http"][0]["route"][1]["destination"]["port"]["number"] = json!(80);
+    refused(&World::web(), &object, "RouteUnsupported", &[twice, "join them into one destination"]);
 }
 
 #[test]
@@ -106,7 +164,6 @@ fn a_route_with_subsets() {
 fn weights_that_do_not_sum_to_100() {
     for (route, sum) in [
         ("[{destination: {host: web}, weight: 50}]", 50),
-        ("[{destination: {host: web}, weight: 0}]", 0),
         ("[{destination: {host: web}}, {destination: {host: other}}]", 0),
         ("[{destination: {host: web}, weight: 90}, {destination: {host: other}, weight: 20}]", 110),
         ("[{destination: {host: web}, weight: 1}, {destination: {host: other}, weight: 1}]", 2),

@@ -356,6 +356,25 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &route);
     }
 
+    /// The route as its owner wrote it, on which Teal has noted nothing, or on which a record stands.
+    pub(super) fn own_route(&mut self, destinations: &Value, record: Option<(&str, &str)>) {
+        self.route(destinations, "owner");
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["annotations"] = json!({"team": "shop"});
+        if let Some((uid, text)) = record {
+            object["metadata"]["annotations"][format!("saved.teal.dev/{uid}")] = json!(text);
+        }
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
+    /// The candidate's role selects the candidate.
+    pub(super) fn point_candidate(&mut self) {
+        let slot = self.slot(Color::Green);
+        self.service("web-candidate", "candidate", slot);
+    }
+
     /// An object around the routes, in any namespace.
     pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
         let version = self.next();
@@ -390,6 +409,39 @@ impl Hand {
         let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object["spec"]["gateways"] = gateways.clone();
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
+    /// Teal's copy of the rule around the routes.
+    pub(super) fn copied_rule(&mut self, spec: &Value) {
+        let version = self.next();
+        self.stores.offer_around(
+            kinds::DESTINATION_RULE,
+            &json!({
+                "metadata": {"name": "theirs-candidate", "namespace": "shop", "uid": "copy",
+                    "resourceVersion": version.to_string(), "labels": {label::ROLLOUT_UID: UID},
+                    "annotations": {teal_traffic::COPIED_FROM: "shop/theirs"}},
+                "spec": spec,
+            }),
+        );
+    }
+
+    /// The owner applied the route by `kubectl apply`, which keeps this much of it.
+    pub(super) fn last_applied(&mut self, bytes: usize) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!("x".repeat(bytes));
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
+    /// Others delegate to the route, which has no hosts of its own.
+    pub(super) fn delegate(&mut self) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["spec"].as_object_mut().expect("a spec").remove("hosts");
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 

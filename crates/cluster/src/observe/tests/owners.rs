@@ -1,0 +1,105 @@
+//! What owners write of their own: candidates, delegates, rules and notes around the routes.
+
+use serde_json::json;
+use teal_plan::snapshot::{Form, Stops};
+
+use super::cluster::Hand;
+use super::told;
+use crate::kinds;
+
+/// Weights between two names of the same pods mean nothing, so the bytes are kept, whoever wrote them back a moment ago.
+#[test]
+fn a_candidate_in_the_owners_own_words_is_the_owners_form_while_both_roles_are_the_same_pods() {
+    let split = |live: u8| {
+        json!([{"destination": {"host": "web"}, "weight": live},
+            {"destination": {"host": "web-candidate"}, "weight": 100 - live}])
+    };
+    let of = |service: &str| json!({"routes": [{"route": "name:primary", "service": service}]}).to_string();
+    let (ours, others) = (of("web"), of("api"));
+    for (record, form) in [
+        (None, Form::Owner),
+        (Some(("another", others.as_str())), Form::Owner),
+        (Some(("another", ours.as_str())), Form::Entered(10)),
+        (Some(("1234-5678", ours.as_str())), Form::Entered(10)),
+        (Some(("1234-5678", "no record")), Form::Entered(10)),
+    ] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.own_route(&split(90), record);
+        let seen = hand.look(0);
+        assert_eq!(seen.snapshot.world.routes.form, form, "{record:?}");
+        let shown = if form == Form::Owner { 0 } else { 10 };
+        assert!(seen.routes.iter().all(|route| route.weight == shown), "{:?}", seen.routes);
+        hand.start_candidate(10);
+        assert_eq!(hand.look(0).snapshot.world.routes.form, form, "not begun: it is to be entered first");
+        hand.point_candidate();
+        assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Entered(10), "{record:?}");
+    }
+}
+
+/// A preview route of the owner's own, beside the one that is managed, gets the candidate as its policy has it.
+#[test]
+fn rule_9_a_copy_is_kept_while_any_route_names_the_candidate_and_goes_with_the_last() {
+    let preview = json!({"http": [{"route": [{"destination": {"host": "web-candidate"}}]}]});
+    let policy = json!({"host": "web", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    let mut hand = Hand::new();
+    hand.install();
+    hand.around(kinds::DESTINATION_RULE, "shop", &policy);
+    assert!(!hand.look(0).rules_outdated, "nobody is sent to it");
+    hand.around(kinds::VIRTUAL_SERVICE, "shop", &preview);
+    assert!(hand.look(0).rules_outdated, "it has no policy yet");
+    hand.copied_rule(&json!({"host": "web-candidate", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}));
+    assert!(!hand.look(0).rules_outdated);
+    hand.around(kinds::VIRTUAL_SERVICE, "shop", &json!({"http": []}));
+    assert!(hand.look(0).rules_outdated, "the last one is gone");
+    hand.start_candidate(10);
+    assert!(!hand.look(0).rules_outdated, "made before the route");
+}
+
+/// What `kubectl apply` keeps is not in the caches, and counts.
+#[test]
+fn routes_of_which_no_record_has_room_stop_the_rollout_before_it_begins() {
+    let mut hand = Hand::new();
+    hand.install();
+    for (size, found) in [(200_000, 0), (261_000, 1)] {
+        hand.own_route(&json!([{"destination": {"host": "web"}}]), None);
+        hand.last_applied(size);
+        let told = told(&mut hand, 0, "RouteUnsupported");
+        assert_eq!(told.len(), found, "{told:?}");
+        assert!(told.iter().all(|told| told.contains("--server-side")), "{told:?}");
+    }
+}
+
+/// A delegate has no gateways; its callers come through those of its root.
+#[test]
+fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
+    for (root, namespace) in [("shop", "edge"), ("front", "edge"), ("front", "front")] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.delegate();
+        let gateway = if namespace == root { json!(["public"]) } else { json!(["edge/public"]) };
+        let spec = json!({"hosts": ["x.example"], "gateways": gateway,
+            "http": [{"delegate": {"name": "web", "namespace": "shop"}}]});
+        hand.around(kinds::VIRTUAL_SERVICE, root, &spec);
+        let spec =
+            json!({"host": "web.shop.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+        hand.around(kinds::DESTINATION_RULE, namespace, &spec);
+        let obstacles = hand.look(0).snapshot.world.obstacles;
+        let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+        assert_eq!(found, [("DestinationRuleUnsupported", Stops::Rollout)], "{root}: {obstacles:?}");
+    }
+}
+
+/// The usual layout: the `Gateway` beside the Service, its pods in the root namespace, which no object of ours names.
+#[test]
+fn rule_9_a_rule_that_the_root_namespace_keeps_to_itself_is_refused_wherever_the_gateway_lies() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.gateways(&json!(["shop/public"]));
+    let spec = json!({"host": "web.shop.svc.cluster.local", "exportTo": ["."], "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    hand.around(kinds::DESTINATION_RULE, "istio-system", &spec);
+    let obstacles = hand.look(0).snapshot.world.obstacles;
+    let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+    assert_eq!(found, [("DestinationRuleUnsupported", Stops::Rollout)], "{obstacles:?}");
+    assert!(obstacles[0].message.starts_with("DestinationRule istio-system/theirs"), "{obstacles:?}");
+}
