@@ -315,6 +315,14 @@ fn a_step_without_gates_is_not_left_while_paused() {
 }
 
 #[test]
+fn who_skips_past_an_obstacle_comes_to_a_last_step_and_not_into_a_promotion() {
+    let mut s = before_a_bare_last_step();
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Rollout)];
+    s.decisions = vec![crate::decisions::decision(teal_plan::snapshot::Action::Skip, "ana")];
+    assert_eq!(place(&s).0, "full");
+}
+
+#[test]
 fn no_question_is_opened_by_what_is_left_of_a_spec() {
     let mut s = unreached(reached("canary", 10, NOW));
     s.settings.steps = vec![teal_plan::settings::Step { hold: Span(0), ..s.settings.steps[0].clone() }];
