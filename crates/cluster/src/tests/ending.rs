@@ -46,7 +46,8 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 async fn whoever_is_told_to_end_lets_the_lease_go_and_leaves_nothing_running() {
     let server = Server::default();
     let stop = CancellationToken::new();
-    let lease = lease(Duration::from_secs(5));
+    // So often that one who goes on is heard while nothing should be asked.
+    let lease = lease(Duration::from_millis(50));
     let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
     let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease), &stop);
     let probe = cluster.probe();

@@ -2,6 +2,7 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
+use teal_plan::settings::Until;
 use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form, Standing};
 use teal_plan::{Effect, Snapshot, Time};
 
@@ -232,6 +233,67 @@ fn retire_ends_the_keep_time_now() {
     assert_eq!((s.record.previous, s.record.kept_until), (None, None), "nobody can go back to it any more");
     s.decisions.clear();
     assert_eq!(effects(&s), [Effect::Vacate { color: live().color, except: None }]);
+}
+
+#[test]
+fn a_yes_moves_nothing_while_a_guard_has_failed_or_is_blind_or_other_content_is_wanted() {
+    let unsound: [fn(&mut Snapshot); 3] = [
+        |s| s.checks = vec![standing("payments", Standing::Fail)],
+        |s| s.checks = vec![standing("payments", Standing::Blind)],
+        |s| s.settings.wanted = Some(content(3)),
+    ];
+    for change in unsound {
+        let mut s = asking();
+        vote(&mut s, "ana");
+        s.settings.guards = vec![guard("payments", Until::Promoted)];
+        change(&mut s);
+        s.decisions = vec![decision(Action::Approve, "ben")];
+        let (record, _) = committed(&s);
+        assert!(matches!(&record.phase, Phase::Step(place) if place.step == "canary"), "{:?}", record.phase);
+    }
+}
+
+#[test]
+fn skip_leads_past_no_failed_guard_and_no_pause() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Skip, "ana")];
+    let mut failed = s.clone();
+    failed.settings.guards = vec![guard("payments", Until::Promoted)];
+    failed.checks = vec![standing("payments", Standing::Fail)];
+    assert!(matches!(committed(&failed).0.phase, Phase::Returning { cause: Cause::Guard { .. }, .. }));
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    assert!(matches!(answer(&s), Ruling::Refused { message } if message.contains("resume it first")));
+}
+
+#[test]
+fn who_resumes_gives_the_step_its_whole_time_again() {
+    let mut s = trying("canary", 10);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.now = Time(DEADLINE.0 + 1);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    assert!(!effects(&s).is_empty(), "it goes on, and back nowhere");
+    let mut s = promoting();
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.now = Time(DEADLINE.0 + 1);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    assert_eq!(committed(&s).0.phase, Phase::Promoting { deadline: s.now + s.settings.progress_deadline });
+}
+
+#[test]
+fn what_was_approved_is_not_asked_again_under_another_name() {
+    let mut s = asking();
+    vote(&mut s, "ana");
+    s.decisions = vec![decision(Action::Approve, "ben")];
+    assert!(committed(&s).0.pinned.is_empty(), "of a step that was passed");
+    let mut s = asking();
+    s.record.pinned = vec![("gone".to_owned(), 2)];
+    vote(&mut s, "ana");
+    vote(&mut s, "ben");
+    let (record, _) = committed(&s);
+    assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
+    assert!(record.pinned.is_empty(), "of a step that is no more, once the one in its place was passed");
 }
 
 #[test]

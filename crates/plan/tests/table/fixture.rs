@@ -11,6 +11,9 @@ use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapsh
 pub(crate) const NOW: Time = Time(1_000_000);
 pub(crate) const LONG_AGO: Time = Time(0);
 pub(crate) const DEADLINE: Time = Time(NOW.0 + 600_000);
+/// The gates that a step was committed with, where a row doesn't say otherwise: those that the row gives it. What the planner
+/// commits is never this, so an edit after a commit is an edit.
+const AS_GIVEN: u32 = 0xffff;
 
 pub(crate) fn content(number: u8) -> ContentHash {
     ContentHash { version: 1, digest: [number; 32] }
@@ -140,7 +143,7 @@ pub(crate) fn trying(name: &str, weight: u8) -> Snapshot {
         lost: None,
         gate: None,
         held: None,
-        terms: s.settings.step(name).map(|(_, step)| step.terms()).unwrap_or_default(),
+        terms: AS_GIVEN,
     });
     s
 }
@@ -225,11 +228,12 @@ pub(crate) fn committed(s: &Snapshot) -> (Record, Vec<Notice>) {
     }
 }
 
-/// The plan, after it was held against the invariants. The step counts as committed with the gates that the row gives it.
+/// The plan, after it was held against the invariants.
 pub(crate) fn checked(s: &Snapshot) -> Plan {
     let mut s = s.clone();
     if let Phase::Step(place) = &mut s.record.phase
         && let Some((_, step)) = s.settings.step(&place.step)
+        && place.terms == AS_GIVEN
     {
         place.terms = step.terms();
     }

@@ -277,8 +277,7 @@ fn an_edit_of_the_gates_asks_anew_with_a_new_nonce() {
     s.record = committed(&s).0;
     s.settings.steps[0].hold = Span::seconds(61);
     s.nonce = "n2".to_owned();
-    let teal_plan::Decision::Commit(commit) = teal_plan::plan(&s).decision else { panic!("no commit") };
-    s.record = commit.record;
+    s.record = committed(&s).0;
     assert!(matches!(&s.record.phase, Phase::Step(place) if place.gate.is_none()));
     assert_eq!(place(&s).2.expect("a question").nonce, "n2");
 }
@@ -303,7 +302,7 @@ fn an_open_question_outlives_a_spec_that_can_not_be_used() {
         place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
         place.terms += 1;
     }
-    let plan = teal_plan::plan(&s);
+    let plan = checked(&s);
     assert!(!matches!(plan.decision, teal_plan::Decision::Commit(_)), "{:?}", plan.decision);
 }
 
@@ -313,6 +312,14 @@ fn a_step_without_gates_is_not_left_while_paused() {
     s.settings.steps[0].hold = Span(0);
     s.record.paused = Some(teal_plan::record::Pause::Decision { user: "ann".to_owned() });
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
+}
+
+#[test]
+fn who_skips_past_an_obstacle_comes_to_a_last_step_and_not_into_a_promotion() {
+    let mut s = before_a_bare_last_step();
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Rollout)];
+    s.decisions = vec![crate::decisions::decision(teal_plan::snapshot::Action::Skip, "ana")];
+    assert_eq!(place(&s).0, "full");
 }
 
 #[test]

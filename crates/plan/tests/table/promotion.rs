@@ -233,6 +233,16 @@ fn the_pause_of_the_spec_is_not_taken_along_to_rest() {
 }
 
 #[test]
+fn rule_12_what_is_left_of_a_spec_lets_no_old_release_go() {
+    let mut s = watching();
+    s.settings.wanted = None;
+    s.settings.steps[1].checks.clear();
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::Watching { .. }), "{:?}", checked(&s).why);
+}
+
+#[test]
 fn what_holds_a_promotion_is_the_first_thing_said() {
     let mut s = promoting();
     s.settings.on_failure = OnFailure::Hold;

@@ -4,12 +4,12 @@ use teal_plan::record::{Cause, Gate, Held, Outcome, Phase};
 use teal_plan::report::{Report, report};
 use teal_plan::settings::{Mode, OnFailure, Readiness, Until};
 use teal_plan::snapshot::{Standing, Stops};
-use teal_plan::{Notice, Snapshot, Time, plan};
+use teal_plan::{Notice, Snapshot, Time};
 
 use crate::fixture::*;
 
 fn of(s: &Snapshot) -> Report {
-    report(s, &plan(s))
+    report(s, &checked(s))
 }
 
 fn condition(report: &Report, kind: &str) -> Option<(bool, String)> {

@@ -256,6 +256,54 @@ fn deletion_at_rest_touches_nothing_that_serves() {
 }
 
 #[test]
+fn nothing_begins_while_paused() {
+    for by_spec in [true, false] {
+        let mut s = at_rest();
+        s.settings.wanted = Some(content(2));
+        if by_spec {
+            s.settings.mode = Mode::Paused;
+        } else {
+            s.record.paused = Some(teal_plan::record::Pause::Decision { user: "ana".to_owned() });
+        }
+        let plan = checked(&s);
+        assert_eq!(plan.decision, Decision::Rest);
+        assert!(matches!(plan.why[..], [Why::Paused { .. }]), "{:?}", plan.why);
+    }
+}
+
+#[test]
+fn guards_ask_nothing_once_there_is_nothing_to_go_back_to() {
+    let mut s = at_rest();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    assert_eq!(checked(&s).measure, Vec::<String>::new());
+}
+
+/// As after the Rollout was played back from an old backup: a number that is used already would name two contents.
+#[test]
+fn a_new_revision_is_numbered_above_all_that_is_there() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.highest_counter = 7;
+    let (record, _) = committed(&s);
+    assert_eq!((record.counter, record.candidate.unwrap().slot.revision.counter), (8, 8));
+}
+
+#[test]
+fn what_is_gone_from_a_kept_color_stays_gone() {
+    let mut s = kept();
+    s.world.blue = absent();
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn the_finalizer_stays_while_routes_can_not_be_read() {
+    let mut s = at_rest();
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Broken);
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
 fn deletion_in_a_rollout_goes_back_first_and_yields_in_a_namespace_that_ends() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.deleting = true;

@@ -162,6 +162,11 @@ impl Hand {
         self.rollout["status"]["commit"]["phase"]["deadline"] = json!(at.0);
     }
 
+    /// The weight of the step under way was observed.
+    pub(super) fn reach(&mut self, at: i64) {
+        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
+    }
+
     /// The second revision is live in green, the first is kept, and of its content nothing is known.
     pub(super) fn promote_second(&mut self) {
         self.start_candidate(100);

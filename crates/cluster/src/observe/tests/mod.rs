@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 mod owners;
 mod unread;
+mod questions;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;
