@@ -210,6 +210,7 @@ impl PodStatus {
 pub(crate) struct SliceEndpoint {
     conditions: EndpointConditions,
     target_ref: Option<TargetRef>,
+    node_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -246,6 +247,7 @@ impl SliceEndpoint {
         let EndpointConditions { ready, serving, terminating } = self.conditions;
         // Where `serving` is left out, `ready` stands for it.
         let serves = serving.or(ready).unwrap_or(true) && !terminating.unwrap_or(false);
-        Endpoint { pod: self.target_ref.map(|target| target.uid).unwrap_or_default(), serves }
+        let pod = self.target_ref.map(|target| target.uid).unwrap_or_default();
+        Endpoint { pod, node: self.node_name.into(), serves }
     }
 }
