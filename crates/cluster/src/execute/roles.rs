@@ -56,14 +56,20 @@ pub(super) async fn point(tools: &Tools, order: &Order<'_>, role: Role, slot: Sl
 pub(super) async fn overlap(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
     let mut wanted = order.rendering(slot)?.role_services.clone();
     for wanted in &mut wanted {
-        wanted.selector = wanted.both();
         let there = tools.stores.services.get(&order.names.namespace, &wanted.name).map(|view| view.value());
-        let ports = there.as_ref().and_then(|there| there.pointer("/spec/ports")?.as_array());
-        wanted.ports = ports.unwrap_or(&wanted.ports).clone();
+        for_both(wanted, there.as_ref());
     }
     let each = order.services.iter().zip(&wanted).zip(order.passing).filter(|(_, passes)| **passes);
     let each = each.map(|((service, wanted), _)| one(tools, order, Role::Live, slot, service, wanted));
     worst(join_all(each).await)
+}
+
+/// The Service of a new revision as it is while it is to do for the old one, too.
+fn for_both(wanted: &mut teal_release::RoleService, there: Option<&Value>) {
+    wanted.selector = wanted.both();
+    if let Some(ports) = there.and_then(|there| there.pointer("/spec/ports")?.as_array()) {
+        wanted.ports.clone_from(ports);
+    }
 }
 
 /// The Services as the release has them. Where its content is lost, as after a restore of the Rollout alone, the way back
@@ -365,5 +371,19 @@ mod tests {
         let inside = [json!({"port": 80, "protocol": "TCP", "targetPort": 80})];
         let merged = merged_ports(&inside, &wanted, false);
         assert_eq!(merged, [inside[0].clone(), json!({"port": 81})], "the candidate's Service has none");
+    }
+
+    #[test]
+    fn rule_11_while_both_revisions_are_selected_the_ports_are_those_of_the_old_one() {
+        let there = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80, "nodePort": 30001}], "selector": {
+            "app": "web", label::ROLLOUT: "web", label::COLOR: "blue", label::REVISION: "r1-00000001",
+        }}});
+        let green = Slot { color: teal_plan::Color::Green, revision: "r2-00000002".parse().unwrap() };
+        let role = RoleService::new("shop", "web");
+        let mut wanted = as_they_stand(&role, std::slice::from_ref(&there), "web", green).unwrap();
+        wanted.ports = vec![json!({"port": 80}), json!({"port": 81})];
+        for_both(&mut wanted, Some(&there));
+        assert_eq!(json!(wanted.selector), json!({"app": "web", label::ROLLOUT: "web"}));
+        assert_eq!(json!(wanted.ports), there["spec"]["ports"]);
     }
 }
