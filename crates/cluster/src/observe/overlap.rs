@@ -112,17 +112,22 @@ fn lasts(forms: &Forms, service: &RoleService, obstacles: &mut Vec<Obstacle>) ->
     span.unwrap_or(USUAL)
 }
 
-/// What one selector and one list of ports can't do for the pods of both.
+/// What one selector and one list of ports can't do for the pods of both. Before a first install there is no live revision.
 fn mixed(facts: &Facts<'_>, renderings: &Renderings, index: usize, forms: &Forms) -> Result<(), Refusal> {
-    let wanted = renderings.services.get(index);
+    let name = facts.services.get(index).map(|service| &service.name);
+    let wanted = renderings.services.iter().find(|wanted| Some(&wanted.name) == name);
     let (Some(wanted), Some(written), Some(there)) = (wanted, &forms.written, &forms.there) else {
         return Ok(());
     };
-    let live = facts.record.live.and_then(|live| renderings.color(live.slot.color));
-    let live = live.and_then(|rendering| rendering.role_services.get(index));
+    let Some(live) = facts.record.live.filter(|_| !is_first(&facts.record.phase)) else { return Ok(()) };
+    let live = renderings.color(live.slot.color).and_then(|rendering| rendering.role_services.get(index));
     let selector = live.map_or_else(|| owners(there), |live| live.original_selector.clone());
     let ports = there.pointer("/spec/ports").and_then(Value::as_array).map(Vec::as_slice);
     teal_traffic::overlap_problem((&selector, &wanted.original_selector), ports.unwrap_or_default(), written)
+}
+
+const fn is_first(phase: &Phase) -> bool {
+    matches!(phase, Phase::New | Phase::Installing { .. })
 }
 
 /// What a Service selects by its owner's labels.

@@ -110,6 +110,14 @@ fn rule_11_what_can_not_be_selected_together_stops_the_rollout_unless_the_owner_
 }
 
 #[test]
+fn rule_11_a_first_install_needs_no_overlap() {
+    let mut hand = typed("NodePort");
+    hand.spec("/release/manifests/1/spec/ports", json!([{"port": 80, "targetPort": 9090}]));
+    hand.commit(&json!({"epoch": 0, "counter": 0, "phase": {"name": "New"}}));
+    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0]);
+}
+
+#[test]
 fn rule_11_an_overlap_is_observed_when_every_address_is_a_pod_of_one_of_the_two() {
     let mut hand = typed("NodePort");
     hand.begin_promotion();
