@@ -1,12 +1,12 @@
 //! A Service that is reached from outside, past the mesh.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use teal_load::{Load, LoadOptions};
 
-use super::play::Play;
+use super::play::{PATIENCE, Play};
 use crate::error::{Error, Result, expect};
 use crate::world::{NAME, World, manifests, quick};
 
@@ -20,6 +20,7 @@ pub(super) async fn by_node_port(world: &World, namespace: &str) -> Result<()> {
     let first = play.live();
     let given = service(&play, NAME).await?;
     let address = node_port(world, &given).await?;
+    answers(address).await?;
     // A connection that is kept stays with its pod until that goes, whatever a Service selects.
     let outside = LoadOptions::new(address, manifests::host(namespace)).clients(0, 10).rate(RATE);
     let outside = Load::start(outside)?;
@@ -71,6 +72,16 @@ async fn node_port(world: &World, service: &Value) -> Result<SocketAddr> {
     address.parse().map_err(|_| Error::Cluster(format!("{address:?} is no address of a node port")))
 }
 
+/// Node ports are made known a moment after their Service.
+async fn answers(address: SocketAddr) -> Result<()> {
+    let http = reqwest::Client::new();
+    let asked = async || {
+        let answer = http.get(format!("http://{address}/")).timeout(Duration::from_secs(2)).send().await;
+        answer.and_then(reqwest::Response::error_for_status).map(drop).map_err(|error| error.to_string())
+    };
+    Ok(teal_testbed::until("an answer by the node port".to_owned(), PATIENCE, asked).await?)
+}
+
 /// All but what a promotion changes.
 fn lasting(service: &Value) -> Value {
     let mut lasting = service.clone();
@@ -86,7 +97,7 @@ fn inside_alone(candidate: &Value) -> Result<()> {
     expect(inside, || format!("the candidate's Service is reached from outside: {candidate}"))
 }
 
-/// What `web` selected, one after the other, and how long both: seconds, by the stamps of the API server.
+/// What `web` selected, one after the other. How long it selected both is looked at with the whole history.
 async fn passed_through_both(world: &World, namespace: &str, from: u64, [old, new]: [&str; 2]) -> Result<()> {
     let Some(versions) = world.versions_from(from).await? else { return Ok(()) };
     let of_web = versions.iter().filter(|version| {
