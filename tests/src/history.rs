@@ -35,6 +35,7 @@ mod foreign;
 mod gauge;
 mod json;
 mod kept;
+mod overlap;
 mod pace;
 mod quiet;
 mod replay;

@@ -65,9 +65,12 @@ pub mod annotation {
     pub const FATE: &str = "teal.dev/fate";
     /// On a Job of a release: when it runs. See [`super::run`].
     pub const RUN: &str = "teal.dev/run";
-    /// On a traffic Service, in the cluster or in the release: its owner accepts that it is turned at once, though what
-    /// leads to it from outside may lose requests then. See [`super::switch`].
+    /// On a traffic Service, in the release or in the cluster: how it is turned to another revision. See [`super::switch`];
+    /// where nothing is written, `Overlap` for one that is reached from outside, else `AtOnce`.
     pub const SWITCH: &str = "teal.dev/switch";
+    /// On a traffic Service, in the release or in the cluster: for how long it selects both revisions before it is turned,
+    /// like `90s`; 30 seconds where nothing is written.
+    pub const OVERLAP: &str = "teal.dev/overlap";
     /// On objects of a color: the versioned hash (`v1:…`) of the release they were made from. An annotation,
     /// because a label can't hold a colon. Together with the labels it lets a lost status be rebuilt.
     pub const HASH: &str = "teal.dev/hash";
@@ -105,8 +108,10 @@ pub mod run {
 
 /// Values of [`annotation::SWITCH`].
 pub mod switch {
-    /// From one revision to the other in one write.
+    /// From one revision to the other in one write, though what leads to it from outside may lose requests then.
     pub const AT_ONCE: &str = "AtOnce";
+    /// Both revisions for a time, then the new one.
+    pub const OVERLAP: &str = "Overlap";
 }
 
 /// Finalizers.

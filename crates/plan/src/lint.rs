@@ -4,7 +4,7 @@ use crate::decide::{enough, needed, serves};
 use crate::outcome::{Decision, Effect, Plan};
 use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Snapshot};
-use crate::words::{Color, Revision};
+use crate::words::{Color, Revision, Slot};
 
 /// What a plan would break.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,16 +59,8 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
             }
         }
         Effect::Vacate { color, except } => vacate_violation(s, *color, *except),
-        Effect::PointLive(slot) => {
-            let serves_now = serves(&s.world.color(slot.color).serving);
-            let replaces = s.world.live_service.points.is_some_and(|points| points != *slot);
-            (replaces && !serves_now && s.record.live.is_none_or(|live| live.slot != *slot)).then(|| {
-                Violation {
-                    invariant: "I2",
-                    detail: format!("the live role would go to {slot:?}, which doesn't serve"),
-                }
-            })
-        }
+        Effect::PointLive(slot) => live_violation(s, *slot),
+        Effect::Overlap(slot) => overlap_violation(s, *slot),
         Effect::Finalizer(_)
         | Effect::RecordRevision(_)
         | Effect::ApplyRelease { .. }
@@ -81,13 +73,49 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
     }
 }
 
+fn live_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
+    let forward = s.record.live.is_none_or(|live| live.slot != slot);
+    let shared = s.world.overlap.is_some_and(|overlap| overlap.selected);
+    let replaces = s.world.live_service.points.is_some_and(|points| points != slot) || shared;
+    if forward && replaces && !serves(&s.world.color(slot.color).serving) {
+        let detail = format!("the live role would go to {slot:?}, which doesn't serve");
+        return Some(Violation { invariant: "I2", detail });
+    }
+    let tried = s.record.candidate.is_some_and(|candidate| candidate.slot == slot);
+    let early = s.world.overlap.is_some_and(|overlap| overlap.ends().is_none_or(|until| s.now < until));
+    (tried && early).then(|| Violation {
+        invariant: "overlap",
+        detail: format!("the live role would go to {slot:?} without having selected both revisions"),
+    })
+}
+
+/// Both revisions are behind the live role only on the way forward, and at most where the candidate has the rest already.
+fn overlap_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
+    let broken = |invariant, detail: String| Some(Violation { invariant, detail });
+    let last = match &s.record.phase {
+        Phase::Promoting { .. } => s.world.routes.form == Form::Entered(100),
+        Phase::Step(place) => !s.settings.routed && place.weight == 100,
+        _ => return broken("I5", "both revisions behind the live role outside of a rollout".into()),
+    };
+    if !last || s.record.candidate.is_none_or(|candidate| candidate.slot != slot) {
+        return broken("I14", "both revisions behind the live role before the last step".into());
+    }
+    let serves = serves(&s.world.color(slot.color).serving);
+    if serves {
+        None
+    } else {
+        broken("I2", format!("the live role would reach {slot:?}, which doesn't serve"))
+    }
+}
+
 fn vacate_violation(s: &Snapshot, color: Color, except: Option<Revision>) -> Option<Violation> {
     let whole = except.is_none();
     let taken = |release: &Release| release.slot.color == color && Some(release.slot.revision) != except;
     let live = s.record.live.as_ref().is_some_and(taken);
     let kept = s.record.previous.as_ref().is_some_and(taken);
     let installing = matches!(s.record.phase, Phase::Installing { .. });
-    let carries = s.world.live_service.points.is_some_and(|points| points.color == color) && whole;
+    let shared = s.world.overlap.is_some_and(|overlap| overlap.selected);
+    let carries = s.world.live_service.points.map_or(shared, |points| points.color == color) && whole;
     let weighted =
         whole && matches!(s.world.routes.form, Form::Entered(1..) | Form::Mixed { highest: 1.., .. });
     ((live && !installing) || kept || carries || weighted).then(|| Violation {

@@ -1,7 +1,7 @@
 //! What a plan may say.
 
 use crate::record::Record;
-use crate::words::{Color, Revision, Slot, Time};
+use crate::words::{Color, Revision, Slot, Span, Time};
 
 /// The answer of the planner.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -70,6 +70,8 @@ pub enum Effect {
     },
     /// Point `<service>` of every traffic Service at a slot; makes the Services where they are missing.
     PointLive(Slot),
+    /// Let `<service>` select pods of live and of this slot, for the traffic Services that have to pass through that.
+    Overlap(Slot),
     /// Point `<service>-candidate` of every traffic Service at a slot.
     PointCandidate(Slot),
     /// Name the candidate role at weight 0 in every managed route, with what belongs to it (DestinationRule copies).
@@ -106,7 +108,7 @@ impl Plan {
         let Decision::Act(effects) = &self.decision else { return false };
         let candidate = record.candidate.map(|candidate| candidate.slot);
         effects.iter().any(|effect| match effect {
-            Effect::EnterRoutes | Effect::RaiseWeight(_) => true,
+            Effect::EnterRoutes | Effect::RaiseWeight(_) | Effect::Overlap(_) => true,
             Effect::PointLive(slot) => Some(*slot) == candidate,
             _ => false,
         })
@@ -126,6 +128,7 @@ impl Effect {
             | Self::RecordRevision(_)
             | Self::ApplyRelease { .. }
             | Self::PointLive(_)
+            | Self::Overlap(_)
             | Self::PointCandidate(_)
             | Self::Vacate { .. }
             | Self::Answer { .. } => false,
@@ -252,6 +255,13 @@ pub enum Why {
     ForeignWriter {
         /// The field manager.
         manager: String,
+    },
+    /// Live Services select both revisions before they are turned.
+    Overlapping {
+        /// For how long.
+        lasts: Span,
+        /// Until when; none until it is observed.
+        until: Option<Time>,
     },
     /// The candidate becomes live.
     Promoting,

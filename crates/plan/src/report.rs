@@ -90,10 +90,23 @@ pub fn report(s: &Snapshot, plan: &Plan) -> Report {
 }
 
 fn observed_weight(view: &View<'_>) -> u8 {
-    let unrouted_switch = !view.s.settings.routed
-        && matches!(&view.record.phase, Phase::Step(_))
-        && view.record.candidate.is_some_and(|c| view.s.world.live_service.points == Some(c.slot));
-    if unrouted_switch { 100 } else { view.s.world.routes.form.highest() }
+    let world = &view.s.world;
+    let under_test = view.record.candidate.filter(|_| matches!(&view.record.phase, Phase::Step(_)));
+    match under_test.filter(|_| !view.s.settings.routed) {
+        Some(candidate) if world.live_service.points == Some(candidate.slot) => 100,
+        Some(candidate) if world.overlap.is_some_and(|overlap| overlap.selected) => {
+            shared(view.s, candidate.slot.color)
+        }
+        Some(_) | None => world.routes.form.highest(),
+    }
+}
+
+/// The part of all endpoints that one color has, in percent.
+fn shared(s: &Snapshot, color: crate::Color) -> u8 {
+    let count = |color| -> u64 { s.world.color(color).serving.iter().copied().map(u64::from).sum() };
+    let own = count(color);
+    let percent = (own * 100).checked_div(own + count(color.other())).unwrap_or(0);
+    u8::try_from(percent).unwrap_or(100)
 }
 
 fn step(view: &View<'_>) -> Option<StepReport> {
@@ -218,6 +231,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
+            Why::Overlapping { .. } => Some("overlap".to_owned()),
             Why::Checking { checks } => Some(format!("checks ({})", checks.join(", "))),
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Starting { .. } => Some("pods".to_owned()),

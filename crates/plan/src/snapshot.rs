@@ -44,6 +44,9 @@ pub struct World {
     pub live_service: ServiceSeen,
     /// Where `<service>-candidate` points, over all traffic Services.
     pub candidate_service: ServiceSeen,
+    /// What is seen of traffic Services that have to select both revisions before they are turned; none where all of them are
+    /// turned at once.
+    pub overlap: Option<Overlap>,
     /// The managed routes, over all VirtualServices.
     pub routes: RoutesSeen,
     /// Revisions whose objects are kept as ControllerRevisions for this very Rollout include the candidate's, or live's where there
@@ -114,6 +117,19 @@ pub struct ServiceSeen {
     pub epoch: u64,
     /// Some of them selects what is no release of this Rollout: whoever points it elsewhere takes that away from its callers.
     pub selects_others: bool,
+}
+
+/// Traffic Services whose callers learn of other pods late, over all of those: in a promotion they select pods of both
+/// revisions for a time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Overlap {
+    /// For how long.
+    pub lasts: Span,
+    /// All of them select pods of both revisions.
+    pub selected: bool,
+    /// Since when that has been so and every address has belonged to one of the two, the candidate's among them. Counted anew
+    /// whenever the objects were written.
+    pub since: Option<Time>,
 }
 
 /// The managed routes, over all VirtualServices.
@@ -270,6 +286,13 @@ pub enum Standing {
     Fail,
     /// No usable answer for longer than the check's limit.
     Blind,
+}
+
+impl Overlap {
+    /// When it has lasted long enough; none until it is observed.
+    pub fn ends(&self) -> Option<Time> {
+        self.since.map(|since| since + self.lasts)
+    }
 }
 
 impl Form {

@@ -103,7 +103,7 @@ fn reserved(item: &Item) -> Vec<Refusal> {
 fn is_reserved(name: &str) -> bool {
     let domain = name.split_once('/').map_or("", |(domain, _)| domain);
     let ours = domain == DOMAIN || domain.strip_suffix(DOMAIN).is_some_and(|rest| rest.ends_with('.'));
-    ours && ![annotation::FATE, annotation::RUN, annotation::SWITCH].contains(&name)
+    ours && ![annotation::FATE, annotation::RUN, annotation::SWITCH, annotation::OVERLAP].contains(&name)
 }
 
 /// The longest final name a kind may have, and what makes it so.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::check_release::is_role;
 use crate::context::Context;
 use crate::fate::Fate;
-use crate::names::{COLOR_VARIABLE, annotation};
+use crate::names::{CANDIDATE_SUFFIX, COLOR_VARIABLE, annotation};
 use crate::object::{list, template_pointer};
 use crate::read::{Item, Release};
 use crate::workload::traffic_services;
@@ -87,11 +87,11 @@ fn gated(release: &Release, item: &Item, context: &Context) -> Option<Finding> {
     let at = template_pointer(&item.key.kind)?;
     let gates = item.object.get(&format!("{at}/spec/readinessGates")).and_then(Value::as_array)?;
     (!gates.is_empty()).then(|| {
-        let (key, switch) = (&item.key, annotation::SWITCH);
+        let key = &item.key;
         let message = format!(
-            "{key}: spec.template.spec.readinessGates: pods that wait for a load balancer are not ready before Service \
-             {service} selects them, which it does at promotion alone, so requests would be lost then: take the gates \
-             out; or accept it by the annotation {switch}: AtOnce on Service {service}"
+            "{key}: spec.template.spec.readinessGates: pods that wait for a load balancer are ready once it looks at them, and \
+             Service {service} selects them at promotion alone: let it look at {service}{CANDIDATE_SUFFIX}, too, or no pod of \
+             a new revision gets ready"
         );
         let services = services.iter().map(ToString::to_string).collect();
         Finding { services, ..finding(FindingKind::ReadinessGates, item, message) }

@@ -23,8 +23,10 @@ pub mod annotation {
     pub const FATE: &str = "teal.dev/fate";
     /// On a Job: when it runs.
     pub const RUN: &str = "teal.dev/run";
-    /// On a traffic Service: its owner accepts that it is turned at once.
+    /// On a traffic Service: how it is turned to another revision.
     pub const SWITCH: &str = "teal.dev/switch";
+    /// On a traffic Service: how long it selects both revisions before.
+    pub const OVERLAP: &str = "teal.dev/overlap";
     /// On objects of a color: the versioned hash of the release they were made from.
     pub const HASH: &str = "teal.dev/hash";
     /// On every object written: a digest of what was written, so that a changed wish is seen without comparing fields.

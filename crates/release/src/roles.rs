@@ -29,6 +29,15 @@ pub struct RoleService {
     pub selector: BTreeMap<String, String>,
 }
 
+impl RoleService {
+    /// What it selects while pods of two revisions are to be behind it: all of the Rollout's that its owner's labels select.
+    pub fn both(&self) -> BTreeMap<String, String> {
+        let mut selector = self.selector.clone();
+        selector.retain(|name, _| name != label::COLOR && name != label::REVISION);
+        selector
+    }
+}
+
 pub(crate) fn role_service(item: &Item, context: &Context) -> RoleService {
     let mut template = item.object.clone();
     template.set(&["metadata"], "namespace", context.namespace.as_str().into());

@@ -101,7 +101,7 @@ fn rule_11_readiness_gates_behind_a_traffic_service_are_named() {
         all.position(|m| m["kind"] == "Deployment" && m["metadata"]["name"] == name).unwrap()
     };
     let found = gated(place("front"));
-    only(&found, FindingKind::ReadinessGates, "Deployment front", "teal.dev/switch: AtOnce on Service front");
+    only(&found, FindingKind::ReadinessGates, "Deployment front", "let it look at front-candidate, too");
     assert_eq!(gated(place("api")), [], "behind no traffic Service they wait for nobody");
 }
 

@@ -1,14 +1,14 @@
 //! What writers may do next in a state.
 
 use teal_plan::record::{Phase, Record};
-use teal_plan::{Decision, Effect, Slot, lint, plan};
+use teal_plan::{Decision, Effect, Snapshot, lint, plan};
 
 use crate::apply::{Kind, kind, land, may_issue};
 use crate::check::{self, Broken};
 use crate::events;
 use crate::fault::Fault;
 use crate::view::{Writer, shares, snapshot};
-use crate::world::{Caches, InFlight, Routes, Stored, World, Write};
+use crate::world::{Caches, InFlight, Routes, World, Write};
 
 /// A state that may follow, with what leads there and what it breaks.
 pub(crate) struct Next {
@@ -57,12 +57,12 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
         invariant: violation.invariant,
         detail: format!("lint: {}", violation.detail),
     });
-    let (record, epoch) = (&snapshot.record, snapshot.record.epoch);
+    let epoch = snapshot.record.epoch;
     let writes = match plan.decision {
         Decision::Rest => Vec::new(),
         Decision::Commit(commit) => vec![Write::Commit(Box::new(sow_commit(commit.record, fault)))],
         Decision::Act(effects) => {
-            let effects = effects.into_iter().filter_map(|effect| sow(record, effect, fault));
+            let effects = effects.into_iter().filter_map(|effect| sow(&snapshot, effect, fault));
             effects.flat_map(|effect| each(&world.truth.routes, effect)).collect()
         }
     };
@@ -84,12 +84,17 @@ fn each(routes: &Routes, effect: Effect) -> Vec<Write> {
 }
 
 /// Faults that lie in the plan itself.
-fn sow(record: &Record, effect: Effect, fault: Option<Fault>) -> Option<Effect> {
-    use Effect::{LowerWeight, PointCandidate, PointLive, RaiseWeight};
-    let returning = matches!(record.phase, Phase::Returning { .. });
-    let promoting = matches!(record.phase, Phase::Promoting { .. });
+fn sow(s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Option<Effect> {
+    use Effect::{LowerWeight, Overlap, PointCandidate, PointLive, RaiseWeight};
+    let returning = matches!(s.record.phase, Phase::Returning { .. });
+    let promoting = matches!(s.record.phase, Phase::Promoting { .. });
+    let begins = matches!(s.record.phase, Phase::Step(_)) && s.world.routes.form.highest() == 0;
+    let apart = s.world.overlap.is_some_and(|overlap| !overlap.selected);
     Some(match (fault, effect) {
         (Some(Fault::BackByWeightsAlone), PointLive(_) | PointCandidate(_)) if returning => return None,
+        (Some(Fault::BackThroughOverlap), PointLive(slot)) if returning && apart => Overlap(slot),
+        (Some(Fault::OverlapEarly), RaiseWeight(_)) if begins && apart => Overlap(s.record.candidate?.slot),
+        (Some(Fault::OverlapEarly), PointLive(_)) if begins => return None,
         (Some(Fault::LeaveBeforeTurning), PointLive(_)) if promoting => LowerWeight(0),
         (Some(Fault::Overshoot), RaiseWeight(_)) => RaiseWeight(100),
         (Some(Fault::SwitchEarly), PointCandidate(slot)) if !returning => PointLive(slot),
@@ -162,14 +167,13 @@ fn outdated(world: &World, writer: Writer, write: &Write) -> bool {
         return false;
     }
     let (caches, truth) = (&world.caches, &world.truth);
-    let differs = |a: Stored<Option<Slot>>, b: Stored<Option<Slot>>| (a.value, a.epoch) != (b.value, b.epoch);
     match kind(write) {
         Kind::Route(index) => {
             let at = |routes: &Routes| routes.iter().nth(index).map(|route| (route.value, route.epoch));
             at(&caches.routes) != at(&truth.routes)
         }
-        Kind::Live => differs(caches.live, truth.live),
-        Kind::Candidate => differs(caches.candidate, truth.candidate),
+        Kind::Live => !caches.live.is_version(&truth.live),
+        Kind::Candidate => !caches.candidate.is_version(&truth.candidate),
         Kind::Blue => same_pods(caches.slots[0], truth.blue),
         Kind::Green => same_pods(caches.slots[1], truth.green),
         Kind::Record | Kind::Other => false,

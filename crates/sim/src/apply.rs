@@ -5,7 +5,7 @@ use teal_plan::snapshot::Standing;
 use teal_plan::{Color, Effect, Slot};
 
 use crate::fault::Fault;
-use crate::world::{DRAINED, Pods, Stored, Truth, Write};
+use crate::world::{DRAINED, Pods, Selects, Stored, Truth, Write};
 
 /// The kinds that caches hold apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +30,7 @@ pub(crate) fn kind(write: &Write) -> Kind {
             | Effect::LowerWeight(_)
             | Effect::CutOff(_)
             | Effect::LeaveRoutes => Kind::Other,
-            Effect::PointLive(_) => Kind::Live,
+            Effect::PointLive(_) | Effect::Overlap(_) => Kind::Live,
             Effect::PointCandidate(_) => Kind::Candidate,
             Effect::ApplyRelease { slot, .. } => of_color(slot.color),
             Effect::Vacate { color, .. } => of_color(*color),
@@ -95,11 +95,15 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::Finalizer(set) => truth.finalizer = *set,
         Effect::RecordRevision(_) => truth.recorded = true,
         Effect::ApplyRelease { slot, .. } => apply_release(truth, *slot, epoch, fault),
-        Effect::PointLive(slot) if !outdated => store(&mut truth.live, Some(*slot), epoch, fault),
+        Effect::PointLive(slot) if !outdated => {
+            store(&mut truth.live, Selects::Slot(*slot), epoch, fault);
+        }
+        Effect::Overlap(_) if !outdated => store(&mut truth.live, Selects::Both, epoch, fault),
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
         Effect::PointLive(_)
+        | Effect::Overlap(_)
         | Effect::PointCandidate(_)
         | Effect::EnterRoutes
         | Effect::RaiseWeight(_)

@@ -7,7 +7,7 @@ use teal_plan::{Color, Effect, Slot};
 use crate::apply::{candidate_ready, serves};
 use crate::model::settings;
 use crate::view::shares;
-use crate::world::{Truth, World, Write};
+use crate::world::{PROPAGATED, Selects, Truth, World, Write};
 
 /// An invariant that doesn't hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +56,7 @@ fn nowhere(truth: &Truth, slot: Slot) -> Option<Broken> {
 }
 
 /// Once a phase says so, proxies must agree on who answers.
-fn wrong_share(world: &World, shares: &[(Slot, u8); 2]) -> Option<Broken> {
+fn wrong_share(world: &World, shares: &[(Slot, u8)]) -> Option<Broken> {
     let record = &world.truth.record;
     let share = |slot: Slot| {
         shares.iter().filter(|(to, _)| *to == slot).map(|(_, share)| u32::from(*share)).sum::<u32>()
@@ -64,7 +64,7 @@ fn wrong_share(world: &World, shares: &[(Slot, u8); 2]) -> Option<Broken> {
     match &record.phase {
         // Before the live role is turned, a writer with a lagging cache may still send traffic towards live: safe, if idle.
         Phase::Promoting { .. }
-            if world.truth.live.value == record.candidate.map(|candidate| candidate.slot) =>
+            if world.truth.live.value.slot() == record.candidate.map(|candidate| candidate.slot) =>
         {
             let old = record.live?.slot;
             (share(old) > 0)
@@ -99,11 +99,17 @@ pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> O
             broken("I2", format!("a raise to {weight} without endpoints"))
         }
         Write::Effect(Effect::PointLive(slot)) if fresh && !serves(truth, *slot) => {
-            let now = truth.live.value.filter(|now| now != slot && serves(truth, *now))?;
+            let now = truth.behind_live().into_iter().flatten();
+            let now = now.into_iter().find(|now| now != slot && serves(truth, *now))?;
             broken(
                 "I2",
                 format!("the live role is turned from {now:?}, which serves, to {slot:?}, which doesn't"),
             )
+        }
+        Write::Effect(Effect::Overlap(slot))
+            if epoch == truth.record.epoch && !goes_forward(&truth.record) =>
+        {
+            broken("I5", format!("both revisions behind the live role on the way back, not {slot:?} alone"))
         }
         Write::Commit(record) if epoch == truth.record.epoch => {
             gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
@@ -168,13 +174,17 @@ const fn goes_back(record: &Record) -> bool {
     matches!(record.phase, Phase::Returning { .. })
 }
 
+const fn goes_forward(record: &Record) -> bool {
+    matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. })
+}
+
 /// Holds a landed write against what it may change.
 pub(crate) fn landed(before: &Truth, world: &World, write: &Write) -> Option<Broken> {
     let after = &world.truth;
     epochs(before, after).or_else(|| match write {
         Write::Commit(_) => steps(before, world),
         Write::Effect(Effect::Vacate { color, .. }) => vacated(before, after, *color),
-        Write::Effect(_) => turned(before, after),
+        Write::Effect(effect) => turned(before, after).or_else(|| overlapped(before, world, effect)),
         Write::Route(index, _) => raised(before, after, *index),
     })
 }
@@ -267,19 +277,32 @@ fn raised(before: &Truth, after: &Truth, index: usize) -> Option<Broken> {
 /// A role that was led home stays there.
 fn turned(before: &Truth, after: &Truth) -> Option<Broken> {
     let live = before.record.live?.slot;
-    let away = before.live.value == Some(live) && after.live.value != Some(live);
+    let away = before.live.value.reaches(live) && after.live.value.slot() != Some(live);
     let back = matches!(before.record.phase, Phase::Rest { .. })
         || (matches!(before.record.phase, Phase::Returning { .. })
             && before.live.epoch >= before.record.epoch);
     if away && back {
         return broken("I5", "the live role was turned away after going back");
     }
-    let blind = away && after.live.value.is_some_and(|slot| !serves(after, slot));
+    let blind = away && after.live.value.slot().is_some_and(|slot| !serves(after, slot));
     let lost = after
         .live
         .value
+        .slot()
         .is_some_and(|slot| after.slot(slot.color).is_none_or(|pods| !pods.broken && !pods.down));
     (blind && lost)
         .then(|| "the live role was turned to pods that don't serve".to_owned())
         .and_then(|d| broken("I2", d))
+}
+
+/// Where callers learn of other pods late, both revisions were selected for long enough before the live role is turned.
+fn overlapped(before: &Truth, world: &World, effect: &Effect) -> Option<Broken> {
+    let Effect::PointLive(slot) = effect else { return None };
+    let forward = goes_forward(&before.record)
+        && before.record.candidate.is_some_and(|candidate| candidate.slot == *slot);
+    let long = before.live.value == Selects::Both && before.live.age >= PROPAGATED;
+    let turned = before.live.value != world.truth.live.value;
+    (world.budget.shape.overlaps && forward && turned && !long)
+        .then(|| format!("the live role was turned to {slot:?} from {:?}", before.live))
+        .and_then(|d| broken("overlap", d))
 }

@@ -6,7 +6,7 @@ use teal_plan::snapshot::{Action, Standing};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
-use crate::world::{Act, Pods, Truth, World};
+use crate::world::{Act, Pods, Selects, Truth, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -29,7 +29,7 @@ fn proxies(gather: &mut Gather<'_>) {
             }
         });
     }
-    gather.push("proxies see the live role's endpoints", |w| w.proxies.live = w.truth.live.value);
+    gather.push("proxies see the live role's endpoints", |w| w.proxies.live = w.truth.behind_live());
     gather.push("proxies see the candidate role's endpoints", |w| {
         w.proxies.candidate = w.truth.candidate.value;
     });
@@ -90,7 +90,7 @@ fn hands(gather: &mut Gather<'_>) {
     hand("another hand sets weight 50", Kind::Route(0), &weight(Some(50), false));
     hand("another hand sets weight 0", Kind::Route(0), &weight(Some(0), false));
     hand("the owner re-applies the Service's selector", Kind::Live, &|t| {
-        (t.live.value, t.live.age) = (None, 0);
+        (t.live.value, t.live.age) = (Selects::Other, 0);
     });
 }
 

@@ -190,7 +190,7 @@ fn settled(world: &World) -> Result<(), Broken> {
     let resting = match &record.phase {
         Phase::Rest { .. } => {
             let home = record.live.map(|live| live.slot);
-            truth.live.value == home
+            truth.live.value.slot() == home
                 && truth.candidate.value == home
                 && truth.routes.iter().all(|route| route.value.is_none())
         }

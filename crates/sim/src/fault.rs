@@ -47,6 +47,14 @@ pub enum Fault {
     NoDeadline,
     /// Callers that jump at promotion are not watched.
     JumpUnwatched,
+    /// The live role is turned in one write although its callers learn of other pods late.
+    OverlapSkipped,
+    /// The overlap ends with its being written.
+    OverlapCutShort,
+    /// Both revisions are selected from the first step on.
+    OverlapEarly,
+    /// Going back passes through an overlap, too.
+    BackThroughOverlap,
 }
 
 impl Fault {
@@ -54,7 +62,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 22] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 26] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4", "I8", "I5", "I3"]),
@@ -77,5 +85,9 @@ impl Fault {
         (Self::BackToTheDead, "live stops serving", &["I2"]),
         (Self::NoDeadline, "a deadline", &["settles"]),
         (Self::JumpUnwatched, "callers jump", &["I3"]),
+        (Self::OverlapSkipped, "no mesh, an overlap", &["overlap"]),
+        (Self::OverlapCutShort, "no mesh, an overlap", &["overlap"]),
+        (Self::OverlapEarly, "an overlap", &["I14"]),
+        (Self::BackThroughOverlap, "an overlap", &["I5"]),
     ];
 }

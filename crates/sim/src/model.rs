@@ -57,6 +57,8 @@ pub struct Shape {
     pub jumps: bool,
     /// The last step has no gate, so that it is the promotion itself.
     pub bare: bool,
+    /// The live role passes through an overlap before it is turned.
+    pub overlaps: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -70,6 +72,7 @@ impl Shape {
         hurried: false,
         jumps: false,
         bare: false,
+        overlaps: false,
         acts: &[],
     };
 }

@@ -64,8 +64,10 @@ impl World {
         for route in truth.routes.iter_mut().chain(caches.routes.iter_mut()) {
             change(&mut route.epoch);
         }
-        let roles = [&mut truth.live, &mut truth.candidate, &mut caches.live, &mut caches.candidate];
-        for role in roles {
+        for role in [&mut truth.live, &mut caches.live] {
+            change(&mut role.epoch);
+        }
+        for role in [&mut truth.candidate, &mut caches.candidate] {
             change(&mut role.epoch);
         }
         let [cached_blue, cached_green] = &mut caches.slots;
@@ -81,13 +83,14 @@ impl World {
         }
         let (truth, caches) = (&mut self.truth, &mut self.caches);
         let routes = truth.routes.iter_mut().chain(caches.routes.iter_mut()).map(|route| &mut route.age);
-        let roles = [&mut truth.live, &mut truth.candidate, &mut caches.live, &mut caches.candidate];
-        for age in routes.chain(roles.map(|role| &mut role.age)) {
+        let live = [&mut truth.live, &mut caches.live].map(|role| &mut role.age);
+        let candidate = [&mut truth.candidate, &mut caches.candidate].map(|role| &mut role.age);
+        for age in routes.chain(live).chain(candidate) {
             *age = (*age + 1).min(PROPAGATED);
         }
         self.proxies = Proxies {
             routes: truth.routes.weights(),
-            live: truth.live.value,
+            live: truth.behind_live(),
             candidate: truth.candidate.value,
         };
         for pods in [&mut self.truth.blue, &mut self.truth.green].into_iter().flatten() {

@@ -2,14 +2,16 @@
 
 use teal_plan::record::{Phase, Record};
 use teal_plan::snapshot::{
-    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, Obstacle, RoutesSeen,
+    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, Obstacle, Overlap, RoutesSeen,
     ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
 use crate::model::{CHECK, GUARD, NOW, TICK, content, settings};
-use crate::world::{Caches, InFlight, PROPAGATED, Pods, Routes, Stored, Truth, Weight, World, Write};
+use crate::world::{
+    Caches, InFlight, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
+};
 
 /// Who plans.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,8 +91,9 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         policies: true,
         blue: color(Color::Blue, blue, caches, fault),
         green: color(Color::Green, green, caches, fault),
-        live_service: service(caches.live, [blue, green], stamped),
+        live_service: service(caches.live.map(Selects::slot), [blue, green], stamped),
         candidate_service: service(caches.candidate, [blue, green], stamped),
+        overlap: overlap(world, caches, fault),
         routes: RoutesSeen {
             form: form(&caches.routes, fault),
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
@@ -140,6 +143,21 @@ fn service(role: Stored<Option<Slot>>, slots: [Option<Pods>; 2], stamped: bool) 
     });
     let epoch = if stamped { u64::MAX } else { role.epoch };
     ServiceSeen { points: role.value, settled, since: ago(role.age), epoch, selects_others: false }
+}
+
+/// It lasts a tick, as everything that proxies are given time for.
+fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overlap> {
+    if !world.budget.shape.overlaps || fault == Some(Fault::OverlapSkipped) {
+        return None;
+    }
+    let selected = caches.live.value == Selects::Both;
+    let age = if fault == Some(Fault::OverlapCutShort) { PROPAGATED } else { caches.live.age };
+    let joined = caches.record.candidate.is_some_and(|candidate| {
+        let [blue, green] = caches.slots;
+        let pods = if candidate.slot.color == Color::Blue { blue } else { green };
+        pods.is_some_and(|pods| pods.revision == candidate.slot.revision)
+    });
+    Some(Overlap { lasts: Span(TICK), selected, since: (selected && joined).then(|| ago(age)) })
 }
 
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {
@@ -242,8 +260,13 @@ fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {
 }
 
 /// Percent of requests that reach each of blue and green, by content of routes and roles. Requests to nothing count for none.
-pub(crate) fn shares(weight: Weight, live: Option<Slot>, candidate: Option<Slot>) -> [(Slot, u8); 2] {
+pub(crate) fn shares(weight: Weight, live: [Option<Slot>; 2], candidate: Option<Slot>) -> [(Slot, u8); 3] {
     let weight = weight.unwrap_or(0);
     let nowhere = Slot { color: Color::Blue, revision: content(0).revision(0) };
-    [(live.unwrap_or(nowhere), 100 - weight), (candidate.unwrap_or(nowhere), weight)]
+    let rest = 100 - weight;
+    let [first, second] = match live {
+        [Some(one), Some(other)] => [(one, rest - rest / 2), (other, rest / 2)],
+        [one, other] => [(one.or(other).unwrap_or(nowhere), rest), (nowhere, 0)],
+    };
+    [first, second, (candidate.unwrap_or(nowhere), weight)]
 }

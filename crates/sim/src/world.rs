@@ -20,8 +20,8 @@ pub struct Truth {
     pub wanted: u8,
     /// The managed routes.
     pub routes: Routes,
-    /// Where the live role points.
-    pub live: Stored<Option<Slot>>,
+    /// What the live role selects.
+    pub live: Stored<Selects>,
     /// Where the candidate role points.
     pub candidate: Stored<Option<Slot>>,
     /// The blue slot.
@@ -44,6 +44,32 @@ pub struct Truth {
     pub rollback: Option<(Revision, bool)>,
     /// Another hand wrote the routes last, and whether it had done so before the rollout.
     pub foreign: Option<bool>,
+}
+
+/// What the live role selects.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Selects {
+    /// One revision.
+    Slot(Slot),
+    /// Whatever is in blue and green.
+    Both,
+    /// By the words of another hand.
+    Other,
+}
+
+impl Selects {
+    /// The one revision.
+    pub const fn slot(self) -> Option<Slot> {
+        match self {
+            Self::Slot(slot) => Some(slot),
+            Self::Both | Self::Other => None,
+        }
+    }
+
+    /// Whether pods of this slot are among those selected.
+    pub fn reaches(self, slot: Slot) -> bool {
+        self == Self::Both || self == Self::Slot(slot)
+    }
 }
 
 /// What a route says of the candidate role: nothing, or a weight.
@@ -112,6 +138,20 @@ pub struct Stored<T> {
     pub age: u8,
 }
 
+impl<T> Stored<T> {
+    /// The same of what can be read from its value.
+    pub fn map<U>(self, read: impl FnOnce(T) -> U) -> Stored<U> {
+        Stored { value: read(self.value), epoch: self.epoch, age: self.age }
+    }
+}
+
+impl<T: PartialEq> Stored<T> {
+    /// Whether both are the same version, as far as the model tells versions apart.
+    pub fn is_version(&self, other: &Self) -> bool {
+        self.value == other.value && self.epoch == other.epoch
+    }
+}
+
 /// Pods of a release in a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Pods {
@@ -137,7 +177,7 @@ pub struct Caches {
     /// Routes, with ticks since A saw them so.
     pub routes: Routes,
     /// The live role.
-    pub live: Stored<Option<Slot>>,
+    pub live: Stored<Selects>,
     /// The candidate role.
     pub candidate: Stored<Option<Slot>>,
     /// Blue and green.
@@ -151,8 +191,8 @@ pub struct Caches {
 pub struct Proxies {
     /// Routes.
     pub routes: [Weight; 2],
-    /// Pods behind the live role.
-    pub live: Option<Slot>,
+    /// Pods behind the live role: of one revision, or of two.
+    pub live: [Option<Slot>; 2],
     /// Pods behind the candidate role.
     pub candidate: Option<Slot>,
 }
@@ -208,13 +248,14 @@ impl World {
             ..Record::default()
         };
         let role = Stored { value: Some(slot), epoch: 1, age: PROPAGATED };
+        let live = Stored { value: Selects::Slot(slot), epoch: 1, age: PROPAGATED };
         let pods =
             Pods { revision: slot.revision, epoch: 1, ready: true, broken: false, down: false, idle: 0 };
         let truth = Truth {
             record,
             wanted: 1,
             routes: Routes::new(budget.shape.routes),
-            live: role,
+            live,
             candidate: role,
             blue: Some(pods),
             green: None,
@@ -229,7 +270,7 @@ impl World {
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
-            proxies: Proxies { routes: [None; 2], live: Some(slot), candidate: Some(slot) },
+            proxies: Proxies { routes: [None; 2], live: [Some(slot), None], candidate: Some(slot) },
             truth,
             in_flight: None,
             budget,
@@ -283,12 +324,21 @@ impl Caches {
 /// What is seen has the age of its being seen, not of its being so. An object that went away and came back between two
 /// looks is seen anew: its epoch says so, not its value.
 fn seen<T: PartialEq + Copy>(cached: Stored<T>, there: Stored<T>) -> Stored<T> {
-    let same = cached.value == there.value && cached.epoch == there.epoch;
-    let age = if same { cached.age } else { 0 };
+    let age = if cached.is_version(&there) { cached.age } else { 0 };
     Stored { age, ..there }
 }
 
 impl Truth {
+    /// The revisions behind the live role.
+    pub fn behind_live(&self) -> [Option<Slot>; 2] {
+        let in_color = |color| self.slot(color).map(|pods| Slot { color, revision: pods.revision });
+        match self.live.value {
+            Selects::Slot(slot) => [Some(slot), None],
+            Selects::Both => [Color::Blue, Color::Green].map(in_color),
+            Selects::Other => [None, None],
+        }
+    }
+
     /// The pods in a color.
     pub const fn slot(&self, color: Color) -> &Option<Pods> {
         match color {

@@ -60,6 +60,8 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const HURRIED: Shape = Shape { hurried: true, ..Shape::PLAIN };
     const JUMPS: Shape = Shape { jumps: true, ..Shape::PLAIN };
     const BARE: Shape = Shape { bare: true, ..Shape::PLAIN };
+    const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
+    const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
     }
@@ -100,6 +102,12 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("a bare last step, a guard and a crash", shaped(Budget { guards: 1, crashes: 1, ..NONE }, BARE)),
         ("a bare last step while pods break", shaped(Budget { breaks: 1, delays: 1, ..NONE }, BARE)),
         ("a bare last step while everything lags", shaped(Budget { lags: [true; 4], ..NONE }, BARE)),
+        ("an overlap", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, OVERLAPS)),
+        ("an overlap and a foreign hand", shaped(Budget { drifts: 1, rollbacks: 1, ..NONE }, OVERLAPS)),
+        ("an overlap, a guard and a crash", shaped(Budget { guards: 1, crashes: 1, ..NONE }, OVERLAPS)),
+        ("an overlap while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, OVERLAPS)),
+        ("no mesh, an overlap", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PLAIN_OVERLAPS)),
+        ("no mesh, an overlap and pods that break", shaped(Budget { breaks: 1, ..NONE }, PLAIN_OVERLAPS)),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }

@@ -52,7 +52,8 @@ pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
 pub use service::{
-    AT_ONCE, Direction, SWITCH, may_switch, overlap_problem, port_changes, repoint, service_problem,
+    Direction, OVERLAP, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
+    service_problem, switch,
 };
 pub use share::{Endpoints, Shares, effective_shares};
 pub use weigh::{lower, set_weight};

@@ -20,6 +20,7 @@ const TAKEN_ONCE: [&str; 2] = ["ipFamilies", "ipFamilyPolicy"];
 /// Of the spec of a Service: what Teal writes, and what the API server gives.
 const NOT_COMPARED: [&str; 4] = ["selector", "ports", "clusterIP", "clusterIPs"];
 const APP_PROTOCOL: &str = "appProtocol";
+const NODE_PORT: &str = "nodePort";
 
 /// The candidate's Service, made from the live one.
 ///
@@ -96,6 +97,12 @@ pub fn unlike(there: &Value, written: &Value) -> Vec<String> {
         let found = map(there, "/spec").and_then(|found| found.get(key));
         if !NOT_COMPARED.contains(&key.as_str()) && !holds(found, value) {
             fields.push(format!("spec.{key}"));
+        }
+    }
+    for port in list(written, "/spec/ports").iter().filter(|port| port.get(NODE_PORT).is_some()) {
+        let same = list(there, "/spec/ports").iter().find(|found| place(found) == place(port));
+        if same.is_some_and(|same| same.get(NODE_PORT) != port.get(NODE_PORT)) {
+            fields.push(format!("spec.ports[{}].{NODE_PORT}", place(port).0.unwrap_or_default()));
         }
     }
     fields

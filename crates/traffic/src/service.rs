@@ -76,43 +76,90 @@ pub fn port_changes(old: &Value, new: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Annotation on a Service by which its owner accepts that it is turned at once although it is reached from outside.
+/// Annotation on a Service by which its owner says how it is turned to another revision.
 pub const SWITCH: &str = "teal.dev/switch";
-/// Its only value.
-pub const AT_ONCE: &str = "AtOnce";
+/// Annotation on a Service: how long it selects both revisions.
+pub const OVERLAP: &str = "teal.dev/overlap";
 
-/// Whether a Service may be turned at once, whoever else leads to its pods.
-pub fn may_switch(service: &Value) -> bool {
-    annotation(service, SWITCH) == Some(AT_ONCE)
+/// How a Service is turned to another revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// In one write.
+    AtOnce,
+    /// It selects both revisions for a time before.
+    Overlap,
 }
 
-/// Refuses a Service whose pods are also reached past the selector's own propagation: it would have to select both
-/// revisions for a time, which is not done yet, and turned at once it would lose requests (rule 11). Readiness gates,
-/// which also need that, are written in the pods.
-pub fn overlap_problem(service: &Value) -> Result<(), Refusal> {
-    let spec = |field: &str| text(service, &format!("/spec/{field}"));
-    let (field, problem) = if let Some(kind @ ("LoadBalancer" | "NodePort")) = spec("type") {
-        (
-            "spec.type",
-            format!(
-                "{kind}: what leads to it from outside learns of other pods later than the cluster does, so requests \
-                 would be lost when it is turned at promotion: make it ClusterIP and let a gateway, to which the \
-                 VirtualService belongs, be reached from outside"
-            ),
-        )
-    } else if spec("internalTrafficPolicy") == Some("Local") {
-        (
-            "spec.internalTrafficPolicy",
-            "Local: callers on a node without a pod of the new revision would be refused when it is turned at \
-             promotion: take it out"
-                .to_owned(),
-        )
-    } else {
-        return Ok(());
+/// How its owner wants a Service to be turned; none where they say nothing.
+pub fn switch(service: &Value) -> Result<Option<Switch>, Refusal> {
+    match annotation(service, SWITCH) {
+        None => Ok(None),
+        Some("AtOnce") => Ok(Some(Switch::AtOnce)),
+        Some("Overlap") => Ok(Some(Switch::Overlap)),
+        Some(_) => {
+            let name = ObjectName::of(service, "Service")?;
+            Err(name.malformed(format!("metadata.annotations[{SWITCH}]"), "Overlap or AtOnce"))
+        }
+    }
+}
+
+/// Whether a Service is also reached past the cluster's own knowledge of its pods (rule 11): load balancers and node ports look
+/// at them from time to time, and with a policy `Local` a node looks at its own alone. Readiness gates, which have the same
+/// reason, are written in the pods.
+pub fn is_reached_late(service: &Value) -> bool {
+    let outside = matches!(text(service, "/spec/type"), Some("LoadBalancer" | "NodePort"));
+    outside || is_local(service).is_some()
+}
+
+/// The field by which each node serves by its own pods alone.
+pub fn is_local(service: &Value) -> Option<&'static str> {
+    let local = |field: &&str| text(service, &format!("/spec/{field}")) == Some("Local");
+    ["externalTrafficPolicy", "internalTrafficPolicy"].into_iter().find(local)
+}
+
+/// Refuses a new manifest of a Service that can't select both revisions at once: they have one selector and one list of ports
+/// between them.
+pub fn overlap_problem(
+    selectors: (&BTreeMap<String, String>, &BTreeMap<String, String>),
+    ports: &[Value],
+    new: &Value,
+) -> Result<(), Refusal> {
+    let object = || ObjectName::of(new, "Service");
+    let refuse = |field: &str, problem: String| -> Result<(), Refusal> {
+        let remedy =
+            format!("or accept a switch in one write by the annotation {SWITCH}: AtOnce on the Service");
+        let problem = format!("{problem}; {remedy}");
+        Err(Refusal::ServiceUnsupported { object: object()?.boxed(), field: field.into(), problem })
     };
-    let object = ObjectName::of(service, "Service")?.boxed();
-    let problem = format!("{problem}; or accept it by the annotation {SWITCH}: {AT_ONCE} on the Service");
-    Err(Refusal::ServiceUnsupported { object, field: field.into(), problem })
+    if selectors.0 != selectors.1 {
+        let problem = "is another one than that of the live revision, and until callers know the new pods the Service has \
+                       to select those of both: take the change back, the labels of pods may still change beside it";
+        return refuse("spec.selector", problem.to_owned());
+    }
+    for port in list(new, "/spec/ports") {
+        let Some(old) = ports.iter().find(|old| Port::of(old) == Port::of(port)) else { continue };
+        if target(old) != target(port) {
+            let problem = format!(
+                "{} changes its targetPort from {} to {}, and until callers know the new pods one must do for those of both \
+                 revisions: keep it",
+                Port::of(port).label(),
+                target(old),
+                target(port)
+            );
+            return refuse("spec.ports", problem);
+        }
+    }
+    Ok(())
+}
+
+/// Where a port leads in the pods: without a target, to the same number.
+fn target(port: &Value) -> String {
+    let target = port.get("targetPort").filter(|target| !target.is_null());
+    match target.or_else(|| port.get("port")) {
+        Some(Value::String(name)) => name.clone(),
+        Some(number) => number.to_string(),
+        None => String::new(),
+    }
 }
 
 /// Whom a [`repoint`] must not surprise.

@@ -7,7 +7,8 @@ use std::fmt;
 use teal_api::names::{candidate_service, label};
 use teal_traffic::Mesh;
 
-use super::rollout::Rollout;
+use super::overlap::selects_both;
+use super::rollout::{Rollout, revision};
 use super::routes::{Hosts, listed, managed};
 use super::world::World;
 
@@ -67,9 +68,7 @@ impl Aims {
         for service in &rollout.traffic.services {
             let live = selected(world, rollout, service);
             let candidate = selected(world, rollout, &candidate_service(service));
-            if let Some(revision) = live {
-                aims.add(Place::Service(service.clone()), revision, ALL);
-            }
+            aims.add(&Place::Service(service.clone()), &live, ALL);
             for entry in &rollout.traffic.virtual_services {
                 let Some(value) = world.find("virtualservices", rollout.namespace, &entry.name) else {
                     continue;
@@ -83,10 +82,10 @@ impl Aims {
                         service: service.clone(),
                     };
                     let total = to_live + to_candidate;
-                    for (revision, weight) in [(live, to_live), (candidate, to_candidate)] {
-                        if let (Some(revision), true) = (revision, total > 0) {
+                    for (revisions, weight) in [(&live, to_live), (&candidate, to_candidate)] {
+                        if total > 0 {
                             let part = i64::from(ALL) * weight / total;
-                            aims.add(place.clone(), revision, u32::try_from(part).unwrap_or(ALL));
+                            aims.add(&place, revisions, u32::try_from(part).unwrap_or(ALL));
                         }
                     }
                 }
@@ -95,10 +94,20 @@ impl Aims {
         aims
     }
 
-    fn add(&mut self, place: Place, revision: &str, part: u32) {
-        if part > 0 {
-            *self.0.entry((place, revision.to_owned())).or_default() += part;
+    /// Several revisions behind one Service share its requests.
+    fn add(&mut self, place: &Place, revisions: &[String], part: u32) {
+        let Some(each) = u32::try_from(revisions.len()).ok().and_then(|count| part.checked_div(count)) else {
+            return;
+        };
+        for revision in revisions.iter().filter(|_| each > 0) {
+            *self.0.entry((place.clone(), revision.clone())).or_default() += each;
         }
+    }
+
+    /// What is aimed by routes, and how much of each.
+    pub(super) fn routed(&self) -> impl Iterator<Item = (&str, u32)> {
+        let routed = self.0.iter().filter(|((place, _), _)| matches!(place, Place::Route { .. }));
+        routed.map(|((_, to), part)| (to.as_str(), *part))
     }
 
     fn at(&self, place: &Place, revision: &str) -> u32 {
@@ -129,11 +138,18 @@ impl Aims {
     }
 }
 
-/// Which revision of the Rollout a Service selects.
-fn selected<'h>(world: &World<'h>, rollout: &Rollout<'_>, service: &str) -> Option<&'h str> {
-    let selector = world.find("services", rollout.namespace, service)?.pointer("/spec/selector")?;
-    let own = selector.get(label::ROLLOUT)?.as_str()? == rollout.name;
-    selector.get(label::REVISION)?.as_str().filter(|_| own)
+/// Which revisions of the Rollout a Service selects: mostly one.
+fn selected(world: &World<'_>, rollout: &Rollout<'_>, service: &str) -> Vec<String> {
+    let Some(service) = world.find("services", rollout.namespace, service) else { return Vec::new() };
+    if selects_both(service, rollout) {
+        return rollout.releases().map(revision).collect();
+    }
+    let one = || {
+        let selector = service.pointer("/spec/selector")?;
+        let own = selector.get(label::ROLLOUT)?.as_str()? == rollout.name;
+        selector.get(label::REVISION)?.as_str().filter(|_| own)
+    };
+    one().into_iter().map(str::to_owned).collect()
 }
 
 /// Whether an object takes part in where requests are aimed.

@@ -13,7 +13,7 @@ use super::tally::Summary;
 use super::world::World;
 use super::writer::{Writer, writer};
 use super::{History, Options};
-use super::{back, drain, enough, epochs, foreign, kept, pace, quiet, steps, sums, tenancy};
+use super::{back, drain, enough, epochs, foreign, kept, overlap, pace, quiet, steps, sums, tenancy};
 
 /// One version and what it changed.
 #[derive(Debug)]
@@ -87,6 +87,7 @@ pub(super) fn run(history: &History, options: &Options) -> Summary {
         Box::new(foreign::Foreign::new(options)),
         Box::new(tenancy::Tenancy::new(options)),
         Box::new(pace::Pace),
+        Box::new(overlap::Overlaps::default()),
         Box::new(drain::Drain::new(options)),
     ];
     for (index, version) in history.versions.iter().enumerate() {

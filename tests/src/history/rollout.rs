@@ -91,6 +91,13 @@ impl<'h> Rollout<'h> {
         self.record.as_ref()?.live.as_ref()
     }
 
+    /// All that have pods.
+    pub(super) fn releases(&self) -> impl Iterator<Item = &Release> {
+        let record = self.record.as_ref();
+        let each = record.map(|record| [&record.live, &record.candidate, &record.previous]);
+        each.into_iter().flatten().flatten()
+    }
+
     /// Live's endpoints of one Service when the rollout started: the measure of enough.
     pub(super) fn baseline(&self, service: &str) -> u32 {
         let index = self.traffic.services.iter().position(|name| name == service);

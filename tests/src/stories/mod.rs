@@ -14,6 +14,7 @@ mod lost;
 mod mended;
 mod mesh;
 mod order;
+mod overlap;
 mod overwriter;
 mod page;
 mod play;
@@ -84,6 +85,7 @@ macro_rules! in_bed {
 }
 
 const PODS: &str = "only a bed's pods can be reached by their addresses";
+const NODES: &str = "only a bed's node is surely reached from here";
 const ETCD: &str = "only a bed's etcd can be read, and what it shows is in the history of objects";
 const ENVOY: &str = "only a bed's Envoy can be asked what it has and counts";
 const PROCESSES: &str =
@@ -153,6 +155,14 @@ pub const STORIES: &[Story] = &[
             "hands-off",
             held::hands_off,
             "with hands off nothing is written, and a person's hand is kept"
+        )
+    ),
+    in_bed!(
+        NODES,
+        story!(
+            "overlap",
+            overlap::by_node_port,
+            "a Service with node ports selects both versions for a time at promotion; no request is lost there"
         )
     ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),

@@ -15,9 +15,11 @@ use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::points_of;
+use crate::observe::{points_of, selects_both_of};
 use crate::rendering::owner_reference;
 use crate::stores::strangers;
+
+const NODE_PORT: &str = "nodePort";
 
 /// Which of the two Services.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,27 @@ pub(super) async fn point(tools: &Tools, order: &Order<'_>, role: Role, slot: Sl
     let wanted = wanted(tools, order, slot)?;
     let each = order.services.iter().zip(&wanted);
     worst(join_all(each.map(|(service, wanted)| one(tools, order, role, slot, service, wanted))).await)
+}
+
+/// Lets those live Services that need it select pods of live and of a slot, in parallel and past errors. Their ports stay as they
+/// are: they must do for both.
+pub(super) async fn overlap(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
+    let mut wanted = order.rendering(slot)?.role_services.clone();
+    for wanted in &mut wanted {
+        let there = tools.stores.services.get(&order.names.namespace, &wanted.name).map(|view| view.value());
+        for_both(wanted, there.as_ref());
+    }
+    let each = order.services.iter().zip(&wanted).zip(order.passing).filter(|(_, passes)| **passes);
+    let each = each.map(|((service, wanted), _)| one(tools, order, Role::Live, slot, service, wanted));
+    worst(join_all(each).await)
+}
+
+/// The Service of a new revision as it is while it is to do for the old one, too.
+fn for_both(wanted: &mut teal_release::RoleService, there: Option<&Value>) {
+    wanted.selector = wanted.both();
+    if let Some(ports) = there.and_then(|there| there.pointer("/spec/ports")?.as_array()) {
+        wanted.ports.clone_from(ports);
+    }
 }
 
 /// The Services as the release has them. Where its content is lost, as after a restore of the Rollout alone, the way back
@@ -150,7 +173,9 @@ async fn turn(
     };
     let name = json::text(there, "/metadata/name").to_owned();
     tools.patch(kinds::SERVICE, &order.names.namespace, &name, manager::ROLES, patch).await?;
-    if let Some(message) = turned_by(there, &id, slot, order) {
+    let both = selects_both_of(&json!({"spec": {"selector": wanted.selector}}), &order.names.name);
+    let to = if both { "both revisions".to_owned() } else { format!("{} ({})", slot.revision, slot.color) };
+    if let Some(message) = turned_by(there, &id, &to, order) {
         order.note_turn(message);
     }
     Ok(true)
@@ -158,21 +183,20 @@ async fn turn(
 
 /// What to tell of a selector that another hand wrote over Teal's: both colors may have matched it. The first turn of a
 /// Service that was there before is with its owner's consent.
-fn turned_by(there: &Value, id: &str, slot: Slot, order: &Order<'_>) -> Option<String> {
+fn turned_by(there: &Value, id: &str, to: &str, order: &Order<'_>) -> Option<String> {
     if matches!(order.record.phase, Phase::New | Phase::Installing { .. }) {
         return None;
     }
     let (writer, _) = strangers(there, "selector").first().copied()?;
     Some(format!(
         "{id}: spec.selector was written by {writer}, so that pods of both colors could match, and is turned back to \
-         {} ({}): take the Service out of what {writer} applies, spec.release has it",
-        slot.revision, slot.color
+         {to}: take the Service out of what {writer} applies, spec.release has it"
     ))
 }
 
 fn is_ours(there: &Value, rollout: &str) -> bool {
     let named = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
-    named == Some(&json!(rollout)) || points_of(there, rollout).is_some()
+    named == Some(&json!(rollout)) || points_of(there, rollout).is_some() || selects_both_of(there, rollout)
 }
 
 /// What goes along with a turn: Teal's labels, by which slices and the Service itself are found again, and the ports of
@@ -193,15 +217,17 @@ fn beside(
         operations.push(add("/metadata/labels", all));
     }
     let ports = there.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
-    let merged = merged_ports(&ports, &wanted.ports);
+    let outside = matches!(json::text(there, "/spec/type"), "NodePort" | "LoadBalancer");
+    let merged = merged_ports(&ports, &wanted.ports, outside);
     if merged != ports {
         operations.push(add("/spec/ports", json!(merged)));
     }
     operations
 }
 
-/// The wanted ports; what the server gave to those that were there stays.
-fn merged_ports(there: &[Value], wanted: &[Value]) -> Vec<Value> {
+/// The wanted ports; what the server gave to those that were there stays, and so do their node ports, by which callers come. Only a
+/// Service that is reached from outside can have any.
+fn merged_ports(there: &[Value], wanted: &[Value], outside: bool) -> Vec<Value> {
     let protocol = |port: &Value| json::text(port, "/protocol").to_owned();
     let protocol =
         |port: &Value| Some(protocol(port)).filter(|p| !p.is_empty()).unwrap_or_else(|| "TCP".into());
@@ -209,7 +235,8 @@ fn merged_ports(there: &[Value], wanted: &[Value]) -> Vec<Value> {
         let same = there.iter().find(|old| old["port"] == port["port"] && protocol(old) == protocol(port));
         let mut merged = same.cloned().unwrap_or_else(|| json!({}));
         if let (Some(fields), Some(new)) = (merged.as_object_mut(), port.as_object()) {
-            fields.extend(new.clone());
+            let own = |name: &str| name != NODE_PORT || (outside && same.is_none());
+            fields.extend(new.clone().into_iter().filter(|(name, _)| own(name)));
             if !new.contains_key("targetPort") && same.is_some() {
                 fields.insert("targetPort".into(), port["port"].clone());
             }
@@ -325,13 +352,38 @@ mod tests {
         let wanted =
             [json!({"name": "http", "port": 80, "targetPort": 9090}), json!({"name": "admin", "port": 81})];
         assert_eq!(
-            merged_ports(&there, &wanted),
+            merged_ports(&there, &wanted, true),
             [
                 json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 9090, "nodePort": 30001}),
                 json!({"name": "admin", "port": 81}),
             ]
         );
         let same = [json!({"name": "http", "port": 80, "targetPort": 8080})];
-        assert_eq!(merged_ports(&there, &same), there, "nothing is written where nothing differs");
+        assert_eq!(merged_ports(&there, &same, true), there, "nothing is written where nothing differs");
+    }
+
+    #[test]
+    fn rule_11_node_ports_are_those_of_the_cluster() {
+        let there = [json!({"port": 80, "protocol": "TCP", "targetPort": 80, "nodePort": 30001})];
+        let wanted = [json!({"port": 80, "nodePort": 30080}), json!({"port": 81, "nodePort": 30081})];
+        let merged = merged_ports(&there, &wanted, true);
+        assert_eq!(merged, [there[0].clone(), wanted[1].clone()], "callers come by the one that is there");
+        let inside = [json!({"port": 80, "protocol": "TCP", "targetPort": 80})];
+        let merged = merged_ports(&inside, &wanted, false);
+        assert_eq!(merged, [inside[0].clone(), json!({"port": 81})], "the candidate's Service has none");
+    }
+
+    #[test]
+    fn rule_11_while_both_revisions_are_selected_the_ports_are_those_of_the_old_one() {
+        let there = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80, "nodePort": 30001}], "selector": {
+            "app": "web", label::ROLLOUT: "web", label::COLOR: "blue", label::REVISION: "r1-00000001",
+        }}});
+        let green = Slot { color: teal_plan::Color::Green, revision: "r2-00000002".parse().unwrap() };
+        let role = RoleService::new("shop", "web");
+        let mut wanted = as_they_stand(&role, std::slice::from_ref(&there), "web", green).unwrap();
+        wanted.ports = vec![json!({"port": 80}), json!({"port": 81})];
+        for_both(&mut wanted, Some(&there));
+        assert_eq!(json!(wanted.selector), json!({"app": "web", label::ROLLOUT: "web"}));
+        assert_eq!(json!(wanted.ports), there["spec"]["ports"]);
     }
 }

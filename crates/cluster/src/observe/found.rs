@@ -4,7 +4,7 @@
 use teal_plan::snapshot::{Found, Obstacle, Stops};
 use teal_plan::{ContentHash, Phase, Slot};
 
-use super::{Facts, obstacle};
+use super::{Facts, obstacle, overlap};
 use crate::stores::JsonView;
 
 pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
@@ -19,7 +19,10 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
         }
         return Found::Foreign;
     }
-    let slots: Vec<Option<Slot>> = views.iter().map(|view| view.points(&facts.names.name)).collect();
+    let slots: Vec<Option<Slot>> = views
+        .iter()
+        .map(|view| view.points(&facts.names.name).or_else(|| overlap::older(facts, view)))
+        .collect();
     let first = slots.iter().flatten().next();
     match first {
         // The first Service that says something says it for all: the others are pointed there.
@@ -31,7 +34,8 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
 /// Neither labelled as this Rollout's nor pointed at one of its slots, and it selects something.
 fn is_foreign(facts: &Facts<'_>, view: &JsonView) -> bool {
     let selects = view.selector().next().is_some();
-    view.rollout() != Some(facts.names.name.as_str()) && view.points(&facts.names.name).is_none() && selects
+    let ours = view.points(&facts.names.name).is_some() || view.selects_both(&facts.names.name);
+    view.rollout() != Some(facts.names.name.as_str()) && !ours && selects
 }
 
 fn taken(view: &JsonView, rollout: &str) -> Obstacle {

@@ -11,6 +11,7 @@ mod found;
 mod likeness;
 mod marks;
 mod obstacles;
+mod overlap;
 mod roles;
 mod routes;
 mod settings;
@@ -39,7 +40,7 @@ use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
 
 pub(crate) use around::{idle_copies, names_candidate};
 pub(crate) use callers::callers;
-pub(crate) use roles::{epoch_on, points_of};
+pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use settings::TRAFFIC;
 
@@ -64,6 +65,8 @@ pub(crate) struct Seen {
     pub(crate) filled: Filled,
     /// What each role Service is.
     pub(crate) services: Vec<RoleService>,
+    /// Which of them select both revisions before they are turned.
+    pub(crate) passing: Vec<bool>,
     pub(crate) routes: Vec<RouteSeen>,
     pub(crate) names: Names,
     /// The traffic that counts now, and whether the spec's is another one that waits for the rollout's end.
@@ -132,17 +135,22 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let facts = Facts::gather(stores, config, rollout, hash, now);
     let renderings = Renderings::of(&facts, memory);
     let routes = routes::see(&facts, memory);
+    let passing = overlap::Passing::of(&facts, &renderings);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
+    obstacles.extend(passing.obstacles.iter().cloned());
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(marks::edited(&facts, memory));
     obstacles.extend(memory.obstacles(facts.names.generation, now));
     memory.edits.note(facts.names.generation, facts.hash, now);
     obstacles.extend(starts::obstacles(&facts, memory));
-    obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
-    let wanted = usable.then_some(facts.hash);
     let weight = routes.seen.form.highest().max(facts.record.intended_weight());
     let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
     let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
+    let of = |color| if color == Color::Blue { blue.available } else { green.available };
+    let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
+    obstacles.extend(overlap::deserted(&facts, &passing, up));
+    obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
+    let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
@@ -153,6 +161,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         green,
         live_service: roles::see(&facts, roles::Role::Live, memory),
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
+        overlap: overlap::see(&facts, &renderings, &passing, memory),
         routes: routes.seen.clone(),
         recorded: recorded(&facts),
         obstacles,
@@ -175,6 +184,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         snapshot,
         filled,
         services,
+        passing: passing.each.iter().map(Option::is_some).collect(),
         routes: routes.each,
         names,
         blue,

@@ -36,7 +36,6 @@ pub(super) fn gather(
     obstacles.extend(around::rules(facts));
     obstacles.extend(ambient::waypoints(facts));
     obstacles.extend(around::unmanaged(facts));
-    obstacles.extend(switches(facts, renderings));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
     obstacles.extend(likeness::unlike(facts, renderings));
     obstacles.extend(judged_by_time(facts));
@@ -65,7 +64,7 @@ fn never_runs(job: &str) -> Obstacle {
     obstacle("ReleaseInvalid", message, Stops::Everything)
 }
 
-/// Each has a condition of its own; gates stop the rollout, see [`switches`].
+/// Each has a condition of its own; for gates see [`super::overlap`].
 fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
     let condition = match finding.kind {
         FindingKind::RunsInBothColors => "WorksInBothColors",
@@ -93,33 +92,6 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }
-    found
-}
-
-/// What would lose requests if it were turned at once, and whose owner doesn't accept that. A Service that isn't there yet
-/// is looked at as the release has it: its first install loses nothing.
-fn switches(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    let mut unaccepted = Vec::new();
-    for service in &facts.services {
-        let there = facts.stores.services.get(&facts.names.namespace, &service.name).map(|view| view.value());
-        let written = renderings.services.iter().find(|wanted| wanted.name == service.name);
-        let written = written.map(|wanted| wanted.template.to_value());
-        if [&there, &written].into_iter().flatten().any(teal_traffic::may_switch) {
-            continue;
-        }
-        unaccepted.push(&service.name);
-        let Some(Err(refusal)) = there.or(written).as_ref().map(teal_traffic::overlap_problem) else {
-            continue;
-        };
-        found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
-    }
-    let gates = |finding: &&teal_release::Finding| {
-        finding.kind == FindingKind::ReadinessGates
-            && finding.services.iter().any(|name| unaccepted.contains(&name))
-    };
-    let gated = renderings.findings.iter().filter(gates);
-    found.extend(gated.map(|gate| obstacle("ServiceUnsupported", gate.message.clone(), Stops::Rollout)));
     found
 }
 

@@ -10,7 +10,7 @@ use teal_plan::snapshot::ServiceSeen;
 use super::Facts;
 use crate::json;
 use crate::memory::Memory;
-use crate::stores::{JsonView, View, points, read_epoch};
+use crate::stores::{JsonView, View, points, read_epoch, selects_both};
 
 /// Whether a role Service goes with the Rollout although the spec says otherwise, or stays although it should go.
 pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
@@ -32,6 +32,12 @@ pub(super) enum Role {
 pub(crate) fn points_of(service: &Value, rollout: &str) -> Option<Slot> {
     let selector = service.pointer("/spec/selector")?;
     points(|key| selector.get(key).and_then(Value::as_str), rollout)
+}
+
+/// Whether a Service selects pods of this Rollout, of whatever revision.
+pub(crate) fn selects_both_of(service: &Value, rollout: &str) -> bool {
+    let selector = service.pointer("/spec/selector");
+    selector.is_some_and(|selector| selects_both(|key| selector.get(key).and_then(Value::as_str), rollout))
 }
 
 /// The epoch that a Rollout wrote on an object.
@@ -66,7 +72,8 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
 
 /// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched.
 fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
-    service.selector().next().is_some() && service.points(&facts.names.name).is_none()
+    let ours = service.points(&facts.names.name).is_some() || service.selects_both(&facts.names.name);
+    service.selector().next().is_some() && !ours
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

@@ -25,11 +25,11 @@ pub(crate) use admission::Admission;
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
-pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, strangers};
+pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, selects_both, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
 pub(crate) use views::WorkloadState;
-pub(crate) use views::{ObjectView, PodView, SliceView, read_epoch};
+pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, read_epoch};
 pub(crate) use watch::Watches;
 pub(crate) use wire::{value as read_value, version_in, why_unread};
 

@@ -108,6 +108,11 @@ impl JsonView {
         points(|name| find(&self.selector, name), rollout)
     }
 
+    /// Whether a Service selects pods of this Rollout, of whatever revision.
+    pub(crate) fn selects_both(&self, rollout: &str) -> bool {
+        selects_both(|name| find(&self.selector, name), rollout)
+    }
+
     /// Whether the garbage collector takes it along with its owner of this uid.
     pub(crate) fn is_owned_by(&self, uid: &str) -> bool {
         self.owners.iter().any(|owner| **owner == *uid)
@@ -157,6 +162,12 @@ pub(crate) fn points<'a>(selector: impl Fn(&str) -> Option<&'a str>, rollout: &s
         color: selector(label::COLOR)?.parse().ok()?,
         revision: selector(label::REVISION)?.parse().ok()?,
     })
+}
+
+/// Whether a selector takes pods of a Rollout of whatever revision.
+pub(crate) fn selects_both<'a>(selector: impl Fn(&str) -> Option<&'a str>, rollout: &str) -> bool {
+    let apart = selector(label::COLOR).or_else(|| selector(label::REVISION));
+    selector(label::ROLLOUT) == Some(rollout) && apart.is_none()
 }
 
 fn find<'a>(texts: &'a Texts, name: &str) -> Option<&'a str> {

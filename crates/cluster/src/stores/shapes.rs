@@ -193,6 +193,7 @@ impl PodStatus {
 pub(crate) struct SliceEndpoint {
     conditions: EndpointConditions,
     target_ref: Option<TargetRef>,
+    node_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -229,6 +230,7 @@ impl SliceEndpoint {
         let EndpointConditions { ready, serving, terminating } = self.conditions;
         // Where `serving` is left out, `ready` stands for it.
         let serves = serving.or(ready).unwrap_or(true) && !terminating.unwrap_or(false);
-        Endpoint { pod: self.target_ref.map(|target| target.uid).unwrap_or_default(), serves }
+        let pod = self.target_ref.map(|target| target.uid).unwrap_or_default();
+        Endpoint { pod, node: self.node_name.into(), serves }
     }
 }

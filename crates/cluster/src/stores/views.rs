@@ -174,6 +174,8 @@ pub(crate) struct SliceView {
 pub(crate) struct Endpoint {
     /// Uid of its pod; empty where it is none.
     pub(crate) pod: String,
+    /// Its node.
+    pub(crate) node: Box<str>,
     /// Takes requests and isn't going away. Never `ready`: a Service that publishes pods that aren't makes it always true.
     pub(crate) serves: bool,
 }

@@ -1,7 +1,9 @@
 //! The life of a Rollout against a real API server with its controllers. Pods are made ready by hand, so no node is
 //! needed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, objects};
 
@@ -50,6 +52,74 @@ async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired(
     let rest = bench.requests();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(bench.difference(&rest), [], "nothing is asked at rest");
+    bench.end().await;
+}
+
+/// What the server gave to a Service that is reached from outside.
+fn given(service: &Value) -> Value {
+    let mut spec = service["spec"].clone();
+    if let Some(fields) = spec.as_object_mut() {
+        fields.remove("selector");
+    }
+    spec
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_service_that_is_reached_from_outside_selects_both_revisions_before_it_is_turned() {
+    for kind in ["NodePort", "LoadBalancer"] {
+        let bench = Bench::start(&format!("lap-{}", kind.to_lowercase())).await;
+        bench.apply_route().await;
+        bench.apply(&objects::rollout("1")).await;
+        bench.phase("Complete").await;
+        let spec = json!({"metadata": {"annotations": {"teal.dev/overlap": "3s"}}, "spec": {"type": kind}});
+        bench.merge_as("somebody", "services", "web", spec).await;
+        let before = given(&bench.value("services", "web").await);
+        assert!(before["ports"][0]["nodePort"].is_number(), "{before}");
+        bench.apply(&objects::rollout("2")).await;
+        bench.phase("Waiting").await;
+        let green = bench.status("/candidate/revision").await;
+        let candidate = bench.value("services", "web-candidate").await;
+        assert_eq!(candidate["spec"]["type"], "ClusterIP");
+        assert_eq!(candidate["spec"]["ports"][0].get("nodePort"), None);
+        bench.decide("Approve").await;
+        let both = async || {
+            let selector = bench.value("services", "web").await["spec"]["selector"].clone();
+            selector["teal.dev/rollout"] == "web" && selector.get("teal.dev/revision").is_none()
+        };
+        bench.until("both selected", both).await;
+        let begun = Instant::now();
+        assert_eq!(bench.weights().await, [("web".into(), 0), ("web-candidate".into(), 100)]);
+        bench.until("turned", async || bench.selected("web").await == green).await;
+        let lasted = begun.elapsed();
+        assert!(lasted > Duration::from_millis(2_500), "{kind}: both were selected for {lasted:?}");
+        bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+        assert_eq!(given(&bench.value("services", "web").await), before, "{kind}");
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn going_back_leaves_an_overlap_at_once() {
+    let bench = Bench::start("lapback").await;
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    let blue = bench.status("/live/revision").await;
+    let owner = bench.route_spec().await;
+    let spec =
+        json!({"metadata": {"annotations": {"teal.dev/overlap": "10m"}}, "spec": {"type": "NodePort"}});
+    bench.merge_as("somebody", "services", "web", spec).await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.decide("Approve").await;
+    bench.until("both selected", async || bench.selected("web").await.is_empty()).await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.selected("web").await, blue);
+    assert_eq!(bench.selected("web-candidate").await, blue);
+    assert_eq!(bench.route_spec().await, owner);
     bench.end().await;
 }
 
@@ -159,7 +229,7 @@ async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
 async fn goes_along(bench: &Bench, plural: &str, name: &str) -> bool {
     let uid = bench.value("rollouts", "web").await["metadata"]["uid"].clone();
     let object = bench.value(plural, name).await;
-    let owners = object.pointer("/metadata/ownerReferences").and_then(serde_json::Value::as_array);
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     owners.into_iter().flatten().any(|owner| owner["uid"] == uid)
 }
 

@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, enough, needed};
+use super::{Draft, Next, enough, needed, overlap};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -182,17 +182,21 @@ pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) ->
 }
 
 /// Commits what follows a step whose gates hold: the next step, or promotion.
-pub(super) fn advance(mut draft: Draft<'_>, index: usize, why: Vec<Why>) -> Plan {
+pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> Plan {
     let s = draft.s;
     let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
     draft.record.pinned.retain(|(name, _)| Some(name.as_str()) != passed && s.settings.step(name).is_some());
     match s.settings.steps.get(index + 1) {
         Some(step) if !is_promotion(s, step, index + 1) => {
             draft.record.phase = Phase::Step(super::place(s, step));
+            if !s.settings.routed && step.weight == 100 {
+                why.extend(overlap::ahead(s));
+            }
             draft.commit(why)
         }
         Some(_) | None if s.settings.routed => {
             draft.record.phase = Phase::Promoting { deadline: s.now + s.settings.progress_deadline };
+            why.extend(overlap::ahead(s));
             draft.commit(why)
         }
         Some(_) | None => super::promote::finish(draft),

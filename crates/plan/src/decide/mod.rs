@@ -5,6 +5,7 @@ mod delete;
 mod gates;
 mod home;
 mod install;
+mod overlap;
 mod promote;
 mod reach;
 mod rest;

@@ -1,7 +1,7 @@
 //! Promotion: the candidate has all traffic by weight; the live role is turned to it, the weights go back to 0, the
 //! routes back to their owner's bytes. Between each of these proxies are given time.
 
-use super::{Draft, Next, enough, gates, needed, reach, returning, step};
+use super::{Draft, Next, enough, gates, needed, overlap, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
@@ -26,13 +26,14 @@ pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
     } else {
         turn_live(s, candidate, &mut next);
     }
-    if s.now > deadline && !s.paused() {
+    let Some(deadline) = overlap::deadline(s, deadline).filter(|_| !s.paused()) else { return next.into() };
+    if s.now > deadline {
         let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
         match s.settings.on_failure {
             OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
             OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
         }
-    } else if !s.paused() {
+    } else {
         next.wake(Time(deadline.0 + 1));
     }
     next.into()
@@ -85,7 +86,7 @@ fn turn_live(s: &Snapshot, candidate: &Release, next: &mut Next) {
     if reach::may_advance(s, next)
         && enough(&color.serving, &needed(100, &s.record.baseline, color.serving.len()))
     {
-        next.act(Effect::PointLive(candidate.slot));
+        overlap::turn(s, candidate.slot, next);
     }
 }
 

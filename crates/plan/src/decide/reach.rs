@@ -1,7 +1,7 @@
 //! Bringing the candidate to a weight, in the order of writes that loses no request:
 //! routes at weight 0 → pods ready → candidate role selects them → weight. Each link is observed before the next.
 
-use super::{Next, enough, needed};
+use super::{Next, enough, needed, overlap};
 use crate::outcome::{Effect, Why};
 use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Objects, Snapshot, Stops};
@@ -151,7 +151,7 @@ fn switch(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) 
     if service.points != Some(slot) {
         if may_advance(s, next) {
             next.say(Why::Shifting { weight });
-            next.act(Effect::PointLive(slot));
+            overlap::turn(s, slot, next);
         }
         return false;
     }
@@ -178,13 +178,18 @@ pub(super) fn may_advance(s: &Snapshot, next: &mut Next) -> bool {
 /// Whether the candidate has any share of the traffic, as committed or as seen.
 pub(super) fn carries(s: &Snapshot) -> bool {
     let Some(candidate) = s.record.candidate else { return false };
-    let switched = !s.settings.routed && s.world.live_service.points == Some(candidate.slot);
+    let switched = switched(s, candidate.slot);
     let committed = match &s.record.phase {
         Phase::Step(place) => place.reached.is_some() && place.weight > 0,
         Phase::Promoting { .. } => true,
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
     };
     s.world.routes.form.highest() > 0 || switched || committed
+}
+
+/// Whether callers of the live role reach the candidate, where that is the step itself.
+pub(super) fn switched(s: &Snapshot, candidate: Slot) -> bool {
+    !s.settings.routed && (s.world.live_service.points == Some(candidate) || overlap::is_on(s))
 }
 
 /// Until when proxies may still act on what was before `since`; none once they can't.

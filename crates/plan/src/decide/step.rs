@@ -1,7 +1,7 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, reach, returning};
+use super::{Draft, Next, home, overlap, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -231,8 +231,9 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
 fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mut Next) {
     let Some(live) = s.record.live.map(|live| live.slot) else { return };
     let points = s.world.live_service.points;
-    let switching = !s.settings.routed && weight == 100 && points == Some(candidate.slot);
-    let about_to = next.effects.iter().any(|effect| matches!(effect, Effect::PointLive(_)));
+    let switching = weight == 100 && reach::switched(s, candidate.slot);
+    let about_to =
+        next.effects.iter().any(|effect| matches!(effect, Effect::PointLive(_) | Effect::Overlap(_)));
     if points != Some(live) && !switching && !about_to && super::serves(&s.world.color(live.color).serving) {
         next.act(Effect::PointLive(live));
     }
@@ -254,7 +255,9 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     }
     // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
     let late = if place.reached.is_none() {
-        s.record.blocked_since.is_none().then_some(place.deadline)
+        let switches = !s.settings.routed && place.weight == 100;
+        let deadline = if switches { overlap::deadline(s, place.deadline) } else { Some(place.deadline) };
+        deadline.filter(|_| s.record.blocked_since.is_none())
     } else {
         // A weight that was there and can't be had again.
         is_gone(s, place).then_some(s.world.routes.since + s.settings.progress_deadline)
@@ -321,7 +324,7 @@ fn ask(s: &Snapshot, place: &StepRecord, step: &Step, needed: u32, mut next: Nex
 /// Gates start anew, so an open question gets a new nonce.
 fn reseat(s: &Snapshot) -> Plan {
     let Phase::Step(place) = &s.record.phase else { return Next::default().into() };
-    let switched = !s.settings.routed && s.world.live_service.points == s.record.candidate.map(|c| c.slot);
+    let switched = s.record.candidate.is_some_and(|candidate| reach::switched(s, candidate.slot));
     let observed = if switched { 100 } else { s.world.routes.form.highest() };
     let step = s
         .settings

@@ -39,6 +39,9 @@ fn effect(effect: &Effect) -> String {
         Effect::RecordRevision(revision) => format!("keep the content of {revision}"),
         Effect::ApplyRelease { slot, .. } => format!("apply {} in {}", slot.revision, slot.color),
         Effect::PointLive(slot) => format!("point the live Services at {} ({})", slot.revision, slot.color),
+        Effect::Overlap(slot) => {
+            format!("let the live Services select {} ({}) beside live", slot.revision, slot.color)
+        }
         Effect::PointCandidate(slot) => {
             format!("point the candidate's Services at {} ({})", slot.revision, slot.color)
         }

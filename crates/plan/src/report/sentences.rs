@@ -3,6 +3,7 @@
 use super::{View, intent};
 use crate::outcome::{Notice, Why};
 use crate::record::{Cause, Outcome, Phase};
+use crate::words::Span;
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
 pub(super) const fn tells(why: &Why) -> bool {
@@ -141,6 +142,7 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::Paused { by } => format!("paused by {by}: resume to go on"),
         Why::ForeignWriter { manager } => format!("{manager} wrote the routes"),
+        Why::Overlapping { lasts, .. } => overlapping(*lasts),
         Why::Promoting => "becomes live".to_owned(),
         Why::Returning => "goes back to live".to_owned(),
         Why::ReturnShort { slot, needed, serving } => format!(
@@ -163,6 +165,14 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn overlapping(lasts: Span) -> String {
+    format!(
+        "the live Services select both revisions for {} s before they are turned, so that what leads to them from outside \
+         learns of the new pods",
+        lasts.0 / 1000
+    )
 }
 
 /// The Decisions that end a hold.

@@ -114,6 +114,7 @@ pub(crate) fn at_rest() -> Snapshot {
             green: absent(),
             live_service: points(live()),
             candidate_service: points(live()),
+            overlap: None,
             routes: routes(Form::Owner),
             recorded: true,
             obstacles: Vec::new(),

@@ -5,6 +5,7 @@ mod decisions;
 mod fixture;
 mod gates;
 mod install;
+mod overlap;
 mod promotion;
 mod reaching;
 mod report;

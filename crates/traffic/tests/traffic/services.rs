@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    Direction, RoleService, candidate_service, follow_live, may_switch, overlap_problem, port_changes,
-    repoint, service_problem, unlike,
+    Direction, RoleService, Switch, candidate_service, follow_live, is_local, is_reached_late,
+    overlap_problem, port_changes, repoint, service_problem, switch, unlike,
 };
 
 use crate::support::{apply, stamp, yaml};
@@ -33,6 +33,12 @@ spec:
   type: LoadBalancer
   clusterIP: 10.0.0.7
   loadBalancerClass: x
+  loadBalancerIP: 192.0.2.7
+  loadBalancerSourceRanges: [192.0.2.0/24]
+  allocateLoadBalancerNodePorts: true
+  externalIPs: [192.0.2.8]
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 30999
   selector: {app: web}
   sessionAffinity: ClientIP
   sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}
@@ -248,35 +254,93 @@ fn rule_11_a_removed_or_renumbered_port_is_refused() {
 }
 
 #[test]
-fn rule_11_services_that_would_need_an_overlap_are_refused() {
-    for (spec, field) in [
-        ("{type: ClusterIP}", None),
-        ("{}", None),
-        ("{internalTrafficPolicy: Cluster}", None),
-        ("{type: LoadBalancer}", Some("spec.type: LoadBalancer")),
-        ("{type: LoadBalancer, externalTrafficPolicy: Local}", Some("spec.type: LoadBalancer")),
-        ("{type: NodePort}", Some("spec.type: NodePort")),
-        ("{internalTrafficPolicy: Local}", Some("spec.internalTrafficPolicy: Local")),
+fn rule_11_services_whose_callers_learn_of_other_pods_late_are_known() {
+    for (spec, late) in [
+        ("{type: ClusterIP}", false),
+        ("{}", false),
+        ("{internalTrafficPolicy: Cluster, externalTrafficPolicy: Cluster}", false),
+        ("{type: LoadBalancer}", true),
+        ("{type: NodePort}", true),
+        ("{internalTrafficPolicy: Local}", true),
+        ("{externalTrafficPolicy: Local, externalIPs: [10.9.9.9]}", true),
     ] {
-        let refused = overlap_problem(&service(spec)).err();
-        assert_eq!(refused.is_some(), field.is_some(), "{spec}");
-        let (Some(refusal), Some(field)) = (refused, field) else { continue };
+        assert_eq!(is_reached_late(&service(spec)), late, "{spec}");
+    }
+    assert_eq!(
+        is_local(&service("{type: NodePort, externalTrafficPolicy: Local}")),
+        Some("externalTrafficPolicy")
+    );
+    assert_eq!(is_local(&service("{internalTrafficPolicy: Local}")), Some("internalTrafficPolicy"));
+    assert_eq!(is_local(&service("{type: NodePort}")), None);
+}
+
+#[test]
+fn rule_11_an_owner_may_say_how_a_service_is_turned() {
+    let noted =
+        |note: &str| yaml(&format!("{{metadata: {{name: web, namespace: shop, annotations: {note}}}}}"));
+    assert_eq!(switch(&noted("{teal.dev/switch: AtOnce}")), Ok(Some(Switch::AtOnce)));
+    assert_eq!(switch(&noted("{teal.dev/switch: Overlap}")), Ok(Some(Switch::Overlap)));
+    assert_eq!(switch(&noted("{}")), Ok(None));
+    let refusal = switch(&noted("{teal.dev/switch: atonce}")).unwrap_err();
+    assert_eq!(refusal.reason(), "ObjectMalformed");
+    let says = "Service shop/web: metadata.annotations[teal.dev/switch] must be Overlap or AtOnce";
+    assert!(refusal.to_string().starts_with(says), "{refusal}");
+}
+
+#[test]
+fn rule_11_what_one_selector_and_one_port_can_not_do_for_both_revisions_is_refused() {
+    let ports = |ports: &str| service(&format!("{{selector: {{app: web}}, ports: {ports}}}"));
+    let (web, shop) = (labels(&[("app", "web")]), labels(&[("app", "shop")]));
+    let problem = |next: &BTreeMap<String, String>, old: &str, new: &str| {
+        let there = ports(old)["spec"]["ports"].as_array().cloned().unwrap_or_default();
+        overlap_problem((&web, next), &there, &ports(new))
+    };
+    for (next, old, new, says) in [
+        (
+            &shop,
+            "[{port: 80}]",
+            "[{port: 80}]",
+            "spec.selector: is another one than that of the live revision",
+        ),
+        (
+            &web,
+            "[{name: http, port: 80, targetPort: 8080}]",
+            "[{name: http, port: 80, targetPort: 9090}]",
+            "spec.ports: port http changes its targetPort from 8080 to 9090",
+        ),
+        (
+            &web,
+            "[{port: 80}]",
+            "[{port: 80, targetPort: http}]",
+            "port 80 changes its targetPort from 80 to http",
+        ),
+    ] {
+        let refusal = problem(next, old, new).unwrap_err();
         assert_eq!(refusal.reason(), "ServiceUnsupported");
         let message = refusal.to_string();
-        assert!(message.starts_with(&format!("Service shop/web: {field}: ")), "{message}");
-        assert!(message.contains("accept it by the annotation teal.dev/switch: AtOnce"), "{message}");
+        assert!(message.starts_with("Service shop/web: ") && message.contains(says), "{message}");
+        assert!(message.ends_with("by the annotation teal.dev/switch: AtOnce on the Service"), "{message}");
+    }
+    for (old, new) in [
+        ("[{port: 80, targetPort: 80, protocol: TCP}]", "[{port: 80}]"),
+        (
+            "[{name: http, port: 80, targetPort: http}]",
+            "[{name: http, port: 80, targetPort: http}, {name: b, port: 81}]",
+        ),
+    ] {
+        assert_eq!(problem(&web, old, new), Ok(()));
     }
 }
 
 #[test]
-fn rule_11_an_owner_may_accept_a_switch_at_once() {
-    let noted =
-        |note: &str| yaml(&format!("{{metadata: {{name: web, namespace: shop, annotations: {note}}}}}"));
-    for (note, accepted) in
-        [("{teal.dev/switch: AtOnce}", true), ("{teal.dev/switch: atonce}", false), ("{}", false)]
-    {
-        assert_eq!(may_switch(&noted(note)), accepted, "{note}");
+fn rule_11_a_node_port_that_the_cluster_has_not_is_listed() {
+    let ports = |ports: &str| service(&format!("{{selector: {{app: web}}, ports: {ports}}}"));
+    let there = ports("[{name: http, port: 80, nodePort: 30080}, {name: more, port: 81, nodePort: 30081}]");
+    let nothing: [&str; 0] = [];
+    for same in ["[{port: 80, nodePort: 30080}]", "[{port: 80}]", "[{port: 82, nodePort: 30082}]"] {
+        assert_eq!(unlike(&there, &ports(same)), nothing, "{same}");
     }
+    assert_eq!(unlike(&there, &ports("[{port: 81, nodePort: 30099}]")), ["spec.ports[81].nodePort"]);
 }
 
 #[test]

@@ -316,6 +316,35 @@ fn i14_a_step_is_left_before_its_hold_has_passed() {
 }
 
 #[test]
+fn i14_a_service_that_is_reached_from_outside_is_turned_at_once() {
+    Story::outside().point("web", &second()).breaks(Invariant::I14, "never selected both revisions");
+}
+
+#[test]
+fn i14_an_overlap_is_cut_short() {
+    let story = Story::outside().overlap().wait(20).point("web", &second());
+    story.breaks(Invariant::I14, "selected both revisions for at most 2");
+}
+
+#[test]
+fn i14_both_revisions_are_selected_in_the_middle_of_the_steps() {
+    Story::canary().wait(10).overlap().breaks(Invariant::I14, "selects both revisions before the last step");
+}
+
+#[test]
+fn i14_both_revisions_are_selected_while_routes_lead_to_them() {
+    let story = Story::outside().weigh(50).overlap();
+    story.breaks(Invariant::I14, "selects both revisions while routes still lead to it");
+}
+
+#[test]
+fn i5_going_back_passes_through_an_overlap() {
+    let story = Story::outside().overlap().wait(35).point("web", &second()).send_back().overlap();
+    let story = story.lead_home().sent_back();
+    story.breaks(Invariant::I5, "selects both revisions though nothing goes forward");
+}
+
+#[test]
 fn i15_pods_go_right_after_going_back() {
     let story = Story::canary().send_back().lead_home().sent_back().wait(5).let_go().remove(&second());
     story.breaks(Invariant::I15, "and the drain is 30000 ms");

@@ -27,6 +27,8 @@ pub(super) struct Story {
     /// A person's spec.
     pub(super) spec: Value,
     pub(super) options: Options,
+    /// `spec.type` of the live Service.
+    pub(super) kind: &'static str,
 }
 
 pub(super) fn key(resource: &str, name: &str) -> Key {
@@ -83,6 +85,7 @@ impl Story {
             record: Record::default(),
             spec,
             options: Options::default(),
+            kind: "ClusterIP",
         };
         story.virtual_service("kubectl", &json!([{"destination": {"host": "web"}}])).rollout("kubectl")
     }
@@ -254,20 +257,43 @@ impl Story {
 
     /// A role Service is turned to a release.
     pub(super) fn turn(self, manager: &str, service: &str, release: &Release) -> Self {
-        let revision = release.slot.revision.to_string();
+        self.select(
+            manager,
+            service,
+            &json!({
+                "app": "web",
+                "teal.dev/rollout": "web",
+                "teal.dev/color": release.slot.color.as_str(),
+                "teal.dev/revision": release.slot.revision.to_string(),
+            }),
+        )
+    }
+
+    /// The live role selects both releases, and its slice follows.
+    pub(super) fn overlap(self) -> Self {
+        let story = self.select("teal/roles", "web", &json!({"app": "web", "teal.dev/rollout": "web"}));
+        story.slice_of("web", &[first(), second()], 3)
+    }
+
+    fn select(self, manager: &str, service: &str, selector: &Value) -> Self {
+        let kind = if service == "web" { self.kind } else { "ClusterIP" };
         let object = json!({
             "metadata": {
                 "labels": {"teal.dev/rollout": "web", "teal.dev/rollout-uid": UID},
                 "annotations": self.stamp(),
             },
-            "spec": {"ports": [{"port": 80}], "selector": {
-                "app": "web",
-                "teal.dev/rollout": "web",
-                "teal.dev/color": release.slot.color.as_str(),
-                "teal.dev/revision": revision,
-            }},
+            "spec": {"type": kind, "ports": [{"port": 80}], "selector": selector},
         });
         self.write(manager, key("services", service), object)
+    }
+
+    /// A Service that is reached from outside, with the candidate at all weight and promotion committed.
+    pub(super) fn outside() -> Self {
+        let mut story = Self::full();
+        story.kind = "NodePort";
+        let story = story.point("web", &first()).wait(65);
+        let deadline = Time(story.now + 600_000);
+        story.commit(|record| record.phase = Phase::Promoting { deadline })
     }
 
     /// The candidate is named at weight 0, and the owner's form is remembered.
@@ -358,13 +384,18 @@ impl Story {
 
     /// The slice of a Service has this many serving endpoints of a release.
     pub(super) fn slice(self, service: &str, release: &Release, serving: u32) -> Self {
-        let endpoint = |number: u32| {
+        self.slice_of(service, &[*release], serving)
+    }
+
+    fn slice_of(self, service: &str, releases: &[Release], serving: u32) -> Self {
+        let endpoint = |release: &Release, number: u32| {
             json!({
                 "conditions": {"ready": true, "serving": number < serving, "terminating": false},
                 "targetRef": {"kind": "Pod", "uid": pod_key(release, number).name},
             })
         };
-        let endpoints: Vec<Value> = (0..3).map(endpoint).collect();
+        let each = releases.iter().flat_map(|release| (0..3).map(move |number| endpoint(release, number)));
+        let endpoints: Vec<Value> = each.collect();
         let object = json!({
             "metadata": {"labels": {"kubernetes.io/service-name": service}},
             "endpoints": endpoints,

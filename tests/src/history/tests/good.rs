@@ -243,6 +243,38 @@ fn a_rejected_release_goes_after_its_drain() {
 }
 
 #[test]
+fn a_service_that_is_reached_from_outside_selects_both_revisions_before_it_is_turned() {
+    let story = Story::outside().overlap().wait(35).point("web", &second()).wait(3).weigh(0).wait(3).leave();
+    for invariant in [Invariant::I2, Invariant::I14] {
+        story.passes(invariant);
+    }
+}
+
+#[test]
+fn an_owner_may_say_how_long_an_overlap_is_and_whether_there_is_one() {
+    for (annotation, value) in [("teal.dev/overlap", "10s"), ("teal.dev/switch", "AtOnce")] {
+        let story = Story::outside().edit("kubectl", &key("services", "web"), |service| {
+            service["metadata"]["annotations"][annotation] = json!(value);
+        });
+        let story = if annotation == "teal.dev/switch" {
+            story
+        } else {
+            story.edit("teal/roles", &key("services", "web"), |service| {
+                service["spec"]["selector"] = json!({"app": "web", "teal.dev/rollout": "web"});
+            })
+        };
+        let story = story.wait(15).point("web", &second());
+        assert!(story.told().holds(), "{annotation}: {}", story.told());
+    }
+}
+
+#[test]
+fn an_overlap_is_left_at_once_on_the_way_back() {
+    let story = Story::outside().overlap().wait(5).send_back().lead_home().sent_back();
+    story.passes(Invariant::I5);
+}
+
+#[test]
 fn without_a_mesh_the_live_role_is_the_step() {
     let mut story = Story::new();
     story.spec["traffic"] = json!({"services": [{"name": "web"}]});

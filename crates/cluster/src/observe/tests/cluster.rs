@@ -185,6 +185,17 @@ impl Hand {
         commit["keptUntil"] = json!(9_000_000);
     }
 
+    /// The second revision is up in green, its role points there, and promotion was committed.
+    pub(super) fn begin_promotion(&mut self) {
+        self.start_candidate(100);
+        let (slot, hash) = (self.slot(Color::Green), self.hash());
+        self.deploy(slot, hash);
+        self.pods(Color::Green, &[true; 3]);
+        self.service("web-candidate", "candidate", slot);
+        self.placed("web-candidate", &[("green-0", "n1"), ("green-1", "n1"), ("green-2", "n1")]);
+        self.rollout["status"]["commit"]["phase"] = json!({"name": "Promoting", "deadline": 9_000_000});
+    }
+
     /// A pod turns out to be of another workload.
     pub(super) fn relabel(&mut self, pod: &str, app: &str) {
         let version = self.next();
@@ -334,12 +345,22 @@ impl Hand {
 
     /// Name of the pod, whether it serves, whether it terminates.
     pub(super) fn endpoints(&mut self, service: &str, pods: &[(&str, bool, bool)]) {
-        let version = self.next();
         let endpoint = |(pod, serving, terminating): &(&str, bool, bool)| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": serving, "terminating": terminating}});
+        self.slice(service, &pods.iter().map(endpoint).collect::<Vec<_>>());
+    }
+
+    /// Name of the pod, and its node.
+    pub(super) fn placed(&mut self, service: &str, pods: &[(&str, &str)]) {
+        let endpoint = |(pod, node): &(&str, &str)| json!({"targetRef": {"uid": pod}, "nodeName": node, "conditions": {"ready": true}});
+        self.slice(service, &pods.iter().map(endpoint).collect::<Vec<_>>());
+    }
+
+    fn slice(&mut self, service: &str, endpoints: &[Value]) {
+        let version = self.next();
         let slice = json!({
             "metadata": {"name": service, "namespace": "shop", "uid": service, "resourceVersion": version.to_string(),
                 "labels": {"kubernetes.io/service-name": service, label::ROLLOUT: "web"}},
-            "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+            "endpoints": endpoints,
         });
         for view in crate::stores::slices_of(vec![slice]) {
             self.stores.slices.offer(view);

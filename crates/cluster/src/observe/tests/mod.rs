@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 mod owners;
 mod unread;
 mod questions;
+mod overlap;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;
@@ -242,39 +243,6 @@ fn rule_11_what_the_release_says_of_a_service_and_teal_does_not_write_is_told() 
     ] {
         assert!(found[0].contains(words), "{found:?}");
     }
-}
-
-#[test]
-fn rule_11_a_service_that_is_reached_from_outside_stops_the_rollout_unless_its_owner_accepts() {
-    let mut hand = Hand::new();
-    hand.spec("/release/manifests/1/spec/type", json!("LoadBalancer"));
-    hand.install();
-    hand.edit("web", |service| service["spec"]["type"] = json!("LoadBalancer"));
-    let seen = hand.look(0).snapshot;
-    let refused = seen.stopped(Stops::Rollout).expect("an obstacle");
-    assert_eq!((refused.reason.as_str(), refused.stops), ("ServiceUnsupported", Stops::Rollout));
-    assert!(refused.message.starts_with("Service shop/web: spec.type: LoadBalancer"), "{}", refused.message);
-    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("AtOnce"));
-    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0]);
-    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("no"));
-    assert_eq!(told(&mut hand, 0, "ServiceUnsupported").len(), 1);
-    hand.edit("web", |service| service["spec"]["type"] = json!("ClusterIP"));
-    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0], "what the cluster has counts");
-}
-
-#[test]
-fn rule_11_readiness_gates_stop_the_rollout_unless_the_owner_accepts() {
-    let mut hand = Hand::new();
-    hand.spec(
-        "/release/manifests/0/spec/template/spec",
-        json!({"containers": [{"name": "web", "image": "web:1"}], "readinessGates": [{"conditionType": "lb"}]}),
-    );
-    hand.install();
-    let found = told(&mut hand, 0, "ServiceUnsupported");
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("Deployment web: spec.template.spec.readinessGates"), "{found:?}");
-    hand.edit("web", |service| service["metadata"]["annotations"]["teal.dev/switch"] = json!("AtOnce"));
-    assert_eq!(told(&mut hand, 0, "ServiceUnsupported"), [] as [&str; 0]);
 }
 
 /// What is told of an object in each of these namespaces, where the route belongs to a gateway in `edge`.

@@ -73,23 +73,44 @@ async fn a_service_that_is_headless() {
     refused("headless", case, |spec| spec["clusterIP"] = json!("None")).await;
 }
 
-/// Its type in the cluster counts: a release doesn't change it.
+/// Callers from outside learn late of other pods, so one port must do for those of both revisions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
-async fn a_service_that_is_a_load_balancer() {
+async fn a_target_port_that_changes_behind_a_load_balancer() {
     let bench = Bench::installed("balancer").await;
-    let kind = async |kind: &str| {
-        bench.merge_as("somebody", "services", "web", json!({"spec": {"type": kind}})).await;
-    };
+    let outside =
+        json!({"metadata": {"annotations": {"teal.dev/overlap": "1s"}}, "spec": {"type": "LoadBalancer"}});
+    bench.merge_as("somebody", "services", "web", outside).await;
     let object = format!("Service {}/web", bench.namespace());
+    let bad = serving(|spec| spec["ports"][0]["targetPort"] = json!(9090));
     bench
         .bad(
-            Case::refused("ServiceUnsupported", &object, "spec.type: LoadBalancer", "make it ClusterIP"),
+            Case::refused("ServiceUnsupported", &object, "spec.ports: port", "keep it"),
+            async || bench.apply(&bad).await,
+            async || bench.apply(&objects::rollout("2")).await,
+        )
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_overlap_that_is_no_duration() {
+    let bench = Bench::installed("nolap").await;
+    let object = format!("Service {}/web", bench.namespace());
+    let note = async |text: &str| {
+        let patch =
+            json!({"metadata": {"annotations": {"teal.dev/overlap": text}}, "spec": {"type": "NodePort"}});
+        bench.merge_as("somebody", "services", "web", patch).await;
+    };
+    bench
+        .bad(
+            Case::refused("ObjectMalformed", &object, "metadata.annotations[teal.dev/overlap]", "like 90s"),
             async || {
-                kind("LoadBalancer").await;
+                note("soon").await;
                 bench.apply(&objects::rollout("2")).await;
             },
-            async || kind("ClusterIP").await,
+            async || note("1s").await,
         )
         .await;
     bench.end().await;
