@@ -6,7 +6,7 @@ use teal_plan::{Phase, Time};
 use crate::error::{Class, Error};
 use crate::execute::Done;
 use crate::memory::Memory;
-use crate::observe::Seen;
+use crate::observe::{Seen, ends};
 
 /// Failures in a row of one write before it is told.
 const LASTING: u32 = 3;
@@ -76,6 +76,10 @@ fn met(error: &Error, stops: Stops) -> Option<Obstacle> {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
         _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it"),
+        // Found by a write where namespaces may not be watched.
+        Error::Request { name, .. } if said.contains("because it is being terminated") => {
+            return Some(ends(name.split_once('/').map_or(name.as_str(), |(namespace, _)| namespace)));
+        }
         _ => match error.class() {
             Class::Denied => {
                 let message = format!("{said}: {}", error.grant());
@@ -95,4 +99,28 @@ fn fails(effect: &str, error: &Error) -> Obstacle {
         error.said()
     );
     Obstacle { reason: "WriteFails".into(), message, stops: Stops::Nothing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: &str, message: &str) -> Error {
+        let status = kube::core::Status::failure(message, "Forbidden").with_code(403);
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        Error::Request { verb: "apply", kind: kind.to_owned(), name: "shop/web-green".into(), source }
+    }
+
+    #[test]
+    fn a_write_into_a_namespace_that_goes_says_so_and_asks_for_no_rights() {
+        let error = refused(
+            "Deployment",
+            "deployments.apps \"web-green\" is forbidden: unable to create new content in namespace shop because it is \
+             being terminated",
+        );
+        let met = met(&error, Stops::Rollout).expect("an obstacle");
+        assert_eq!(met, ends("shop"));
+        let denied = refused("Deployment", "deployments.apps is forbidden");
+        assert_eq!(super::met(&denied, Stops::Rollout).expect("an obstacle").reason, "NotPermitted");
+    }
 }

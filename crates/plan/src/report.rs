@@ -113,6 +113,9 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
     if view.s.settings.mode == Mode::HandsOff {
         return "HandsOff";
     }
+    if view.s.ends().is_some() {
+        return "Blocked";
+    }
     match &view.record.phase {
         Phase::Installing { .. } => "Installing",
         Phase::Promoting { .. } if paused_before_the_turn(view) => "Paused",

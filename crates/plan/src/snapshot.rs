@@ -171,6 +171,9 @@ pub struct Obstacle {
     pub stops: Stops,
 }
 
+/// The reason of the obstacle that ends everything: the namespace is being deleted.
+pub const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
+
 /// What an obstacle stops.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Stops {
@@ -296,6 +299,11 @@ impl Snapshot {
     /// The first obstacle that stops at least this much.
     pub fn stopped(&self, least: Stops) -> Option<&Obstacle> {
         self.world.obstacles.iter().find(|obstacle| obstacle.stops >= least)
+    }
+
+    /// What says that the namespace is being deleted.
+    pub fn ends(&self) -> Option<&Obstacle> {
+        self.world.obstacles.iter().find(|obstacle| obstacle.reason == NAMESPACE_TERMINATING)
     }
 
     /// Whether anything may move forward.

@@ -41,6 +41,7 @@ pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of};
 pub(crate) use routes::{RouteSeen, selectors};
 pub(crate) use settings::TRAFFIC;
+pub(crate) use starts::ends;
 
 /// Everything that a look is made from.
 pub(crate) struct Scene<'a> {
@@ -137,6 +138,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     obstacles.extend(memory.obstacles(facts.names.generation, now));
     memory.edits.note(facts.names.generation, facts.hash, now);
     obstacles.extend(starts::obstacles(&facts, memory));
+    obstacles.splice(..0, starts::namespace_ends(&facts, memory));
     obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);
     let weight = routes.seen.form.highest().max(facts.record.intended_weight());

@@ -25,12 +25,19 @@ struct State {
     version: u64,
     /// Methods and paths, in order.
     requests: Vec<String>,
+    /// Nothing is answered but that it isn't there.
+    away: bool,
 }
 
 impl Server {
     /// Puts an object there.
     pub(super) fn put(&self, path: &str, object: Value) {
         self.change(|state| state.keep(path, object));
+    }
+
+    /// From now on it is away.
+    pub(super) fn leave(&self) {
+        self.change(|state| state.away = true);
     }
 
     pub(super) fn object(&self, path: &str) -> Option<Value> {
@@ -77,6 +84,9 @@ impl State {
     }
 
     fn answer(&mut self, method: &str, path: &str, query: &str, sent: Value) -> Answer {
+        if self.away {
+            return refusal(503, "ServiceUnavailable");
+        }
         if query.contains("watch=true") {
             return Response::new(StreamBody::new(futures::stream::pending()).boxed_unsync());
         }

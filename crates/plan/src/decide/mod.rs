@@ -14,19 +14,22 @@ mod step;
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Phase, Record, Release, StepRecord};
 use crate::settings::{Mode, Step};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Obstacle, Snapshot};
 use crate::words::Time;
 
 /// Says what to do next. Pure: the same snapshot gives the same plan.
 pub fn plan(s: &Snapshot) -> Plan {
     let mut plan = decide(s);
-    plan.measure = gates::measured(s);
+    plan.measure = if s.ends().is_some() { Vec::new() } else { gates::measured(s) };
     plan
 }
 
 fn decide(s: &Snapshot) -> Plan {
     if s.world.stale {
         return Next::because(Why::CatchingUp).into();
+    }
+    if let Some(obstacle) = s.ends() {
+        return ends(s, obstacle);
     }
     if s.settings.mode == Mode::HandsOff && !s.deleting {
         return hands_off(s);
@@ -43,6 +46,17 @@ fn decide(s: &Snapshot) -> Plan {
     let mut plan = phase(s);
     append(&mut plan, decided.answers);
     plan
+}
+
+/// In a namespace that is being deleted nothing can be made, and what was there goes with it, in an order of its own. All
+/// that is left to do is not to hold it up.
+fn ends(s: &Snapshot, obstacle: &Obstacle) -> Plan {
+    let Obstacle { reason, message, .. } = obstacle.clone();
+    let mut next = Next::because(Why::Obstacle { reason, message });
+    if s.deleting && s.world.finalizer {
+        next.act(Effect::Finalizer(false));
+    }
+    next.into()
 }
 
 /// Nothing is written, and it is said what would be: the planner is asked as if it might act.

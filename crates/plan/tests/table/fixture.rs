@@ -3,8 +3,8 @@
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
-    CheckSeen, ColorSeen, Form, Found, Objects, Obstacle, RoutesSeen, ServiceSeen, Standing, Stops, Trouble,
-    World,
+    CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, RoutesSeen, ServiceSeen,
+    Standing, Stops, Trouble, World,
 };
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapshot, Span, Time, plan};
 
@@ -202,6 +202,11 @@ pub(crate) fn obstacle(stops: Stops) -> Obstacle {
         message: "VirtualService web: make it".to_owned(),
         stops,
     }
+}
+
+/// The namespace is being deleted.
+pub(crate) fn ends() -> Obstacle {
+    Obstacle { reason: NAMESPACE_TERMINATING.to_owned(), ..obstacle(Stops::Everything) }
 }
 
 /// The effects of a plan that commits nothing.

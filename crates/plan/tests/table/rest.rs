@@ -263,3 +263,23 @@ fn deletion_in_a_rollout_goes_back_first_and_yields_in_a_namespace_that_ends() {
     s.world.abandoned = true;
     assert_eq!(effects(&s), [Effect::Finalizer(false)]);
 }
+
+/// In every phase, also with Decisions that wait and checks that would be asked.
+#[test]
+fn in_a_namespace_that_is_deleted_nothing_is_done_but_letting_it_go() {
+    let mut held = at_rest();
+    held.settings.mode = Mode::HandsOff;
+    for mut s in [at_rest(), kept(), trying("canary", 10), reached("canary", 10, LONG_AGO), promoting(), held]
+    {
+        s.settings.guards = vec![guard("errors", teal_plan::settings::Until::Retired)];
+        s.world.highest_epoch = 99;
+        s.world.finalizer = true;
+        s.world.obstacles = vec![ends()];
+        let plan = checked(&s);
+        assert_eq!((plan.decision, plan.wake_at, plan.measure), (Decision::Rest, None, Vec::new()));
+        s.deleting = true;
+        assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+        s.world.finalizer = false;
+        assert_eq!(checked(&s).decision, Decision::Rest);
+    }
+}
