@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::words::{Color, ContentHash, Slot, Span, Time};
+use crate::words::{Color, ContentHash, Revision, Slot, Span, Time};
 
 /// Everything a decision may look at.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -49,6 +49,8 @@ pub struct World {
     /// Revisions whose objects are kept as ControllerRevisions for this very Rollout include the candidate's, or live's where there
     /// is no candidate.
     pub recorded: bool,
+    /// Jobs of releases that are there.
+    pub jobs: Vec<JobSeen>,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,
     /// What serves although nothing is recorded of it.
@@ -82,6 +84,19 @@ pub struct ColorSeen {
     pub trouble: Option<String>,
     /// Since when fewer endpoints than the present weight needs have served.
     pub short_since: Option<Time>,
+}
+
+/// A Job of a release.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct JobSeen {
+    /// Its name, without the color.
+    pub name: String,
+    /// Whose it is.
+    pub revision: Revision,
+    /// The epoch under which it was made.
+    pub epoch: u64,
+    /// Whether it ended well; none while it runs.
+    pub ended: Option<bool>,
 }
 
 /// Objects in a slot.

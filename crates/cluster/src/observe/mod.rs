@@ -8,6 +8,7 @@ mod claims;
 mod colors;
 mod decisions;
 mod found;
+mod jobs;
 mod likeness;
 mod marks;
 mod obstacles;
@@ -156,12 +157,13 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
         routes: routes.seen.clone(),
         recorded: recorded(&facts),
+        jobs: jobs::see(&facts),
         obstacles,
         found,
         highest_epoch: highest_epoch(&facts, &routes),
         highest_counter: highest_counter(&facts),
     };
-    let settings = settings::read(&facts, wanted);
+    let settings = settings::read(&facts, wanted, &renderings.jobs);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
@@ -273,6 +275,8 @@ pub(crate) struct Renderings {
     pub(crate) services: Vec<teal_release::RoleService>,
     /// What it needs to start.
     pub(crate) need: Option<Resources>,
+    /// Its Jobs that run before its workloads.
+    pub(crate) jobs: Vec<String>,
     /// Its Jobs that would have to run later.
     pub(crate) after: Vec<String>,
 }
@@ -286,6 +290,7 @@ impl Renderings {
             findings: Vec::new(),
             services: Vec::new(),
             need: None,
+            jobs: Vec::new(),
             after: Vec::new(),
         };
         let mut wanted = None;
@@ -306,6 +311,7 @@ impl Renderings {
                 this.findings.clone_from(&rendering.findings);
                 this.services.clone_from(&rendering.role_services);
                 this.need = Some(rendering.need.clone());
+                this.jobs.clone_from(&rendering.job_names);
                 this.after.clone_from(&rendering.after);
             }
             Err(refusals) => this.refusals = refusals,

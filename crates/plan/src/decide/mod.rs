@@ -5,6 +5,7 @@ mod delete;
 mod gates;
 mod home;
 mod install;
+mod jobs;
 mod promote;
 mod reach;
 mod rest;
@@ -178,7 +179,8 @@ impl<'a> Draft<'a> {
 
     fn commit(self, why: Vec<Why>) -> Plan {
         let epoch = self.next_epoch();
-        let Self { s: _, mut record, notices } = self;
+        let Self { s, mut record, notices } = self;
+        jobs::note(s, &mut record);
         record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }

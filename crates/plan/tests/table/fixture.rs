@@ -42,6 +42,7 @@ fn settings() -> Settings {
     Settings {
         generation: 1,
         wanted: Some(content(1)),
+        jobs: Vec::new(),
         mode: Mode::Active,
         steps: vec![step("canary", 10, 60), step("full", 100, 30)],
         guards: Vec::new(),
@@ -113,6 +114,7 @@ pub(crate) fn at_rest() -> Snapshot {
             candidate_service: points(live()),
             routes: routes(Form::Owner),
             recorded: true,
+            jobs: Vec::new(),
             obstacles: Vec::new(),
             found: Found::Nothing,
             highest_epoch: 7,

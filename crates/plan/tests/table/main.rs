@@ -5,6 +5,7 @@ mod decisions;
 mod fixture;
 mod gates;
 mod install;
+mod jobs;
 mod promotion;
 mod reaching;
 mod report;

@@ -271,7 +271,7 @@ fn in_a_namespace_that_is_deleted_nothing_is_done_but_letting_it_go() {
     held.settings.mode = Mode::HandsOff;
     for mut s in [at_rest(), kept(), trying("canary", 10), reached("canary", 10, LONG_AGO), promoting(), held]
     {
-        s.settings.guards = vec![guard("errors", teal_plan::settings::Until::Retired)];
+        s.settings.guards = vec![guard("errors", Until::Retired)];
         s.world.highest_epoch = 99;
         s.world.finalizer = true;
         s.world.obstacles = vec![ends()];
