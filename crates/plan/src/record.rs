@@ -250,7 +250,7 @@ pub struct Wanted {
 /// A pause that is not in the spec.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Pause {
-    /// By `spec.mode`, in the middle of a rollout: committed so that the clock starts anew when it ends.
+    /// By `spec.mode` (Paused or HandsOff), in the middle of a rollout: committed so that the clock starts anew when it ends.
     Spec,
     /// By a Decision.
     Decision {

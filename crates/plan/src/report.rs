@@ -129,7 +129,7 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
 
 /// Whether nothing moves forward, as things are once the commit is durable.
 pub(crate) fn paused(view: &View<'_>) -> bool {
-    view.s.settings.mode == Mode::Paused || view.record.paused.is_some()
+    crate::snapshot::is_paused(view.s.settings.mode, view.record)
 }
 
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.

@@ -1,7 +1,7 @@
 //! What is seen of the world, made by `cluster::observe` and by the explorer. Every field is read by some rule.
 
-use crate::record::Record;
-use crate::settings::Settings;
+use crate::record::{Pause, Record};
+use crate::settings::{Mode, Settings};
 use crate::words::{Color, ContentHash, Revision, Slot, Span, Time};
 
 /// Everything a decision may look at.
@@ -321,13 +321,18 @@ impl Snapshot {
         self.world.obstacles.iter().find(|obstacle| obstacle.reason == NAMESPACE_TERMINATING)
     }
 
-    /// Whether anything may move forward.
+    /// Whether nothing may move forward.
     pub fn paused(&self) -> bool {
-        self.settings.mode == crate::settings::Mode::Paused || self.record.paused.is_some()
+        is_paused(self.settings.mode, &self.record)
     }
 
     /// How long something seen since `since` has been so.
     pub fn age(&self, since: Time) -> Span {
         self.now - since
     }
+}
+
+/// Of a pause by the spec the spec itself says whether it lasts; the record only has it for the clock.
+pub(crate) fn is_paused(mode: Mode, record: &Record) -> bool {
+    mode == Mode::Paused || record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec)
 }

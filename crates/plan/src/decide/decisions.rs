@@ -223,12 +223,7 @@ fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
     }
     let mut draft = consume(s, d, false);
     draft.record.paused = None;
-    let deadline = s.now + s.settings.progress_deadline;
-    match &mut draft.record.phase {
-        Phase::Step(place) => place.deadline = deadline,
-        Phase::Promoting { deadline: old } => *old = deadline,
-        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => {}
-    }
+    super::restart(&mut draft.record, s.now + s.settings.progress_deadline);
     draft.tell(Notice::Resumed);
     Followed::Commit(draft.commit(Vec::new()))
 }

@@ -2,7 +2,7 @@
 
 use super::{Draft, Next, jobs, serves};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Outcome, Phase, Release, Wanted};
+use crate::record::{Outcome, Pause, Phase, Release, Wanted};
 use crate::snapshot::{Found, Objects, ServiceSeen, Snapshot, Stops};
 use crate::words::{Color, ContentHash, Slot, Time};
 
@@ -55,6 +55,10 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
 
 pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     let Some(live) = s.record.live else { return begin(s) };
+    if s.record.paused == Some(Pause::Spec) {
+        // Hands were off; a pause doesn't keep what never served from being installed.
+        return unblocked(s);
+    }
     if let Some(hash) = s.settings.wanted
         && hash != live.hash
         && s.stopped(Stops::Everything).is_none()
@@ -93,6 +97,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
 fn unblocked(s: &Snapshot) -> Plan {
     let mut draft = Draft::new(s);
     draft.record.blocked_since = None;
+    draft.record.paused = draft.record.paused.filter(|pause| *pause != Pause::Spec);
     draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
     draft.commit(Vec::new())
 }

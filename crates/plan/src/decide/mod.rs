@@ -13,7 +13,7 @@ mod returning;
 mod step;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
-use crate::record::{Attempt, Outcome, Phase, Record, Release, StepRecord};
+use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Obstacle, Snapshot};
 use crate::words::Time;
@@ -60,16 +60,43 @@ fn ends(s: &Snapshot, obstacle: &Obstacle) -> Plan {
     next.into()
 }
 
-/// Nothing is written, and it is said what would be: the planner is asked as if it might act.
+/// Nothing is written but the status, and it is said what would be: the planner is asked as if it might act again. That hands
+/// are off is committed like a pause by the spec, so that its time doesn't count.
 fn hands_off(s: &Snapshot) -> Plan {
+    let mut draft = Draft::new(s);
     let mut s = s.clone();
     s.settings.mode = Mode::Active;
+    if s.record.paused == Some(Pause::Spec) {
+        s.record.paused = None;
+        restart(&mut s.record, s.now + s.settings.progress_deadline);
+    }
     let would = decide(&s);
-    let mut next = Next::because(Why::HandsOff { would: Box::new(would.decision) });
+    let why = Why::HandsOff { would: Box::new(would.decision) };
+    if s.record.paused.is_none() && draft.record.paused.is_none() && has_deadline(&s.record.phase) {
+        draft.record.paused = Some(Pause::Spec);
+        return draft.commit(vec![why]);
+    }
+    let mut next = Next::because(why);
     if let Some(at) = would.wake_at {
         next.wake(at);
     }
     next.into()
+}
+
+const fn has_deadline(phase: &Phase) -> bool {
+    match phase {
+        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } => true,
+        Phase::New | Phase::Rest { .. } | Phase::Returning { .. } => false,
+    }
+}
+
+/// After a pause the machine has its whole time again.
+const fn restart(record: &mut Record, deadline: Time) {
+    match &mut record.phase {
+        Phase::Step(place) => place.deadline = deadline,
+        Phase::Installing { deadline: old } | Phase::Promoting { deadline: old } => *old = deadline,
+        Phase::New | Phase::Rest { .. } | Phase::Returning { .. } => {}
+    }
 }
 
 fn phase(s: &Snapshot) -> Plan {

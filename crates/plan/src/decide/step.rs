@@ -228,9 +228,9 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     let late = if place.reached.is_none() {
         s.record.blocked_since.is_none().then_some(place.deadline)
     } else {
-        // A weight that was there and can't be had again.
+        // A weight that was there and can't be had again; what was lost while somebody paused counts from the end of that.
         let lost = s.settings.routed && s.world.routes.form != Form::Entered(place.weight);
-        lost.then_some(s.world.routes.since + s.settings.progress_deadline)
+        lost.then_some((s.world.routes.since + s.settings.progress_deadline).max(place.deadline))
     };
     if let Some(deadline) = late
         && !s.paused()
