@@ -82,7 +82,7 @@ impl Cluster {
             memories: Mutex::new(HashMap::new()),
             nodes: crate::room::Nodes::default(),
         });
-        spawn_until(&mut tasks, stop, follow(leadership.clone(), pokes));
+        spawn_until(&mut tasks, stop, follow(leadership.clone(), pokes, Arc::clone(&watching)));
         let warm = Arc::clone(&stores);
         spawn_until(&mut tasks, stop, async move {
             // A look at half a list would take what isn't listed yet for gone.
@@ -117,14 +117,14 @@ impl Probe {
         self.stores.is_ready()
     }
 
-    /// All figures at this moment.
+    /// All figures at this moment. Of Rollouts there are some only where this process looks at them: whoever lost the lease
+    /// would show what was so then.
     pub fn figures(&self) -> Figures {
-        Figures {
-            requests: self.access.requests(),
-            events: self.events.get(),
-            leads: self.leadership.is_leader(),
-            ..self.watching.read()
-        }
+        let leads = self.leadership.is_leader();
+        let known = self.watching.read();
+        let (rollouts, unreadable) = if leads { (known.rollouts, known.unreadable) } else { (Vec::new(), 0) };
+        let (requests, events) = (self.access.requests(), self.events.get());
+        Figures { requests, events, leads, rollouts, unreadable, ..known }
     }
 }
 
@@ -140,10 +140,11 @@ fn lead(
     leadership
 }
 
-/// Whoever begins to lead looks at everything.
-async fn follow(mut leadership: Leadership, pokes: Pokes) {
+/// Whoever begins to lead looks at everything, and shows nothing from an earlier time.
+async fn follow(mut leadership: Leadership, pokes: Pokes, watching: Arc<Watching>) {
     loop {
         leadership.changed().await;
+        watching.clear();
         if leadership.is_leader() {
             pokes.poke(Poke::All);
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 mod jobs;
+mod salvaged;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;
