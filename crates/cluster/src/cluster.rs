@@ -124,7 +124,7 @@ impl Probe {
         let known = self.watching.read();
         let (rollouts, unreadable) = if leads { (known.rollouts, known.unreadable) } else { (Vec::new(), 0) };
         let (requests, events) = (self.access.requests(), self.events.get());
-        Figures { requests, events, leads, rollouts, unreadable, ..known }
+        Figures { rollouts, unreadable, requests, events, leads, ..known }
     }
 }
 
