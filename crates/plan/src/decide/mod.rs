@@ -72,7 +72,7 @@ fn hands_off(s: &Snapshot) -> Plan {
     }
     let would = decide(&s);
     let why = Why::HandsOff { would: Box::new(would.decision) };
-    if s.record.paused.is_none() && draft.record.paused.is_none() && has_deadline(&s.record.phase) {
+    if draft.record.paused.is_none() && has_deadline(&s.record.phase) {
         draft.record.paused = Some(Pause::Spec);
         return draft.commit(vec![why]);
     }
