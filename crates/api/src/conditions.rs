@@ -168,6 +168,8 @@ words! {
         ReleaseUnsettled,
         /// Accepted, Stalled: quota or nodes lack the room for a second color.
         NoRoom,
+        /// Accepted, Stalled: the namespace is being deleted.
+        NamespaceTerminating,
         /// Available: enough endpoints of live are ready.
         LiveReady,
         /// Available: fewer than the weight needs.

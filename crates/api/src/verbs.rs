@@ -234,12 +234,16 @@ fn taken_back(status: &RolloutStatus) -> Option<String> {
     running.map(|candidate| candidate.revision.clone()).or(promoted)
 }
 
-/// The revision that a retry tries again: a candidate that was sent back or is held by a failed check or a deadline, else the
-/// one that was rejected last.
+/// The revision that a retry tries again: a candidate that was sent back, is held by a failed check or a deadline, or is
+/// brought up, as its failed Jobs then run again; else a first release that is, or the one that was rejected last.
 fn retried(status: &RolloutStatus) -> Option<String> {
-    let stopped = |candidate: &&CandidateStatus| is_rejected(status, candidate) || is_held(status);
-    let candidate = status.candidate.as_ref().filter(stopped);
-    candidate.map(|candidate| candidate.revision.clone()).or_else(|| status.rejected.first().cloned())
+    let is_at = |phase: Phase| status.phase.as_deref() == Some(phase.as_str());
+    let tried = |candidate: &&CandidateStatus| {
+        is_rejected(status, candidate) || is_held(status) || is_at(Phase::Preparing)
+    };
+    let candidate = status.candidate.as_ref().filter(tried).map(|candidate| candidate.revision.clone());
+    let first = status.live.as_ref().filter(|_| is_at(Phase::Installing)).map(|live| live.revision.clone());
+    candidate.or(first).or_else(|| status.rejected.first().cloned())
 }
 
 /// Under way, and a person must act although nobody was asked.

@@ -82,7 +82,7 @@ impl Cluster {
             memories: Mutex::new(HashMap::new()),
             nodes: crate::room::Nodes::default(),
         });
-        spawn_until(&mut tasks, stop, follow(Arc::clone(&reconciler), pokes));
+        spawn_until(&mut tasks, stop, follow(Arc::clone(&reconciler), pokes, Arc::clone(&watching)));
         let warm = Arc::clone(&stores);
         spawn_until(&mut tasks, stop, async move {
             // A look at half a list would take what isn't listed yet for gone.
@@ -117,14 +117,14 @@ impl Probe {
         self.stores.is_ready()
     }
 
-    /// All figures at this moment.
+    /// All figures at this moment. Of Rollouts there are some only where this process looks at them: whoever lost the lease
+    /// would show what was so then.
     pub fn figures(&self) -> Figures {
-        Figures {
-            requests: self.access.requests(),
-            events: self.events.get(),
-            leads: self.leadership.is_leader(),
-            ..self.watching.read()
-        }
+        let leads = self.leadership.is_leader();
+        let known = self.watching.read();
+        let (rollouts, unreadable) = if leads { (known.rollouts, known.unreadable) } else { (Vec::new(), 0) };
+        let (requests, events) = (self.access.requests(), self.events.get());
+        Figures { rollouts, unreadable, requests, events, leads, ..known }
     }
 }
 
@@ -142,12 +142,14 @@ fn lead(
     leadership
 }
 
-/// Whoever begins to lead looks at everything, with eyes as new as those of a process that was just started.
-async fn follow(reconciler: Arc<Reconciler>, pokes: Pokes) {
+/// Whoever begins to lead looks at everything, with eyes as new as those of a process that was just started, and shows nothing from
+/// an earlier time.
+async fn follow(reconciler: Arc<Reconciler>, pokes: Pokes, watching: Arc<Watching>) {
     let mut leadership = reconciler.leadership.clone();
     loop {
         leadership.changed().await;
         reconciler.let_go();
+        watching.clear();
         if leadership.is_leader() {
             pokes.poke(Poke::All);
         }

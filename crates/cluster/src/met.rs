@@ -6,7 +6,7 @@ use teal_plan::{Phase, Time};
 use crate::error::{Class, Error};
 use crate::execute::Done;
 use crate::memory::Memory;
-use crate::observe::Seen;
+use crate::observe::{Seen, ends};
 
 /// Failures in a row of one write before it is told.
 const LASTING: u32 = 3;
@@ -77,6 +77,10 @@ fn met(effect: &str, error: &Error, stops: Stops) -> Option<Obstacle> {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
         _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it".to_owned()),
+        // Found by a write where namespaces may not be watched.
+        Error::Request { name, .. } if said.contains("because it is being terminated") => {
+            return Some(ends(name.split_once('/').map_or(name.as_str(), |(namespace, _)| namespace)));
+        }
         _ => match error.class() {
             Class::Denied => ("NotPermitted", format!(": {}", error.grant())),
             Class::Invalid => {
@@ -189,6 +193,14 @@ mod tests {
             }
         }
         assert_eq!(told("Answer", "Decision", 422, "spec.x: Invalid value", true), None, "Teal's own words");
+    }
+
+    #[test]
+    fn a_write_into_a_namespace_that_goes_says_so_and_asks_for_no_rights() {
+        const SAID: &str = "deployments.apps \"web-green\" is forbidden: unable to create new content in namespace shop \
+             because it is being terminated";
+        let ends = ends("shop");
+        assert_eq!(told("ApplyRelease", "Deployment", 403, SAID, false), Some((ends.reason, ends.message)));
     }
 }
 

@@ -123,6 +123,11 @@ impl Watching {
         state.unreadable.remove(id);
     }
 
+    /// What Rollouts were like is old; what was told of unreadable ones stays told.
+    pub(crate) fn clear(&self) {
+        self.lock().rollouts.clear();
+    }
+
     pub(crate) fn read(&self) -> Figures {
         let state = self.lock();
         let mut rollouts: Vec<RolloutFigures> = state.rollouts.values().cloned().collect();

@@ -129,10 +129,6 @@ impl Reconciler {
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
         self.prepare(view, rollout, memory).await?;
-        if memory.namespace_goes && rollout.metadata.deletion_timestamp.is_none() {
-            // What was there goes with it, in an order of its own, and nothing can be made again.
-            return Ok(Next::Change);
-        }
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -193,6 +189,9 @@ impl Reconciler {
         forward: bool,
         memory: &mut Memory,
     ) -> Result<(), Error> {
+        if seen.snapshot.ends().is_some() {
+            return Ok(());
+        }
         if !forward && memory.kept.is_some_and(|(_, again)| now() < again) {
             return Ok(());
         }
@@ -223,7 +222,8 @@ impl Reconciler {
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
-        if let Some(next) = self.room(seen, plan, memory).await? {
+        let ends = seen.snapshot.ends().is_some();
+        if !ends && let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
         match &plan.decision {
@@ -279,6 +279,10 @@ impl Reconciler {
             }
             None => false,
         };
+        if memory.namespace_goes {
+            // What was kept goes too, and nothing is made from it any more.
+            return Ok(());
+        }
         let hash = memory.hash(rollout);
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
         let record: teal_plan::Record =

@@ -49,6 +49,8 @@ pub(crate) struct Rendering {
     pub(crate) pieces: Vec<Piece>,
     /// Run once per revision before the workloads.
     pub(crate) jobs: Vec<Piece>,
+    /// Their names without color.
+    pub(crate) job_names: Vec<String>,
     /// Jobs, by their uncolored names, that should run after the former revision was retired.
     pub(crate) after: Vec<String>,
     pub(crate) role_services: Vec<RoleService>,
@@ -92,19 +94,35 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
     let all = shared.chain(standing.map(|object| (object, false)));
     let pieces: Vec<Piece> = all.filter_map(|(object, shared)| piece(object, shared, &marks)).collect();
     let before = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::Before);
-    let jobs = before.filter_map(|job| piece(&job.object, false, &marks)).collect();
+    let jobs: Vec<Piece> =
+        before.filter_map(|job| piece(&job.object, false, &marks)).map(kept_with_its_color).collect();
+    let name = |name: &str| uncolored(name, key.slot.color).to_owned();
     let after = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::AfterRetire);
-    let after = after.map(|job| job.object.key().name).collect();
+    let after = after.map(|job| name(&job.object.key().name)).collect();
     Ok(Rendering {
         need: teal_release::requirements(&rendered),
         summary: summary(&pieces),
         pieces,
+        job_names: jobs.iter().map(|piece| name(&piece.name)).collect(),
         jobs,
         after,
         role_services: in_order(&rendered.role_services, &key.services),
         workloads: rendered.workloads,
         findings: rendered.findings,
     })
+}
+
+/// The name that an object has in the manifests.
+pub(crate) fn uncolored(name: &str, color: Color) -> &str {
+    name.strip_suffix(color.as_str()).and_then(|name| name.strip_suffix('-')).unwrap_or(name)
+}
+
+/// A Job goes with its color. One that went by itself would take the proof along that it ran.
+fn kept_with_its_color(mut job: Piece) -> Piece {
+    if let Some(spec) = job.object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("ttlSecondsAfterFinished");
+    }
+    job
 }
 
 /// The planner counts endpoints in the order of the spec.
@@ -320,6 +338,33 @@ mod tests {
             less.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert("f:other".into(), json!({}));
             assert!(!owns(&less, &wanted), "{path}");
         }
+    }
+
+    #[test]
+    fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
+            "ttlSecondsAfterFinished": 0, "backoffLimit": 1,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "m:1"}]}}}});
+        let hash = teal_release::hash(&json!({}));
+        let slot = Slot { color: Color::Green, revision: hash.revision(2) };
+        let key = RenderKey {
+            generation: 1,
+            uid: "1".into(),
+            slot,
+            hash,
+            active: true,
+            sizes: BTreeMap::new(),
+            hold: Vec::new(),
+            services: Vec::new(),
+            owned: false,
+        };
+        let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
+        let rendering = render(&[job], &whom).expect("a rendering");
+        assert_eq!(rendering.job_names, ["migrate"]);
+        let [piece] = rendering.jobs.as_slice() else { panic!("{:?}", rendering.jobs) };
+        assert_eq!(piece.name, "migrate-green");
+        let spec = &piece.object["spec"];
+        assert_eq!((&spec["ttlSecondsAfterFinished"], &spec["backoffLimit"]), (&Value::Null, &json!(1)));
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub struct Record {
     /// Approvals per step, pinned when the rollout started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<(String, u32)>,
+    /// The Jobs of the revision that was brought up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
     /// The epoch under which the present attempt was started: what carries a lower one was written before it.
     #[serde(default)]
     pub started: u64,
@@ -200,6 +203,39 @@ pub struct Release {
     pub attempt: u32,
 }
 
+/// Jobs of a revision, which run before its workloads, each once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Jobs {
+    /// Whose.
+    pub revision: Revision,
+    /// One by one.
+    pub each: Vec<Job>,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Its name, without the color.
+    pub name: String,
+    /// What became of it.
+    pub state: JobState,
+    /// One with a lower epoch is of an earlier try.
+    pub after: u64,
+}
+
+/// What became of a Job.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum JobState {
+    /// It may be made, and none was seen yet.
+    Due,
+    /// It was seen, so none is made any more.
+    Begun,
+    /// It ended well.
+    Done,
+}
+
 /// What was asked for and what became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -217,7 +253,7 @@ pub struct Wanted {
 /// A pause that is not in the spec.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Pause {
-    /// By `spec.mode`, in the middle of a rollout: committed so that the clock starts anew when it ends.
+    /// By `spec.mode` (Paused or HandsOff), in the middle of a rollout: committed so that the clock starts anew when it ends.
     Spec,
     /// By a Decision.
     Decision {

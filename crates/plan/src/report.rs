@@ -126,6 +126,9 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
     if view.s.settings.mode == Mode::HandsOff {
         return "HandsOff";
     }
+    if view.s.ends().is_some() {
+        return "Blocked";
+    }
     match &view.record.phase {
         Phase::Installing { .. } => "Installing",
         Phase::Promoting { .. } if paused_before_the_turn(view) => "Paused",
@@ -139,7 +142,7 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
 
 /// Whether nothing moves forward, as things are once the commit is durable.
 pub(crate) fn paused(view: &View<'_>) -> bool {
-    view.s.settings.mode == Mode::Paused || view.record.paused.is_some()
+    crate::snapshot::is_paused(view.s.settings.mode, view.record)
 }
 
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.

@@ -85,6 +85,8 @@ pub struct Settings {
     pub generation: i64,
     /// The content that is wanted; none where the release can't be used (see the obstacles of the snapshot).
     pub wanted: Option<ContentHash>,
+    /// Jobs of that content that run before its workloads, by their names without color.
+    pub jobs: Vec<String>,
     /// Whether the operator may act.
     pub mode: Mode,
     /// At least one; weights ascend; the last is 100.

@@ -1,8 +1,8 @@
 //! What is seen of the world, made by `cluster::observe` and by the explorer. Every field is read by some rule.
 
-use crate::record::Record;
-use crate::settings::Settings;
-use crate::words::{Color, ContentHash, Slot, Span, Time};
+use crate::record::{Pause, Record};
+use crate::settings::{Mode, Settings};
+use crate::words::{Color, ContentHash, Revision, Slot, Span, Time};
 
 /// Everything a decision may look at.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +52,8 @@ pub struct World {
     /// Revisions whose objects are kept as ControllerRevisions for this very Rollout include the candidate's, or live's where there
     /// is no candidate.
     pub recorded: bool,
+    /// Jobs of releases that are there.
+    pub jobs: Vec<JobSeen>,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,
     /// What serves although nothing is recorded of it.
@@ -85,6 +87,19 @@ pub struct ColorSeen {
     pub trouble: Option<String>,
     /// Since when fewer endpoints than the present weight needs have served.
     pub short_since: Option<Time>,
+}
+
+/// A Job of a release.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct JobSeen {
+    /// Its name, without the color.
+    pub name: String,
+    /// Whose it is.
+    pub revision: Revision,
+    /// The epoch under which it was made.
+    pub epoch: u64,
+    /// Whether it ended well; none while it runs.
+    pub ended: Option<bool>,
 }
 
 /// Objects in a slot.
@@ -186,6 +201,9 @@ pub struct Obstacle {
     /// What it stops.
     pub stops: Stops,
 }
+
+/// The reason of the obstacle that ends everything: the namespace is being deleted.
+pub const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// What an obstacle stops.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -321,13 +339,23 @@ impl Snapshot {
         self.world.obstacles.iter().find(|obstacle| obstacle.stops >= least)
     }
 
-    /// Whether anything may move forward.
+    /// What says that the namespace is being deleted.
+    pub fn ends(&self) -> Option<&Obstacle> {
+        self.world.obstacles.iter().find(|obstacle| obstacle.reason == NAMESPACE_TERMINATING)
+    }
+
+    /// Whether nothing may move forward.
     pub fn paused(&self) -> bool {
-        self.settings.mode == crate::settings::Mode::Paused || self.record.paused.is_some()
+        is_paused(self.settings.mode, &self.record)
     }
 
     /// How long something seen since `since` has been so.
     pub fn age(&self, since: Time) -> Span {
         self.now - since
     }
+}
+
+/// Of a pause by the spec the spec itself says whether it lasts; the record only has it for the clock.
+pub(crate) fn is_paused(mode: Mode, record: &Record) -> bool {
+    mode == Mode::Paused || record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec)
 }

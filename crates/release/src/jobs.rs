@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 pub enum JobRun {
     /// Before the workloads.
     Before,
-    /// After the former revision was retired: for migrations that the former one could not stand.
+    /// After the former revision was retired: for migrations that the former one could not stand. Read so that it can be
+    /// refused by its name; nothing carries it out yet.
     AfterRetire,
 }
 
@@ -39,7 +40,7 @@ impl JobRun {
                 &key,
                 field(),
                 format!("is {word:?}"),
-                "write before or after-retire, or leave it out",
+                "write before, or leave it out, which means the same",
             )),
         }
     }

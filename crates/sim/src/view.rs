@@ -102,6 +102,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
+        jobs: Vec::new(),
         obstacles: if world.budget.shape.jumps { vec![unlisted()] } else { Vec::new() },
         found: Found::Nothing,
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),

@@ -7,6 +7,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use teal_load::Load;
 
+use super::alerts;
 use super::play::PATIENCE;
 use crate::error::{Error, Result, expect};
 use crate::observe::{Kind, Observer, SessionKeeper, Window, followed};
@@ -18,7 +19,7 @@ const REQUESTS: u64 = 5000;
 const PROPAGATION: Duration = Duration::from_secs(1);
 
 /// Shares are counted as Envoy counts them, failures are seen, the check of the examples sees them too, and a session that
-/// is cut is reported.
+/// is cut is reported. What Prometheus is asked of here is PromQL, also the alerts that the reference proposes.
 pub(super) async fn shares_and_sessions(world: &World, namespace: &str) -> Result<()> {
     let shop = by_hand(world, namespace).await?;
     let observer = Arc::new(Observer::start(&world.client, namespace, NAME, &Kind::BARE, None));
@@ -37,6 +38,7 @@ pub(super) async fn shares_and_sessions(world: &World, namespace: &str) -> Resul
         format!("sessions were cut while nothing was wrong: {:?}", sessions.cut())
     })?;
     errors_are_seen(&shop, &load).await?;
+    alerts::parse(world).await?;
     cuts_are_seen(&shop, &observer, &sessions).await?;
     shop.close().await
 }

@@ -1,5 +1,6 @@
 //! End-to-end stories: each in a namespace of its own, in one bed, with load through Envoy all the while.
 
+mod alerts;
 mod calm;
 mod deletion;
 mod edits;

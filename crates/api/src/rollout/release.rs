@@ -172,8 +172,10 @@ fn manifest_schema() -> Value {
                 "description": "Name, labels and annotations. The annotation teal.dev/fate (Own, Shared or LiveOnly) \
                     says how the object relates to colors where its kind alone does not say it right. On a Job, \
                     teal.dev/run: before, which is also what it means without, has it run once per revision, before the \
-                    workloads of its color start. On a traffic Service, teal.dev/switch (Overlap or AtOnce) says how it is \
-                    turned to another revision, and teal.dev/overlap, like 90s, for how long it selects both.",
+                    workloads of its color start; a Retry runs it again only if it did not end well. It goes with its \
+                    color: ttlSecondsAfterFinished is left out. On a traffic Service, teal.dev/switch (Overlap or AtOnce) \
+                    says how it is turned to another revision, and teal.dev/overlap, like 90s, for how long it selects \
+                    both.",
                 "required": ["name"],
                 "x-kubernetes-preserve-unknown-fields": true,
                 "x-kubernetes-validations": rules(&[(

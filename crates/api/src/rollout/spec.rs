@@ -151,7 +151,7 @@ pub struct RolloutSpec {
     pub on_failure: Option<OnFailure>,
 
     /// How much Teal does. Active: everything. Paused: nothing moves forward, while guards and going back still work.
-    /// HandsOff: nothing is written at all; status says what would be done. Default: Active.
+    /// HandsOff: nothing is written at all, and no deadline runs; status says what would be done. Default: Active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<Mode>")]
     pub mode: Option<Mode>,

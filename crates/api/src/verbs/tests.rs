@@ -82,6 +82,11 @@ fn held_while_promoting() -> RolloutStatus {
     RolloutStatus { phase: Some("Promoting".to_owned()), step: None, ..held() }
 }
 
+/// One of its Jobs may have failed.
+fn brought_up(phase: &str) -> RolloutStatus {
+    RolloutStatus { phase: Some(phase.to_owned()), gate: None, ..asking() }
+}
+
 fn ann() -> Person {
     Person { user: "ann".to_owned(), reason: Some("seen".to_owned()), ..Person::default() }
 }
@@ -139,6 +144,8 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retry, rolled_back(), "r7-3f9c2a1b"),
         (Action::Retry, held(), "r7-3f9c2a1b"),
         (Action::Retry, held_while_promoting(), "r7-3f9c2a1b"),
+        (Action::Retry, brought_up("Preparing"), "r7-3f9c2a1b"),
+        (Action::Retry, RolloutStatus { candidate: None, ..brought_up("Installing") }, "r6-5b1d9e02"),
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Blocked"), "r7-3f9c2a1b"),

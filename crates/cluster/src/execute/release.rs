@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Phase, Slot};
 
-use super::{Order, Tools, ticks, vacate};
+use super::{Order, Tools, jobs, ticks, vacate};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -33,8 +33,9 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     if comes(order, slot) && !begun {
         let mut done = true;
         for piece in &rendering.jobs {
-            changed |= run_once(tools, order, piece).await?;
-            done &= view(tools, order, piece)?.is_some_and(|view| view.ended == Some(true));
+            let (wrote, ended) = jobs::run_once(tools, order, piece, slot).await?;
+            changed |= wrote;
+            done &= ended;
         }
         if !done {
             return Ok(changed);
@@ -54,14 +55,6 @@ fn works(piece: &Piece) -> bool {
 fn comes(order: &Order<'_>, slot: Slot) -> bool {
     let starts = matches!(order.record.phase, Phase::Installing { .. } | Phase::Step(_));
     starts && order.record.candidate.or(order.record.live).is_some_and(|release| release.slot == slot)
-}
-
-/// A Job runs once per revision: what is there, running or done, is left alone.
-async fn run_once(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<bool, Error> {
-    if view(tools, order, piece)?.is_some() {
-        return Ok(false);
-    }
-    apply_piece_over(tools, order, piece, piece.object.clone(), None).await
 }
 
 async fn apply_piece(
@@ -97,7 +90,11 @@ fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectV
     rests && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
 }
 
-fn view(tools: &Tools, order: &Order<'_>, piece: &Piece) -> Result<Option<Arc<ObjectView>>, Error> {
+pub(super) fn view(
+    tools: &Tools,
+    order: &Order<'_>,
+    piece: &Piece,
+) -> Result<Option<Arc<ObjectView>>, Error> {
     let there = tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name);
     own(there, &order.names.name)
 }
@@ -114,7 +111,7 @@ fn own(there: Option<Arc<ObjectView>>, rollout: &str) -> Result<Option<Arc<Objec
     }
 }
 
-async fn apply_piece_over(
+pub(super) async fn apply_piece_over(
     tools: &Tools,
     order: &Order<'_>,
     piece: &Piece,

@@ -74,7 +74,7 @@ fn goes(view: &ObjectView, color: Color, except: Option<Revision>) -> bool {
         && (except.is_none() || view.revision != except)
 }
 
-async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<bool, Error> {
+pub(super) async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<bool, Error> {
     let resource = tools.stores.resource(view.kind);
     let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
     order.check_view(target, view)?;

@@ -8,7 +8,7 @@ use teal_plan::snapshot::{ColorSeen, Objects};
 use teal_plan::{Color, Phase, Slot};
 use teal_release::{Fate, ObjectKey};
 
-use super::{Facts, Renderings, Sizes};
+use super::{Facts, Renderings, Sizes, jobs};
 use crate::execute::is_dropped;
 use crate::memory::Memory;
 use crate::rendering::Rendering;
@@ -181,8 +181,10 @@ fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Opti
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
     let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
     let mut jobs = own.filter(|view| view.ended == Some(false));
-    let of_job = jobs.next().map(|view| format!("Job {} failed: look at its pods", view.id.name));
-    of_pod.or(of_job).or_else(|| {
+    let of_job = jobs.next().map(|view| {
+        format!("Job {} failed: look at its pods; once that is mended, Retry runs it again", view.id.name)
+    });
+    of_pod.or(of_job).or_else(|| jobs::lost(facts, slot)).or_else(|| {
         rendering?.workloads.iter().find_map(|workload| {
             let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
             let failure = view.state.as_ref()?.failure.clone()?;

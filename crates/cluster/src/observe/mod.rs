@@ -8,6 +8,7 @@ mod claims;
 mod colors;
 mod decisions;
 mod found;
+mod jobs;
 mod likeness;
 mod marks;
 mod obstacles;
@@ -43,6 +44,7 @@ pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use settings::TRAFFIC;
+pub(crate) use starts::ends;
 
 /// Everything that a look is made from.
 pub(crate) struct Scene<'a> {
@@ -149,6 +151,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let of = |color| if color == Color::Blue { blue.available } else { green.available };
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
+    obstacles.splice(..0, starts::namespace_ends(&facts, memory));
     obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
@@ -164,12 +167,13 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         overlap: overlap::see(&facts, &renderings, &passing, memory),
         routes: routes.seen.clone(),
         recorded: recorded(&facts),
+        jobs: jobs::see(&facts),
         obstacles,
         found,
         highest_epoch: highest_epoch(&facts, &routes),
         highest_counter: highest_counter(&facts),
     };
-    let settings = settings::read(&facts, wanted);
+    let settings = settings::read(&facts, wanted, &renderings.jobs);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
@@ -282,6 +286,8 @@ pub(crate) struct Renderings {
     pub(crate) services: Vec<teal_release::RoleService>,
     /// What it needs to start.
     pub(crate) need: Option<Resources>,
+    /// Its Jobs that run before its workloads.
+    pub(crate) jobs: Vec<String>,
     /// Its Jobs that would have to run later.
     pub(crate) after: Vec<String>,
 }
@@ -295,6 +301,7 @@ impl Renderings {
             findings: Vec::new(),
             services: Vec::new(),
             need: None,
+            jobs: Vec::new(),
             after: Vec::new(),
         };
         let mut wanted = None;
@@ -315,6 +322,7 @@ impl Renderings {
                 this.findings.clone_from(&rendering.findings);
                 this.services.clone_from(&rendering.role_services);
                 this.need = Some(rendering.need.clone());
+                this.jobs.clone_from(&rendering.job_names);
                 this.after.clone_from(&rendering.after);
             }
             Err(refusals) => this.refusals = refusals,

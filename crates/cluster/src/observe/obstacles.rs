@@ -22,6 +22,8 @@ pub(super) fn gather(
     }
     if let Some(problem) = &facts.problem {
         obstacles.push(unusable(problem, facts.traffic_waits));
+        // Whose callers jump at promotion doesn't hang on the rest of the spec, and they are watched afterwards all the same.
+        obstacles.extend(around::unmanaged(facts));
         return (obstacles, false);
     }
     obstacles.extend(renderings.refusals.iter().map(refused));

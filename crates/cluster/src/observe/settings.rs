@@ -70,11 +70,12 @@ pub(super) fn abandoned(facts: &Facts<'_>, namespace_goes: bool) -> bool {
 }
 
 /// What is asked for.
-pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>) -> Settings {
+pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, jobs: &[String]) -> Settings {
     let (filled, config) = (&facts.filled, facts.config);
     Settings {
         generation: facts.names.generation,
         wanted,
+        jobs: jobs.to_vec(),
         mode: mode(filled.mode),
         steps: filled.steps.iter().map(step).collect(),
         guards: filled.guards.iter().map(guard).collect(),

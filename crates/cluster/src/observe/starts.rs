@@ -1,7 +1,7 @@
 //! What is in the way of starting anything: no room for it, or content that doesn't come to rest.
 
 use teal_plan::Phase;
-use teal_plan::snapshot::{Obstacle, Stops};
+use teal_plan::snapshot::{NAMESPACE_TERMINATING, Obstacle, Stops};
 
 use super::{Facts, obstacle};
 use crate::memory::Memory;
@@ -9,6 +9,21 @@ use crate::memory::Memory;
 pub(super) fn obstacles(facts: &Facts<'_>, memory: &Memory) -> Vec<Obstacle> {
     let found = [no_room(facts, memory), no_room_for_pods(facts), unsettled(facts, memory)];
     found.into_iter().flatten().collect()
+}
+
+/// Before all else: whatever else is in the way goes with the namespace.
+pub(super) fn namespace_ends(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
+    memory.namespace_goes.then(|| ends(&facts.names.namespace))
+}
+
+/// That a namespace is being deleted.
+pub(crate) fn ends(namespace: &str) -> Obstacle {
+    let message = format!(
+        "Namespace {namespace}: metadata.deletionTimestamp is set, so it is being deleted: nothing is made in it any more, \
+         and routes are left as they are; to have the service again, make the namespace anew once it is gone and apply \
+         the Rollout there"
+    );
+    obstacle(NAMESPACE_TERMINATING, message, Stops::Everything)
 }
 
 /// With nothing installed yet, what is in the way of a start stops everything.

@@ -13,6 +13,7 @@ use crate::checks::{Measuring, Questions, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::lease::LeaseConfig;
+use crate::observe::tests::cluster::Hand;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/teal-system/leases/teal";
 /// No test takes so long, or it hangs.
@@ -125,6 +126,34 @@ async fn whoever_leads_no_more_asks_and_remembers_nothing() {
     server.put(LEASE, other);
     until("another leader", || !probe.figures().leads).await;
     until("nothing more to ask", || asked.0.lock().unwrap().1.contains(&"uid-web".to_owned())).await;
+    stop.cancel();
+    timeout(PATIENCE, cluster.ended()).await.expect("an end");
+}
+
+/// It can't renew the lease, as when the API server is away: from then on another one may look at the Rollouts.
+#[tokio::test]
+async fn whoever_lost_the_lease_shows_no_rollouts_any_more() {
+    let server = Server::default();
+    let (_, _, rollout) = Hand::new().into_parts();
+    server.put("/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web", rollout);
+    let stop = CancellationToken::new();
+    let lease = LeaseConfig {
+        duration: Duration::from_secs(1),
+        renew: Duration::from_millis(100),
+        ..lease(Duration::from_secs(5))
+    };
+    let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
+    let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease), &stop);
+    let probe = cluster.probe();
+    let shows = async |some: bool| {
+        while probe.figures().rollouts.is_empty() == some {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, shows(true)).await.expect("figures of the Rollout");
+    server.leave();
+    timeout(PATIENCE, shows(false)).await.expect("no figures");
+    assert!(!probe.figures().leads);
     stop.cancel();
     timeout(PATIENCE, cluster.ended()).await.expect("an end");
 }

@@ -3,10 +3,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::reconciler;
 use super::server::{Manner, Server};
+use crate::checks::{Measuring, Unmeasured};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::execute::{Order, execute};
 use crate::memory::Memory;
@@ -111,9 +115,8 @@ fn owners(server: &Server, service: &str) -> Value {
     server.object(&path_of(service)).unwrap()["metadata"]["ownerReferences"].clone()
 }
 
-#[tokio::test]
-async fn what_is_logged_in_a_look_stands_in_a_span_with_rollout_revision_and_epoch() {
-    let (live, _server, reconciler) = released();
+/// What is logged from here on in this thread.
+fn logged() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -121,7 +124,13 @@ async fn what_is_logged_in_a_look_stands_in_a_span_with_rollout_revision_and_epo
         .with_span_list(false)
         .with_writer(lines.clone())
         .finish();
-    let logging = tracing::subscriber::set_default(subscriber);
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn what_is_logged_in_a_look_stands_in_a_span_with_rollout_revision_and_epoch() {
+    let (live, _server, reconciler) = released();
+    let (lines, logging) = logged();
     look(&reconciler).await;
     drop(logging);
 
@@ -292,4 +301,53 @@ async fn routes_go_home_also_where_a_request_in_their_owners_name_is_refused() {
     assert_eq!(patches(&server)[..2], [asked.clone(), asked], "first in the owner's name");
     let hosts = server.object(ROUTE).unwrap()["spec"]["http"][0]["route"].to_string();
     assert!(!hosts.contains("web-candidate"), "{hosts}");
+}
+
+/// Neither what is kept is read nor anything made; said once, it isn't said again.
+#[tokio::test]
+async fn that_the_namespace_is_being_deleted_is_said_once_and_nothing_else_is_asked() {
+    let (_, server, reconciler) = released();
+    reconciler.tools.stores.namespaces.let_go("shop");
+    for _ in 0..3 {
+        look(&reconciler).await;
+    }
+    assert_eq!(server.requests(), [format!("PATCH {PATH}/status")]);
+    let status = server.object(PATH).unwrap()["status"].clone();
+    let accepted = status["conditions"].as_array().unwrap().iter().find(|found| found["type"] == "Accepted");
+    let accepted = accepted.unwrap();
+    assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!("NamespaceTerminating")));
+    let message = accepted["message"].as_str().unwrap();
+    for word in ["Namespace shop", "metadata.deletionTimestamp", "make the namespace anew"] {
+        assert!(message.contains(word), "{message}");
+    }
+    assert_eq!(status["phase"], "Blocked");
+    assert_eq!(status["commit"]["epoch"], 1, "nothing was decided");
+}
+
+/// No status can be written then, so the log is the only place.
+#[tokio::test]
+async fn an_api_server_that_is_away_is_told_in_the_log_by_kind() {
+    let (lines, _logging) = logged();
+    let server = Server::default();
+    server.leave();
+    let stop = CancellationToken::new();
+    let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
+    let cluster = Cluster::start(server.client(), Config::default(), measuring, None, &stop);
+    let told = |kind: &str| {
+        let of = |line: &Value| {
+            let fields = &line["fields"];
+            fields["message"] == "a watch begins anew"
+                && fields["kind"] == kind
+                && fields["error"].as_str().is_some_and(|error| error.contains("ServiceUnavailable"))
+        };
+        lines.all().iter().any(of)
+    };
+    let all = async {
+        while !["Rollout", "Service", "Pod"].into_iter().all(told) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), all).await.expect("lines in the log");
+    stop.cancel();
+    cluster.ended().await;
 }

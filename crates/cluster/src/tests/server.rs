@@ -26,6 +26,8 @@ struct State {
     /// Methods and paths, in order.
     requests: Vec<String>,
     manners: Vec<(&'static str, &'static str, Manner)>,
+    /// Nothing is answered but that it isn't there.
+    away: bool,
 }
 
 /// How a request is answered that isn't answered as it should be.
@@ -45,6 +47,11 @@ impl Server {
     /// Puts an object there.
     pub(super) fn put(&self, path: &str, object: Value) {
         self.change(|state| state.keep(path, object));
+    }
+
+    /// From now on it is away.
+    pub(super) fn leave(&self) {
+        self.change(|state| state.away = true);
     }
 
     pub(super) fn object(&self, path: &str) -> Option<Value> {
@@ -124,6 +131,9 @@ impl State {
     }
 
     fn answer(&mut self, method: &str, path: &str, query: &str, sent: Value) -> Answer {
+        if self.away {
+            return refusal(503, "ServiceUnavailable");
+        }
         if query.contains("watch=true") {
             return Response::new(StreamBody::new(futures::stream::pending()).boxed_unsync());
         }

@@ -143,6 +143,46 @@ async fn rule_15_a_job_runs_before_the_workloads_and_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
+async fn rule_15_a_retry_of_a_revision_runs_the_job_that_failed_and_no_other() {
+    let bench = Bench::installed("jobretry").await;
+    let job = |name: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {
+            "backoffLimit": 0, "ttlSecondsAfterFinished": 0, "template": {"spec": {"restartPolicy": "Never",
+                "containers": [{"name": name, "image": "shop/job:1"}]}}}})
+    };
+    let mut rollout = with("2", &[job("migrate"), job("seed")]);
+    rollout["spec"]["progressDeadline"] = json!("20s");
+    rollout["spec"]["keep"]["failed"] = json!("1s");
+    bench.apply(&rollout).await;
+    let states = async || {
+        let rollout = bench.value("rollouts", "web").await;
+        let each = rollout.pointer("/status/commit/jobs/each").and_then(Value::as_array).cloned();
+        let each = each.unwrap_or_default();
+        each.iter().map(|job| job["state"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    bench.until("both were seen", async || states().await == ["Begun", "Begun"]).await;
+    let first = bench.value("jobs", "seed-green").await["metadata"]["uid"].clone();
+    bench.finish_job("migrate-green").await;
+    bench.fail_job("seed-green").await;
+    bench.phase("RolledBack").await;
+    assert_eq!(states().await, ["Done", "Begun"]);
+    assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "workloads wait for both");
+    bench.decide_on_rejected("Retry").await;
+    bench
+        .until("the failed one again", async || {
+            let seed = bench.value("jobs", "seed-green").await;
+            !seed.is_null() && seed["metadata"]["uid"] != first
+        })
+        .await;
+    bench.finish_job("seed-green").await;
+    bench.phase("Waiting").await;
+    assert_eq!(bench.exists("jobs", "migrate-green").await, Some(false), "it had ended well");
+    assert_eq!(states().await, ["Done", "Done"]);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn what_holds_for_the_host_holds_for_the_candidate() {
     let bench = Bench::start("rule").await;
     bench.apply_route().await;

@@ -94,6 +94,7 @@ mod tests {
             source: "default".to_owned(),
             interval_ms: 15_000,
             limit: format!("max {max}"),
+            again: false,
             attempt: "r2-02020202#1".to_owned(),
             place: None,
         }

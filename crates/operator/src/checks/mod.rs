@@ -238,6 +238,7 @@ mod tests {
             check: filled.checks[0].clone(),
             min: None,
             max: Some("1%".into()),
+            again: false,
             attempt: "r2-00000000#1".into(),
             place: None,
         };

@@ -145,6 +145,7 @@ mod tests {
             source: "default".to_owned(),
             interval_ms: 15_000,
             limit: "max 1%".to_owned(),
+            again: false,
             attempt: "r2-02020202#1".to_owned(),
             place: Some((step.to_owned(), reached)),
         }

@@ -140,10 +140,10 @@ async fn a_placeholder_that_does_not_exist() {
     let stand = Stand::new(Reply::value("0"));
     let bench = at_rest("placeholder", &stand.listen().await).await;
     let mut rollout = checked(&json!({"query": "up{color=\"$(colour)\"}"}));
-    bench.refused_by_the_server("rollouts", &rollout, "spec.checks[0].query: Invalid value").await;
-    bench.refused_by_the_server("rollouts", &rollout, "does not exist: use $(color)").await;
+    let (field, message) = ("spec.checks[0].query: Invalid value", "does not exist: use $(color)");
+    bench.refused_by_the_server("rollouts", &rollout, field, message).await;
     rollout["spec"]["checks"][0]["query"] = json!("up{color=\"$(color\"}");
-    bench.refused_by_the_server("rollouts", &rollout, "does not exist: use $(color)").await;
+    bench.refused_by_the_server("rollouts", &rollout, field, message).await;
     bench.apply(&checked(&json!({}))).await;
     bench.completes("web").await;
     bench.end().await;

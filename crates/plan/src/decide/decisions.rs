@@ -2,7 +2,7 @@
 //! here it is checked that the decision is for what is the case now.
 
 use super::gates;
-use super::{Draft, Next, rest, returning, serves};
+use super::{Draft, Next, jobs, rest, returning, serves};
 use crate::outcome::{Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
@@ -223,15 +223,7 @@ fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
     }
     let mut draft = consume(s, d, false);
     draft.record.paused = None;
-    let deadline = s.now + s.settings.progress_deadline;
-    match &mut draft.record.phase {
-        Phase::Step(place) => {
-            place.deadline = deadline;
-            super::step::begin_anew(s, place);
-        }
-        Phase::Promoting { deadline: old } => *old = deadline,
-        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => {}
-    }
+    super::restart(s, &mut draft.record);
     draft.tell(Notice::Resumed);
     Followed::Commit(draft.commit(Vec::new()))
 }
@@ -265,6 +257,7 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
         );
     }
     let mut draft = consume(s, d, false);
+    let again = jobs::again(&mut draft);
     match &mut draft.record.phase {
         Phase::Rest { .. } if wanted.is_some_and(|wanted| wanted.rejected) => {
             if let Some(wanted) = &mut draft.record.wanted {
@@ -286,6 +279,7 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
             }
         }
         Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
+        Phase::Installing { deadline } if again => *deadline = s.now + s.settings.progress_deadline,
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. } => {
             return refused("there is nothing to retry: the wanted revision was not sent back");
         }

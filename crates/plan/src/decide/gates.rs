@@ -221,6 +221,7 @@ fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
 pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usize) -> Plan {
     let mut next = Next::default();
     let mut draft = Draft::new(s);
+    super::jobs::done(&mut draft.record);
     // The last step is told by the promotion that follows it.
     let last = index + 1 == s.settings.steps.len();
     if let Some(candidate) = s.record.candidate.as_ref().filter(|_| !last) {

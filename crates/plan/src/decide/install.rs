@@ -1,8 +1,8 @@
 //! The first release goes straight to live; a lost record is made anew from what serves.
 
-use super::{Draft, Next, serves};
+use super::{Draft, Next, jobs, serves};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Outcome, Phase, Release, Wanted};
+use crate::record::{Outcome, Pause, Phase, Release, Wanted};
 use crate::snapshot::{Found, Objects, ServiceSeen, Snapshot, Stops};
 use crate::words::{Color, ContentHash, Slot, Time};
 
@@ -47,6 +47,7 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
     draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
     draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
     draft.record.blocked_since = None;
+    draft.record.jobs = jobs::due(s, slot.revision, draft.next_epoch());
     draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
     draft.tell(Notice::Started { revision: slot.revision, attempt: 1 });
     draft.commit(vec![Why::Starting { slot, trouble: None }])
@@ -54,6 +55,10 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
 
 pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     let Some(live) = s.record.live else { return begin(s) };
+    if s.record.paused == Some(Pause::Spec) {
+        // Hands were off; a pause doesn't keep what never served from being installed.
+        return unblocked(s);
+    }
     if let Some(hash) = s.settings.wanted
         && hash != live.hash
         && s.stopped(Stops::Everything).is_none()
@@ -67,6 +72,9 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     }
     if s.record.blocked_since.is_some() {
         return unblocked(s);
+    }
+    if let Some(plan) = jobs::commit(s, &live) {
+        return plan;
     }
     let mut next = Next::default();
     bring_up(s, live.slot, &mut next);
@@ -89,6 +97,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
 fn unblocked(s: &Snapshot) -> Plan {
     let mut draft = Draft::new(s);
     draft.record.blocked_since = None;
+    draft.record.paused = draft.record.paused.filter(|pause| *pause != Pause::Spec);
     draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
     draft.commit(Vec::new())
 }
@@ -122,6 +131,7 @@ fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
 
 fn installed(s: &Snapshot, live: &Release) -> Plan {
     let mut draft = Draft::new(s);
+    jobs::done(&mut draft.record);
     draft.remember(live, Outcome::Promoted);
     draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };
     draft.tell(Notice::Installed { revision: live.slot.revision });

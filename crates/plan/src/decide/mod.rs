@@ -5,6 +5,7 @@ mod delete;
 mod gates;
 mod home;
 mod install;
+mod jobs;
 mod overlap;
 mod promote;
 mod reach;
@@ -13,21 +14,24 @@ mod returning;
 mod step;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
-use crate::record::{Attempt, Outcome, Phase, Record, Release, StepRecord};
+use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};
 use crate::settings::{Mode, Step};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Obstacle, Snapshot};
 use crate::words::Time;
 
 /// Says what to do next. Pure: the same snapshot gives the same plan.
 pub fn plan(s: &Snapshot) -> Plan {
     let mut plan = decide(s);
-    plan.measure = gates::measured(s);
+    plan.measure = if s.ends().is_some() { Vec::new() } else { gates::measured(s) };
     plan
 }
 
 fn decide(s: &Snapshot) -> Plan {
     if s.world.stale {
         return Next::because(Why::CatchingUp).into();
+    }
+    if let Some(obstacle) = s.ends() {
+        return ends(s, obstacle);
     }
     if s.settings.mode == Mode::HandsOff && !s.deleting {
         return hands_off(s);
@@ -46,16 +50,59 @@ fn decide(s: &Snapshot) -> Plan {
     plan
 }
 
-/// Nothing is written, and it is said what would be: the planner is asked as if it might act.
+/// In a namespace that is being deleted nothing can be made, and what was there goes with it, in an order of its own. All
+/// that is left to do is not to hold it up.
+fn ends(s: &Snapshot, obstacle: &Obstacle) -> Plan {
+    let Obstacle { reason, message, .. } = obstacle.clone();
+    let mut next = Next::because(Why::Obstacle { reason, message });
+    if s.deleting && s.world.finalizer {
+        next.act(Effect::Finalizer(false));
+    }
+    next.into()
+}
+
+/// Nothing is written but the status, and it is said what would be: the planner is asked as if it might act again. That hands
+/// are off is committed like a pause by the spec, so that its time doesn't count.
 fn hands_off(s: &Snapshot) -> Plan {
+    let mut draft = Draft::new(s);
     let mut s = s.clone();
     s.settings.mode = Mode::Active;
+    if s.record.paused == Some(Pause::Spec) {
+        let mut record = Record { paused: None, ..s.record.clone() };
+        restart(&s, &mut record);
+        s.record = record;
+    }
     let would = decide(&s);
-    let mut next = Next::because(Why::HandsOff { would: Box::new(would.decision) });
+    let why = Why::HandsOff { would: Box::new(would.decision) };
+    if draft.record.paused.is_none() && has_deadline(&s.record.phase) {
+        draft.record.paused = Some(Pause::Spec);
+        return draft.commit(vec![why]);
+    }
+    let mut next = Next::because(why);
     if let Some(at) = would.wake_at {
         next.wake(at);
     }
     next.into()
+}
+
+const fn has_deadline(phase: &Phase) -> bool {
+    match phase {
+        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } => true,
+        Phase::New | Phase::Rest { .. } | Phase::Returning { .. } => false,
+    }
+}
+
+/// After a pause the machine has its whole time again, and what was lost meanwhile begins anew.
+fn restart(s: &Snapshot, record: &mut Record) {
+    let deadline = s.now + s.settings.progress_deadline;
+    match &mut record.phase {
+        Phase::Step(place) => {
+            place.deadline = deadline;
+            step::begin_anew(s, place);
+        }
+        Phase::Installing { deadline: old } | Phase::Promoting { deadline: old } => *old = deadline,
+        Phase::New | Phase::Rest { .. } | Phase::Returning { .. } => {}
+    }
 }
 
 fn phase(s: &Snapshot) -> Plan {
@@ -165,7 +212,8 @@ impl<'a> Draft<'a> {
 
     fn commit(self, why: Vec<Why>) -> Plan {
         let epoch = self.next_epoch();
-        let Self { s: _, mut record, notices } = self;
+        let Self { s, mut record, notices } = self;
+        jobs::note(s, &mut record);
         record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }

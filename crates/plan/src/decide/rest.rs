@@ -1,6 +1,6 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, gates, home, returning};
+use super::{Draft, Next, gates, home, jobs, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
@@ -169,6 +169,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
     draft.record.started = draft.next_epoch();
+    draft.record.jobs = jobs::due(s, slot.revision, draft.record.started);
     draft.record.baseline.clone_from(&s.world.color(live.slot.color).serving);
     draft.record.pinned =
         s.settings.steps.iter().filter_map(|step| Some((step.name.clone(), step.approvals?))).collect();

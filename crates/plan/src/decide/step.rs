@@ -1,7 +1,7 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, overlap, reach, returning};
+use super::{Draft, Next, home, jobs, overlap, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -29,6 +29,9 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     }
     if let Some(plan) = edited(s, place, step).or_else(|| drift(s, place)).or_else(|| hold(s, place, failed))
     {
+        return plan;
+    }
+    if let Some(plan) = jobs::commit(s, candidate).filter(|_| place.reached.is_none()) {
         return plan;
     }
     let reach::Reach { mut next, reached } =

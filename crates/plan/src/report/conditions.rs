@@ -4,7 +4,7 @@ use super::{Condition, View, sentences};
 use crate::outcome::Why;
 use crate::record::{Cause, Outcome, Phase};
 use crate::settings::{Mode, Readiness};
-use crate::snapshot::{Form, Stops};
+use crate::snapshot::{Form, NAMESPACE_TERMINATING, Stops};
 
 pub(super) fn all(view: &View<'_>) -> Vec<Condition> {
     let state = State::of(view);
@@ -122,13 +122,14 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
         "ReleaseInvalid" | "UnsupportedKind" | "ServiceUnsupported" => "ReleaseInvalid",
         "NotPermitted" => "NotPermitted",
         "ReleaseUnsettled" => "ReleaseUnsettled",
+        NAMESPACE_TERMINATING => NAMESPACE_TERMINATING,
         _ => "ReferenceMissing",
     };
     let since = view.record.blocked_since;
     let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
     // What is only in the way of the next rollout stalls nothing while none is wanted.
-    let stalls = word == "ReleaseInvalid" && (obstacle.stops == Stops::Everything || at_work(view));
-    (stalls || late).then_some(word)
+    let invalid = word == "ReleaseInvalid" && (obstacle.stops == Stops::Everything || at_work(view));
+    (invalid || late || word == NAMESPACE_TERMINATING).then_some(word)
 }
 
 fn sent_back(view: &View<'_>) -> Option<&'static str> {

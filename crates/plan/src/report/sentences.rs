@@ -98,7 +98,10 @@ pub fn sentence(why: &Why) -> String {
             format!("waits for the pods of {} ({})", slot.revision, slot.color)
         }
         Why::Starting { slot, trouble: Some(trouble) } => {
-            format!("the pods of {} ({}) don't get ready: {trouble}", slot.revision, slot.color)
+            format!(
+                "the pods of {} ({}) don't get ready: {trouble}: correct spec.release or what its pods need",
+                slot.revision, slot.color
+            )
         }
         Why::Clearing(color) => format!("clears {color} first"),
         Why::Propagating { .. } => "gives proxies time to follow".to_owned(),

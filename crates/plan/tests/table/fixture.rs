@@ -3,8 +3,8 @@
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
-    CheckSeen, ColorSeen, Form, Found, Objects, Obstacle, RoutesSeen, ServiceSeen, Standing, Stops, Trouble,
-    World,
+    CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, RoutesSeen, ServiceSeen,
+    Standing, Stops, Trouble, World,
 };
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapshot, Span, Time, plan};
 
@@ -45,6 +45,7 @@ fn settings() -> Settings {
     Settings {
         generation: 1,
         wanted: Some(content(1)),
+        jobs: Vec::new(),
         mode: Mode::Active,
         steps: vec![step("canary", 10, 60), step("full", 100, 30)],
         guards: Vec::new(),
@@ -117,6 +118,7 @@ pub(crate) fn at_rest() -> Snapshot {
             overlap: None,
             routes: routes(Form::Owner),
             recorded: true,
+            jobs: Vec::new(),
             obstacles: Vec::new(),
             found: Found::Nothing,
             highest_epoch: 7,
@@ -207,6 +209,11 @@ pub(crate) fn obstacle(stops: Stops) -> Obstacle {
         message: "VirtualService web: make it".to_owned(),
         stops,
     }
+}
+
+/// The namespace is being deleted.
+pub(crate) fn ends() -> Obstacle {
+    Obstacle { reason: NAMESPACE_TERMINATING.to_owned(), ..obstacle(Stops::Everything) }
 }
 
 /// The effects of a plan that commits nothing.

@@ -4,7 +4,9 @@
 mod decisions;
 mod fixture;
 mod gates;
+mod hands_off;
 mod install;
+mod jobs;
 mod overlap;
 mod promotion;
 mod reaching;

@@ -40,6 +40,20 @@ fn sent_back() -> Snapshot {
 }
 
 #[test]
+fn that_the_namespace_ends_is_told_at_once_and_waits_for_nobody() {
+    let mut s = asking();
+    s.world.obstacles = vec![ends()];
+    let report = of(&s);
+    assert_eq!((report.phase, report.waiting_for.as_deref()), ("Blocked", Some("NamespaceTerminating")));
+    for kind in ["Accepted", "Stalled"] {
+        let expected = Some((kind == "Stalled", "NamespaceTerminating".to_owned()));
+        assert_eq!(condition(&report, kind), expected);
+    }
+    assert_eq!(condition(&report, "Ready"), Some((false, "Blocked".to_owned())));
+    assert_eq!(condition(&report, "Reconciling"), None);
+}
+
+#[test]
 fn the_runbook_has_every_event() {
     let page = include_str!("../../../../docs/runbook/reasons.md");
     let revision = candidate().revision;

@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
 use teal_plan::settings::{Mode, Until};
-use teal_plan::snapshot::{Form, Objects, Standing, Stops};
+use teal_plan::snapshot::{Form, Objects, Stops};
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Time, Why};
 
 use crate::fixture::*;
@@ -200,45 +200,6 @@ fn the_finalizer_goes_once_routes_are_their_owners() {
 }
 
 #[test]
-fn hands_off_means_nothing_is_done_and_what_would_be_is_said() {
-    let mut starts = at_rest();
-    starts.settings.wanted = Some(content(2));
-    let mut drifted = at_rest();
-    drifted.world.live_service.points = None;
-    let mut raised = trying("canary", 10);
-    raised.world.finalizer = true;
-    raised.world.green = present(candidate());
-    raised.world.routes = routes(Form::Entered(0));
-    raised.world.candidate_service = points(candidate());
-    let mut failed = reached("canary", 10, LONG_AGO);
-    failed.settings.guards = vec![guard("payments", Until::Promoted)];
-    failed.checks = vec![standing("payments", Standing::Fail)];
-    for (s, said) in [
-        (at_rest(), "nothing would be done now anyway"),
-        (starts, "it would decide: r2-02020202 is brought up"),
-        (drifted, "it would point the live Services at r1-01010101 (blue)"),
-        (raised, "it would raise the candidate to 10 %"),
-        (failed, "traffic goes back to live, because guard payments failed"),
-    ] {
-        let mut s = s;
-        s.settings.mode = Mode::HandsOff;
-        let plan = checked(&s);
-        assert_eq!(plan.decision, Decision::Rest, "{said}");
-        let message = teal_plan::report::report(&s, &plan).message;
-        assert!(message.contains("HandsOff") && message.contains(said), "{message}");
-    }
-}
-
-#[test]
-fn hands_off_says_something_else_when_a_wait_is_over() {
-    let mut s = reached("canary", 10, NOW);
-    let wake = checked(&s).wake_at;
-    s.settings.mode = Mode::HandsOff;
-    assert!(wake.is_some());
-    assert_eq!(checked(&s).wake_at, wake);
-}
-
-#[test]
 fn nothing_is_planned_on_caches_older_than_the_last_write() {
     let mut s = at_rest();
     s.settings.wanted = Some(content(2));
@@ -310,4 +271,24 @@ fn deletion_in_a_rollout_goes_back_first_and_yields_in_a_namespace_that_ends() {
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Deleted, .. }));
     s.world.abandoned = true;
     assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+}
+
+/// In every phase, also with Decisions that wait and checks that would be asked.
+#[test]
+fn in_a_namespace_that_is_deleted_nothing_is_done_but_letting_it_go() {
+    let mut held = at_rest();
+    held.settings.mode = Mode::HandsOff;
+    for mut s in [at_rest(), kept(), trying("canary", 10), reached("canary", 10, LONG_AGO), promoting(), held]
+    {
+        s.settings.guards = vec![guard("errors", Until::Retired)];
+        s.world.highest_epoch = 99;
+        s.world.finalizer = true;
+        s.world.obstacles = vec![ends()];
+        let plan = checked(&s);
+        assert_eq!((plan.decision, plan.wake_at, plan.measure), (Decision::Rest, None, Vec::new()));
+        s.deleting = true;
+        assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+        s.world.finalizer = false;
+        assert_eq!(checked(&s).decision, Decision::Rest);
+    }
 }

@@ -128,6 +128,11 @@ impl Hand {
         self.rollout["status"] = json!({"commit": record});
     }
 
+    /// A field of what was committed.
+    pub(super) fn record(&mut self, name: &str, value: Value) {
+        self.rollout["status"]["commit"][name] = value;
+    }
+
     /// The first revision is live in blue with three pods.
     pub(crate) fn install(&mut self) {
         let slot = self.slot(Color::Blue);
@@ -262,6 +267,21 @@ impl Hand {
                     label::REVISION: slot.revision.to_string()},
                 "ownerReferences": [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "web",
                     "uid": "scaled", "controller": true, "blockOwnerDeletion": true}]},
+        }));
+    }
+
+    /// A Job of a slot, made under this epoch.
+    pub(super) fn job(&mut self, name: &str, slot: Slot, epoch: u64, ended: Option<bool>) {
+        let version = self.next().to_string();
+        let condition = ended.map(|well| if well { "Complete" } else { "Failed" });
+        let conditions: Vec<Value> =
+            condition.into_iter().map(|kind| json!({"type": kind, "status": "True"})).collect();
+        self.stores.offer(kinds::JOB, &json!({
+            "metadata": {"name": format!("{name}-{}", slot.color), "namespace": "shop", "uid": name,
+                "resourceVersion": version, "annotations": {annotation::epoch(UID): epoch.to_string()},
+                "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: UID, label::COLOR: slot.color.as_str(),
+                    label::REVISION: slot.revision.to_string()}},
+            "status": {"conditions": conditions},
         }));
     }
 

@@ -1,10 +1,12 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
 pub(crate) mod cluster;
-mod owners;
-mod unread;
-mod questions;
+mod jobs;
 mod overlap;
+mod owners;
+mod questions;
+mod salvaged;
+mod unread;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;

@@ -39,7 +39,10 @@ async fn answer_of(bench: &Bench, name: &str) -> (String, String) {
         found.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     bench.until("an answer", async || !text("reason").await.is_empty()).await;
-    (text("reason").await, text("message").await)
+    let reason = text("reason").await;
+    let took_effect = if matches!(reason.as_str(), "Counted" | "Done") { "True" } else { "False" };
+    assert_eq!((text("type").await.as_str(), text("status").await.as_str()), ("Applied", took_effect));
+    (reason, text("message").await)
 }
 
 /// At 10 %, a Decision that `spoil` makes wrong is answered so; nothing moves, little is asked, and the right one is

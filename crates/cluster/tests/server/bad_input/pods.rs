@@ -27,6 +27,21 @@ async fn raise(bench: &Bench) {
     bench.merge_as("admin", "resourcequotas", "team", json!({"spec": {"hard": {"pods": "20"}}})).await;
 }
 
+/// Applies a release whose pods never get ready, and waits until it is known why: that they start is told before.
+pub(super) async fn broken(bench: &Bench) {
+    bench.apply(&objects::rollout("broken")).await;
+    let told = async || bench.status("/message").await.contains("ImagePullBackOff");
+    bench.until("what is wrong with the pods", told).await;
+}
+
+/// Told while the deadline is far away.
+pub(super) fn never_ready(deployment: &str) -> Case {
+    let pod = format!("pod {deployment}-");
+    let names =
+        [pod.as_str(), "container web is in ImagePullBackOff", "correct spec.release or what its pods need"];
+    Case::told("Reconciling", "True", "CandidateStarting", names)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_image_that_never_gets_ready() {
@@ -50,12 +65,11 @@ async fn an_image_that_never_gets_ready() {
 #[ignore = "needs an API server"]
 async fn an_image_that_never_gets_ready_long_before_the_deadline() {
     let bench = Bench::installed("early").await;
-    bench.apply(&objects::rollout("broken")).await;
-    let told = async || bench.status("/message").await.contains("container web is in ImagePullBackOff");
-    bench.until("what is wrong with the pods", told).await;
-    assert_eq!(bench.status("/phase").await, "Preparing");
-    bench.apply(&objects::rollout("2")).await;
-    bench.completes("web").await;
+    let mend = async || {
+        assert_eq!(bench.status("/phase").await, "Preparing");
+        bench.apply(&objects::rollout("2")).await;
+    };
+    bench.bad(never_ready("web-green").all_at_live(), async || broken(&bench).await, mend).await;
     bench.end().await;
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::pods::{broken, never_ready};
 use crate::bench::bad::Case;
 use crate::bench::history::{History, Version};
 use crate::bench::{Bench, objects};
@@ -264,11 +265,14 @@ async fn a_service_that_was_consented_to_before_the_release_can_serve() {
     bench.create("services", "helm", service).await;
     let available = async || bench.value("deployments", "old").await["status"]["availableReplicas"] == 2;
     bench.until("the old pods", available).await;
-    bench.apply(&objects::rollout("broken")).await;
-    bench.until("the trouble", async || bench.status("/message").await.contains("ImagePullBackOff")).await;
-    bench.stays_for(Duration::from_secs(3), async || bench.selected("web").await.is_empty()).await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.completes("web").await;
+    let services = History::begin(bench.api("services")).await;
+    let mend = async || {
+        for version in services.all().await.iter().filter(|version| version.name == "web") {
+            assert_eq!(version.spec().and_then(|spec| spec.get("selector")), Some(&labels));
+        }
+        bench.apply(&objects::rollout("1")).await;
+    };
+    bench.bad(never_ready("web-blue"), async || broken(&bench).await, mend).await;
     assert_eq!(bench.selected("web").await, bench.status("/live/revision").await);
     bench.end().await;
 }

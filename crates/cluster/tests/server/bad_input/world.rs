@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bench::case::WINDOW;
+use crate::bench::case::{Case, WINDOW};
 use crate::bench::history::History;
 use crate::bench::setup::{Setup, through_a_door};
 use crate::bench::{Bench, objects};
 
-/// In a namespace that is being deleted nothing is made, also where something holds the Rollout until the rest is gone.
+/// In a namespace that is being deleted nothing is made, also where something holds the Rollout until the rest is gone. It
+/// is told as long as there is a Rollout to tell it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_namespace_that_is_deleted_in_the_middle() {
@@ -33,8 +34,14 @@ async fn a_namespace_that_is_deleted_in_the_middle() {
                 && bench.exists("rollouts", "web").await == Some(true)
         })
         .await;
+    let namespace = format!("Namespace {}", bench.namespace());
+    let remedy = "make the namespace anew once it is gone";
+    let case = Case::refused("NamespaceTerminating", &namespace, "metadata.deletionTimestamp", remedy);
+    bench.is_told(&case).await;
     bench.quiet().await;
     bench.is_calm(WINDOW).await;
+    bench.is_told(&case).await;
+    assert_eq!(bench.status("/phase").await, "Blocked");
     let made = bench.difference(&before);
     let writes: Vec<_> =
         made.iter().filter(|(verb, ..)| matches!(*verb, "create" | "apply" | "replace")).collect();
@@ -136,7 +143,8 @@ async fn live_objects_that_are_edited_or_deleted() {
     bench.end().await;
 }
 
-/// All connections are cut, and no new one is let in for a while; what is there stays as it is.
+/// All connections are cut, and no new one is let in for a while; what is there stays as it is. No status can tell it: the
+/// log does, and that nobody leads any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_api_server_that_is_away_for_a_while() {
@@ -149,10 +157,12 @@ async fn an_api_server_that_is_away_for_a_while() {
     bench.phase("Waiting").await;
     bench.quiet().await;
     let history = History::begin(bench.api("virtualservices")).await;
+    let status = bench.value("rollouts", "web").await["status"].clone();
     door.shut();
     bench.decide("Approve").await;
     bench.is_calm(WINDOW).await;
     assert_eq!(history.all().await.len(), 1, "nothing moved meanwhile");
+    assert_eq!(bench.value("rollouts", "web").await["status"], status, "and nothing was said");
     door.open();
     bench.completes("web").await;
     // Watches that end while the server is there begin anew, and miss nothing.

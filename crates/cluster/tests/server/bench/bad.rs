@@ -39,7 +39,7 @@ impl Bench {
     }
 
     /// Waits until it is told, and checks that the message names what it must.
-    async fn is_told(&self, case: &Case) {
+    pub(crate) async fn is_told(&self, case: &Case) {
         let mut message = None;
         self.until(&format!("{:?} {}", case.told, case.reason), async || {
             message = match case.told {
@@ -124,11 +124,18 @@ impl Bench {
         }
     }
 
-    /// The API server refuses an object with this message: what is stored stays, and no route is written.
-    pub(crate) async fn refused_by_the_server(&self, plural: &str, value: &Value, message: &str) {
+    /// The API server refuses an object for this field with this message, which says what to do: what is stored stays, no
+    /// route is written, and the operator, who never hears of it, asks nothing.
+    pub(crate) async fn refused_by_the_server(
+        &self,
+        plural: &str,
+        value: &Value,
+        field: &str,
+        message: &str,
+    ) {
         let name = value["metadata"]["name"].as_str().expect("a name");
         let patch = Patch::Apply(value);
-        self.stays(plural, name, message, async || {
+        self.stays(plural, name, [field, message], async || {
             let sent = self.api(plural).patch(name, &PatchParams::apply("user").force(), &patch).await;
             sent.map(drop)
         })
@@ -136,9 +143,9 @@ impl Bench {
     }
 
     /// The same for a status.
-    pub(crate) async fn status_refused_by_the_server(&self, status: Value, message: &str) {
+    pub(crate) async fn status_refused_by_the_server(&self, status: Value, field: &str, message: &str) {
         let patch = Patch::Merge(json!({"status": status}));
-        self.stays("rollouts", "web", message, async || {
+        self.stays("rollouts", "web", [field, message], async || {
             let sent = self.api("rollouts").patch_status("web", &PatchParams::default(), &patch).await;
             sent.map(drop)
         })
@@ -149,18 +156,26 @@ impl Bench {
         &self,
         plural: &str,
         name: &str,
-        message: &str,
+        names: [&str; 2],
         send: impl AsyncFnOnce() -> kube::Result<()>,
     ) {
+        self.quiet().await;
+        let asked = self.requests();
         let history = History::begin(self.api("virtualservices")).await;
         let before = self.value(plural, name).await;
         match send().await {
             Err(kube::Error::Api(status)) => {
-                assert!(status.message.contains(message), "{message:?} in {:?}", status.message);
+                assert_eq!(status.reason, "Invalid", "{status:?}");
+                let object = format!("Rollout.teal.dev \"{name}\" is invalid");
+                for name in names.into_iter().chain([object.as_str()]) {
+                    assert!(status.message.contains(name), "{name:?} in {:?}", status.message);
+                }
             }
             Err(error) => panic!("no answer of the API server: {error}"),
             Ok(()) => panic!("the API server took it"),
         }
+        self.quiet().await;
+        assert_eq!(self.difference(&asked), []);
         let versions: Vec<Version> = history.all().await;
         assert_eq!(versions.len(), 1, "{versions:#?}");
         assert_eq!(self.value(plural, name).await, before);

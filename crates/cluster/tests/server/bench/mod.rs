@@ -136,17 +136,26 @@ impl Bench {
 
     /// Lets the pod of a Job end well.
     pub(crate) async fn finish_job(&self, name: &str) {
+        self.end_job(name, "Succeeded", "/status/succeeded").await;
+    }
+
+    /// Lets the pod of a Job fail.
+    pub(crate) async fn fail_job(&self, name: &str) {
+        self.end_job(name, "Failed", "/status/failed").await;
+    }
+
+    async fn end_job(&self, name: &str, phase: &str, count: &str) {
         let pods = self.api("pods");
         let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={name}"));
-        let status = json!({"status": {"phase": "Succeeded"}});
-        self.until("a finished Job", async || {
+        let status = json!({"status": {"phase": phase}});
+        self.until("a Job at its end", async || {
             let list = pods.list(&of_job).await.expect("a list");
             for pod in &list.items {
                 let name = pod.metadata.name.clone().unwrap_or_default();
                 drop(pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await);
             }
             let job = self.value("jobs", name).await;
-            job.pointer("/status/succeeded") == Some(&json!(1))
+            job.pointer(count) == Some(&json!(1))
         })
         .await;
     }
