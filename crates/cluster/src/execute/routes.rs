@@ -135,7 +135,7 @@ async fn lower_one(
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let there = view.value();
     let named = selectors(entry);
-    let patch = if is_owners(&tools.stores, order.names, order.services, &there) {
+    let patch = if is_owners(&tools.stores, order.names, order.services, &order.record.phase, &there) {
         None
     } else {
         teal_traffic::lower(&there, &scope(tools, order, named.as_deref()), &order.stamp())?
@@ -180,7 +180,7 @@ pub(super) async fn leave(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn leave_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     let there = view.value();
-    if is_owners(&tools.stores, order.names, order.services, &there) {
+    if is_owners(&tools.stores, order.names, order.services, &order.record.phase, &there) {
         return Ok(false);
     }
     let named = selectors(entry);

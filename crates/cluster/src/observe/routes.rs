@@ -35,14 +35,22 @@ pub(crate) fn selectors(entry: &FilledVirtualService) -> Option<Vec<RouteSelecto
 }
 
 /// Whether a candidate that stands in a VirtualService is its owner's own: Teal has noted nothing there, and both roles
-/// are the same pods, so that any weights between them mean the same and nothing has to be taken back.
-pub(crate) fn is_owners(stores: &Stores, names: &Names, services: &[RoleService], object: &Value) -> bool {
+/// are the same pods, so that any weights between them mean the same and nothing has to be taken back. At rest they are, or
+/// are being made so.
+pub(crate) fn is_owners(
+    stores: &Stores,
+    names: &Names,
+    services: &[RoleService],
+    phase: &Phase,
+    object: &Value,
+) -> bool {
     let points = |name: &str| stores.services.get(&names.namespace, name)?.points(&names.name);
     let alike = |service: &RoleService| {
         let live = points(&service.name);
         live.is_some() && live == points(&service.candidate)
     };
-    !Saved::is_on(object, &names.uid, services) && services.iter().all(alike)
+    let rests = matches!(phase, Phase::Rest { .. });
+    !Saved::is_on(object, &names.uid, services) && (rests || services.iter().all(alike))
 }
 
 #[derive(Default)]
@@ -135,7 +143,7 @@ fn one(
     match read(&value, &scope) {
         Ok(set) => {
             let epoch = view.epoch(&facts.names.uid);
-            let owners = is_owners(facts.stores, &facts.names, &facts.services, &value);
+            let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
             for route in &set.routes {
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
                 let weight = forms.take(form, route.stands_at(forms.aim.weight));

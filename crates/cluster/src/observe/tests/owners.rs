@@ -30,6 +30,9 @@ fn a_candidate_in_the_owners_own_words_is_the_owners_form_while_both_roles_are_t
         assert_eq!(seen.snapshot.world.routes.form, form, "{record:?}");
         let shown = if form == Form::Owner { 0 } else { 10 };
         assert!(seen.routes.iter().all(|route| route.weight == shown), "{:?}", seen.routes);
+        hand.select("web", &json!({"app": "web"}));
+        assert_eq!(hand.look(0).snapshot.world.routes.form, form, "led home by the role alone: {record:?}");
+        hand.install();
         hand.start_candidate(10);
         assert_eq!(hand.look(0).snapshot.world.routes.form, form, "not begun: it is to be entered first");
         hand.point_candidate();
