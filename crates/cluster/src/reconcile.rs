@@ -1,5 +1,7 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
+mod pace;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, pl
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
+use self::pace::{earlier, is_errand, pause, until};
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
@@ -169,9 +172,7 @@ impl Reconciler {
         }
         let next = self.follow(view, rollout, &seen, &plan, report, memory).await;
         let at_once = matches!(next, Ok(Next::Urgent | Next::After(Duration::ZERO)));
-        let errand = matches!(plan.decision, Decision::Commit(_))
-            || matches!(seen.snapshot.record.phase, Phase::Returning { .. });
-        if at_once && errand {
+        if is_errand(&plan.decision, &seen.snapshot.record.phase, at_once) {
             return next;
         }
         // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
@@ -515,32 +516,6 @@ fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
         .collect()
 }
 
-/// How long to wait after failures in a row. A conflict means that the cache is a moment behind.
-fn pause(failures: u32, class: Class) -> Duration {
-    let (first, most) = match class {
-        Class::Conflict => (Duration::from_millis(20), Duration::from_secs(5)),
-        Class::Transient => (Duration::from_millis(250), Duration::from_secs(15)),
-        Class::Denied | Class::Invalid | Class::Bug => (Duration::from_secs(2), Duration::from_secs(30)),
-    };
-    first.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(most)
-}
-
-fn until(wake_at: Option<Time>, now: Time) -> Next {
-    wake_at.map_or(Next::Change, |at| {
-        let millis = u64::try_from((at - now).0.max(1)).unwrap_or(1);
-        Next::After(Duration::from_millis(millis))
-    })
-}
-
-fn earlier(one: Next, other: Next) -> Next {
-    match (one, other) {
-        (Next::Urgent, _) | (_, Next::Urgent) => Next::Urgent,
-        (Next::After(one), Next::After(other)) => Next::After(one.min(other)),
-        (Next::After(after), Next::Change) | (Next::Change, Next::After(after)) => Next::After(after),
-        (Next::Change, Next::Change) => Next::Change,
-    }
-}
-
 /// Whether a plan begins something for which objects will be created.
 fn starts(phase: &Phase, plan: &Plan) -> bool {
     let Decision::Commit(commit) = &plan.decision else { return false };
@@ -565,29 +540,4 @@ const fn in_motion(phase: &Phase) -> bool {
 /// 128 random bits.
 fn nonce() -> String {
     format!("{:032x}", rand::random::<u128>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end() {
-        assert_eq!(pause(1, Class::Conflict), Duration::from_millis(20));
-        assert_eq!(pause(2, Class::Transient), Duration::from_millis(500));
-        assert_eq!(pause(40, Class::Transient), Duration::from_secs(15));
-        assert!(
-            pause(3, Class::Invalid) >= Duration::from_secs(6),
-            "at most ten requests a minute while bad"
-        );
-    }
-
-    #[test]
-    fn a_wake_in_the_past_is_now() {
-        assert_eq!(until(Some(Time(5)), Time(9)), Next::After(Duration::from_millis(1)));
-        assert_eq!(until(None, Time(9)), Next::Change);
-        let second = Duration::from_secs(1);
-        assert_eq!(earlier(Next::Change, Next::After(second)), Next::After(second));
-        assert_eq!(earlier(Next::After(second), Next::After(second * 2)), Next::After(second));
-    }
 }
