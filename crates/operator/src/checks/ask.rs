@@ -79,3 +79,38 @@ fn judged(question: &Question) -> Option<Check> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(text: &str, max: &str) -> Ask {
+        Ask {
+            judged: Threshold::new(None, max.parse::<Limit>().ok()).ok().map(Check::new),
+            text: text.to_owned(),
+            query: Ok(text.to_owned()),
+            source: "default".to_owned(),
+            interval_ms: 15_000,
+            limit: format!("max {max}"),
+            attempt: "r2-02020202#1".to_owned(),
+            place: None,
+        }
+    }
+
+    #[test]
+    fn an_edit_of_what_is_asked_or_how_it_is_judged_wants_new_evidence_and_nothing_else_does() {
+        let asked = ask("x", "1%");
+        assert!(!asked.is_as(&ask("y", "1%")));
+        assert!(!asked.is_as(&ask("x", "2%")));
+        assert!(!asked.is_as(&Ask { source: "other".to_owned(), ..asked.clone() }));
+        let failures = asked.judged.clone().map(|check| Check { failures: 2, ..check });
+        assert!(!asked.is_as(&Ask { judged: failures, ..asked.clone() }));
+        let place = Some(("full".to_owned(), Time(7)));
+        assert!(asked.is_as(&Ask {
+            place,
+            interval_ms: 1_000,
+            query: Ok("x{}".to_owned()),
+            ..asked.clone()
+        }));
+    }
+}

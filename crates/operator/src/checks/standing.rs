@@ -124,3 +124,83 @@ fn millis(time: Time) -> u64 {
 pub(super) fn now() -> Time {
     Time(jiff::Timestamp::now().as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use teal_judge::{Check, Limit, Outcome, Threshold};
+
+    use super::*;
+
+    fn ask(step: &str, reached: Time) -> Ask {
+        Ask {
+            judged: Some(Check::new(Threshold::new(None, "1%".parse::<Limit>().ok()).unwrap())),
+            text: "x".to_owned(),
+            query: Ok("x".to_owned()),
+            source: "default".to_owned(),
+            interval_ms: 15_000,
+            limit: "max 1%".to_owned(),
+            attempt: "r2-02020202#1".to_owned(),
+            place: Some((step.to_owned(), reached)),
+        }
+    }
+
+    /// One answer, so many seconds after an instant; whether a look is asked for.
+    fn answer(states: &mut States, ask: &Ask, from: Time, seconds: i64, value: f64) -> bool {
+        let at = Time(from.0 + seconds * 1_000);
+        states.fold(ask, Sample { at_ms: millis(at), outcome: Outcome::from_value(value) }, at)
+    }
+
+    fn standing(states: &States, ask: &Ask) -> Planned {
+        states.seen("errors", ask).standing
+    }
+
+    #[test]
+    fn good_answers_count_only_once_the_weight_was_there_for_the_delay() {
+        let reached = now();
+        let ask = ask("canary", reached);
+        let mut states = States::begin(&ask);
+        for seconds in [0, 15, 30, 45] {
+            assert!(!answer(&mut states, &ask, reached, seconds, 0.0), "{seconds}");
+        }
+        assert_eq!(standing(&states, &ask), Planned::Pending);
+        assert!(answer(&mut states, &ask, reached, 60, 0.0), "the third that is late enough");
+        assert_eq!(standing(&states, &ask), Planned::Pass);
+    }
+
+    #[test]
+    fn what_was_seen_in_one_place_counts_for_no_other() {
+        let reached = now();
+        let first = ask("canary", reached);
+        let later = Time(reached.0 + 600_000);
+        for other in [ask("full", later), ask("canary", later)] {
+            let mut states = States::begin(&first);
+            for seconds in [30, 45, 60] {
+                answer(&mut states, &first, reached, seconds, 0.0);
+            }
+            assert_eq!(standing(&states, &first), Planned::Pass);
+            states.follow(&other);
+            assert_eq!(standing(&states, &other), Planned::Pending, "{:?}", other.place);
+            answer(&mut states, &other, later, 30, 0.0);
+            assert_eq!(standing(&states, &other), Planned::Pending, "one is not three");
+        }
+    }
+
+    #[test]
+    fn a_guard_that_failed_stays_so_through_steps_and_ends_with_the_attempt() {
+        let reached = now();
+        let first = ask("canary", reached);
+        let mut states = States::begin(&first);
+        answer(&mut states, &first, reached, 15, 0.5);
+        assert_eq!(standing(&states, &first), Planned::Fail);
+        let later = Time(reached.0 + 600_000);
+        let second = ask("full", later);
+        states.follow(&second);
+        for seconds in [30, 45, 60] {
+            answer(&mut states, &second, later, seconds, 0.0);
+        }
+        assert_eq!(standing(&states, &second), Planned::Fail, "nobody may have looked between the two");
+        let again = Ask { attempt: "r2-02020202#2".to_owned(), ..second };
+        states.follow(&again);
+        assert_eq!(standing(&states, &again), Planned::Pending);
+    }
+}
