@@ -159,7 +159,7 @@ impl Reconciler {
     }
 
     /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
-    async fn keep_up(
+    pub(crate) async fn keep_up(
         &self,
         rollout: &Rollout,
         seen: &Seen,

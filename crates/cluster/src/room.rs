@@ -98,3 +98,67 @@ async fn list(
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural);
     access.page(&resource, namespace, fields, PAGE).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use futures::future::join_all;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Every list is empty; that of the nodes is answered with this code. Counts who asks for nodes.
+    fn access(code: u16) -> (Access, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let nodes = request.uri().path().ends_with("/nodes");
+            if nodes {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            let code = if nodes { code } else { 200 };
+            let body = if code == 200 {
+                json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []})
+            } else {
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "no",
+                    "reason": "No", "code": code})
+            };
+            let answer = Response::builder().status(code).body(Full::new(Bytes::from(body.to_string())));
+            async move { Ok::<_, Infallible>(answer.expect("a response")) }
+        });
+        (Access::new(Client::new(service, "shop"), Duration::from_secs(5)), asked)
+    }
+
+    async fn ask(access: &Access, nodes: &Nodes) -> Result<Option<String>, Error> {
+        look(access, nodes, "shop", &Resources::default()).await
+    }
+
+    #[tokio::test]
+    async fn whoever_may_not_look_at_nodes_judges_by_quotas_alone() {
+        let (access, asked) = access(403);
+        let nodes = Nodes::default();
+        assert_eq!(ask(&access, &nodes).await.expect("an answer"), None);
+        assert_eq!(ask(&access, &nodes).await.expect("an answer"), None);
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "and asks no more than others do");
+    }
+
+    #[tokio::test]
+    async fn of_many_who_ask_at_once_one_fails_with_the_nodes() {
+        let (access, asked) = access(500);
+        let nodes = Nodes::default();
+        let all = join_all((0..10).map(|_| ask(&access, &nodes))).await;
+        assert_eq!(all.iter().filter(|one| one.is_err()).count(), 1, "{all:?}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        // As long as the failure is shared, and no predicate says when it is no more.
+        tokio::time::sleep(SHARED_FAILURE).await;
+        assert!(ask(&access, &nodes).await.is_err(), "whoever comes again looks anew");
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+}

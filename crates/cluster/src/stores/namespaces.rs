@@ -48,6 +48,11 @@ impl Going {
             .follow(client, Config::default().fields("status.phase=Terminating"), pokes, |_| String::new())
             .await;
     }
+
+    #[cfg(test)]
+    pub(crate) fn put(&self, namespace: &str) {
+        self.0.set(State::Known(BTreeMap::from([(namespace.to_owned(), String::new())])));
+    }
 }
 
 impl Ambient {

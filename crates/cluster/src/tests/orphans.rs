@@ -70,6 +70,15 @@ async fn a_rollout_that_only_another_operator_sees_is_left_to_it() {
 }
 
 #[tokio::test]
+async fn in_a_namespace_that_goes_nobody_is_answered() {
+    let (server, reconciler) = made(40);
+    reconciler.tools.stores.namespaces.put("shop");
+    assert_eq!(look(&reconciler).await, Next::Change);
+    assert_eq!(server.requests(), [""; 0]);
+    assert_eq!(answer(&server), Value::Null);
+}
+
+#[tokio::test]
 async fn an_answer_that_another_process_gave_meanwhile_is_not_given_again() {
     let (server, reconciler) = made(40);
     let mut answered = server.object(DECISION).unwrap();

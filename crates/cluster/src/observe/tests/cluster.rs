@@ -66,7 +66,7 @@ impl Hand {
         self.version
     }
 
-    fn rollout(&self) -> Rollout {
+    pub(crate) fn rollout(&self) -> Rollout {
         serde_json::from_value(self.rollout.clone()).expect("a Rollout")
     }
 
@@ -81,7 +81,7 @@ impl Hand {
         Slot { color, revision: hash.revision(counter) }
     }
 
-    pub(super) fn look(&mut self, at: i64) -> Seen {
+    pub(crate) fn look(&mut self, at: i64) -> Seen {
         let rollout = self.rollout();
         observe(Scene {
             stores: &self.stores,
@@ -146,7 +146,7 @@ impl Hand {
     }
 
     /// The second revision is tried in green; nothing of it is there yet.
-    pub(super) fn start_candidate(&mut self, weight: u8) {
+    pub(crate) fn start_candidate(&mut self, weight: u8) {
         self.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
         let (slot, hash) = (self.slot(Color::Green), self.hash());
         let commit = &mut self.rollout["status"]["commit"];
@@ -155,6 +155,11 @@ impl Hand {
         commit["phase"] =
             json!({"name": "Step", "step": "canary", "weight": weight, "deadline": 9_000_000, "terms": 0});
         commit["baseline"] = json!([3]);
+    }
+
+    /// The weight of the step under way was observed.
+    pub(super) fn reach(&mut self, at: i64) {
+        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
     /// The second revision is live in green, the first is kept, and of its content nothing is known.
@@ -305,7 +310,7 @@ impl Hand {
     }
 
     /// A Service, written by somebody.
-    pub(super) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Value)) {
         let version = self.next();
         let mut object = self.stores.services.get("shop", name).expect("a Service").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());

@@ -1,0 +1,55 @@
+//! What is asked of metrics, and of whom.
+
+use serde_json::json;
+use teal_plan::{Color, Time};
+
+use super::cluster::Hand;
+use crate::checks::{Question, questions};
+
+/// What the placeholders of queries stand for.
+fn subject(hand: &mut Hand) -> (Option<String>, Option<String>, String) {
+    let seen = hand.look(0);
+    let subject = questions(&hand.rollout(), &seen, &[]).subject;
+    (subject.color, subject.other_color, subject.role)
+}
+
+#[test]
+fn queries_are_of_the_candidate_beside_live_and_after_promotion_of_live_beside_what_is_kept() {
+    let some = |color: &str| Some(color.to_owned());
+    let mut hand = Hand::new();
+    hand.install();
+    assert_eq!(subject(&mut hand), (some("blue"), None, "live".to_owned()));
+    hand.start_candidate(10);
+    assert_eq!(subject(&mut hand), (some("green"), some("blue"), "candidate".to_owned()));
+    hand.promote_second();
+    assert_eq!(
+        subject(&mut hand),
+        (some("green"), some("blue"), "live".to_owned()),
+        "the same color is meant"
+    );
+}
+
+/// The one question of the check `errors`.
+fn question(hand: &mut Hand) -> Question {
+    let seen = hand.look(0);
+    let mut questions = questions(&hand.rollout(), &seen, &["errors".to_owned()]);
+    questions.checks.remove(0)
+}
+
+#[test]
+fn evidence_of_a_step_begins_when_it_is_reached_and_a_guards_is_of_one_attempt() {
+    let mut hand = Hand::new();
+    hand.field("checks", json!([{"name": "errors", "query": "x", "threshold": {"max": "1%"}}]));
+    hand.install();
+    hand.start_candidate(10);
+    assert_eq!(question(&mut hand).place, None, "its weight is not there yet");
+    hand.reach(7_000);
+    let asked = question(&mut hand);
+    assert_eq!(asked.place, Some(("canary".to_owned(), Time(7_000))));
+    let revision = hand.slot(Color::Green).revision;
+    assert_eq!(asked.attempt, format!("{revision}#1"));
+    assert_eq!(asked.max.as_deref(), Some("1%"));
+    hand.promote_second();
+    let after = question(&mut hand);
+    assert_eq!((after.place, after.attempt), (None, asked.attempt), "a guard goes on with the same release");
+}

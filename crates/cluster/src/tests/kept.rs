@@ -1,0 +1,29 @@
+use serde_json::json;
+use teal_plan::Time;
+
+use super::reconciler;
+use super::server::Server;
+use crate::config::Config;
+use crate::memory::Memory;
+use crate::observe::tests::cluster::Hand;
+
+/// The live Service is reached in another way than the candidate's, and the server refuses to change that one.
+#[tokio::test]
+async fn what_is_kept_up_has_pauses_but_before_a_step_forward() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    hand.edit("web", |service| service["spec"]["sessionAffinity"] = json!("ClientIP"));
+    let (seen, rollout) = (hand.look(0), hand.rollout());
+    assert!(seen.unlike_live);
+    let (stores, pokes, _) = hand.into_parts();
+    let server = Server::default();
+    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    let mut memory = Memory::default();
+    memory.kept = Some((1, Time(1_000)));
+    reconciler.keep_up(&rollout, &seen, false, &mut memory).await.expect("it waits");
+    assert_eq!(server.requests(), [""; 0]);
+    assert!(reconciler.keep_up(&rollout, &seen, true, &mut memory).await.is_err(), "nothing may be raised");
+    assert_eq!(server.requests().len(), 1);
+    assert!(memory.kept.is_some_and(|(failures, _)| failures == 2), "{:?}", memory.kept);
+}
