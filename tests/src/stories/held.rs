@@ -42,6 +42,11 @@ pub(super) async fn paused(world: &World, namespace: &str) -> Result<()> {
     // The pause outlives the rollout that it was made in: the next one isn't begun before somebody says so.
     play.shop.release("v2-again").await?;
     play.says("paused by").await?;
+    calm::settled(world, Some(namespace)).await?;
+    let tried = play.observer.look(|journal| journal.candidate().map(str::to_owned));
+    expect(tried.as_ref().is_none_or(|tried| *tried == third), || {
+        format!("{tried:?} was begun while paused")
+    })?;
     let resume = play.shop.decide(Action::Resume, None).await?;
     expect(play.ruled(&resume).await? == "Done", || "the pause is not ended".into())?;
     let fourth = next_candidate(&play, &third).await?;
