@@ -29,7 +29,8 @@ async fn whoever_is_told_to_end_lets_the_lease_go_and_leaves_nothing_running() {
         name: "teal".into(),
         identity: "one".into(),
         duration: Duration::from_secs(15),
-        renew: Duration::from_secs(5),
+        // So often that one who goes on is heard while nothing should be asked.
+        renew: Duration::from_millis(50),
     };
     let measuring = |_| -> Arc<dyn crate::checks::Measuring> { Arc::new(Unmeasured) };
     let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease), &stop);
