@@ -97,8 +97,8 @@ async fn of_a_tenant_that_gets_no_turn_another_who_asks_the_same_knows_nothing()
     let measurer = Measurer::new(stand.sources(&["default"]), bounds);
     let crowd = ["up", "shared"].map(|query| request(0, "crowd", "default", query, 1_000)).to_vec();
     let quiet = async {
-        // The crowd's question stands in its line by now.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // The crowd asks both at once, so the other one stands in its line by now.
+        stand.was_asked(1).await;
         measurer.measure(vec![request(0, "quiet", "default", "shared", 1_000)]).await
     };
     let (crowd, quiet) = join(measurer.measure(crowd), quiet).await;
@@ -119,7 +119,7 @@ async fn what_got_no_turn_is_asked_again() {
     let measurer = Measurer::new(stand.sources(&["default"]), bounds);
     let ask = |query: &'static str| measurer.measure(vec![request(0, "t", "default", query, 1_000)]);
     let (_, refused) = join(ask("up"), async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        stand.was_asked(1).await;
         ask("down").await
     })
     .await;

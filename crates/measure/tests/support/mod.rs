@@ -99,6 +99,16 @@ impl Stand {
         self.record.lock().unwrap().asked.clone()
     }
 
+    /// Waits until it was asked so often.
+    pub(crate) async fn was_asked(&self, times: usize) {
+        let asked = async {
+            while self.asked().len() < times {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asked).await.unwrap();
+    }
+
     /// The most questions that were open at a time.
     pub(crate) fn most_open(&self) -> usize {
         self.record.lock().unwrap().most_open
