@@ -1,6 +1,8 @@
 //! Releases of more than a Deployment and a Service: what works by itself, what is sized, what runs before, what holds
 //! for a host.
 
+use std::time::Duration;
+
 use crate::bench::{Bench, objects};
 use serde_json::{Value, json};
 
@@ -130,8 +132,9 @@ async fn rule_15_a_job_runs_before_the_workloads_and_once() {
     };
     bench.apply(&release("1")).await;
     bench.until("begun", async || bench.exists("jobs", "migrate-blue").await == Some(true)).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    assert_eq!(bench.exists("deployments", "web-blue").await, Some(false), "workloads wait for it");
+    // Workloads wait for it.
+    let waits = async || bench.exists("deployments", "web-blue").await == Some(false);
+    bench.stays_for(Duration::from_secs(1), waits).await;
     bench.finish_job("migrate-blue").await;
     bench.phase("Complete").await;
     assert_eq!(bench.exists("deployments", "web-blue").await, Some(true));
