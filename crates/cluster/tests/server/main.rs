@@ -9,5 +9,4 @@ mod bad_input;
 mod bench;
 mod hands;
 mod life;
-mod obstacles;
 mod work;

@@ -350,15 +350,6 @@ impl Bench {
         }
     }
 
-    /// Counts requests for a while and holds them against ten a minute.
-    pub(crate) async fn calm(&self) {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let before = self.requests();
-        tokio::time::sleep(Duration::from_secs(12)).await;
-        let asked: u64 = self.difference(&before).iter().map(|(.., count)| count).sum();
-        assert!(asked <= 2, "{asked} requests in 12 s: {:?}", self.difference(&before));
-    }
-
     pub(crate) async fn create(&self, plural: &str, hand: &str, value: Value) {
         let params = PostParams { field_manager: Some(hand.to_owned()), ..PostParams::default() };
         let answer = self.api(plural).create(&params, &object(value)).await.expect("created");
