@@ -4,6 +4,7 @@
 //! one `kubectl apply` makes both in any order, and only after a fresh read, because a Rollout that another operator looks
 //! after is in no cache here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub(crate) async fn look(tools: &Tools, rollout: &ObjectId) -> Next {
     }
 }
 
-/// Whose look answers Decisions although there is no such Rollout: whoever begins to lead looks at these too.
-pub(crate) fn all(stores: &Stores) -> Vec<ObjectId> {
+/// Whose look answers Decisions although there is no such Rollout, each once: whoever begins to lead looks at these too.
+pub(crate) fn all(stores: &Stores) -> BTreeSet<ObjectId> {
     let open = stores.decisions.all().into_iter().filter(|view| !view.is_answered());
     let rollouts = open.map(|view| ObjectId::new(&view.id.namespace, &view.decision.spec.rollout.name));
     rollouts.filter(|id| stores.rollouts.get(&id.namespace, &id.name).is_none()).collect()
@@ -155,7 +156,7 @@ mod tests {
         answered["status"] = json!({"conditions": [{"type": "Applied", "status": "False", "reason": "Refused",
             "message": "", "lastTransitionTime": "2026-01-02T03:04:00Z"}]});
         stores.offer(kinds::DECISION, &answered);
-        assert_eq!(all(&stores), [ObjectId::new("shop", "wbe"), ObjectId::new("shop", "wbe")]);
+        assert_eq!(all(&stores), BTreeSet::from([ObjectId::new("shop", "wbe")]), "both by one look");
         let rollout = json!({"apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
             "metadata": {"namespace": "shop", "name": "wbe", "uid": "u", "resourceVersion": "8"}});
         stores.offer_rollout(rollout, "");
