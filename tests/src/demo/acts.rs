@@ -7,7 +7,7 @@ use teal_api::Action;
 use super::stage::Stage;
 use super::summary::{REQUESTS_AT_10, ShareAt10, Summary};
 use crate::error::{Error, Result};
-use crate::observe::{Journal, Window};
+use crate::observe::{Journal, Window, followed};
 
 /// Bounds of waits. Each is far above what a healthy cluster needs.
 const ANSWERED: Duration = Duration::from_secs(30);
@@ -17,8 +17,6 @@ const PROMOTED: Duration = Duration::from_secs(90);
 const RETIRED: Duration = Duration::from_secs(120);
 const VERDICT: Duration = Duration::from_secs(90);
 const BACK: Duration = Duration::from_secs(30);
-/// What proxies may take to follow a weight before shares are counted.
-const SETTLED: Duration = Duration::from_secs(1);
 
 const GOOD: &str = "v2";
 const BAD: &str = "v3";
@@ -74,7 +72,7 @@ async fn good_steps(stage: &Stage<'_>, summary: &mut Summary, candidate: &str) -
         .until("10 % for the candidate", AT_10, |journal| unless_rejected(journal, candidate, at_10))
         .await??;
     // From a weight's write to the last proxy's first use of it, shares are on the move.
-    tokio::time::sleep(SETTLED).await;
+    followed(stage.record(), GOOD, 10).await?;
     let upstreams = stage.shop.upstreams();
     let window = Window::open(&stage.world.cluster, &upstreams).await?;
     observer

@@ -19,4 +19,4 @@ pub use journal::{Journal, PodSeen, Share, VerdictChange};
 pub use observer::{Observer, Subscriber};
 pub use routes::{RouteShare, of_virtual_service};
 pub use sessions::SessionKeeper;
-pub use window::{Counted, Window};
+pub use window::{Counted, Window, followed};

@@ -1,6 +1,6 @@
 //! The share that users got over a span, counted twice: from the version in each answer, and by Envoy.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use teal_load::{Record, Tally};
 use teal_testbed::Cluster;
@@ -58,6 +58,31 @@ impl Window {
     }
 }
 
+/// What of the past must show a weight before it is what users get.
+const LATELY: Duration = Duration::from_millis(500);
+/// Far above what proxies take to follow a weight.
+const FOLLOWED: Duration = Duration::from_secs(30);
+
+/// Waits until the answers of the last moments are near a weight of the candidate: proxies follow it some time after it is
+/// written.
+pub async fn followed(record: &Record, version: &str, weight: u32) -> Result<()> {
+    let lately = async || {
+        let now = Instant::now();
+        let tally = record.tally(now.checked_sub(LATELY).unwrap_or(now), now);
+        if is_near(&tally, version, weight) { Ok(()) } else { Err(format!("{tally:?}")) }
+    };
+    let what = format!("answers that are near {weight} % of {version}");
+    Ok(teal_testbed::until(what, FOLLOWED, lately).await?)
+}
+
+/// Within three standard deviations of what chance makes of a weight.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn is_near(tally: &Tally, version: &str, weight: u32) -> bool {
+    let (answers, requests, weight) = (tally.answers(version), tally.requests(), f64::from(weight));
+    let chance = 3.0 * (weight * (100.0 - weight) / requests.max(1) as f64).sqrt();
+    answers > 0 && (percent(answers, requests) - weight).abs() <= chance
+}
+
 fn compare(tally: &Tally, version: &str, envoy: Option<(u64, u64)>) -> Counted {
     let (requests, percent) = (tally.requests(), percent(tally.answers(version), tally.requests()));
     let differs = envoy.map(|(all, candidate)| {
@@ -80,6 +105,17 @@ mod tests {
     fn tally() -> Tally {
         let ok = [("v1".to_owned(), 899), ("v2".to_owned(), 100)].into();
         Tally { ok, failed: [("v2".to_owned(), 1)].into(), complete: true }
+    }
+
+    #[test]
+    fn a_weight_is_followed_once_answers_are_as_near_as_chance_lets_them_be() {
+        let of = |live: u64, candidate: u64| {
+            let ok = [("v1".to_owned(), live), ("v2".to_owned(), candidate)].into();
+            is_near(&Tally { ok, failed: [].into(), complete: true }, "v2", 10)
+        };
+        assert!(of(450, 50) && of(431, 69) && of(9, 1));
+        assert!(!of(420, 80) && !of(480, 20), "proxies are on their way");
+        assert!(!of(500, 0) && !of(0, 0) && !of(3, 0), "nobody saw the candidate");
     }
 
     #[test]

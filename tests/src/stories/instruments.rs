@@ -9,13 +9,13 @@ use teal_load::Load;
 
 use super::play::PATIENCE;
 use crate::error::{Error, Result, expect};
-use crate::observe::{Kind, Observer, SessionKeeper, Window};
+use crate::observe::{Kind, Observer, SessionKeeper, Window, followed};
 use crate::world::{NAME, Shop, World, manifests};
 
 /// Requests that a share is counted of.
 const REQUESTS: u64 = 5000;
-/// What proxies may take to follow a weight.
-const SETTLED: Duration = Duration::from_secs(1);
+/// Time between a destination at weight 0 and its first weight, as Teal waits too: no answer shows that every proxy knows it.
+const PROPAGATION: Duration = Duration::from_secs(1);
 
 /// Shares are counted as Envoy counts them, failures are seen, the check of the examples sees them too, and a session that
 /// is cut is reported.
@@ -25,9 +25,11 @@ pub(super) async fn shares_and_sessions(world: &World, namespace: &str) -> Resul
     let load = Load::start(shop.load()?.rate(1000))?;
     let sessions = SessionKeeper::start(observer.clone(), shop.sessions(true)?).await?;
     weigh(&shop, 100, 0).await?;
-    settled(&observer, "r2", 0).await?;
+    written(&observer, "r2", 0).await?;
+    tokio::time::sleep(PROPAGATION).await;
     weigh(&shop, 90, 10).await?;
-    settled(&observer, "r2", 10).await?;
+    written(&observer, "r2", 10).await?;
+    followed(load.record(), "v2", 10).await?;
     share(&shop, &load).await?;
     let failed = load.record().total().failed();
     expect(failed == 0, || format!("{failed} requests failed while nothing was wrong"))?;
@@ -87,11 +89,9 @@ async fn weigh(shop: &Shop<'_>, live: u32, candidate: u32) -> Result<()> {
     patched.map(drop).map_err(Error::api("weigh the VirtualService by hand"))
 }
 
-async fn settled(observer: &Observer, revision: &str, percent: u32) -> Result<()> {
+async fn written(observer: &Observer, revision: &str, percent: u32) -> Result<()> {
     let what = format!("{percent} % for {revision}");
-    observer.until(&what, PATIENCE, |journal| (journal.share(revision) == percent).then_some(())).await?;
-    tokio::time::sleep(SETTLED).await;
-    Ok(())
+    observer.until(&what, PATIENCE, |journal| (journal.share(revision) == percent).then_some(())).await
 }
 
 async fn share(shop: &Shop<'_>, load: &Load) -> Result<()> {
