@@ -50,7 +50,7 @@ impl Going {
     }
 
     #[cfg(test)]
-    pub(crate) fn put(&self, namespace: &str) {
+    pub(crate) fn let_go(&self, namespace: &str) {
         self.0.set(State::Known(BTreeMap::from([(namespace.to_owned(), String::new())])));
     }
 }

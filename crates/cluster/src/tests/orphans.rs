@@ -72,7 +72,7 @@ async fn a_rollout_that_only_another_operator_sees_is_left_to_it() {
 #[tokio::test]
 async fn in_a_namespace_that_goes_nobody_is_answered() {
     let (server, reconciler) = made(40);
-    reconciler.tools.stores.namespaces.put("shop");
+    reconciler.tools.stores.namespaces.let_go("shop");
     assert_eq!(look(&reconciler).await, Next::Change);
     assert_eq!(server.requests(), [""; 0]);
     assert_eq!(answer(&server), Value::Null);

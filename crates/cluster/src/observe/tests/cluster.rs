@@ -157,11 +157,6 @@ impl Hand {
         commit["baseline"] = json!([3]);
     }
 
-    /// The weight of the step under way was observed.
-    pub(super) fn reach(&mut self, at: i64) {
-        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
-    }
-
     /// The second revision is live in green, the first is kept, and of its content nothing is known.
     pub(super) fn promote_second(&mut self) {
         self.start_candidate(100);
@@ -178,6 +173,11 @@ impl Hand {
         commit["candidate"] = Value::Null;
         commit["phase"] = json!({"name": "Rest", "outcome": "Promoted"});
         commit["keptUntil"] = json!(9_000_000);
+    }
+
+    /// The weight of the step under way was observed.
+    pub(super) fn reach(&mut self, at: i64) {
+        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
     /// A pod turns out to be of another workload.
