@@ -6,6 +6,7 @@ use super::server::Server;
 use crate::config::Config;
 use crate::memory::Memory;
 use crate::observe::tests::cluster::Hand;
+use crate::reconcile::now;
 
 /// The live Service is reached in another way than the candidate's, and the server refuses to change that one.
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn what_is_kept_up_has_pauses_but_before_a_step_forward() {
     let server = Server::default();
     let reconciler = reconciler(&server, stores, pokes, Config::default());
     let mut memory = Memory::default();
-    memory.kept = Some((1, Time(1_000)));
+    memory.kept = Some((1, Time(now().0 + 3_600_000)));
     reconciler.keep_up(&rollout, &seen, false, &mut memory).await.expect("it waits");
     assert_eq!(server.requests(), [""; 0]);
     assert!(reconciler.keep_up(&rollout, &seen, true, &mut memory).await.is_err(), "nothing may be raised");

@@ -3,6 +3,7 @@
 mod ending;
 mod kept;
 mod looks;
+mod met;
 mod orphans;
 mod server;
 

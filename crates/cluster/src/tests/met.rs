@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use teal_plan::Time;
+use teal_plan::snapshot::{Obstacle, Stops};
+
+use crate::error::Error;
+use crate::execute::Done;
+use crate::memory::Memory;
+use crate::met::remember;
+
+fn timeout() -> Error {
+    let after = Duration::from_secs(5);
+    Error::Timeout { verb: "patch", kind: "VirtualService".into(), name: "shop/web".into(), after }
+}
+
+fn conflict() -> Error {
+    Error::Changed { object: "VirtualService shop/web".into(), detail: "its version".into() }
+}
+
+fn one(effect: &'static str, result: Result<bool, Error>) -> Done {
+    Done { effect, result, unsure: None }
+}
+
+/// What is told for the first generation, which was seen before.
+fn told(memory: &mut Memory, at: i64) -> Vec<Obstacle> {
+    memory.obstacles(1, Time(at))
+}
+
+#[test]
+fn a_write_that_fails_for_the_third_time_is_told_until_it_succeeds() {
+    let mut memory = Memory::default();
+    told(&mut memory, 0);
+    for (at, count) in [(0, 0), (1_000, 0), (2_000, 1)] {
+        let done = vec![one("RaiseWeight", Err(timeout()))];
+        assert!(remember(&mut memory, done, Stops::Rollout, Time(at)).is_some());
+        assert_eq!(told(&mut memory, at).len(), count, "{at}");
+    }
+    let obstacle = told(&mut memory, 2_000).remove(0);
+    assert_eq!((obstacle.reason.as_str(), obstacle.stops), ("WriteFails", Stops::Nothing));
+    assert!(obstacle.message.starts_with("RaiseWeight fails again and again"), "{}", obstacle.message);
+    assert!(remember(&mut memory, vec![one("RaiseWeight", Ok(true))], Stops::Rollout, Time(3_000)).is_none());
+    assert_eq!(told(&mut memory, 3_000), []);
+    remember(&mut memory, vec![one("RaiseWeight", Err(timeout()))], Stops::Rollout, Time(4_000));
+    assert_eq!(told(&mut memory, 4_000), [], "counted anew");
+}
+
+#[test]
+fn writers_that_notice_each_other_are_no_fault() {
+    let mut memory = Memory::default();
+    told(&mut memory, 0);
+    for at in 0..10 {
+        let done = vec![one("LowerWeight", Err(conflict()))];
+        assert!(remember(&mut memory, done, Stops::Rollout, Time(at)).is_some(), "it is tried again");
+    }
+    assert_eq!(told(&mut memory, 10), []);
+}
+
+#[test]
+fn of_several_failures_one_that_is_no_conflict_sets_the_pause() {
+    let done = vec![
+        one("PointLive", Err(conflict())),
+        one("PointCandidate", Err(timeout())),
+        one("LowerWeight", Err(conflict())),
+    ];
+    let failed = remember(&mut Memory::default(), done, Stops::Nothing, Time(0));
+    assert!(matches!(failed, Some(Error::Timeout { .. })), "{failed:?}");
+}
+
+#[test]
+fn what_is_refused_is_told_at_once_and_stops_what_it_is_in_the_way_of() {
+    for stops in [Stops::Rollout, Stops::Nothing] {
+        let mut memory = Memory::default();
+        told(&mut memory, 0);
+        let taken = Error::NameTaken { object: "Service shop/web".into(), manager: "helm".into() };
+        remember(&mut memory, vec![one("PointLive", Err(taken))], stops, Time(0));
+        let found = told(&mut memory, 0);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].reason.as_str(), found[0].stops), ("NameTaken", stops));
+    }
+}
