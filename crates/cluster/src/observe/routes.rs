@@ -6,7 +6,7 @@ use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
-use teal_traffic::{RouteSelector, Saved, Scope, read};
+use teal_traffic::{RouteSelector, Saved, Scope, made_out, read};
 
 use super::{Facts, obstacle};
 use crate::memory::Memory;
@@ -130,6 +130,9 @@ fn one(
         }
         Err(refusal) => {
             forms.broken = true;
+            // What can't be managed may send requests to the candidate all the same, and can be led home.
+            let share = made_out(&view.value(), &scope);
+            forms.entered.extend(share.map(|share| Entered { share, stands: false }));
             routes.obstacles.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
         }
     }

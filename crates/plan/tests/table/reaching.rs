@@ -231,6 +231,26 @@ fn after_five_corrections_in_a_minute_traffic_goes_to_live() {
     assert!(record.wanted.unwrap().rejected);
 }
 
+/// As `cluster::observe` sees a route with a subset, or with two destinations of one host, that names the candidate.
+#[test]
+fn a_route_that_can_not_be_managed_loses_the_candidates_weight_at_once_and_counts_as_corrected() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Mixed { highest: 90, owner: true });
+    s.world.routes.since = NOW;
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 4 });
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+    assert!(Effect::LowerWeight(0).writes_routes(), "each of them counts");
+    let mut promoting = promoting();
+    promoting.world.routes = s.world.routes.clone();
+    promoting.world.obstacles = s.world.obstacles.clone();
+    assert_eq!(effects(&promoting), [Effect::LowerWeight(0)]);
+    s.world.routes.form = Form::Mixed { highest: 0, owner: true };
+    assert_eq!(effects(&s), [], "until it is mended");
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 5 });
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
+}
+
 #[test]
 fn a_deadline_leads_back_or_holds_as_the_spec_says() {
     let mut s = trying("canary", 10);
