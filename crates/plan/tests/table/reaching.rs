@@ -120,11 +120,43 @@ fn neither_a_pause_nor_an_obstacle_before_the_first_weight_counts_for_the_deadli
         assert_eq!(effects(&s), []);
         s.settings.mode = teal_plan::settings::Mode::Active;
         s.world.obstacles.clear();
+        if !stop {
+            assert_eq!(effects(&s), [Effect::RaiseWeight(10)], "what it was in the way of");
+            s.world.routes = routes(Form::Entered(10));
+        }
         let (record, _) = committed(&s);
+        assert_eq!(record.blocked_since, None);
         assert!(matches!(record.phase, Phase::Step(ref place) if place.deadline > s.now), "{record:?}");
-        s.record = record;
-        assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
     }
+}
+
+/// It is forgotten after a while, so that somebody tries again; that is neither its end nor a commit.
+#[test]
+fn what_a_write_met_before_the_first_weight_lasts_until_the_write_is_done() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = teal_plan::snapshot::ColorSeen { available: false, ..present(candidate()) };
+    assert_eq!(effects(&s), [Effect::EnterRoutes]);
+    let met = vec![obstacle(Stops::Rollout)];
+    s.world.obstacles.clone_from(&met);
+    s.record = committed(&s).0;
+    for minute in 1..10 {
+        s.now = Time(NOW.0 + minute * 60_000);
+        s.world.obstacles.clear();
+        assert_eq!(effects(&s), [Effect::EnterRoutes], "tried again");
+        s.world.obstacles.clone_from(&met);
+        assert_eq!(effects(&s), []);
+        assert_eq!(checked(&s).wake_at, Some(DEADLINE));
+        assert_eq!(s.record.blocked_since, Some(NOW));
+    }
+    s.now = DEADLINE;
+    let report = teal_plan::report::report(&s, &checked(&s));
+    assert!(report.conditions.iter().any(|condition| condition.kind == "Stalled"), "{report:?}");
+    s.world.obstacles.clear();
+    s.world.routes = routes(Form::Entered(0));
+    let (record, _) = committed(&s);
+    assert_eq!(record.blocked_since, None);
+    assert!(matches!(record.phase, Phase::Step(ref place) if place.deadline > s.now), "{record:?}");
 }
 
 #[test]
