@@ -33,7 +33,9 @@ fn rebuild(s: &Snapshot, slot: Slot, hash: ContentHash) -> Plan {
     draft.record.counter = s.world.highest_counter;
     draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
     draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
-    draft.record.vacate_after = Some(s.now + s.settings.drain.max(s.settings.keep_failed));
+    // What was tried is kept to be looked at, but by no Rollout that goes.
+    let kept = if s.deleting { s.settings.drain } else { s.settings.drain.max(s.settings.keep_failed) };
+    draft.record.vacate_after = Some(s.now + kept);
     draft.record.phase = Phase::Returning { cause: crate::record::Cause::Cancelled, since: s.now };
     draft.tell(Notice::Rebuilt { revision: slot.revision });
     draft.commit(vec![Why::Returning])
