@@ -152,17 +152,29 @@ fn rest_word(view: &View<'_>, outcome: &Outcome) -> &'static str {
     if view.record.blocked_since.is_some() || view.s.stopped(Stops::Everything).is_some() {
         return "Blocked";
     }
-    if view.record.wanted.is_some_and(|wanted| wanted.rejected) {
+    if rejected(view) {
         return "RolledBack";
     }
     match outcome {
-        Outcome::RolledBack(_) if view.record.candidate.is_some() => "RolledBack",
+        Outcome::RolledBack(_) if view.record.candidate.is_some() && !starts_soon(view) => "RolledBack",
         Outcome::Promoted
         | Outcome::RolledBack(_)
         | Outcome::Cancelled
         | Outcome::Superseded
         | Outcome::Rebuilt => "Complete",
     }
+}
+
+/// What is wanted was sent back. The record says so also of what was wanted before, until the next attempt starts.
+pub(crate) fn rejected(view: &View<'_>) -> bool {
+    let now = view.s.settings.wanted;
+    view.record.wanted.is_some_and(|wanted| wanted.rejected && now.is_none_or(|now| now == wanted.hash))
+}
+
+/// Something else than live is wanted and is neither sent back nor in the way of itself.
+pub(crate) fn starts_soon(view: &View<'_>) -> bool {
+    let wanted = view.s.settings.wanted;
+    wanted.is_some() && wanted != view.record.live.map(|live| live.hash) && !rejected(view)
 }
 
 /// A person must act although nobody was asked.

@@ -59,19 +59,8 @@ fn at_work(view: &View<'_>) -> bool {
     match &view.record.phase {
         Phase::New => true,
         Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
-        Phase::Rest { .. } => view.record.blocked_since.is_some() || starts_soon(view),
+        Phase::Rest { .. } => view.record.blocked_since.is_some() || super::starts_soon(view),
     }
-}
-
-/// Something else than live is wanted and is neither sent back nor in the way of itself.
-fn starts_soon(view: &View<'_>) -> bool {
-    let rejected = view
-        .record
-        .wanted
-        .is_some_and(|wanted| wanted.rejected && Some(wanted.hash) == view.s.settings.wanted);
-    view.s.settings.wanted.is_some()
-        && view.s.settings.wanted != view.record.live.map(|live| live.hash)
-        && !rejected
 }
 
 fn reconciling_reason(view: &View<'_>) -> &'static str {
@@ -133,7 +122,9 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
 
 fn sent_back(view: &View<'_>) -> Option<&'static str> {
     let Phase::Rest { outcome: Outcome::RolledBack(cause) } = &view.record.phase else { return None };
-    view.record.wanted.filter(|wanted| wanted.rejected)?;
+    if !super::rejected(view) {
+        return None;
+    }
     Some(match cause {
         Cause::Decision { rejected: true, .. } => "Rejected",
         Cause::Deadline { .. } => "DeadlineExceeded",
@@ -226,7 +217,7 @@ fn promoted(view: &View<'_>) -> Condition {
             let reason = if *outcome == Outcome::Cancelled { "Cancelled" } else { "Promoted" };
             condition("Promoted", true, reason, message)
         }
-        Phase::Rest { outcome: Outcome::RolledBack(_) } if view.record.wanted.is_some_and(|w| w.rejected) => {
+        Phase::Rest { outcome: Outcome::RolledBack(_) } if super::rejected(view) => {
             condition("Promoted", false, "RolledBack", message)
         }
         Phase::New

@@ -172,6 +172,37 @@ fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
     assert_eq!(condition(&late, "Reconciling"), None);
 }
 
+/// It is the old one that went back: whoever waits for the new generation must not be told that it failed.
+#[test]
+fn what_mends_a_release_that_was_sent_back_is_not_reported_as_sent_back() {
+    let mut kept = sent_back();
+    kept.settings.wanted = Some(content(3));
+    kept.record.candidate = Some(release(candidate(), 2));
+    kept.record.kept_until = Some(DEADLINE);
+    kept.world.green = present(candidate());
+    let mut clearing = kept.clone();
+    clearing.record = committed(&kept).0;
+    let mut blocked = kept.clone();
+    blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
+    blocked.record.blocked_since = Some(NOW);
+    let under_way = Some((false, "UnderWay".to_owned()));
+    for (name, s, phase, reconciling) in [
+        ("kept", kept, "Complete", "NewRevision"),
+        ("clearing", clearing, "Complete", "NewRevision"),
+        ("blocked", blocked, "Blocked", "WaitingForReference"),
+    ] {
+        let report = of(&s);
+        assert_eq!(report.phase, phase, "{name}: {report:#?}");
+        assert_eq!(condition(&report, "Ready"), Some((false, "Progressing".to_owned())), "{name}");
+        assert_eq!(condition(&report, "Reconciling"), Some((true, reconciling.to_owned())), "{name}");
+        assert_eq!(condition(&report, "Stalled"), None, "{name}");
+        assert_eq!(condition(&report, "Promoted"), under_way, "{name}");
+    }
+    let mut unusable = sent_back();
+    unusable.settings.wanted = None;
+    assert_eq!(of(&unusable).phase, "RolledBack", "as long as nothing else can be made out");
+}
+
 #[test]
 fn what_is_only_in_the_way_of_the_next_rollout_stalls_nothing_before_one_is_wanted() {
     let mut s = at_rest();
