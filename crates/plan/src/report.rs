@@ -119,6 +119,7 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
         Phase::Promoting { .. } => "Promoting",
         Phase::Returning { .. } => "RollingBack",
         Phase::Step(place) => step_word(view, place),
+        Phase::New if view.why.iter().any(|why| matches!(why, Why::Paused { .. })) => "Paused",
         Phase::New => "Blocked",
         Phase::Rest { outcome } => rest_word(view, outcome),
     }
@@ -127,6 +128,16 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
 /// Whether nothing moves forward, as things are once the commit is durable.
 pub(crate) fn paused(view: &View<'_>) -> bool {
     view.s.settings.mode == Mode::Paused || view.record.paused.is_some()
+}
+
+/// A pause is in the way of something: at rest only of what is wanted besides live.
+pub(crate) fn pause_holds(view: &View<'_>) -> bool {
+    paused(view)
+        && match view.record.phase {
+            Phase::New | Phase::Step(_) | Phase::Promoting { .. } => true,
+            Phase::Rest { .. } => view.record.blocked_since.is_none() && starts_soon(view),
+            Phase::Installing { .. } | Phase::Returning { .. } => false,
+        }
 }
 
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.
@@ -154,6 +165,9 @@ fn rest_word(view: &View<'_>, outcome: &Outcome) -> &'static str {
     }
     if rejected(view) {
         return "RolledBack";
+    }
+    if pause_holds(view) {
+        return "Paused";
     }
     match outcome {
         Outcome::RolledBack(_) if view.record.candidate.is_some() && !starts_soon(view) => "RolledBack",
@@ -225,7 +239,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
         .iter()
         .find_map(|why| match why {
             Why::Asking { have, needed, .. } => Some(format!("approval ({have}/{needed})")),
-            Why::Paused { .. } => Some("resume".to_owned()),
+            Why::Paused { .. } => pause_holds(view).then(|| "resume".to_owned()),
             Why::HeldByCheck { check, .. } => Some(format!("decision (check {check})")),
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),

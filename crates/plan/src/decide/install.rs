@@ -11,7 +11,7 @@ pub(super) fn begin(s: &Snapshot) -> Plan {
         Found::Release { slot, hash } => rebuild(s, slot, hash),
         Found::Foreign => stopped(s),
         Found::Nothing => match (s.stopped(Stops::Everything), s.settings.wanted) {
-            (None, Some(hash)) if s.settings.mode == crate::settings::Mode::Active => install(s, hash),
+            (None, Some(hash)) if !s.paused() => install(s, hash),
             (None, Some(_)) => Next::because(super::gates::paused(s)).into(),
             (Some(_), _) | (None, None) => stopped(s),
         },

@@ -38,7 +38,8 @@ struct State {
 impl State {
     fn of(view: &View<'_>) -> Self {
         let stalled = stalled(view);
-        let waiting_for_people = asks(view) || paused_mid_rollout(view);
+        let installed = !matches!(view.record.phase, Phase::New);
+        let waiting_for_people = asks(view) || (installed && super::pause_holds(view));
         let at_work = stalled.is_none() && at_work(view);
         let waits_quietly = waiting_for_people && view.s.settings.readiness != Readiness::OnComplete;
         let reconciling = (at_work && !waits_quietly)
@@ -49,10 +50,6 @@ impl State {
 
 fn asks(view: &View<'_>) -> bool {
     matches!(&view.record.phase, Phase::Step(place) if place.gate.is_some())
-}
-
-fn paused_mid_rollout(view: &View<'_>) -> bool {
-    super::paused(view) && matches!(view.record.phase, Phase::Step(_) | Phase::Promoting { .. })
 }
 
 fn at_work(view: &View<'_>) -> bool {

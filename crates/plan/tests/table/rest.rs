@@ -25,6 +25,24 @@ fn other_content_starts_in_the_other_color() {
     assert!(matches!(notices[..], [Notice::Started { attempt: 1, .. }]));
 }
 
+#[test]
+fn nothing_begins_while_paused() {
+    for by_spec in [true, false] {
+        let mut s = at_rest();
+        if by_spec {
+            s.settings.mode = Mode::Paused;
+        } else {
+            s.record.paused = Some(teal_plan::record::Pause::Decision { user: "ana".to_owned() });
+        }
+        for wanted in [1, 2] {
+            s.settings.wanted = Some(content(wanted));
+            let plan = checked(&s);
+            assert_eq!(plan.decision, Decision::Rest);
+            assert!(matches!(plan.why[..], [Why::Paused { .. }]), "{:?}", plan.why);
+        }
+    }
+}
+
 /// As after a Rollout was made anew over what its predecessor left: without its content live could not be gone back to.
 #[test]
 fn what_is_kept_of_live_is_kept_again_while_the_spec_has_it() {
