@@ -4,7 +4,7 @@ use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
 use teal_plan::settings::Until;
 use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form, Standing};
-use teal_plan::{Decision, Effect, Snapshot};
+use teal_plan::{Decision, Effect, Snapshot, Time};
 
 use crate::fixture::*;
 
@@ -371,4 +371,67 @@ fn a_pause_that_changed_nothing_does_not_outlive_a_later_word() {
     s.decisions.push(decision(Action::Resume, "ana"));
     assert_eq!(driven(&mut s), 2 + 1, "the pause, its end, and the next step");
     assert_eq!(s.record.paused, None);
+}
+
+#[test]
+fn a_yes_moves_nothing_forward_while_a_guard_has_failed_or_is_blind_or_other_content_is_wanted() {
+    let unsound: [(bool, fn(&mut Snapshot)); 3] = [
+        (true, |s| s.checks = vec![standing("payments", Standing::Fail)]),
+        (false, |s| s.checks = vec![standing("payments", Standing::Blind)]),
+        (true, |s| s.settings.wanted = Some(content(3))),
+    ];
+    for (goes_back, change) in unsound {
+        let mut s = asking();
+        vote(&mut s, "ana");
+        s.settings.guards = vec![guard("payments", Until::Promoted)];
+        change(&mut s);
+        s.decisions = vec![decision(Action::Approve, "ben")];
+        let (record, _) = committed(&s);
+        let stays = matches!(&record.phase, Phase::Step(place) if place.step == "canary");
+        let back = matches!(record.phase, Phase::Returning { .. });
+        assert_eq!((stays, back), (!goes_back, goes_back), "{:?}", record.phase);
+    }
+}
+
+#[test]
+fn skip_leads_past_no_failed_guard_and_no_pause() {
+    let mut s = asking();
+    s.decisions = vec![decision(Action::Skip, "ana")];
+    let mut failed = s.clone();
+    failed.settings.guards = vec![guard("payments", Until::Promoted)];
+    failed.checks = vec![standing("payments", Standing::Fail)];
+    assert!(matches!(committed(&failed).0.phase, Phase::Returning { cause: Cause::Guard { .. }, .. }));
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    assert!(matches!(answer(&s), Ruling::Refused { message } if message.contains("resume it first")));
+}
+
+#[test]
+fn who_resumes_gives_the_step_its_whole_time_again() {
+    let mut s = trying("canary", 10);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.now = Time(DEADLINE.0 + 1);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    assert!(!effects(&s).is_empty(), "it goes on, and back nowhere");
+    let mut s = promoting();
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.now = Time(DEADLINE.0 + 1);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    assert_eq!(committed(&s).0.phase, Phase::Promoting { deadline: s.now + s.settings.progress_deadline });
+}
+
+#[test]
+fn what_was_approved_is_not_asked_again_under_another_name() {
+    let mut s = asking();
+    vote(&mut s, "ana");
+    s.decisions = vec![decision(Action::Approve, "ben")];
+    assert!(committed(&s).0.pinned.is_empty(), "of a step that was passed");
+    let mut s = asking();
+    s.record.pinned = vec![("gone".to_owned(), 2)];
+    vote(&mut s, "ana");
+    vote(&mut s, "ben");
+    let (record, _) = committed(&s);
+    assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
+    assert!(record.pinned.is_empty(), "of a step that is no more, once the one in its place was passed");
 }

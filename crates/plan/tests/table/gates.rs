@@ -323,3 +323,11 @@ fn no_question_is_opened_by_what_is_left_of_a_spec() {
     s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
 }
+
+#[test]
+fn who_skips_past_an_obstacle_comes_to_a_last_step_and_not_into_a_promotion() {
+    let mut s = before_a_bare_last_step();
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Rollout)];
+    s.decisions = vec![crate::decisions::decision(teal_plan::snapshot::Action::Skip, "ana")];
+    assert_eq!(place(&s).0, "full");
+}

@@ -176,3 +176,26 @@ fn rule_7_with_a_lost_record_live_is_what_the_live_role_selects() {
     let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];
     assert_eq!(effects(&s), all, "the candidate without a record goes back to 0");
 }
+
+#[test]
+fn what_was_tried_when_the_record_was_lost_stays_to_be_looked_at() {
+    let mut s = nothing();
+    s.settings.wanted = Some(content(2));
+    s.world.blue = present(live());
+    s.world.green = present(candidate());
+    s.world.live_service = points(live());
+    s.world.candidate_service = points(live());
+    s.world.found = Found::Release { slot: live(), hash: content(1) };
+    s.world.highest_counter = 2;
+    s.world.highest_epoch = 7;
+    s.record = committed(&s).0;
+    let epoch = s.record.epoch;
+    for role in [&mut s.world.live_service, &mut s.world.candidate_service] {
+        role.epoch = epoch;
+    }
+    s.world.routes.epoch = epoch;
+    s.now = NOW + Span::seconds(5);
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Rest { .. }), "{:?}", record.phase);
+    assert_eq!(record.vacate_after, Some(NOW + s.settings.keep_failed));
+}

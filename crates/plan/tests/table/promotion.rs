@@ -242,3 +242,13 @@ fn what_holds_a_promotion_is_the_first_thing_said() {
     s.now = DEADLINE + Span::seconds(1);
     assert!(matches!(checked(&s).why[0], Why::HeldByDeadline { .. }), "{:?}", checked(&s).why);
 }
+
+#[test]
+fn rule_12_what_is_left_of_a_spec_lets_no_old_release_go() {
+    let mut s = watching();
+    s.settings.wanted = None;
+    s.settings.steps[1].checks.clear();
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    assert_eq!(effects(&s), []);
+    assert!(matches!(checked(&s).why[0], Why::Watching { .. }), "{:?}", checked(&s).why);
+}

@@ -332,3 +332,41 @@ fn live_that_is_edited_is_repaired_while_a_candidate_is_tried() {
     s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
     assert_eq!(effects(&s), [Effect::ApplyRelease { slot: Slot { ..live() }, active: true }]);
 }
+
+/// Between two steps the role was at the candidate for as long as at a step that was reached.
+#[test]
+fn a_hand_that_leads_the_candidate_role_home_between_two_steps_is_followed_too() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.started = 7;
+    if let Phase::Step(place) = &mut s.record.phase {
+        (place.step, place.weight, place.reached) = ("full".to_owned(), 100, None);
+    }
+    s.world.candidate_service = points(live());
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignHand, .. }));
+}
+
+#[test]
+fn a_live_role_without_teals_selector_is_turned_neither_twice_nor_to_nobody() {
+    let mut s = trying("full", 100);
+    s.settings.routed = false;
+    s.world.routes = routes(Form::Unrouted);
+    s.world.green = present(candidate());
+    s.world.candidate_service = points(candidate());
+    s.world.live_service.points = None;
+    assert_eq!(effects(&s), [Effect::PointLive(candidate())], "the switch is on its way");
+    let mut s = reached("canary", 10, NOW);
+    s.world.live_service.points = None;
+    s.world.blue.serving = vec![0];
+    assert_eq!(effects(&s), [], "what it selects now may answer");
+}
+
+#[test]
+fn a_weight_that_was_there_and_can_not_be_had_again_has_a_deadline() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Broken);
+    s.world.routes.since = Time(NOW.0 - 600_000);
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1)));
+    s.now = Time(NOW.0 + 1);
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Deadline { .. }, .. }));
+}

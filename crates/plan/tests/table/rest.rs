@@ -325,3 +325,35 @@ fn deletion_without_a_record_takes_the_candidate_out_of_routes_also_where_nothin
         assert_eq!(effects(&s), [Effect::Finalizer(false)], "nothing can be done");
     }
 }
+
+#[test]
+fn guards_ask_nothing_once_there_is_nothing_to_go_back_to() {
+    let mut s = at_rest();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    assert_eq!(checked(&s).measure, Vec::<String>::new());
+}
+
+/// As after the Rollout was played back from an old backup: a number that is used already would name two contents.
+#[test]
+fn a_new_revision_is_numbered_above_all_that_is_there() {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.highest_counter = 7;
+    let (record, _) = committed(&s);
+    assert_eq!((record.counter, record.candidate.unwrap().slot.revision.counter), (8, 8));
+}
+
+#[test]
+fn what_is_gone_from_a_kept_color_stays_gone() {
+    let mut s = kept();
+    s.world.blue = absent();
+    assert_eq!(effects(&s), []);
+}
+
+#[test]
+fn the_finalizer_stays_while_routes_can_not_be_read() {
+    let mut s = at_rest();
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Broken);
+    assert_eq!(effects(&s), []);
+}

@@ -1,6 +1,6 @@
 //! Going back: everything at once, stamped, and only then over.
 
-use teal_plan::record::{Cause, Outcome, Phase};
+use teal_plan::record::{Cause, Outcome, Pause, Phase};
 use teal_plan::snapshot::Form;
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
@@ -147,4 +147,37 @@ fn rule_16_a_superseded_candidate_only_drains() {
     let (record, _) = committed(&s);
     assert_eq!((record.candidate, record.kept_until), (None, None));
     assert_eq!(record.vacate_after, Some(NOW + Span::seconds(30)));
+}
+
+#[test]
+fn rule_4_the_candidate_role_is_stamped_too() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.candidate_service.epoch = 7;
+    assert_eq!(
+        effects(&s),
+        [Effect::PointCandidate(live())],
+        "or a late write of before could turn it again"
+    );
+}
+
+#[test]
+fn proxies_are_given_time_for_the_candidate_role_as_well() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.candidate_service.since = Time(NOW.0 - 500);
+    assert_eq!((effects(&s), checked(&s).wake_at), (Vec::new(), Some(Time(NOW.0 + 1_500))));
+}
+
+#[test]
+fn only_a_persons_pause_outlives_going_back() {
+    let hand = Pause::ForeignHand { manager: "kubectl".to_owned() };
+    for (pause, stays) in
+        [(Pause::Spec, false), (hand, false), (Pause::Decision { user: "ana".to_owned() }, true)]
+    {
+        let mut s = returning(failed());
+        home(&mut s);
+        s.record.paused = Some(pause.clone());
+        assert_eq!(committed(&s).0.paused.is_some(), stays, "{pause:?}");
+    }
 }
