@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, OnBlind, Sample, Verdict, judge_sample};
+use crate::{Check, OnBlind, Outcome, Sample, Verdict, judge_sample};
 
 /// What a check has seen since its step's weight was observed.
 ///
@@ -16,7 +16,8 @@ use crate::{Check, OnBlind, Sample, Verdict, judge_sample};
 ///   over a window, so an earlier one mostly shows the time before the step.
 /// - A bad sample counts as a failure from the moment the weight was observed, without `delay`:
 ///   the delay is there so that nobody is promoted on old numbers, not to keep bad numbers in
-///   front of users for longer.
+///   front of users for longer. No number at all is another matter: before the delay it only says that the first
+///   one has not come yet, and counts as unusable whatever `noData` says.
 /// - Anything but a good sample begins the passes anew: they must be in a row.
 /// - Only a good sample ends a row of failures. An unusable answer between two bad ones says
 ///   nothing, and a shaky metrics source must not shield a bad release.
@@ -69,20 +70,21 @@ impl CheckState {
             return;
         }
         let at_ms = sample.at_ms;
+        let late_enough = at_ms >= self.observed_at_ms.saturating_add(check.delay_ms);
+        let none_yet = !late_enough && matches!(sample.outcome, Outcome::NoData);
         match judge_sample(check, &sample.outcome) {
             Verdict::Pass => {
                 self.failures = 0;
-                let late_enough = at_ms >= self.observed_at_ms.saturating_add(check.delay_ms);
                 self.passes = if late_enough { self.passes.saturating_add(1) } else { 0 };
                 self.blind_since_ms = None;
             }
-            Verdict::Fail => {
+            Verdict::Fail if !none_yet => {
                 self.passes = 0;
                 self.failures = self.failures.saturating_add(1);
                 self.failed |= self.failures >= check.failures;
                 self.blind_since_ms = None;
             }
-            Verdict::Inconclusive | Verdict::Error => {
+            Verdict::Fail | Verdict::Inconclusive | Verdict::Error => {
                 self.passes = 0;
                 self.blind_since_ms.get_or_insert(at_ms);
             }

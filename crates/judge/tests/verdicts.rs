@@ -66,6 +66,9 @@ fn histories_and_what_they_amount_to() {
     let two_failures = Check { failures: 2, ..check() };
     let blind = Check { blind_limit_ms: 30 * SECOND, failures: 2, ..check() };
     let back = Check { on_blind: OnBlind::Rollback, ..blind.clone() };
+    let must_have = Check { no_data: NoData::Fail, ..check() };
+    let some =
+        Check { no_data: NoData::Zero, ..Check::new(serde_json::from_str(r#"{"min":"1%"}"#).unwrap()) };
     let careless = Check { passes: 0, failures: 0, delay_ms: 0, ..check() };
     let rows = [
         ("nothing seen", check(), "", Pending),
@@ -88,6 +91,11 @@ fn histories_and_what_they_amount_to() {
         ("any usable answer ends it", blind.clone(), "eeef", Pending),
         ("and then the limit begins anew", blind.clone(), "eeepee", Pending),
         ("failing weighs more than being blind", blind, "ffeeee", Fail),
+        ("no number yet is no failure before the delay", must_have.clone(), "nn", Pending),
+        ("but it is from then on", must_have.clone(), "nnn", Fail),
+        ("a bad number is one at any time", must_have, "nf", Fail),
+        ("nor is it one by being taken for 0", some.clone(), "nn", Pending),
+        ("until then", some, "nnn", Fail),
         ("zero passes doesn't mean none", careless.clone(), "", Pending),
         ("nor zero failures", careless.clone(), "p", Pass),
         ("one bad sample is a failure", careless, "f", Fail),
@@ -188,6 +196,11 @@ proptest! {
         let verdicts: Vec<_> = samples
             .iter()
             .filter(|sample| sample.at_ms >= OBSERVED)
+            .filter(|sample| {
+                let late = sample.at_ms >= OBSERVED + check.delay_ms;
+                let none_yet = !late && sample.outcome == Outcome::NoData;
+                !none_yet || judge_sample(&check, &sample.outcome) != Verdict::Fail
+            })
             .map(|sample| judge_sample(&check, &sample.outcome))
             .filter(|verdict| verdict.is_usable())
             .collect();
