@@ -2,7 +2,7 @@
 //! here it is checked that the decision is for what is the case now.
 
 use super::gates;
-use super::{Draft, Next, rest, returning, serves};
+use super::{Draft, Next, rest, returning, serves, step};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
@@ -271,10 +271,9 @@ fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
     }
     let mut draft = consume(s, d, false);
     draft.record.paused = None;
-    let deadline = s.now + s.settings.progress_deadline;
     match &mut draft.record.phase {
-        Phase::Step(place) => place.deadline = deadline,
-        Phase::Promoting { deadline: old } => *old = deadline,
+        Phase::Step(place) => *place = step::with_time(s, place),
+        Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => {}
     }
     draft.tell(Notice::Resumed);

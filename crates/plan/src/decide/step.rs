@@ -159,11 +159,18 @@ fn unblocked(s: &Snapshot, place: &StepRecord, next: Next) -> Plan {
     anew(draft, place, next.why)
 }
 
-/// With all the time that the step may take.
 fn anew(mut draft: Draft<'_>, place: &StepRecord, why: Vec<Why>) -> Plan {
-    let deadline = draft.s.now + draft.s.settings.progress_deadline;
-    draft.record.phase = Phase::Step(StepRecord { deadline, ..place.clone() });
+    draft.record.phase = Phase::Step(with_time(draft.s, place));
     draft.commit(why)
+}
+
+/// The step with all the time that it may take. In a pause nothing is raised: a weight that was lost meanwhile has to be reached
+/// again, and what was seen at it counts for nothing.
+pub(super) fn with_time(s: &Snapshot, place: &StepRecord) -> StepRecord {
+    let deadline = s.now + s.settings.progress_deadline;
+    let lost = s.settings.routed && s.world.routes.form != Form::Entered(place.weight);
+    let (reached, gate) = if lost { (None, None) } else { (place.reached, place.gate.clone()) };
+    StepRecord { deadline, reached, gate, ..place.clone() }
 }
 
 /// The spec's own pause begins and ends with the spec.

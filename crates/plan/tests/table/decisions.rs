@@ -375,12 +375,12 @@ fn a_pause_that_changed_nothing_does_not_outlive_a_later_word() {
 
 #[test]
 fn a_yes_moves_nothing_forward_while_a_guard_has_failed_or_is_blind_or_other_content_is_wanted() {
-    let unsound: [(bool, fn(&mut Snapshot)); 3] = [
-        (true, |s| s.checks = vec![standing("payments", Standing::Fail)]),
-        (false, |s| s.checks = vec![standing("payments", Standing::Blind)]),
-        (true, |s| s.settings.wanted = Some(content(3))),
+    let unsound: [fn(&mut Snapshot); 3] = [
+        |s| s.checks = vec![standing("payments", Standing::Fail)],
+        |s| s.checks = vec![standing("payments", Standing::Blind)],
+        |s| s.settings.wanted = Some(content(3)),
     ];
-    for (goes_back, change) in unsound {
+    for (change, goes_back) in unsound.into_iter().zip([true, false, true]) {
         let mut s = asking();
         vote(&mut s, "ana");
         s.settings.guards = vec![guard("payments", Until::Promoted)];
@@ -434,4 +434,41 @@ fn what_was_approved_is_not_asked_again_under_another_name() {
     let (record, _) = committed(&s);
     assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
     assert!(record.pinned.is_empty(), "of a step that is no more, once the one in its place was passed");
+}
+
+/// The owner applied the routes again in the meantime; Teal entered them and, paused, could not raise.
+#[test]
+fn a_pause_stops_the_clock_of_a_weight_that_was_lost_meanwhile() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 3_600_000);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    assert_eq!(effects(&s), []);
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+}
+
+/// Ten minutes at nothing are no ten minutes at 10 %.
+#[test]
+fn a_weight_that_was_lost_in_a_pause_is_held_and_judged_from_its_beginning() {
+    let mut s = reached("canary", 10, Time(NOW.0 - 61_000));
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.checks = vec![standing("errors", Standing::Pass)];
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 60_000);
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    s.decisions = vec![decision(Action::Resume, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    // The weight is back for as long as proxies need.
+    s.world.routes = routes(Form::Entered(10));
+    s.world.routes.since = Time(NOW.0 - 2_000);
+    let (record, _) = committed(&s);
+    assert!(
+        matches!(&record.phase, Phase::Step(place) if place.step == "canary" && place.reached == Some(NOW)),
+        "{:?}",
+        record.phase
+    );
 }

@@ -370,3 +370,16 @@ fn a_weight_that_was_there_and_can_not_be_had_again_has_a_deadline() {
     s.now = Time(NOW.0 + 1);
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Deadline { .. }, .. }));
 }
+
+#[test]
+fn a_pause_by_the_spec_stops_the_clock_of_a_weight_that_was_lost_meanwhile() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 3_600_000);
+    s.settings.mode = teal_plan::settings::Mode::Paused;
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), []);
+    s.settings.mode = teal_plan::settings::Mode::Active;
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+}
