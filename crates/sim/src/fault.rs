@@ -47,6 +47,10 @@ pub enum Fault {
     NoDeadline,
     /// Callers that jump at promotion are not watched.
     JumpUnwatched,
+    /// What can't be managed counts as if it named no candidate.
+    UnmanagedIsNothing,
+    /// A Rollout that is deleted lets go of its finalizer at once.
+    LetGoAtOnce,
 }
 
 impl Fault {
@@ -54,7 +58,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 22] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 24] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4", "I8", "I5", "I3"]),
@@ -77,5 +81,7 @@ impl Fault {
         (Self::BackToTheDead, "live stops serving", &["I2"]),
         (Self::NoDeadline, "a deadline", &["settles"]),
         (Self::JumpUnwatched, "callers jump", &["I3"]),
+        (Self::UnmanagedIsNothing, "foreign hands", &["settles", "I15"]),
+        (Self::LetGoAtOnce, "deleted, also without a status", &["gone"]),
     ];
 }

@@ -44,6 +44,10 @@ pub struct Truth {
     pub rollback: Option<(Revision, bool)>,
     /// Another hand wrote the routes last, and whether it had done so before the rollout.
     pub foreign: Option<bool>,
+    /// Another hand gave the first VirtualService a form that can't be managed.
+    pub mangled: bool,
+    /// The Rollout is being deleted; gone once no finalizer holds it.
+    pub deleting: bool,
 }
 
 /// What a route says of the candidate role: nothing, or a weight.
@@ -226,6 +230,8 @@ impl World {
             approval: None,
             rollback: None,
             foreign: None,
+            mangled: false,
+            deleting: false,
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
@@ -289,6 +295,11 @@ fn seen<T: PartialEq + Copy>(cached: Stored<T>, there: Stored<T>) -> Stored<T> {
 }
 
 impl Truth {
+    /// The Rollout is no more.
+    pub const fn gone(&self) -> bool {
+        self.deleting && !self.finalizer
+    }
+
     /// The pods in a color.
     pub const fn slot(&self, color: Color) -> &Option<Pods> {
         match color {
