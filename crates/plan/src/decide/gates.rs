@@ -46,7 +46,7 @@ fn watched(s: &Snapshot) -> Option<&Step> {
 
 /// What a check or guard that goes on after promotion leads to.
 pub(super) fn failed_watch(s: &Snapshot) -> Option<(Cause, OnFailure)> {
-    failed_check(s, watched(s)?)
+    failed(s, watched(s).map_or(&[], |step| &step.checks))
 }
 
 /// Why the old release may not go yet: callers that jumped at promotion are watched for a hold of the last step at least,
@@ -86,8 +86,12 @@ pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
 
 /// A check of the step that failed, or a check or guard that went blind, with what that leads to.
 pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailure)> {
+    failed(s, &step.checks)
+}
+
+fn failed(s: &Snapshot, checks: &[String]) -> Option<(Cause, OnFailure)> {
     let guards: Vec<String> = guards(s).map(str::to_owned).collect();
-    step.checks.iter().chain(&guards).find_map(|check| match s.standing(check) {
+    checks.iter().chain(&guards).find_map(|check| match s.standing(check) {
         Standing::Fail => {
             let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
             Some((Cause::Check { check: check.clone(), detail }, s.settings.on_failure))
