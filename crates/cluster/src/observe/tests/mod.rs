@@ -1,6 +1,7 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
 pub(crate) mod cluster;
+mod routes;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;
@@ -179,31 +180,6 @@ fn routes_are_entered_weighed_and_reset() {
         hand.route(&destinations, "teal/traffic");
         let world = hand.look(0).snapshot.world;
         assert_eq!((world.routes.form, world.routes.foreign), (form, None));
-    }
-}
-
-#[test]
-fn a_route_that_can_not_be_managed_is_seen_with_what_it_sends_to_the_candidate() {
-    let mut hand = Hand::new();
-    hand.install();
-    hand.start_candidate(10);
-    let subset = |candidate: Option<u8>| {
-        let live =
-            json!({"destination": {"host": "web", "subset": "v1"}, "weight": 100 - candidate.unwrap_or(0)});
-        let candidate =
-            candidate.map(|weight| json!({"destination": {"host": "web-candidate"}, "weight": weight}));
-        json!([live].into_iter().chain(candidate).collect::<Vec<_>>())
-    };
-    for (candidate, form) in [
-        (Some(90), Form::Mixed { highest: 90, owner: true }),
-        (Some(0), Form::Mixed { highest: 0, owner: true }),
-        (None, Form::Broken),
-    ] {
-        hand.route(&subset(candidate), "kubectl-edit");
-        let world = hand.look(0).snapshot.world;
-        assert_eq!(world.routes.form, form);
-        assert_eq!(world.routes.foreign.map(|foreign| foreign.manager).as_deref(), Some("kubectl-edit"));
-        assert!(world.obstacles.iter().any(|obstacle| obstacle.reason == "RouteUnsupported"));
     }
 }
 
