@@ -67,6 +67,7 @@ fn histories_and_what_they_amount_to() {
     let blind = Check { blind_limit_ms: 30 * SECOND, failures: 2, ..check() };
     let back = Check { on_blind: OnBlind::Rollback, ..blind.clone() };
     let must_have = Check { no_data: NoData::Fail, ..check() };
+    let some = Check { no_data: NoData::Zero, ..Check::new(serde_json::from_str(r#"{"min":1}"#).unwrap()) };
     let careless = Check { passes: 0, failures: 0, delay_ms: 0, ..check() };
     let rows = [
         ("nothing seen", check(), "", Pending),
@@ -77,9 +78,6 @@ fn histories_and_what_they_amount_to() {
         ("an error begins the row anew", check(), "ppppepp", Pending),
         ("a pass is lost when the answers stop", check(), "pppppn", Pending),
         ("failures count before the delay", check(), "f", Fail),
-        ("no number yet is no failure before the delay", must_have.clone(), "nn", Pending),
-        ("but it is from then on", must_have.clone(), "nnn", Fail),
-        ("a bad number is one at once", must_have, "f", Fail),
         ("failing is final", check(), "pfpppppppp", Fail),
         ("one of two", two_failures.clone(), "ppf", Pending),
         ("two in a row", two_failures.clone(), "ppff", Fail),
@@ -92,6 +90,11 @@ fn histories_and_what_they_amount_to() {
         ("any usable answer ends it", blind.clone(), "eeef", Pending),
         ("and then the limit begins anew", blind.clone(), "eeepee", Pending),
         ("failing weighs more than being blind", blind, "ffeeee", Fail),
+        ("no number yet is no failure before the delay", must_have.clone(), "nn", Pending),
+        ("but it is from then on", must_have.clone(), "nnn", Fail),
+        ("a bad number is one at any time", must_have, "nf", Fail),
+        ("nor is it one by being taken for 0", some.clone(), "nn", Pending),
+        ("until then", some, "nnn", Fail),
         ("zero passes doesn't mean none", careless.clone(), "", Pending),
         ("nor zero failures", careless.clone(), "p", Pass),
         ("one bad sample is a failure", careless, "f", Fail),

@@ -56,7 +56,8 @@ pub struct Record {
     /// Revisions that were sent back, newest first, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Revision>,
-    /// Decisions that took effect, newest first, at most twenty: the proof when their status could not be written.
+    /// Decisions that took effect, newest first, at most twenty and those without an answer: the proof when their status could not
+    /// be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<Consumed>,
     /// Ended attempts, newest first, at most ten.

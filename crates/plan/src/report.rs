@@ -135,6 +135,7 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
         Phase::Promoting { .. } => "Promoting",
         Phase::Returning { .. } => "RollingBack",
         Phase::Step(place) => step_word(view, place),
+        Phase::New if view.why.iter().any(|why| matches!(why, Why::Paused { .. })) => "Paused",
         Phase::New => "Blocked",
         Phase::Rest { outcome } => rest_word(view, outcome),
     }
@@ -143,6 +144,16 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
 /// Whether nothing moves forward, as things are once the commit is durable.
 pub(crate) fn paused(view: &View<'_>) -> bool {
     crate::snapshot::is_paused(view.s.settings.mode, view.record)
+}
+
+/// A pause is in the way of something: at rest only of what is wanted besides live.
+pub(crate) fn pause_holds(view: &View<'_>) -> bool {
+    paused(view)
+        && match view.record.phase {
+            Phase::New | Phase::Step(_) | Phase::Promoting { .. } => true,
+            Phase::Rest { .. } => view.record.blocked_since.is_none() && starts_soon(view),
+            Phase::Installing { .. } | Phase::Returning { .. } => false,
+        }
 }
 
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.
@@ -168,17 +179,32 @@ fn rest_word(view: &View<'_>, outcome: &Outcome) -> &'static str {
     if view.record.blocked_since.is_some() || view.s.stopped(Stops::Everything).is_some() {
         return "Blocked";
     }
-    if view.record.wanted.is_some_and(|wanted| wanted.rejected) {
+    if rejected(view) {
         return "RolledBack";
     }
+    if pause_holds(view) {
+        return "Paused";
+    }
     match outcome {
-        Outcome::RolledBack(_) if view.record.candidate.is_some() => "RolledBack",
+        Outcome::RolledBack(_) if view.record.candidate.is_some() && !starts_soon(view) => "RolledBack",
         Outcome::Promoted
         | Outcome::RolledBack(_)
         | Outcome::Cancelled
         | Outcome::Superseded
         | Outcome::Rebuilt => "Complete",
     }
+}
+
+/// What is wanted was sent back. The record says so also of what was wanted before, until the next attempt starts.
+pub(crate) fn rejected(view: &View<'_>) -> bool {
+    let now = view.s.settings.wanted;
+    view.record.wanted.is_some_and(|wanted| wanted.rejected && now.is_none_or(|now| now == wanted.hash))
+}
+
+/// Something else than live is wanted and is neither sent back nor in the way of itself.
+pub(crate) fn starts_soon(view: &View<'_>) -> bool {
+    let wanted = view.s.settings.wanted;
+    wanted.is_some() && wanted != view.record.live.map(|live| live.hash) && !rejected(view)
 }
 
 /// A person must act although nobody was asked.
@@ -229,7 +255,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
         .iter()
         .find_map(|why| match why {
             Why::Asking { have, needed, .. } => Some(format!("approval ({have}/{needed})")),
-            Why::Paused { .. } => Some("resume".to_owned()),
+            Why::Paused { .. } => pause_holds(view).then(|| "resume".to_owned()),
             Why::HeldByCheck { check, .. } => Some(format!("decision (check {check})")),
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),

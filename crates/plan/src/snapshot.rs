@@ -173,10 +173,10 @@ pub enum Form {
     Mixed {
         /// The highest candidate weight among them.
         highest: u8,
-        /// Some are in their owner's form: they must pass through weight 0 before any raise.
+        /// Some are in their owner's form, or can't be managed as they stand: they must pass through weight 0 before any raise.
         owner: bool,
     },
-    /// Some can't be read or are missing (an obstacle says which).
+    /// Some can't be read or are missing (an obstacle says which), and none can be made out to name the candidate.
     Broken,
 }
 

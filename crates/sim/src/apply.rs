@@ -64,7 +64,7 @@ pub(crate) fn land(
 }
 
 fn commit(truth: &mut Truth, record: &Record, base: u64, fault: Option<Fault>) {
-    if truth.record.epoch != base && fault != Some(Fault::NoCompareAndSet) {
+    if truth.gone() || (truth.record.epoch != base && fault != Some(Fault::NoCompareAndSet)) {
         return;
     }
     if truth.record.candidate.map(|c| c.slot) != record.candidate.map(|c| c.slot)
@@ -92,7 +92,8 @@ pub(crate) fn place(record: &Record) -> Option<&str> {
 fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fault: Option<Fault>) {
     let outdated = outdated && fault != Some(Fault::NoResourceVersion);
     match effect {
-        Effect::Finalizer(set) => truth.finalizer = *set,
+        // It stands in the Rollout, whose version has changed with every commit; and what goes takes no finalizer any more.
+        Effect::Finalizer(set) if epoch == truth.record.epoch => truth.finalizer = *set && !truth.gone(),
         Effect::RecordRevision(_) => truth.recorded = true,
         Effect::ApplyRelease { slot, .. } => apply_release(truth, *slot, epoch, fault),
         Effect::PointLive(slot) if !outdated => {
@@ -102,7 +103,8 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
-        Effect::PointLive(_)
+        Effect::Finalizer(_)
+        | Effect::PointLive(_)
         | Effect::Overlap(_)
         | Effect::PointCandidate(_)
         | Effect::EnterRoutes
@@ -122,8 +124,11 @@ fn do_route(
     fault: Option<Fault>,
 ) {
     let outdated = outdated && fault != Some(Fault::NoResourceVersion);
+    let unmanaged = truth.mangled && index == 0;
     let Some(route) = truth.routes.iter_mut().nth(index) else { return };
     let value = match effect {
+        // What can't be managed can be led home all the same.
+        Effect::EnterRoutes | Effect::RaiseWeight(_) | Effect::LowerWeight(1..) if unmanaged => return,
         Effect::EnterRoutes if !outdated && route.value.is_none() => Some(0),
         // To zero is right whatever stands there; to anything else only from what was read.
         Effect::LowerWeight(0) | Effect::CutOff(_) => route.value.map(|_| 0),

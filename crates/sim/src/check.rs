@@ -29,6 +29,12 @@ pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
     if routes.iter().any(|route| route.value.is_some_and(|weight| weight > 100)) {
         return broken("I1", "a weight above 100");
     }
+    if world.truth.gone() && routes.iter().any(|route| route.value.is_some()) {
+        return broken(
+            "gone",
+            format!("routes name the candidate of a Rollout that is no more: {:?}", routes.weights()),
+        );
+    }
     let proxies = &world.proxies;
     proxies.routes.into_iter().take(routes.iter().count().max(1)).find_map(|weight| {
         let shares = shares(weight, proxies.live, proxies.candidate);

@@ -6,7 +6,7 @@ use teal_plan::snapshot::{Action, Standing};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
-use crate::world::{Act, Pods, Selects, Truth, World};
+use crate::world::{Act, Pods, Selects, Truth, Weight, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -68,9 +68,17 @@ fn with_pods(world: &mut World, color: Color, change: impl FnOnce(&mut Pods)) {
 }
 
 fn hands(gather: &mut Gather<'_>) {
+    if gather.world.truth.mangled {
+        gather.push("the owner mends the routes", |w| {
+            w.truth.mangled = false;
+            write_route(&mut w.truth, None, true);
+            outdate(w, Kind::Route(0));
+        });
+    }
     if gather.world.budget.drifts == 0 {
         return;
     }
+    let may_mangle = gather.world.truth.routes.iter().next().is_some() && !gather.world.truth.mangled;
     let mut hand = |label: &str, touched: Kind, change: &dyn Fn(&mut Truth)| {
         gather.push(label, |w| {
             w.budget.drifts -= 1;
@@ -78,20 +86,26 @@ fn hands(gather: &mut Gather<'_>) {
             outdate(w, touched);
         });
     };
-    let weight = |value, before| {
-        move |truth: &mut Truth| {
-            if let Some(route) = truth.routes.iter_mut().next() {
-                (route.value, route.age) = (value, 0);
-                truth.foreign = Some(before);
-            }
-        }
-    };
+    let weight = |value, before| move |truth: &mut Truth| write_route(truth, value, before);
     hand("the owner re-applies the routes", Kind::Route(0), &weight(None, true));
     hand("another hand sets weight 50", Kind::Route(0), &weight(Some(50), false));
     hand("another hand sets weight 0", Kind::Route(0), &weight(Some(0), false));
+    if may_mangle {
+        hand("another hand sets weight 90 in a form that can't be managed", Kind::Route(0), &|truth| {
+            truth.mangled = true;
+            write_route(truth, Some(90), false);
+        });
+    }
     hand("the owner re-applies the Service's selector", Kind::Live, &|t| {
         (t.live.value, t.live.age) = (Selects::Other, 0);
     });
+}
+
+fn write_route(truth: &mut Truth, value: Weight, before: bool) {
+    if let Some(route) = truth.routes.iter_mut().next() {
+        (route.value, route.age) = (value, 0);
+        truth.foreign = Some(before);
+    }
 }
 
 /// What metrics say.
@@ -125,6 +139,18 @@ fn numbers(gather: &mut Gather<'_>) {
 }
 
 fn spec(gather: &mut Gather<'_>) {
+    if gather.world.budget.losses > 0 && !gather.world.truth.gone() {
+        gather.push("the status is lost", |w| {
+            w.budget.losses -= 1;
+            w.truth.record = Record::default();
+        });
+    }
+    if gather.world.budget.deletions > 0 {
+        gather.push("the Rollout is deleted", |w| {
+            w.budget.deletions -= 1;
+            w.truth.deleting = true;
+        });
+    }
     if gather.world.budget.contents > 0 {
         gather.push("the spec asks for new content", |w| {
             w.budget.contents -= 1;

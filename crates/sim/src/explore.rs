@@ -187,7 +187,11 @@ fn settle(world: &World, fault: Option<Fault>) -> Result<usize, Broken> {
 
 fn settled(world: &World) -> Result<(), Broken> {
     let (truth, record) = (&world.truth, &world.truth.record);
+    if truth.gone() {
+        return Ok(());
+    }
     let resting = match &record.phase {
+        _ if truth.deleting => false,
         Phase::Rest { .. } => {
             let home = record.live.map(|live| live.slot);
             truth.live.value.slot() == home
@@ -195,10 +199,13 @@ fn settled(world: &World) -> Result<(), Broken> {
                 && truth.routes.iter().all(|route| route.value.is_none())
         }
         Phase::Step(place) => {
-            place.gate.is_some() || place.held.is_some() || record.paused.is_some() || waits(world)
+            let people = place.gate.is_some() || place.held.is_some() || record.paused.is_some();
+            people || truth.mangled || waits(world)
         }
         // Another hand may have turned a promotion into something that only a person can decide on.
-        Phase::Promoting { .. } => record.paused.is_some() || (world.budget.shape.holds && stuck_pods(truth)),
+        Phase::Promoting { .. } => {
+            record.paused.is_some() || truth.mangled || (world.budget.shape.holds && stuck_pods(truth))
+        }
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,
     };
     if resting {

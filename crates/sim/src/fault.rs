@@ -55,6 +55,10 @@ pub enum Fault {
     OverlapEarly,
     /// Going back passes through an overlap, too.
     BackThroughOverlap,
+    /// What can't be managed counts as if it named no candidate.
+    UnmanagedIsNothing,
+    /// A Rollout that is deleted lets go of its finalizer at once.
+    LetGoAtOnce,
 }
 
 impl Fault {
@@ -62,7 +66,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 26] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 28] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4", "I8", "I5", "I3"]),
@@ -89,5 +93,7 @@ impl Fault {
         (Self::OverlapCutShort, "no mesh, an overlap", &["overlap"]),
         (Self::OverlapEarly, "an overlap", &["I14"]),
         (Self::BackThroughOverlap, "an overlap", &["I5"]),
+        (Self::UnmanagedIsNothing, "foreign hands", &["settles", "I15"]),
+        (Self::LetGoAtOnce, "deleted, also without a status", &["gone"]),
     ];
 }

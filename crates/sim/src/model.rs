@@ -32,6 +32,10 @@ pub struct Budget {
     pub acts: u8,
     /// Changes by foreign hands.
     pub drifts: u8,
+    /// Losses of the status.
+    pub losses: u8,
+    /// Deletions of the Rollout.
+    pub deletions: u8,
     /// Writes that stay in flight.
     pub delays: u8,
     /// Crashes of A.
@@ -89,6 +93,8 @@ impl Budget {
         rollbacks: 0,
         acts: 0,
         drifts: 0,
+        losses: 0,
+        deletions: 0,
         delays: 0,
         crashes: 0,
         lags: [false; 4],

@@ -53,7 +53,7 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         nonce: unused_nonce(world),
         settings,
         record: caches.record.clone(),
-        deleting: false,
+        deleting: truth.deleting,
         world: seen(world, caches, fault),
         decisions: decisions(truth, fault),
         checks: vec![(GUARD.to_owned(), guard(truth)), (CHECK.to_owned(), check(truth, fault))],
@@ -86,7 +86,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
     let stamped = fault == Some(Fault::NoStamp);
     Seen {
         stale,
-        abandoned: false,
+        abandoned: fault == Some(Fault::LetGoAtOnce),
         finalizer: truth.finalizer,
         policies: true,
         blue: color(Color::Blue, blue, caches, fault),
@@ -95,7 +95,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         candidate_service: service(caches.candidate, [blue, green], stamped),
         overlap: overlap(world, caches, fault),
         routes: RoutesSeen {
-            form: form(&caches.routes, fault),
+            form: form(&caches.routes, truth.mangled, fault),
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: truth.foreign.map(|before| Foreign { manager: "hand".to_owned(), before, recent: 1 }),
@@ -103,21 +103,44 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
         jobs: Vec::new(),
-        obstacles: if world.budget.shape.jumps { vec![unlisted()] } else { Vec::new() },
-        found: Found::Nothing,
+        obstacles: obstacles(world),
+        found: found(caches),
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
-        highest_counter: 0,
+        highest_counter: caches.slots.iter().flatten().map(|pods| pods.revision.counter).max().unwrap_or(0),
     }
 }
 
+/// What serves, if the record doesn't say.
+fn found(caches: &Caches) -> Found {
+    let [blue, green] = caches.slots;
+    let there = [(Color::Blue, blue), (Color::Green, green)];
+    let there = there.into_iter().filter_map(|(color, pods)| Some(Slot { color, revision: pods?.revision }));
+    // Of two that are selected, as in an overlap, the older one.
+    let selected = there.filter(|slot| caches.live.value.reaches(*slot));
+    let Some(slot) = selected.min_by_key(|slot| slot.revision.counter) else { return Found::Nothing };
+    let of = |number: &u8| content(*number).revision(slot.revision.counter) == slot.revision;
+    (1..=4).find(of).map_or(Found::Nothing, |number| Found::Release { slot, hash: content(number) })
+}
+
+fn obstacles(world: &World) -> Vec<Obstacle> {
+    let unlisted = world.budget.shape.jumps.then(|| obstacle("UnmanagedRoutes", Stops::Nothing));
+    let mangled = world.truth.mangled.then(|| obstacle("RouteUnsupported", Stops::Rollout));
+    unlisted.into_iter().chain(mangled).collect()
+}
+
 /// As `cluster::observe` puts several VirtualServices together.
-fn form(routes: &Routes, fault: Option<Fault>) -> Form {
+fn form(routes: &Routes, mangled: bool, fault: Option<Fault>) -> Form {
     let one = fault == Some(Fault::OneForAll);
-    let weights = || routes.iter().take(if one { 1 } else { 2 }).map(|route| route.value);
-    let owner = weights().any(|weight| weight.is_none());
+    let nothing = usize::from(mangled && fault == Some(Fault::UnmanagedIsNothing));
+    let weights = || {
+        let unmanaged = std::iter::repeat_n(None, nothing);
+        unmanaged.chain(routes.iter().take(if one { 1 } else { 2 }).skip(nothing).map(|route| route.value))
+    };
+    let owner = mangled || weights().any(|weight| weight.is_none());
     let (lowest, highest) = (weights().flatten().min(), weights().flatten().max());
     match (weights().next(), highest) {
         (None, _) => Form::Unrouted,
+        (Some(_), None) if mangled => Form::Broken,
         (Some(_), None) => Form::Owner,
         (Some(_), Some(weight)) if !owner && lowest == Some(weight) => Form::Entered(weight),
         (Some(_), Some(highest)) => Form::Mixed { highest, owner },
@@ -128,8 +151,8 @@ fn lowest_epoch(routes: &Routes) -> u64 {
     routes.iter().map(|route| route.epoch).min().unwrap_or(0)
 }
 
-fn unlisted() -> Obstacle {
-    Obstacle { reason: "UnmanagedRoutes".to_owned(), message: String::new(), stops: Stops::Nothing }
+fn obstacle(reason: &str, stops: Stops) -> Obstacle {
+    Obstacle { reason: reason.to_owned(), message: String::new(), stops }
 }
 
 fn ago(age: u8) -> Time {

@@ -44,6 +44,10 @@ pub struct Truth {
     pub rollback: Option<(Revision, bool)>,
     /// Another hand wrote the routes last, and whether it had done so before the rollout.
     pub foreign: Option<bool>,
+    /// Another hand gave the first VirtualService a form that can't be managed.
+    pub mangled: bool,
+    /// The Rollout is being deleted; gone once no finalizer holds it.
+    pub deleting: bool,
 }
 
 /// What the live role selects.
@@ -267,6 +271,8 @@ impl World {
             approval: None,
             rollback: None,
             foreign: None,
+            mangled: false,
+            deleting: false,
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
@@ -337,6 +343,11 @@ impl Truth {
             Selects::Both => [Color::Blue, Color::Green].map(in_color),
             Selects::Other => [None, None],
         }
+    }
+
+    /// The Rollout is no more.
+    pub const fn gone(&self) -> bool {
+        self.deleting && !self.finalizer
     }
 
     /// The pods in a color.

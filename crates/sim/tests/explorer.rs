@@ -47,6 +47,7 @@ fn budgets() -> Vec<(&'static str, Budget)> {
         ("foreign hands", Budget { drifts: 1, rollbacks: 1, ..NONE }),
         ("foreign hands and a late write", Budget { drifts: 1, delays: 1, ..NONE }),
         ("everything lags", Budget { lags: [true; 4], ..NONE }),
+        ("deleted, also without a status", Budget { deletions: 1, losses: 1, ..NONE }),
         ("two crashes and a late write", Budget { crashes: 2, delays: 1, guards: 1, ..NONE }),
     ]
 }

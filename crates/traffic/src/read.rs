@@ -83,6 +83,18 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
     Ok(RouteSet { object: reader.object, routes })
 }
 
+/// The candidate's highest share of what can be made out in a `VirtualService` that [`read`] refuses, at least 1 where it has any
+/// weight; none where no route names it. What is there can be taken away by [`crate::lower`] and [`crate::leave`].
+pub fn made_out(virtual_service: &Value, scope: &Scope<'_>) -> Option<u8> {
+    let set = survey(virtual_service, scope).ok()?;
+    let named = pairs(&set).filter(|(_, pair)| pair.candidate.is_some());
+    let shares = named.map(|(route, pair)| match route.candidate_weight(pair) {
+        ..=0 => 0,
+        _ => route.share(pair).clamp(1, 100),
+    });
+    shares.max().and_then(|share| u8::try_from(share).ok())
+}
+
 /// All Services in all routes.
 pub(crate) fn pairs(set: &RouteSet) -> impl Iterator<Item = (&Route, &Pair)> {
     set.routes.iter().flat_map(|route| route.pairs.iter().map(move |pair| (route, pair)))
@@ -97,7 +109,8 @@ struct Reader<'a> {
     scope: &'a Scope<'a>,
     object: ObjectName,
     http: &'a [Value],
-    /// Takes weights as they are, also negative ones, which the `VirtualService`'s own schema lets through.
+    /// Takes weights as they are, also negative ones, which the `VirtualService`'s own schema lets through; and of several
+    /// destinations of one host that with the most, so that one after another comes to 0.
     lenient: bool,
     /// Other kinds of route that name a Service, for a better hint.
     tcp_or_tls: bool,
@@ -266,6 +279,10 @@ impl<'a> Reader<'a> {
         let mut places = (0..destinations.len()).filter(same);
         match (places.next(), places.next()) {
             (first, None) => Ok(first),
+            (Some(first), Some(second)) if self.lenient => {
+                let weight = |at: &usize| destinations.get(*at).map(|to| to.weight);
+                Ok(places.chain([second, first]).max_by_key(weight))
+            }
             (first, Some(second)) => Err(Refusal::TwoDestinations {
                 object: self.object.boxed(),
                 field: self.field(index),

@@ -138,8 +138,9 @@ impl Route {
     }
 
     /// The candidate's share of the pair's weight in percent, rounded up: what is said is never less than what is.
-    fn share(&self, pair: &Pair) -> i64 {
-        let own = self.live_weight(pair) + self.candidate_weight(pair);
-        if own <= 0 { 0 } else { (self.candidate_weight(pair) * 100 + own - 1) / own }
+    pub(crate) fn share(&self, pair: &Pair) -> i64 {
+        let own = self.live_weight(pair).saturating_add(self.candidate_weight(pair));
+        let parts = self.candidate_weight(pair).saturating_mul(100);
+        if own <= 0 { 0 } else { parts.saturating_add(own - 1) / own }
     }
 }

@@ -7,7 +7,7 @@ use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
-use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, read, record_fits};
+use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, made_out, read, record_fits};
 
 use super::{Facts, Names, obstacle};
 use crate::memory::Memory;
@@ -140,10 +140,10 @@ fn one(
     let named = selectors(entry);
     let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
     let value = view.value();
+    let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
     match read(&value, &scope) {
         Ok(set) => {
             let epoch = view.epoch(&facts.names.uid);
-            let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
             for route in &set.routes {
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
                 let weight = forms.take(form, route.stands_at(forms.aim.weight));
@@ -155,6 +155,10 @@ fn one(
         }
         Err(refusal) => {
             forms.broken = true;
+            // What can't be managed may send requests to the candidate all the same, and can be led home; but for what its owner
+            // says by himself.
+            let share = made_out(&value, &scope).filter(|_| !owners);
+            forms.entered.extend(share.map(|share| Entered { share, stands: false }));
             routes.obstacles.push(refused(&refusal));
         }
     }

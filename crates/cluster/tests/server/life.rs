@@ -191,6 +191,27 @@ async fn a_lost_status_is_made_anew_from_what_serves() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
+async fn a_rollout_that_is_deleted_without_its_status_leads_home_before_it_goes() {
+    let mut bench = Bench::start("lostgone").await;
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    let owner = bench.route_spec().await;
+    let blue = bench.status("/live/revision").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.pause_teal().await;
+    bench.lose_status().await;
+    bench.delete("rollouts", "web").await;
+    bench.resume_teal();
+    bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    assert_eq!(bench.route_spec().await, owner);
+    assert_eq!(bench.selected("web").await, blue);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn edited_and_deleted_live_objects_are_repaired() {
     let bench = Bench::start("repair").await;
     bench.apply_route().await;

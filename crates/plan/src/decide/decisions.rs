@@ -3,7 +3,7 @@
 
 use super::gates;
 use super::{Draft, Next, jobs, rest, returning, serves};
-use crate::outcome::{Effect, Notice, Plan, Ruling};
+use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
@@ -22,25 +22,65 @@ enum Followed {
     Later,
 }
 
+/// How many are followed before the first of them is answered, and answered at a time: whoever makes many of them keeps neither
+/// the machine from its work nor others from being heard.
+const MOST: usize = 10;
+
 pub(super) fn next(s: &Snapshot) -> Decided {
     let mut decided = Decided::default();
-    for decision in &s.decisions {
+    let mut unanswered = s.decisions.iter().filter(|decision| consumed(s, decision).is_some()).count();
+    // Followed already without a commit: a later one must not make them count once more.
+    let mut done: Vec<&DecisionSeen> = Vec::new();
+    for decision in in_order(s) {
         match follow(s, decision) {
-            Followed::Commit(plan) => {
-                decided.commit = Some(plan);
+            Followed::Commit(plan) if unanswered < MOST || goes_back(decision) => {
+                decided.commit = Some(with(plan, &done));
                 return decided;
             }
             Followed::Answer(ruling) => {
-                decided.answers.push(Effect::Answer { decision: decision.name.clone(), ruling });
+                if ruling == Ruling::Done && consumed(s, decision).is_none() {
+                    done.push(decision);
+                    unanswered += 1;
+                }
+                if decided.answers.len() < MOST {
+                    decided.answers.push(Effect::Answer { decision: decision.name.clone(), ruling });
+                }
             }
-            Followed::Later => {}
+            Followed::Commit(_) | Followed::Later => {}
         }
     }
     decided
 }
 
+/// Going back first, then what only needs its answer; else the oldest first.
+fn in_order(s: &Snapshot) -> Vec<&DecisionSeen> {
+    let mut all: Vec<&DecisionSeen> = s.decisions.iter().collect();
+    all.sort_by_key(|decision| (!goes_back(decision), consumed(s, decision).is_none()));
+    all
+}
+
+const fn goes_back(d: &DecisionSeen) -> bool {
+    matches!(d.action, Action::Rollback | Action::Reject)
+}
+
+fn consumed<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Option<&'a Consumed> {
+    s.record.consumed.iter().find(|consumed| consumed.uid == d.uid)
+}
+
+/// The commit, with those that were followed before it.
+fn with(mut plan: Plan, done: &[&DecisionSeen]) -> Plan {
+    if let Decision::Commit(commit) = &mut plan.decision {
+        commit.record.consumed.extend(done.iter().map(|d| proof(d, false)));
+    }
+    plan
+}
+
+fn proof(d: &DecisionSeen, vote: bool) -> Consumed {
+    Consumed { decision: d.name.clone(), uid: d.uid.clone(), vote }
+}
+
 fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
-    if let Some(consumed) = s.record.consumed.iter().find(|consumed| consumed.uid == d.uid) {
+    if let Some(consumed) = consumed(s, d) {
         return Followed::Answer(if consumed.vote { Ruling::Counted } else { Ruling::Done });
     }
     if !d.same_rollout {
@@ -77,8 +117,13 @@ fn superseded(message: impl Into<String>) -> Followed {
 /// A draft in which the Decision is consumed: the proof, should its status not be written.
 fn consume<'a>(s: &'a Snapshot, d: &DecisionSeen, vote: bool) -> Draft<'a> {
     let mut draft = Draft::new(s);
-    draft.record.consumed.insert(0, Consumed { decision: d.name.clone(), uid: d.uid.clone(), vote });
-    draft.record.consumed.truncate(20);
+    draft.record.consumed.insert(0, proof(d, vote));
+    let mut newest = 0;
+    draft.record.consumed.retain(|consumed| {
+        newest += 1;
+        // What has no answer yet would be followed again.
+        newest <= 20 || s.decisions.iter().any(|decision| decision.uid == consumed.uid)
+    });
     draft
 }
 
@@ -207,6 +252,9 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
 }
 
 fn pause(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    if matches!(s.record.paused, Some(Pause::Decision { .. })) {
+        return Followed::Answer(Ruling::Done);
+    }
     let mut draft = consume(s, d, false);
     draft.record.paused = Some(Pause::Decision { user: d.user.clone() });
     draft.tell(Notice::Paused { by: d.user.clone() });

@@ -3,7 +3,7 @@
 use super::{Next, home, returning};
 use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Cause, Phase};
-use crate::snapshot::{Objects, Snapshot};
+use crate::snapshot::{Found, Objects, Snapshot};
 
 /// None where the phase's own rules lead on.
 pub(super) fn plan(s: &Snapshot) -> Option<Plan> {
@@ -17,9 +17,17 @@ pub(super) fn plan(s: &Snapshot) -> Option<Plan> {
     match &s.record.phase {
         Phase::Step(_) | Phase::Promoting { .. } => Some(returning::send_back(s, Cause::Deleted)),
         Phase::Returning { .. } => None,
-        Phase::New | Phase::Installing { .. } => Some(release()),
+        // The record was lost: it is made anew from what serves, and leads home from there.
+        Phase::New if matches!(s.world.found, Found::Release { .. }) => None,
+        Phase::New | Phase::Installing { .. } => Some(leave_routes(s)),
         Phase::Rest { .. } => Some(leave(s)),
     }
+}
+
+/// Nothing is live that the candidate's role could be led home to; so routes at least must name nothing that goes.
+fn leave_routes(s: &Snapshot) -> Plan {
+    let mut next = Next::default();
+    if home::routes(s, 0, true, &mut next) { release() } else { next.into() }
 }
 
 fn release() -> Plan {

@@ -33,7 +33,8 @@ fn someone_serves(s: &Snapshot, live: Slot) -> bool {
     has_some && serves(&s.world.color(live.color.other()).serving)
 }
 
-fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
+/// The same for the routes alone, which are left once the roles are home.
+pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
     let routes = &s.world.routes;
     match routes.form {
         Form::Unrouted | Form::Broken => true,

@@ -11,7 +11,7 @@ pub(super) fn begin(s: &Snapshot) -> Plan {
         Found::Release { slot, hash } => rebuild(s, slot, hash),
         Found::Foreign => stopped(s),
         Found::Nothing => match (s.stopped(Stops::Everything), s.settings.wanted) {
-            (None, Some(hash)) if s.settings.mode == crate::settings::Mode::Active => install(s, hash),
+            (None, Some(hash)) if !s.paused() => install(s, hash),
             (None, Some(_)) => Next::because(super::gates::paused(s)).into(),
             (Some(_), _) | (None, None) => stopped(s),
         },
@@ -33,7 +33,9 @@ fn rebuild(s: &Snapshot, slot: Slot, hash: ContentHash) -> Plan {
     draft.record.counter = s.world.highest_counter;
     draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
     draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
-    draft.record.vacate_after = Some(s.now + s.settings.drain.max(s.settings.keep_failed));
+    // What was tried is kept to be looked at, but by no Rollout that goes.
+    let kept = if s.deleting { s.settings.drain } else { s.settings.drain.max(s.settings.keep_failed) };
+    draft.record.vacate_after = Some(s.now + kept);
     draft.record.phase = Phase::Returning { cause: crate::record::Cause::Cancelled, since: s.now };
     draft.tell(Notice::Rebuilt { revision: slot.revision });
     draft.commit(vec![Why::Returning])

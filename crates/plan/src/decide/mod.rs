@@ -41,13 +41,27 @@ fn decide(s: &Snapshot) -> Plan {
         // epoch, and only a higher one can still be written.
         return Draft::new(s).commit(vec![Why::CatchingUp]);
     }
-    let decided = decisions::next(s);
-    if let Some(commit) = decided.commit {
-        return commit;
-    }
     let mut plan = phase(s);
-    append(&mut plan, decided.answers);
-    plan
+    let decided = decisions::next(s);
+    match decided.commit {
+        Some(commit) if turns_back(s, &commit) || !leads_back(s, &plan) => commit,
+        Some(_) | None => {
+            append(&mut plan, decided.answers);
+            plan
+        }
+    }
+}
+
+/// Whether it commits that traffic goes back.
+fn turns_back(s: &Snapshot, plan: &Plan) -> bool {
+    let back = |record: &Record| matches!(record.phase, Phase::Returning { .. });
+    matches!(&plan.decision, Decision::Commit(commit) if back(&commit.record) && !back(&s.record))
+}
+
+/// Whether it brings traffic nearer to live by itself: no word of anybody but to go back holds that up.
+fn leads_back(s: &Snapshot, plan: &Plan) -> bool {
+    let under_way = matches!((&s.record.phase, &plan.decision), (Phase::Returning { .. }, Decision::Act(_)));
+    under_way || turns_back(s, plan)
 }
 
 /// In a namespace that is being deleted nothing can be made, and what was there goes with it, in an order of its own. All

@@ -66,15 +66,17 @@ fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
     false
 }
 
-/// Naming the candidate at weight 0 and lowering a weight are safe at any time.
+/// Naming the candidate at weight 0 and lowering a weight are safe at any time; but what is in the way of a rollout may be that
+/// a route can't be entered.
 fn routes_down(s: &Snapshot, weight: u8, next: &mut Next) {
+    let may_enter = s.world.finalizer && s.stopped(Stops::Rollout).is_none();
     match s.world.routes.form {
-        Form::Owner if s.world.finalizer => next.act(Effect::EnterRoutes),
+        Form::Owner if may_enter => next.act(Effect::EnterRoutes),
         Form::Mixed { owner: true, highest } => {
             if highest > 0 {
                 next.act(Effect::LowerWeight(0));
             }
-            if s.world.finalizer {
+            if may_enter {
                 next.act(Effect::EnterRoutes);
             }
         }

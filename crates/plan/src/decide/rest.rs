@@ -195,6 +195,10 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
         return clear(s, live.slot);
     }
+    if s.paused() {
+        // Nothing waits for it yet, but what is wanted next will.
+        next.say(gates::paused(s));
+    }
     if let Some(wanted) = s.record.wanted.filter(|wanted| wanted.rejected) {
         next.why.insert(0, Why::Rejected { revision: wanted.revision });
     } else if next.why.is_empty() {

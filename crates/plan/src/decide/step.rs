@@ -164,21 +164,36 @@ fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
 }
 
 /// Deadlines are for the machine: a pause by the spec, and an obstacle before the first weight, stop the clock. Their beginning
-/// and end are committed, and with the end a new deadline.
+/// and end are committed, and with the end a new deadline. What a write met is tried again now and then, and is forgotten for as
+/// long as that takes: so an obstacle has ended only once what it was in the way of is done.
 fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
-    let blocked = !was_reached(place) && !reach::carries(s) && s.stopped(Stops::Rollout).is_some();
+    let before = !was_reached(place) && !reach::carries(s);
+    let blocked = s.stopped(Stops::Rollout).map(|_| s.now);
     let mut draft = Draft::new(s);
     follow_pause(&mut draft);
-    draft.record.blocked_since = blocked.then(|| s.record.blocked_since.unwrap_or(s.now));
+    draft.record.blocked_since = s.record.blocked_since.or(blocked).filter(|_| before);
     if draft.record == s.record {
         return None;
     }
+    Some(anew(draft, place, Vec::new()))
+}
+
+/// What was in the way is gone, and nothing is left to write.
+fn unblocked(s: &Snapshot, place: &StepRecord, next: Next) -> Plan {
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = None;
+    anew(draft, place, next.why)
+}
+
+/// The step with all the time that it may take.
+fn anew(mut draft: Draft<'_>, place: &StepRecord, why: Vec<Why>) -> Plan {
+    let s = draft.s;
     let mut place = StepRecord { deadline: s.now + s.settings.progress_deadline, ..place.clone() };
     if draft.record.paused.is_none() {
         begin_anew(s, &mut place);
     }
     draft.record.phase = Phase::Step(place);
-    Some(draft.commit(Vec::new()))
+    draft.commit(why)
 }
 
 /// The spec's own pause begins and ends with the spec.
@@ -278,9 +293,14 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
             next.wake(Time(deadline.0 + 1));
         }
     }
-    if blocked.is_some() {
-        // Nothing that raises is among the effects: `reach` asks for that itself.
-        next.effects.retain(|effect| !matches!(effect, Effect::EnterRoutes));
+    if let Some(since) = s.record.blocked_since {
+        if blocked.is_none() && next.effects.is_empty() {
+            return unblocked(s, place, next);
+        }
+        let stalled = since + s.settings.progress_deadline;
+        if s.now < stalled {
+            next.wake(stalled);
+        }
     }
     if let Some(candidate) = &s.record.candidate
         && let Some(since) = short(s, candidate)

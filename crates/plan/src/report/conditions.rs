@@ -38,7 +38,8 @@ struct State {
 impl State {
     fn of(view: &View<'_>) -> Self {
         let stalled = stalled(view);
-        let waiting_for_people = asks(view) || paused_mid_rollout(view);
+        let installed = !matches!(view.record.phase, Phase::New);
+        let waiting_for_people = asks(view) || (installed && super::pause_holds(view));
         let at_work = stalled.is_none() && at_work(view);
         let waits_quietly = waiting_for_people && view.s.settings.readiness != Readiness::OnComplete;
         let reconciling = (at_work && !waits_quietly)
@@ -51,27 +52,12 @@ fn asks(view: &View<'_>) -> bool {
     matches!(&view.record.phase, Phase::Step(place) if place.gate.is_some())
 }
 
-fn paused_mid_rollout(view: &View<'_>) -> bool {
-    super::paused(view) && matches!(view.record.phase, Phase::Step(_) | Phase::Promoting { .. })
-}
-
 fn at_work(view: &View<'_>) -> bool {
     match &view.record.phase {
         Phase::New => true,
         Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
-        Phase::Rest { .. } => view.record.blocked_since.is_some() || starts_soon(view),
+        Phase::Rest { .. } => view.record.blocked_since.is_some() || super::starts_soon(view),
     }
-}
-
-/// Something else than live is wanted and is neither sent back nor in the way of itself.
-fn starts_soon(view: &View<'_>) -> bool {
-    let rejected = view
-        .record
-        .wanted
-        .is_some_and(|wanted| wanted.rejected && Some(wanted.hash) == view.s.settings.wanted);
-    view.s.settings.wanted.is_some()
-        && view.s.settings.wanted != view.record.live.map(|live| live.hash)
-        && !rejected
 }
 
 fn reconciling_reason(view: &View<'_>) -> &'static str {
@@ -134,7 +120,9 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
 
 fn sent_back(view: &View<'_>) -> Option<&'static str> {
     let Phase::Rest { outcome: Outcome::RolledBack(cause) } = &view.record.phase else { return None };
-    view.record.wanted.filter(|wanted| wanted.rejected)?;
+    if !super::rejected(view) {
+        return None;
+    }
     Some(match cause {
         Cause::Decision { rejected: true, .. } => "Rejected",
         Cause::Deadline { .. } => "DeadlineExceeded",
@@ -227,7 +215,7 @@ fn promoted(view: &View<'_>) -> Condition {
             let reason = if *outcome == Outcome::Cancelled { "Cancelled" } else { "Promoted" };
             condition("Promoted", true, reason, message)
         }
-        Phase::Rest { outcome: Outcome::RolledBack(_) } if view.record.wanted.is_some_and(|w| w.rejected) => {
+        Phase::Rest { outcome: Outcome::RolledBack(_) } if super::rejected(view) => {
             condition("Promoted", false, "RolledBack", message)
         }
         Phase::New

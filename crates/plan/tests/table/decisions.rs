@@ -4,7 +4,7 @@ use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Gate, Pause, Phase, Vote};
 use teal_plan::settings::Until;
 use teal_plan::snapshot::{Action, DecisionSeen, Foreign, Form, Standing};
-use teal_plan::{Effect, Snapshot, Time};
+use teal_plan::{Decision, Effect, Snapshot, Time};
 
 use crate::fixture::*;
 
@@ -236,24 +236,6 @@ fn retire_ends_the_keep_time_now() {
 }
 
 #[test]
-fn a_yes_moves_nothing_while_a_guard_has_failed_or_is_blind_or_other_content_is_wanted() {
-    let unsound: [fn(&mut Snapshot); 3] = [
-        |s| s.checks = vec![standing("payments", Standing::Fail)],
-        |s| s.checks = vec![standing("payments", Standing::Blind)],
-        |s| s.settings.wanted = Some(content(3)),
-    ];
-    for change in unsound {
-        let mut s = asking();
-        vote(&mut s, "ana");
-        s.settings.guards = vec![guard("payments", Until::Promoted)];
-        change(&mut s);
-        s.decisions = vec![decision(Action::Approve, "ben")];
-        let (record, _) = committed(&s);
-        assert!(matches!(&record.phase, Phase::Step(place) if place.step == "canary"), "{:?}", record.phase);
-    }
-}
-
-#[test]
 fn skip_leads_past_no_failed_guard_and_no_pause() {
     let mut s = asking();
     s.decisions = vec![decision(Action::Skip, "ana")];
@@ -336,4 +318,154 @@ fn a_weight_that_was_lost_in_a_pause_is_held_and_judged_from_its_beginning() {
     let (record, _) = committed(&s);
     let Phase::Step(place) = &record.phase else { panic!("{:?}", record.phase) };
     assert_eq!((place.step.as_str(), place.reached, place.lost), ("canary", Some(NOW), None));
+}
+
+/// So many people, each with one wish.
+fn crowd(action: Action, count: usize) -> Vec<DecisionSeen> {
+    (0..count).map(|number| decision(action, &format!("{number}"))).collect()
+}
+
+/// Commits and answers until everybody has an answer; how many commits that took.
+fn driven(s: &mut Snapshot) -> usize {
+    let mut commits = 0;
+    for _ in 0..100 {
+        if s.decisions.is_empty() {
+            return commits;
+        }
+        match checked(s).decision {
+            Decision::Rest => panic!("it comes to rest over {:?}", s.decisions),
+            Decision::Commit(commit) => {
+                s.record = commit.record;
+                commits += 1;
+            }
+            Decision::Act(effects) => s.decisions.retain(|decision| {
+                let answered = |effect: &Effect| matches!(effect, Effect::Answer { decision: name, .. } if *name == decision.name);
+                !effects.iter().any(answered)
+            }),
+        }
+    }
+    panic!("it never comes to an end");
+}
+
+/// As they gather while the operator is down, or under HandsOff.
+#[test]
+fn many_that_want_the_same_are_all_answered_after_one_commit() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.decisions = crowd(Action::Pause, 25);
+    assert_eq!(driven(&mut s), 1);
+    assert_eq!(s.decisions, []);
+    assert_eq!(s.record.paused, Some(Pause::Decision { user: "0".to_owned() }));
+}
+
+#[test]
+fn a_guard_fails_between_two_of_many() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    s.decisions = crowd(Action::Pause, 25);
+    for (number, decision) in s.decisions.iter_mut().enumerate().filter(|(number, _)| number % 2 == 1) {
+        *decision = self::decision(Action::Resume, &format!("{number}"));
+    }
+    s.record = committed(&s).0;
+    s.checks = vec![standing("payments", Standing::Fail)];
+    s.record = committed(&s).0;
+    assert!(matches!(s.record.phase, Phase::Returning { cause: Cause::Guard { .. }, .. }));
+    assert!(effects(&s).contains(&Effect::LowerWeight(0)), "and no word of anybody comes before its writes");
+}
+
+#[test]
+fn who_decides_this_and_that_on_and_on_keeps_the_machine_from_nothing() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.blue.objects = teal_plan::snapshot::Objects::Present { slot: live(), in_sync: false };
+    s.decisions = crowd(Action::Pause, 60);
+    for (number, decision) in s.decisions.iter_mut().enumerate().filter(|(number, _)| number % 2 == 1) {
+        *decision = self::decision(Action::Resume, &format!("{number}"));
+    }
+    let acts = (0..=20).find_map(|_| match checked(&s).decision {
+        Decision::Commit(commit) => {
+            s.record = commit.record;
+            None
+        }
+        Decision::Act(effects) => Some(effects),
+        Decision::Rest => panic!("it has something to do"),
+    });
+    let acts = acts.expect("not only commits");
+    assert!(acts.contains(&Effect::ApplyRelease { slot: live(), active: true }), "{acts:?}");
+    assert!(acts.len() <= 11, "answers are written little by little: {acts:?}");
+    s.world.blue = present(live());
+    driven(&mut s);
+    assert_eq!((&s.decisions[..], &s.record.paused), (&[][..], &None), "the last word was to resume");
+}
+
+#[test]
+fn going_back_is_heard_before_all_others() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.decisions = crowd(Action::Pause, 30);
+    s.decisions.insert(29, decision(Action::Rollback, "ana"));
+    let (record, _) = committed(&s);
+    assert!(
+        matches!(record.phase, Phase::Returning { cause: Cause::Decision { .. }, .. }),
+        "{:?}",
+        record.phase
+    );
+    // Also where nobody can be answered.
+    s.record = record_of_many(&s);
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { .. }));
+}
+
+/// All Pauses but the last have been followed, and none is answered.
+fn record_of_many(s: &Snapshot) -> teal_plan::Record {
+    let mut record = s.record.clone();
+    record.consumed = s
+        .decisions
+        .iter()
+        .take(29)
+        .map(|d| teal_plan::record::Consumed { decision: d.name.clone(), uid: d.uid.clone(), vote: false })
+        .collect();
+    record
+}
+
+#[test]
+fn what_was_followed_and_has_no_answer_is_followed_once_however_many_there_are() {
+    let mut s = at_rest();
+    s.decisions = crowd(Action::Pause, 30);
+    s.decisions.push(decision(Action::Rollback, "ana"));
+    s.record.consumed = record_of_many(&s).consumed;
+    s.decisions.truncate(29);
+    s.decisions.push(decision(Action::Pause, "ben"));
+    assert!(matches!(checked(&s).decision, Decision::Act(_)), "answers first");
+    s.decisions.drain(..20);
+    let (record, _) = committed(&s);
+    assert_eq!(record.paused, Some(Pause::Decision { user: "ben".to_owned() }));
+    let proven = |d: &DecisionSeen| record.consumed.iter().any(|consumed| consumed.uid == d.uid);
+    assert!(s.decisions.iter().all(proven));
+    assert_eq!(record.consumed.len(), 29, "the twenty newest, and those without an answer");
+}
+
+#[test]
+fn a_pause_that_changed_nothing_does_not_outlive_a_later_word() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.decisions = crowd(Action::Pause, 2);
+    s.decisions.push(decision(Action::Resume, "ana"));
+    assert_eq!(driven(&mut s), 2 + 1, "the pause, its end, and the next step");
+    assert_eq!(s.record.paused, None);
+}
+
+#[test]
+fn a_yes_moves_nothing_forward_while_a_guard_has_failed_or_is_blind_or_other_content_is_wanted() {
+    let unsound: [fn(&mut Snapshot); 3] = [
+        |s| s.checks = vec![standing("payments", Standing::Fail)],
+        |s| s.checks = vec![standing("payments", Standing::Blind)],
+        |s| s.settings.wanted = Some(content(3)),
+    ];
+    for (change, goes_back) in unsound.into_iter().zip([true, false, true]) {
+        let mut s = asking();
+        vote(&mut s, "ana");
+        s.settings.guards = vec![guard("payments", Until::Promoted)];
+        change(&mut s);
+        s.decisions = vec![decision(Action::Approve, "ben")];
+        let (record, _) = committed(&s);
+        let stays = matches!(&record.phase, Phase::Step(place) if place.step == "canary");
+        let back = matches!(record.phase, Phase::Returning { .. });
+        assert_eq!((stays, back), (!goes_back, goes_back), "{:?}", record.phase);
+    }
 }

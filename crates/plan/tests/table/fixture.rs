@@ -236,16 +236,20 @@ pub(crate) fn committed(s: &Snapshot) -> (Record, Vec<Notice>) {
     }
 }
 
-/// The plan, after it was held against the invariants.
-pub(crate) fn checked(s: &Snapshot) -> Plan {
-    let mut s = s.clone();
+/// The same with the gates of its step as they are given by then.
+pub(crate) fn seated(mut s: Snapshot) -> Snapshot {
     if let Phase::Step(place) = &mut s.record.phase
         && let Some((_, step)) = s.settings.step(&place.step)
         && place.terms == AS_GIVEN
     {
         place.terms = step.terms();
     }
-    let s = &s;
+    s
+}
+
+/// The plan, after it was held against the invariants.
+pub(crate) fn checked(s: &Snapshot) -> Plan {
+    let s = &seated(s.clone());
     let plan = plan(s);
     assert_eq!(teal_plan::lint::lint(s, &plan), [], "{plan:?}");
     plan

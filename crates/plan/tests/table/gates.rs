@@ -365,3 +365,15 @@ fn a_guard_that_goes_blind_while_promoting_leads_back_where_it_says_so() {
     s.settings.on_blind = vec![("payments".to_owned(), OnFailure::Rollback)];
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
 }
+
+#[test]
+fn a_guard_that_goes_blind_after_promotion_leads_back_if_it_says_so() {
+    let mut s = kept();
+    s.settings.guards = vec![guard("payments", Until::Retired)];
+    s.checks = vec![blind("payments", Standing::Blind)];
+    assert_eq!(effects(&s), [], "a person is waited for");
+    s.settings.on_blind = vec![("payments".to_owned(), OnFailure::Rollback)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    assert_eq!(effects(&s), [], "that one watches no more");
+}

@@ -51,12 +51,13 @@ fn the_deadline_does_not_run_while_hands_are_off() {
     let mut installing = at_rest();
     installing.record.phase = Phase::Installing { deadline: DEADLINE };
     installing.world.blue.available = false;
-    for (what, mut s) in [
+    for (what, s) in [
         ("a candidate that starts", trying("canary", 10)),
         ("a promotion", promoting()),
         ("a first install", installing),
         ("a weight that is gone", lost),
     ] {
+        let mut s = seated(s);
         s.settings.on_failure = OnFailure::Hold;
         s.settings.mode = Mode::HandsOff;
         s.decisions = vec![crate::decisions::decision(Action::Rollback, "ana")];

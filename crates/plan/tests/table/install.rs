@@ -35,6 +35,27 @@ fn the_first_release_goes_straight_to_live_in_blue() {
 }
 
 #[test]
+fn a_first_release_waits_while_paused() {
+    for by_spec in [true, false] {
+        let mut s = nothing();
+        if by_spec {
+            s.settings.mode = teal_plan::settings::Mode::Paused;
+        } else {
+            s.decisions = vec![crate::decisions::decision(teal_plan::snapshot::Action::Pause, "ana")];
+            s.record = committed(&s).0;
+            s.decisions.clear();
+        }
+        let plan = checked(&s);
+        assert_eq!(plan.decision, Decision::Rest);
+        assert!(matches!(plan.why[..], [teal_plan::Why::Paused { .. }]), "{:?}", plan.why);
+        let report = report(&s, &plan);
+        assert_eq!((report.phase, report.waiting_for.as_deref()), ("Paused", Some("resume")));
+        let ready = report.conditions.iter().find(|condition| condition.kind == "Ready").unwrap();
+        assert!(!ready.status, "nothing serves");
+    }
+}
+
+#[test]
 fn it_is_done_when_it_serves() {
     let mut s = at_rest();
     s.record.phase = Phase::Installing { deadline: DEADLINE };

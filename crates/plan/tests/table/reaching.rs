@@ -120,10 +120,13 @@ fn neither_a_pause_nor_an_obstacle_before_the_first_weight_counts_for_the_deadli
         assert_eq!(effects(&s), []);
         s.settings.mode = teal_plan::settings::Mode::Active;
         s.world.obstacles.clear();
+        if !stop {
+            assert_eq!(effects(&s), [Effect::RaiseWeight(10)], "what it was in the way of");
+            s.world.routes = routes(Form::Entered(10));
+        }
         let (record, _) = committed(&s);
+        assert_eq!(record.blocked_since, None);
         assert!(matches!(record.phase, Phase::Step(ref place) if place.deadline > s.now), "{record:?}");
-        s.record = record;
-        assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
     }
 }
 
@@ -308,6 +311,7 @@ fn a_weight_that_was_there_and_can_not_be_had_again_has_a_deadline() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Broken);
     s.world.routes.since = Time(NOW.0 - 600_000);
+    s.record = committed(&s).0;
     assert_eq!(effects(&s), []);
     assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1)));
     s.now = Time(NOW.0 + 1);
@@ -357,4 +361,53 @@ fn a_weight_that_is_gone_for_longer_than_a_correction_is_lost() {
         "{:?}",
         record.phase
     );
+}
+
+/// It is forgotten after a while, so that somebody tries again; that is neither its end nor a commit.
+#[test]
+fn what_a_write_met_before_the_first_weight_lasts_until_the_write_is_done() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.green = teal_plan::snapshot::ColorSeen { available: false, ..present(candidate()) };
+    assert_eq!(effects(&s), [Effect::EnterRoutes]);
+    let met = vec![obstacle(Stops::Rollout)];
+    s.world.obstacles.clone_from(&met);
+    s.record = committed(&s).0;
+    for minute in 1..10 {
+        s.now = Time(NOW.0 + minute * 60_000);
+        s.world.obstacles.clear();
+        assert_eq!(effects(&s), [Effect::EnterRoutes], "tried again");
+        s.world.obstacles.clone_from(&met);
+        assert_eq!(effects(&s), []);
+        assert_eq!(checked(&s).wake_at, Some(DEADLINE));
+        assert_eq!(s.record.blocked_since, Some(NOW));
+    }
+    s.now = DEADLINE;
+    let report = teal_plan::report::report(&s, &checked(&s));
+    assert!(report.conditions.iter().any(|condition| condition.kind == "Stalled"), "{report:?}");
+    s.world.obstacles.clear();
+    s.world.routes = routes(Form::Entered(0));
+    let (record, _) = committed(&s);
+    assert_eq!(record.blocked_since, None);
+    assert!(matches!(record.phase, Phase::Step(ref place) if place.deadline > s.now), "{record:?}");
+}
+
+/// As `cluster::observe` sees a route with a subset, or with two destinations of one host, that names the candidate.
+#[test]
+fn a_route_that_can_not_be_managed_loses_the_candidates_weight_at_once_and_counts_as_corrected() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Mixed { highest: 90, owner: true });
+    s.world.routes.since = NOW;
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 4 });
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+    assert!(Effect::LowerWeight(0).writes_routes(), "each of them counts");
+    let mut promoting = promoting();
+    promoting.world.routes = s.world.routes.clone();
+    promoting.world.obstacles = s.world.obstacles.clone();
+    assert_eq!(effects(&promoting), [Effect::LowerWeight(0)]);
+    s.world.routes.form = Form::Mixed { highest: 0, owner: true };
+    assert_eq!(effects(&s), [], "until it is mended");
+    s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 5 });
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
 }

@@ -1,6 +1,6 @@
 //! What people read: phase, message and conditions of each state.
 
-use teal_plan::record::{Cause, Gate, Held, Outcome, Phase};
+use teal_plan::record::{Cause, Gate, Held, Outcome, Pause, Phase};
 use teal_plan::report::{Report, report};
 use teal_plan::settings::{Mode, OnFailure, Readiness, Until};
 use teal_plan::snapshot::{Standing, Stops};
@@ -186,6 +186,43 @@ fn a_missing_reference_reconciles_first_and_stalls_after_the_deadline() {
     assert_eq!(condition(&late, "Reconciling"), None);
 }
 
+/// It is the old one that went back: whoever waits for the new generation must not be told that it failed.
+#[test]
+fn what_mends_a_release_that_was_sent_back_is_not_reported_as_sent_back() {
+    let mut kept = sent_back();
+    kept.settings.wanted = Some(content(3));
+    kept.record.candidate = Some(release(candidate(), 2));
+    kept.record.kept_until = Some(DEADLINE);
+    kept.world.green = present(candidate());
+    let mut clearing = kept.clone();
+    clearing.record = committed(&kept).0;
+    let mut blocked = kept.clone();
+    blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
+    blocked.record.blocked_since = Some(NOW);
+    let under_way = Some((false, "UnderWay".to_owned()));
+    for (name, s, phase, reconciling) in [
+        ("kept", kept, "Complete", "NewRevision"),
+        ("clearing", clearing, "Complete", "NewRevision"),
+        ("blocked", blocked, "Blocked", "WaitingForReference"),
+    ] {
+        let report = of(&s);
+        assert_eq!(report.phase, phase, "{name}: {report:#?}");
+        assert_eq!(condition(&report, "Ready"), Some((false, "Progressing".to_owned())), "{name}");
+        assert_eq!(condition(&report, "Reconciling"), Some((true, reconciling.to_owned())), "{name}");
+        assert_eq!(condition(&report, "Stalled"), None, "{name}");
+        assert_eq!(condition(&report, "Promoted"), under_way, "{name}");
+    }
+    let mut paused = sent_back();
+    paused.settings.wanted = Some(content(3));
+    paused.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    let report = of(&paused);
+    assert_eq!((report.phase, condition(&report, "Promoted")), ("Paused", under_way));
+    assert_eq!(condition(&report, "Stalled"), None);
+    let mut unusable = sent_back();
+    unusable.settings.wanted = None;
+    assert_eq!(of(&unusable).phase, "RolledBack", "as long as nothing else can be made out");
+}
+
 #[test]
 fn what_is_only_in_the_way_of_the_next_rollout_stalls_nothing_before_one_is_wanted() {
     let mut s = at_rest();
@@ -317,9 +354,27 @@ fn what_keeps_the_machine_waiting_is_told_apart_from_its_motions() {
 fn a_pause_by_the_spec_names_the_remedy_that_works() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.settings.mode = Mode::Paused;
-    s.record.paused = Some(teal_plan::record::Pause::Spec);
+    s.record.paused = Some(Pause::Spec);
     let message = of(&s).message;
     assert!(message.contains("set it to Active") && !message.contains("resume"), "{message}");
+}
+
+#[test]
+fn a_pause_by_a_person_is_told_from_its_beginning_to_its_end() {
+    let mut s = at_rest();
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+    let resting = of(&s);
+    assert!(resting.message.contains("paused by ana: resume to go on"), "{}", resting.message);
+    assert_eq!((resting.phase, resting.waiting_for), ("Complete", None), "nothing waits for it yet");
+    assert_eq!(condition(&of(&s), "Ready"), Some((true, "Promoted".to_owned())));
+    s.settings.wanted = Some(content(2));
+    let held = of(&s);
+    assert!(held.message.contains("paused by ana: resume to go on"), "{}", held.message);
+    assert_eq!((held.phase, held.waiting_for.as_deref()), ("Paused", Some("resume")));
+    assert_eq!(condition(&held, "Ready"), Some((true, "Paused".to_owned())));
+    assert_eq!(condition(&held, "Promoted"), Some((false, "UnderWay".to_owned())));
+    s.settings.readiness = Readiness::OnComplete;
+    assert_eq!(condition(&of(&s), "Reconciling"), Some((true, "NewRevision".to_owned())));
 }
 
 #[test]

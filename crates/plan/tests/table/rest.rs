@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
 use teal_plan::settings::{Mode, Until};
-use teal_plan::snapshot::{Form, Objects, Stops};
+use teal_plan::snapshot::{Form, Found, Objects, Stops};
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Time, Why};
 
 use crate::fixture::*;
@@ -290,5 +290,49 @@ fn in_a_namespace_that_is_deleted_nothing_is_done_but_letting_it_go() {
         assert_eq!(effects(&s), [Effect::Finalizer(false)]);
         s.world.finalizer = false;
         assert_eq!(checked(&s).decision, Decision::Rest);
+    }
+}
+
+/// As when the status was cut off by a restore, or can't be read, and the Rollout goes before Teal has looked again.
+#[test]
+fn deletion_without_a_record_leads_home_what_serves_before_it_lets_go() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record = teal_plan::Record::default();
+    s.deleting = true;
+    s.world.found = Found::Release { slot: live(), hash: content(1) };
+    s.record = committed(&s).0;
+    let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];
+    assert_eq!(effects(&s), all);
+    let epoch = s.record.epoch;
+    for role in [&mut s.world.live_service, &mut s.world.candidate_service] {
+        *role = teal_plan::snapshot::ServiceSeen { epoch, ..points(live()) };
+    }
+    s.world.routes = teal_plan::snapshot::RoutesSeen { epoch, ..routes(Form::Entered(0)) };
+    assert_eq!(effects(&s), [Effect::LeaveRoutes]);
+    s.world.routes.form = Form::Owner;
+    s.record = committed(&s).0;
+    assert!(matches!(s.record.phase, Phase::Rest { .. }));
+    assert_eq!(effects(&s), [], "what was tried drains first");
+    s.now = NOW + s.settings.drain;
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Green, except: None }]);
+    s.world.green = absent();
+    assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+}
+
+#[test]
+fn deletion_without_a_record_takes_the_candidate_out_of_routes_also_where_nothing_can_be_made_out() {
+    for found in [Found::Foreign, Found::Nothing] {
+        let mut s = reached("canary", 10, LONG_AGO);
+        s.record = teal_plan::Record::default();
+        s.deleting = true;
+        s.world.found = found;
+        assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+        s.world.routes.form = Form::Entered(0);
+        assert_eq!(effects(&s), [Effect::LeaveRoutes]);
+        s.world.routes.form = Form::Owner;
+        assert_eq!(effects(&s), [Effect::Finalizer(false)]);
+        s.world.routes.form = Form::Entered(10);
+        s.world.abandoned = true;
+        assert_eq!(effects(&s), [Effect::Finalizer(false)], "nothing can be done");
     }
 }

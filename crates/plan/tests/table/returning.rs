@@ -69,6 +69,19 @@ fn rule_5_a_broken_route_does_not_keep_the_roles_from_going_back() {
 }
 
 #[test]
+fn a_route_that_can_not_be_managed_is_left_without_the_candidate_all_the_same() {
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.routes.form = Form::Mixed { highest: 90, owner: true };
+    s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Rollout)];
+    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+    s.world.routes.form = Form::Mixed { highest: 0, owner: true };
+    assert_eq!(effects(&s), [Effect::LeaveRoutes]);
+    s.world.routes.form = Form::Broken;
+    assert!(matches!(committed(&s).0.phase, Phase::Rest { .. }));
+}
+
+#[test]
 fn traffic_is_never_sent_to_a_live_without_endpoints() {
     let mut s = returning(failed());
     s.world.live_service = points(candidate());

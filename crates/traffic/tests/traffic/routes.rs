@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use teal_traffic::{
     Drift, EPOCH_LEAD, EPOCH_LIMIT, Endpoints, Form, Kind, Refusal, RoleService, Saved, WeightChange,
-    believed, compare, correct, effective_shares, enter, epoch_of, leave, lower, read, read_epoch,
+    believed, compare, correct, effective_shares, enter, epoch_of, leave, lower, made_out, read, read_epoch,
     set_weight,
 };
 
@@ -138,6 +138,70 @@ fn rule_4_going_back_keeps_its_own_part_where_others_have_more_than_all() {
     apply(&mut now, &patch).unwrap();
     let weights: Vec<_> = (0..3).map(|at| now["spec"]["http"][0]["route"][at]["weight"].clone()).collect();
     assert_eq!(weights, [json!(100), json!(0), json!(150)]);
+}
+
+/// The weights of a route, in their order.
+fn weights(object: &Value) -> Vec<i64> {
+    let route = object["spec"]["http"][0]["route"].as_array().unwrap();
+    route.iter().map(|destination| destination["weight"].as_i64().unwrap_or(-1)).collect()
+}
+
+#[test]
+fn what_another_hand_made_unmanageable_can_be_led_home_all_the_same() {
+    for (refused, route, shares, lowered) in [
+        (
+            "RouteUnsupported",
+            "[{destination: {host: web, subset: v1}, weight: 10}, {destination: {host: web-candidate}, weight: 90}]",
+            &[90, 0][..],
+            vec![100, 0],
+        ),
+        (
+            "RouteUnsupported",
+            "[{destination: {host: web}, weight: 5}, {destination: {host: web}, weight: 5}, \
+             {destination: {host: web-candidate}, weight: 90}]",
+            &[95, 0],
+            vec![95, 5, 0],
+        ),
+        (
+            "RouteUnsupported",
+            "[{destination: {host: web}, weight: 10}, {destination: {host: web-candidate}, weight: 60}, \
+             {destination: {host: web-candidate}, weight: 30}]",
+            &[86, 30, 0],
+            vec![100, 0, 0],
+        ),
+        (
+            "WeightsInvalid",
+            "[{destination: {host: web}, weight: 10}, {destination: {host: web-candidate}, weight: 80}]",
+            &[89, 0],
+            vec![100, 0],
+        ),
+    ] {
+        let world = World::web();
+        let mut now = virtual_service(&format!("[{{name: primary, route: {route}}}]"));
+        let refusal = read(&now, &world.scope()).unwrap_err();
+        assert_eq!(refusal.reason(), refused, "{refusal}");
+        let mut seen = vec![made_out(&now, &world.scope()).unwrap()];
+        while let Some(patch) = lower(&now, &world.scope(), &stamp(3)).unwrap() {
+            apply(&mut now, &patch).unwrap();
+            seen.push(made_out(&now, &world.scope()).unwrap());
+        }
+        assert_eq!((&seen[..], weights(&now)), (shares, lowered), "{route}");
+        for _ in 0..2 {
+            now = left(&world, &now);
+        }
+        assert_eq!(made_out(&now, &world.scope()), None, "{now}");
+    }
+}
+
+#[test]
+fn a_route_that_does_not_name_the_candidate_has_no_share_to_be_made_out() {
+    let world = World::web();
+    let broken = virtual_service("[{route: [{destination: {host: web, subset: v1}}]}]");
+    for object in [&plain(), &broken] {
+        assert_eq!(made_out(object, &world.scope()), None);
+    }
+    let hair = "[{route: [{destination: {host: web}, weight: 1000}, {destination: {host: web-candidate}, weight: 1}]}]";
+    assert_eq!(made_out(&virtual_service(hair), &world.scope()), Some(1), "any weight is some");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod jobs;
 mod overlap;
 mod owners;
 mod questions;
+mod routes;
 mod salvaged;
 mod unread;
 

@@ -105,6 +105,27 @@ async fn a_route_with_subsets() {
     bench.end().await;
 }
 
+/// Another hand gives the candidate nearly all, in a form that can't be managed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_route_with_subsets_at_ten() {
+    let bench = Bench::at_ten("subset10").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let most = json!([
+        {"destination": {"host": "web", "subset": "v1"}, "weight": 10},
+        {"destination": {"host": "web-candidate"}, "weight": 90},
+    ]);
+    bench
+        .bad(
+            Case::refused("RouteUnsupported", &object, "destination.subset is v1", "take the subset out")
+                .back_at_live(),
+            async || rewrite(&bench, most).await,
+            async || bench.apply_route().await,
+        )
+        .await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn weights_that_do_not_sum_to_100() {
