@@ -111,7 +111,7 @@ impl Hand {
     }
 
     /// A field of the spec, whether it was there or not.
-    pub(super) fn field(&mut self, name: &str, value: Value) {
+    pub(crate) fn field(&mut self, name: &str, value: Value) {
         self.rollout["spec"][name] = value;
     }
 
@@ -158,7 +158,7 @@ impl Hand {
     }
 
     /// The second revision is live in green, the first is kept, and of its content nothing is known.
-    pub(super) fn promote_second(&mut self) {
+    pub(crate) fn promote_second(&mut self) {
         self.start_candidate(100);
         let (slot, hash) = (self.slot(Color::Green), self.hash());
         self.pods(Color::Green, &[true; 3]);
@@ -173,11 +173,6 @@ impl Hand {
         commit["candidate"] = Value::Null;
         commit["phase"] = json!({"name": "Rest", "outcome": "Promoted"});
         commit["keptUntil"] = json!(9_000_000);
-    }
-
-    /// The weight of the step under way was observed.
-    pub(super) fn reach(&mut self, at: i64) {
-        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
     /// A pod turns out to be of another workload.
@@ -218,6 +213,11 @@ impl Hand {
             object["status"] = json!({"observedGeneration": 1, "updatedReplicas": 3, "availableReplicas": 3});
             self.stores.offer(piece.kind, &object);
         }
+    }
+
+    /// The weight of the step under way was observed.
+    pub(crate) fn reach(&mut self, at: i64) {
+        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
     /// Another hand takes a field of a Deployment.

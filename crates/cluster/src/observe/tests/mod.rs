@@ -1,7 +1,6 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
 pub(crate) mod cluster;
-mod questions;
 
 use serde_json::{Value, json};
 use teal_plan::record::Cause;
