@@ -13,6 +13,9 @@ use teal_plan::{Phase, Record, Time};
 use crate::observe::Seen;
 use crate::stores::Pokes;
 
+#[cfg(test)]
+mod tests;
+
 /// Whoever measures. Called from looks, so nothing here may wait.
 pub trait Measuring: Send + Sync {
     /// Takes note of everything that is asked for a Rollout now; no checks: nothing more.

@@ -167,13 +167,8 @@ impl Hand {
         self.rollout["status"]["commit"]["phase"]["deadline"] = json!(at.0);
     }
 
-    /// The weight of the step under way was observed.
-    pub(super) fn reach(&mut self, at: i64) {
-        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
-    }
-
     /// The second revision is live in green, the first is kept, and of its content nothing is known.
-    pub(super) fn promote_second(&mut self) {
+    pub(crate) fn promote_second(&mut self) {
         self.start_candidate(100);
         let (slot, hash) = (self.slot(Color::Green), self.hash());
         self.pods(Color::Green, &[true; 3]);
@@ -239,6 +234,11 @@ impl Hand {
             object["status"] = json!({"observedGeneration": 1, "updatedReplicas": 3, "availableReplicas": 3});
             self.stores.offer(piece.kind, &object);
         }
+    }
+
+    /// The weight of the step under way was observed.
+    pub(crate) fn reach(&mut self, at: i64) {
+        self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
     /// Another hand takes a field of a Deployment.

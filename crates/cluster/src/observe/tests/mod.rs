@@ -4,7 +4,6 @@ pub(crate) mod cluster;
 mod jobs;
 mod overlap;
 mod owners;
-mod questions;
 mod routes;
 mod salvaged;
 mod unread;

@@ -1,10 +1,8 @@
-//! What is asked of metrics, and of whom.
-
 use serde_json::json;
 use teal_plan::{Color, Time};
 
-use super::cluster::Hand;
-use crate::checks::{Question, questions};
+use super::{Question, questions};
+use crate::observe::tests::cluster::Hand;
 
 /// What the placeholders of queries stand for.
 fn subject(hand: &mut Hand) -> (Option<String>, Option<String>, String) {
