@@ -122,8 +122,10 @@ pub fn copy_for_candidate(rule: &Value, service: &RoleService, labels: &BTreeMap
     let mut spec = map(rule, "/spec").cloned().unwrap_or_default();
     spec.remove("subsets");
     let host = text(rule, "/spec/host").unwrap_or_default();
-    // A short name would mean the rule's namespace, which need not be the copy's.
-    let host = if host.contains('.') { service.respell(host) } else { service.candidate.clone() };
+    // A short name would mean the rule's namespace, which need not be the copy's; and a copy of a wildcard is for the candidate
+    // alone, before all wildcards of the copy's namespace.
+    let full = host.contains('.') && !host.starts_with('*');
+    let host = if full { service.respell(host) } else { service.candidate.clone() };
     spec.insert("host".into(), json!(host));
     json!({
         "apiVersion": text(rule, "/apiVersion").unwrap_or("networking.istio.io/v1"),
@@ -214,7 +216,11 @@ fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
     if ordered.iter().any(|rule| has_policy(rule)) {
         ordered.retain(|rule| has_policy(rule));
     }
-    ordered.sort_by_key(|rule| (text(rule, "/metadata/creationTimestamp").unwrap_or_default(), name(rule)));
+    // What isn't made yet, as a copy, will be the youngest.
+    ordered.sort_by_key(|rule| {
+        let created = text(rule, "/metadata/creationTimestamp");
+        (created.is_none(), created.unwrap_or_default(), name(rule))
+    });
     let mut kept: Vec<&Value> = Vec::new();
     for rule in ordered {
         let merges = |other: &&Value| {

@@ -314,3 +314,21 @@ fn of_several_rules_for_one_host_the_oldest_policy_counts() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["metadata"]["name"], "z-old-candidate");
 }
+
+/// Found by the property above: a rule that its callers don't see makes istiod look past the wildcard beside it, for live alone.
+#[test]
+fn rule_9_a_copy_of_a_wildcard_is_for_the_candidate_alone() {
+    let mut rules = vec![
+        rule("shop", "hidden", "web", "exportTo: [front]"),
+        rule("shop", "all-of-shop", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
+        rule("istio-system", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: SIMPLE}}"),
+    ];
+    for (index, rule) in rules.iter_mut().enumerate() {
+        rule["metadata"]["creationTimestamp"] = json!(format!("2026-01-0{}T00:00:00Z", index + 1));
+    }
+    // For the Service's own namespace the copy would come before the wildcard that it has for both.
+    assert_eq!(copies(&rules, &[]).unwrap_err().reason(), "DestinationRuleUnsupported");
+    let copy =
+        teal_traffic::copy_for_candidate(&rules[2], &RoleService::new("shop", "web"), &BTreeMap::new());
+    assert_eq!(copy["spec"]["host"], "web-candidate");
+}
