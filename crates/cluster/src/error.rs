@@ -198,6 +198,13 @@ impl Error {
         refuser(&status.message)
     }
 
+    /// Whether the request itself can be at fault, and nobody refuses who vets objects.
+    pub(crate) fn blames_request(&self) -> bool {
+        let Self::Request { source, .. } = self else { return false };
+        let invalid = || self.class() == Class::Invalid && self.refuser().is_none();
+        matches!(&**source, kube::Error::BuildRequest(_)) || invalid()
+    }
+
     /// The kind of the object of a request.
     pub(crate) fn kind(&self) -> Option<&str> {
         match self {

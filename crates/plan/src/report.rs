@@ -209,8 +209,12 @@ pub(crate) fn starts_soon(view: &View<'_>) -> bool {
 
 /// A person must act although nobody was asked.
 pub(crate) fn held(view: &View<'_>) -> bool {
-    let by_people =
-        |why: &Why| matches!(why, Why::HeldByCheck { .. } | Why::HeldByDeadline { .. } | Why::InstallLate);
+    let by_people = |why: &Why| {
+        matches!(
+            why,
+            Why::HeldByCheck { .. } | Why::Unseen { .. } | Why::HeldByDeadline { .. } | Why::InstallLate
+        )
+    };
     view.why.iter().any(by_people)
 }
 
@@ -256,7 +260,9 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
         .find_map(|why| match why {
             Why::Asking { have, needed, .. } => Some(format!("approval ({have}/{needed})")),
             Why::Paused { .. } => pause_holds(view).then(|| "resume".to_owned()),
-            Why::HeldByCheck { check, .. } => Some(format!("decision (check {check})")),
+            Why::HeldByCheck { check, .. } | Why::Unseen { check, .. } => {
+                Some(format!("decision (check {check})"))
+            }
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),

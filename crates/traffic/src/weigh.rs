@@ -50,6 +50,9 @@ pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     Ok(to_zero(virtual_service, &set, stamp))
 }
 
+/// Room for the epoch and the record beside the weights.
+const FOR_MARKS: usize = 3;
+
 /// Where any candidate has weight, writes 0 to all, also where 0 was read: the guard does without the weights, so what
 /// was read may be old. Those that have weight come first, and what no request has room for is left to the next.
 fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Patch> {
@@ -65,7 +68,7 @@ fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp) -> Option<Pat
     for route in first.into_iter().chain(then) {
         let mut taken = Draft::default();
         taken.take_all(virtual_service, route);
-        if draft.len() + taken.len() >= MOST_OPERATIONS {
+        if draft.len() + taken.len() >= MOST_OPERATIONS - FOR_MARKS {
             break;
         }
         draft.append(taken);

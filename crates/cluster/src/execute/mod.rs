@@ -7,7 +7,7 @@ mod fresh;
 mod jobs;
 pub(crate) mod keep;
 mod likeness;
-mod owners;
+pub(crate) mod owners;
 mod policies;
 mod release;
 pub(crate) mod revision;

@@ -82,10 +82,13 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
     Ok(true)
 }
 
-/// Removes the copies, once no route leads to the candidate's host (rule 9), also none that is not Teal's to give back.
+/// Removes the copies, once no route leads to the candidate's host (rule 9), also none that is not Teal's to give back; and one
+/// whose source is no more.
 pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     let mut changed = false;
-    for view in idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services) {
+    let clients =
+        crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
+    for view in idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients) {
         let id = view.id();
         let resource = tools.stores.resource(kinds::DESTINATION_RULE);
         let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };

@@ -212,7 +212,7 @@ async fn restore(
     };
     if let Some(owner) = owner {
         match send(owner.to_owned(), patch.clone()).await {
-            Err(error) if error.class() != Class::Conflict => {
+            Err(error) if error.blames_request() => {
                 tracing::warn!(%error, owner, "routes can't be given back in their owner's name");
             }
             other => return other,

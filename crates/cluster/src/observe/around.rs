@@ -110,7 +110,8 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     });
     let rests = !entered && matches!(facts.record.phase, Phase::Rest { .. });
     let mesh = &facts.config.mesh;
-    differs || (rests && !idle_copies(facts.stores, mesh, &facts.names, &facts.services).is_empty())
+    let idle = || idle_copies(facts.stores, mesh, &facts.names, &facts.services, callers.ruling());
+    differs || (rests && !idle().is_empty())
 }
 
 /// Whether any route leads to the candidate by its name, be it one that Teal doesn't manage: what holds for the host must
@@ -126,12 +127,13 @@ pub(crate) fn names_candidate(stores: &Stores, mesh: &Mesh, service: &RoleServic
             .any(|view| view.hosts().any(|host| host == full))
 }
 
-/// Teal's copies of rules for hosts that no route leads to.
+/// Teal's copies of rules for hosts that no route leads to, or of rules that there are no more.
 pub(crate) fn idle_copies(
     stores: &Stores,
     mesh: &Mesh,
     names: &Names,
     services: &[RoleService],
+    clients: &[String],
 ) -> Vec<Arc<JsonView>> {
     let mut all = stores.destination_rules.group(&names.namespace, "");
     all.retain(|view| {
@@ -141,7 +143,21 @@ pub(crate) fn idle_copies(
     if !all.is_empty() {
         let named: Vec<_> =
             services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
-        all.retain(|view| !named.iter().any(|service| view.leads_to(&service.candidate)));
+        let rules = crate::stores::rules(stores, clients, &mesh.root_namespace);
+        let copies = |service: &&RoleService| {
+            teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
+        };
+        // Where it can't be said what is wanted, nothing is dropped for that.
+        let wanted: Option<Vec<Value>> =
+            named.iter().map(copies).collect::<Option<Vec<_>>>().map(|all| all.concat());
+        let is_wanted = |view: &JsonView| {
+            let is = |copy: &Value| crate::json::text(copy, "/metadata/name") == view.id().name;
+            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(is))
+        };
+        all.retain(|view| {
+            let used = named.iter().any(|service| view.leads_to(&service.candidate));
+            !used || !is_wanted(view)
+        });
     }
     all
 }

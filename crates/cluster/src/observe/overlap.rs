@@ -36,8 +36,8 @@ struct Forms {
 }
 
 impl Forms {
-    fn of(facts: &Facts<'_>, renderings: &Renderings, service: &RoleService) -> Self {
-        let written = renderings.services.iter().find(|wanted| wanted.name == service.name);
+    fn of(facts: &Facts<'_>, renderings: &Renderings, index: usize, service: &RoleService) -> Self {
+        let written = wanted(facts, renderings, index);
         let there = facts.stores.services.get(&facts.names.namespace, &service.name);
         Self {
             written: written.map(|wanted| wanted.template.to_value()),
@@ -54,7 +54,7 @@ impl Passing {
     pub(super) fn of(facts: &Facts<'_>, renderings: &Renderings) -> Self {
         let mut this = Self::default();
         for (index, service) in facts.services.iter().enumerate() {
-            let forms = Forms::of(facts, renderings, service);
+            let forms = Forms::of(facts, renderings, index, service);
             let lasts = is_on(&forms, renderings, service, &mut this.obstacles)
                 .then(|| lasts(&forms, service, &mut this.obstacles));
             if lasts.is_some()
@@ -112,10 +112,23 @@ fn lasts(forms: &Forms, service: &RoleService, obstacles: &mut Vec<Obstacle>) ->
     span.unwrap_or(USUAL)
 }
 
+/// A traffic Service as the revision under way has it, whatever the spec asks for meanwhile; else as the spec does.
+fn wanted<'r>(
+    facts: &Facts<'_>,
+    renderings: &'r Renderings,
+    index: usize,
+) -> Option<&'r teal_release::RoleService> {
+    let is_under_way = matches!(facts.record.phase, Phase::Step(_) | Phase::Promoting { .. });
+    let candidate = facts.record.candidate.filter(|_| is_under_way);
+    let rendering = candidate.and_then(|candidate| renderings.color(candidate.slot.color));
+    let name = facts.services.get(index).map(|service| &service.name);
+    let by_spec = || renderings.services.iter().find(|wanted| Some(&wanted.name) == name);
+    rendering.and_then(|rendering| rendering.role_services.get(index)).or_else(by_spec)
+}
+
 /// What one selector and one list of ports can't do for the pods of both. Before a first install there is no live revision.
 fn mixed(facts: &Facts<'_>, renderings: &Renderings, index: usize, forms: &Forms) -> Result<(), Refusal> {
-    let name = facts.services.get(index).map(|service| &service.name);
-    let wanted = renderings.services.iter().find(|wanted| Some(&wanted.name) == name);
+    let wanted = wanted(facts, renderings, index);
     let (Some(wanted), Some(written), Some(there)) = (wanted, &forms.written, &forms.there) else {
         return Ok(());
     };

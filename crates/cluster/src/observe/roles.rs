@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use teal_api::names::{annotation, label};
+use teal_api::names::annotation;
 use teal_plan::Slot;
 use teal_plan::snapshot::ServiceSeen;
 
@@ -16,10 +16,8 @@ use crate::stores::{JsonView, View, points, read_epoch, selects_both};
 pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
     let owned = facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll;
     let names = facts.services.iter().flat_map(|service| [&service.name, &service.candidate]);
-    let views = names.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
-    views
-        .filter(|view| view.label(label::ROLLOUT_UID) == Some(&facts.names.uid))
-        .any(|view| view.is_owned_by(&facts.names.uid) != owned)
+    let mut views = names.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
+    views.any(|view| crate::execute::owners::differs(&view, &facts.names.uid, owned))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
+use teal_plan::record::Pause;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
 use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, made_out, read, record_fits};
 
@@ -236,8 +237,9 @@ fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut 
             continue;
         };
         memory.corrections.stands(&view.id().name, view.generation());
-        // What a person resumed from is answered; only another write is news.
-        if facts.record.paused.is_some() {
+        // What a person resumed from by a Decision is answered; only another write is news. A pause by the spec, as which hands off
+        // is recorded, too, answers nothing: what was done meanwhile is looked at when it ends.
+        if facts.record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec) {
             memory.acknowledged.insert(view.id().name, view.version());
         } else if memory.acknowledged.get(&view.id().name) == Some(&view.version()) {
             continue;

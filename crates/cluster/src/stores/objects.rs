@@ -286,7 +286,8 @@ impl View for JsonView {
         ""
     }
     fn same(&self, other: &Self) -> bool {
-        self.uid == other.uid && self.mark == other.mark
+        // What is left out is judged by its size alone.
+        self.uid == other.uid && self.mark == other.mark && self.stripped == other.stripped
     }
     /// Services that its hosts name in full, of which the candidate's counts as that of its Service, and VirtualServices that
     /// it delegates to.
@@ -501,5 +502,18 @@ mod tests {
         for gone in ["large", "conditions", "f:app", "f:ports"] {
             assert!(!text.contains(gone), "{gone} in {text}");
         }
+    }
+
+    /// Its size alone may keep a rollout from beginning, so whoever takes it out must be noticed.
+    #[test]
+    fn what_kubectl_keeps_is_a_change_where_it_goes() {
+        let of = |annotations: Value| {
+            let route = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
+                "annotations": annotations}, "spec": {"http": []}});
+            JsonView::of(route, "v1", "VirtualService").expect("a view")
+        };
+        let large = || of(json!({"kubectl.kubernetes.io/last-applied-configuration": "large"}));
+        assert!(large().same(&large()));
+        assert!(!large().same(&of(json!({}))));
     }
 }

@@ -183,6 +183,22 @@ async fn a_service_of_somebody_else_never_goes_with_the_rollout() {
     assert_eq!(owners(&server, "web"), Value::Null);
 }
 
+/// As an earlier fault of ours left it.
+#[tokio::test]
+async fn what_was_written_on_a_service_of_somebody_else_is_taken_off() {
+    let mut hand = unowned();
+    hand.edit("web", |service| {
+        let uid = service["metadata"]["labels"]["teal.dev/rollout-uid"].clone();
+        service["metadata"]["labels"] = json!({});
+        service["spec"]["selector"] = json!({"app": "web"});
+        service["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "teal.dev/v1alpha1", "kind": "Rollout", "name": "web", "uid": uid}]);
+    });
+    let (server, reconciler) = served(hand);
+    rest(&server, &reconciler).await;
+    assert_eq!(owners(&server, "web").as_array().map_or(0, Vec::len), 0);
+}
+
 #[tokio::test]
 async fn what_can_not_be_kept_up_comes_after_what_was_decided_and_rests_after_its_try() {
     let mut hand = unowned();
@@ -293,7 +309,7 @@ async fn routes_go_home_also_where_a_request_in_their_owners_name_is_refused() {
     server.put(ROUTE, route);
     let tools = &reconciler.tools;
     tools.stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
-    server.answers("PATCH", "?fieldManager=helm", Manner::Refused(500));
+    server.answers("PATCH", "?fieldManager=helm", Manner::Refused(400));
     let order = Order::of(&rollout, &seen);
     let done = execute(tools, &order, &[Effect::LeaveRoutes]).await;
     assert!(matches!(done[0].result, Ok(true)), "{:?}", done[0].result);

@@ -55,6 +55,17 @@ pub(super) fn blind_guard(s: &Snapshot) -> Option<(Cause, OnFailure)> {
     guards(s).filter(|check| s.standing(check) == Standing::Blind).find_map(|check| consequence(s, check))
 }
 
+/// The guards that have not passed yet, or not any more: what nobody sees is no evidence.
+pub(super) fn unproven(s: &Snapshot) -> Vec<String> {
+    guards(s).filter(|check| s.standing(check) != Standing::Pass).map(str::to_owned).collect()
+}
+
+/// The same, where it says to wait for a person.
+pub(super) fn unseen(s: &Snapshot, promoted: bool) -> Option<Why> {
+    let held = Held::of(blind_guard(s)?.0)?;
+    Some(Why::Unseen { check: held.check, detail: held.detail, promoted })
+}
+
 /// The same as a cause to go back.
 pub(super) fn blind_guard_leads_back(s: &Snapshot) -> Option<Cause> {
     blind_guard(s).filter(|(_, then)| *then == OnFailure::Rollback).map(|(cause, _)| cause)

@@ -1,7 +1,7 @@
 //! What must be so whenever nothing is under test: both roles at live, routes as their owner wrote them, each color as
 //! active as its role says.
 
-use super::{Next, reach, serves};
+use super::{Next, jobs, reach, serves};
 use crate::outcome::{Effect, Why};
 use crate::record::Phase;
 use crate::snapshot::{Form, Objects, Snapshot};
@@ -98,6 +98,10 @@ fn out_of_sync(s: &Snapshot, color: Color, live: Slot) -> Option<Effect> {
     let slot = kept.iter().flatten().map(|release| release.slot).find(|slot| slot.color == color)?;
     // The candidate's objects are brought up by `reach`.
     if slot != live && matches!(s.record.phase, Phase::Step(_) | Phase::Promoting { .. }) {
+        return None;
+    }
+    // Workloads come after their Jobs: those of a release whose Jobs are not done were never started, and aren't on the way back.
+    if slot != live && jobs::undone(s, slot.revision) {
         return None;
     }
     let apply = Effect::ApplyRelease { slot, active: slot == live };

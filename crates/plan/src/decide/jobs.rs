@@ -60,6 +60,19 @@ pub(super) fn done(record: &mut Record) {
     record.jobs.iter_mut().flat_map(|jobs| &mut jobs.each).for_each(|job| job.state = JobState::Done);
 }
 
+/// Whether some of a revision's Jobs have not ended well, as far as is known.
+pub(super) fn undone(s: &Snapshot, revision: Revision) -> bool {
+    let mut jobs = s.record.jobs.iter().filter(|jobs| jobs.revision == revision).flat_map(|jobs| &jobs.each);
+    jobs.any(|job| job.state != JobState::Done)
+}
+
+/// Whether a Job that was made is waited for. All that is written before it went through.
+pub(super) fn awaited(s: &Snapshot, revision: Revision) -> bool {
+    let jobs = s.record.jobs.as_ref().filter(|jobs| jobs.revision == revision);
+    let ended = |job: &Job| seen(s, revision, job).is_some_and(|seen| seen.ended == Some(true));
+    jobs.is_some_and(|jobs| jobs.each.iter().any(|job| job.state == JobState::Begun && !ended(job)))
+}
+
 /// A person decided Retry: what failed, or is gone before it was seen to end, runs again. Whether there is any.
 pub(super) fn again(draft: &mut Draft<'_>) -> bool {
     let (s, epoch) = (draft.s, draft.next_epoch());

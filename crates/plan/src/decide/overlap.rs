@@ -29,9 +29,14 @@ pub(super) fn ahead(s: &Snapshot) -> Option<Why> {
     s.world.overlap.map(|overlap| Why::Overlapping { lasts: overlap.lasts, until: None })
 }
 
-/// The deadline of a wait that the overlap is a part of: its time is a wait by intent, like a hold. None while it runs.
+/// The deadline of a wait that the overlap is a part of: its time is a wait by intent, like a hold. None while it runs; and what
+/// follows on it has its own time, since an overlap may begin anew when the Service is written.
 pub(super) fn deadline(s: &Snapshot, deadline: Time) -> Option<Time> {
     let Some(overlap) = s.world.overlap else { return Some(deadline) };
-    let runs = overlap.ends().is_some_and(|until| s.now < until);
-    (!runs).then(|| deadline + overlap.lasts)
+    let later = deadline + overlap.lasts;
+    match overlap.ends() {
+        Some(until) if s.now < until => None,
+        Some(until) => Some(later.max(until + s.settings.progress_deadline)),
+        None => Some(later),
+    }
 }

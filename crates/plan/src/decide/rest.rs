@@ -75,7 +75,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if let Some(wait) = gates::watching(s) {
         return Some(wait.into());
     }
-    if s.record.kept_until.is_some_and(|until| s.now >= until) {
+    if s.record.kept_until.is_some_and(|until| s.now >= until) && unproven(s).is_none() {
         return Some(make_room(Draft::new(s)));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
@@ -186,8 +186,8 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
                 next.why.extend(wait.why);
                 wait.wake_at.into_iter().for_each(|at| next.wake(at));
             }
-            None if s.now >= until => match unseen(s) {
-                Some(held) => next.say(gates::held(&held, true)),
+            None if s.now >= until => match unproven(s) {
+                Some(why) => next.say(why),
                 None => return make_room(Draft::new(s)),
             },
             None => next.wait(until, Why::Keeping { until }),
@@ -207,10 +207,11 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     next.into()
 }
 
-/// A guard that should watch live until the old release goes, and sees nothing: the old release stays until it does, or until a
-/// person says otherwise.
-fn unseen(s: &Snapshot) -> Option<Held> {
-    Held::of(gates::blind_guard(s)?.0)
+/// A guard that should watch live until the old release goes, and hasn't passed: the old release stays until it has, or until a
+/// person says otherwise. A changed standing brings about a look.
+fn unproven(s: &Snapshot) -> Option<Why> {
+    let pending = || Some(gates::unproven(s)).filter(|checks| !checks.is_empty());
+    gates::unseen(s, true).or_else(|| pending().map(|checks| Why::Checking { checks }))
 }
 
 /// The end of a Decision to retire now; the drain still holds. It is also the word of a person that a watch or a guard waits

@@ -5,7 +5,7 @@ use super::{Draft, Next, home, jobs, overlap, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
-use crate::snapshot::{Form, Snapshot, Stops};
+use crate::snapshot::{Form, Snapshot, Stops, World};
 use crate::words::Time;
 
 pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
@@ -123,15 +123,21 @@ const fn was_reached(place: &StepRecord) -> bool {
     place.reached.is_some() || place.lost.is_some()
 }
 
-/// Whether a weight that was reached isn't there any more.
-fn is_gone(s: &Snapshot, place: &StepRecord) -> bool {
-    place.reached.is_some() && s.settings.routed && s.world.routes.form != Form::Entered(place.weight)
+/// Since when a weight that was reached isn't there any more. Without a mesh, weight 100 is what the live role selects.
+fn gone(s: &Snapshot, place: &StepRecord) -> Option<Time> {
+    place.reached?;
+    let World { routes, live_service, .. } = &s.world;
+    if s.settings.routed {
+        return (routes.form != Form::Entered(place.weight)).then_some(routes.since);
+    }
+    let candidate = s.record.candidate.map(|candidate| candidate.slot);
+    (place.weight == 100 && live_service.points != candidate).then_some(live_service.since)
 }
 
 /// What was held, seen and asked at a weight that is no more counts for nothing.
 pub(super) fn begin_anew(s: &Snapshot, place: &mut StepRecord) {
-    if is_gone(s, place) {
-        lose(place, s.world.routes.since);
+    if let Some(since) = gone(s, place) {
+        lose(place, since);
     }
 }
 
@@ -278,7 +284,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         deadline.filter(|_| s.record.blocked_since.is_none())
     } else {
         // A weight that was there and can't be had again.
-        is_gone(s, place).then_some(s.world.routes.since + s.settings.progress_deadline)
+        gone(s, place).map(|since| since + s.settings.progress_deadline)
     };
     if let Some(deadline) = late
         && !s.paused()
@@ -294,7 +300,8 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         }
     }
     if let Some(since) = s.record.blocked_since {
-        if blocked.is_none() && next.effects.is_empty() {
+        let awaited = s.record.candidate.is_some_and(|candidate| jobs::awaited(s, candidate.slot.revision));
+        if blocked.is_none() && (next.effects.is_empty() || awaited) {
             return unblocked(s, place, next);
         }
         let stalled = since + s.settings.progress_deadline;
@@ -313,10 +320,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
 /// A weight that is gone for longer than a correction takes is committed as lost, so that hold and checks begin anew with it.
 /// Its deadline goes on from where it went.
 fn lost(s: &Snapshot, place: &StepRecord, next: &mut Next) -> Option<Plan> {
-    if !is_gone(s, place) || s.paused() {
-        return None;
-    }
-    let since = s.world.routes.since;
+    let since = gone(s, place).filter(|_| !s.paused())?;
     if s.age(since) < s.settings.endpoint_grace {
         next.wake(since + s.settings.endpoint_grace);
         return None;

@@ -94,7 +94,7 @@ fn stalled(view: &View<'_>) -> Option<Condition> {
 /// What a person must decide on although nobody was asked.
 fn held_by(view: &View<'_>) -> Option<&'static str> {
     view.why.iter().find_map(|why| match why {
-        Why::HeldByCheck { blind: true, .. } => Some("ChecksBlind"),
+        Why::HeldByCheck { blind: true, .. } | Why::Unseen { .. } => Some("ChecksBlind"),
         Why::HeldByCheck { blind: false, .. } => Some("CheckFailed"),
         Why::HeldByDeadline { .. } | Why::InstallLate => Some("DeadlineExceeded"),
         _ => None,

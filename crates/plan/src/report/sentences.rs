@@ -97,12 +97,10 @@ pub fn sentence(why: &Why) -> String {
         Why::Starting { slot, trouble: None } => {
             format!("waits for the pods of {} ({})", slot.revision, slot.color)
         }
-        Why::Starting { slot, trouble: Some(trouble) } => {
-            format!(
-                "the pods of {} ({}) don't get ready: {trouble}: correct spec.release or what its pods need",
-                slot.revision, slot.color
-            )
-        }
+        Why::Starting { slot, trouble: Some(trouble) } => format!(
+            "the pods of {} ({}) don't get ready: {trouble}: correct spec.release or what its pods need",
+            slot.revision, slot.color
+        ),
         Why::Clearing(color) => format!("clears {color} first"),
         Why::Propagating { .. } => "gives proxies time to follow".to_owned(),
         Why::Settling { slot } => format!(
@@ -120,6 +118,7 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
+        Why::Unseen { check, detail, promoted } => unseen(check, detail, *promoted),
         Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
             "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide ({})",
             in_brackets(detail),
@@ -181,6 +180,19 @@ fn overlapping(lasts: Span) -> String {
 /// The Decisions that end a hold.
 const fn ways_on(promoted: bool) -> &'static str {
     if promoted { "Rollback; or Retire, which lets the old release go" } else { "Retry, Skip, Rollback" }
+}
+
+fn unseen(check: &str, detail: &str, promoted: bool) -> String {
+    let (what, ways) = if promoted {
+        ("the old release goes", ways_on(true))
+    } else {
+        ("the promotion goes on", "Rollback")
+    };
+    format!(
+        "guard {check} has had no usable answer for its blindLimit{}: mend its query or source, and {what} by itself; or decide \
+         ({ways})",
+        in_brackets(detail)
+    )
 }
 
 fn in_brackets(detail: &str) -> String {

@@ -1,7 +1,7 @@
 //! Jobs run once per revision, and are recorded before they are made.
 
 use teal_plan::record::{Cause, Job, JobState, Jobs, Outcome, Phase, Record};
-use teal_plan::snapshot::{Action, JobSeen};
+use teal_plan::snapshot::{Action, Form, JobSeen, Objects};
 use teal_plan::{Decision, Effect, Revision, Snapshot, Span};
 
 use crate::decisions::decision;
@@ -184,4 +184,24 @@ fn rule_15_no_way_back_makes_a_job_due() {
     s.record = record;
     s.decisions.clear();
     assert!(!applies(&s));
+    // Its ConfigMap is there, and the Deployment that was to come after the Jobs is not.
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    assert!(!applies(&s), "workloads whose Jobs are not done are not started on the way back");
+    s.record.jobs = Some(jobs(candidate().revision, 7, &[("migrate", JobState::Done)]));
+    assert!(applies(&s), "those that ran are put to rest");
+}
+
+#[test]
+fn rule_15_a_job_that_hangs_has_its_deadline_also_after_an_obstacle() {
+    let mut s = with(JobState::Begun, JobState::Begun);
+    s.world.finalizer = true;
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    s.world.routes = routes(Form::Entered(0));
+    s.world.jobs = vec![there("migrate", 7, None), there("seed", 7, Some(true))];
+    s.record.blocked_since = Some(LONG_AGO);
+    s.now = DEADLINE + Span::seconds(60);
+    let (record, _) = committed(&s);
+    assert_eq!(record.blocked_since, None);
+    let Phase::Step(place) = &record.phase else { panic!("{:?}", record.phase) };
+    assert_eq!(place.deadline, s.now + s.settings.progress_deadline);
 }

@@ -151,6 +151,14 @@ fn rule_11_the_time_of_the_overlap_is_not_late() {
     assert!(waiting_for.starts_with("the live Services select both revisions for 30 s"), "{waiting_for}");
 }
 
+/// As it does whenever the Service is written, say by a cloud controller.
+#[test]
+fn rule_11_an_overlap_that_began_anew_after_the_deadline_ends_in_the_promotion() {
+    let mut s = overlapping(Some(DEADLINE + Span::seconds(600)));
+    s.now = DEADLINE + Span::seconds(630);
+    assert_eq!(effects(&s), [Effect::PointLive(candidate())]);
+}
+
 #[test]
 fn rule_11_without_a_mesh_the_switch_passes_through_the_overlap() {
     let mut s = unrouted();

@@ -411,3 +411,19 @@ fn a_route_that_can_not_be_managed_loses_the_candidates_weight_at_once_and_count
     s.world.routes.foreign = Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, recent: 5 });
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
 }
+
+/// Blue-green without a mesh: somebody applied the Service again in the pause, and all traffic went to the old release.
+#[test]
+fn without_a_mesh_a_switch_that_was_lost_in_a_pause_is_held_and_judged_from_its_beginning() {
+    let mut s = reached("full", 100, LONG_AGO);
+    s.settings.routed = false;
+    s.settings.mode = teal_plan::settings::Mode::Paused;
+    s.world.routes = routes(Form::Unrouted);
+    s.world.live_service = points(live());
+    s.record = committed(&s).0;
+    s.settings.mode = teal_plan::settings::Mode::Active;
+    s.record = committed(&s).0;
+    let Phase::Step(place) = &s.record.phase else { panic!("{:?}", s.record.phase) };
+    assert_eq!((place.reached, place.lost), (None, Some(s.world.live_service.since)));
+    assert!(effects(&s).contains(&Effect::PointLive(candidate())));
+}

@@ -53,6 +53,10 @@ fn rule_9_a_copy_is_kept_while_any_route_names_the_candidate_and_goes_with_the_l
     assert!(hand.look(0).rules_outdated, "it has no policy yet");
     hand.copied_rule(&json!({"host": "web-candidate", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}));
     assert!(!hand.look(0).rules_outdated);
+    hand.around(kinds::DESTINATION_RULE, "shop", &json!({"host": "other"}));
+    assert!(hand.look(0).rules_outdated, "what it was made from is no more");
+    hand.around(kinds::DESTINATION_RULE, "shop", &policy);
+    assert!(!hand.look(0).rules_outdated);
     hand.around(kinds::VIRTUAL_SERVICE, "shop", &json!({"http": []}));
     assert!(hand.look(0).rules_outdated, "the last one is gone");
     hand.start_candidate(10);
