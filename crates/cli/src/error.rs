@@ -188,7 +188,10 @@ impl CliError {
         if let Some((_, message)) = status.message.split_once(DENIED) {
             return Self::Forbidden { doing, message: message.to_owned(), remedy: "" };
         }
-        let remedy = if status.message.contains("cannot create") {
+        let remedy = if status.message.contains("because it is being terminated") {
+            // No role helps: nobody can make anything in this namespace any more.
+            ""
+        } else if status.message.contains("cannot create") {
             "; ask for a role with create on decisions.teal.dev and the decision's verb on rollouts/decision"
         } else {
             "; ask for a role that may do so"

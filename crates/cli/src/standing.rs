@@ -118,6 +118,12 @@ pub fn is_true(status: &RolloutStatus, kind: ConditionType) -> bool {
     status.condition(kind).is_some_and(|condition| condition.status == "True")
 }
 
+/// The namespace is being deleted, and the Rollout with it.
+pub fn goes_with_its_namespace(status: &RolloutStatus) -> bool {
+    let accepted = status.condition(ConditionType::Accepted);
+    accepted.is_some_and(|accepted| accepted.reason == Reason::NamespaceTerminating.as_str())
+}
+
 /// The deadline passed in the middle of promotion, and the spec says to wait for a person.
 pub fn is_promotion_held(status: &RolloutStatus) -> bool {
     phase(status) == Some(Phase::Promoting) && is_stalled_by(status, &[Reason::DeadlineExceeded])

@@ -266,6 +266,15 @@ async fn a_missing_role_is_answered_with_what_to_ask_for() {
 }
 
 #[tokio::test]
+async fn no_role_is_asked_for_where_the_namespace_ends() {
+    let message = "decisions.teal.dev \"web-rollback\" is forbidden: unable to create new content in namespace shop \
+                   because it is being terminated";
+    let ran = run(&serving(&waiting()).refuses(403, "Forbidden", message), "rollback web").await;
+    assert_eq!(ran.exit(), Exit::Failed);
+    assert!(ran.error().ends_with("because it is being terminated"), "{}", ran.error());
+}
+
+#[tokio::test]
 async fn what_the_schema_refuses_is_said_in_its_words() {
     let server = serving(&waiting()).refuses(422, "Invalid", "spec: a decision can't be changed");
     let ran = run(&server, "approve web").await;

@@ -6,9 +6,10 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, held,
-    held_while_promoting, kept, kept_by_check, object, paused, paused_at_rest, paused_before_the_start,
-    rolled_back, rollout, starting, waiting,
+    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition,
+    going_with_its_namespace, hands_off, held, held_while_promoting, installing, kept, kept_by_check, object,
+    overlapping, paused, paused_at_rest, paused_before_the_start, preparing, preparing_with_a_failed_job,
+    preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting, starting, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -30,6 +31,14 @@ fn states() -> Vec<(&'static str, Value)> {
         ("starting", starting()),
         ("paused_at_rest", paused_at_rest()),
         ("paused_before_the_start", paused_before_the_start()),
+        ("preparing", preparing()),
+        ("preparing_with_a_failed_job", preparing_with_a_failed_job()),
+        ("preparing_without_a_deadline", preparing_without_a_deadline()),
+        ("shifting", shifting()),
+        ("overlapping", overlapping()),
+        ("installing", installing()),
+        ("rolling_back", rolling_back()),
+        ("going_with_its_namespace", going_with_its_namespace()),
     ]
 }
 
@@ -130,6 +139,33 @@ fn a_pause_by_the_spec_is_not_a_persons() {
     web["status"]["commit"] = json!({"paused": {"Decision": {"user": "mina"}}});
     let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
     assert!(text.contains("kubectl teal resume") && text.contains("kubectl patch"), "both pause it: {text}");
+}
+
+#[test]
+fn hands_that_are_kept_off_leave_one_thing_to_do() {
+    let mut web = object(&hands_off());
+    web["spec"]["mode"] = json!("HandsOff");
+    let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+    insta::assert_snapshot!("explain_hands_off", text);
+}
+
+#[test]
+fn a_retry_is_offered_for_jobs_that_failed_and_not_for_pods_that_start() {
+    let retries = |status: &Value| {
+        render::explanation(&rollout(status), &clock(), Paint::Plain).contains("kubectl teal retry")
+    };
+    assert!(retries(&preparing_with_a_failed_job()) && retries(&installing()));
+    assert!(!retries(&preparing()) && !retries(&shifting()));
+}
+
+#[test]
+fn in_a_namespace_that_ends_nothing_is_offered_in_any_mode() {
+    let mut web = object(&going_with_its_namespace());
+    for mode in ["Active", "Paused", "HandsOff"] {
+        web["spec"]["mode"] = json!(mode);
+        let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+        assert!(text.ends_with("Nothing: it goes with its namespace.\n"), "{mode}: {text}");
+    }
 }
 
 #[test]

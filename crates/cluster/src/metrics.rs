@@ -40,6 +40,8 @@ pub struct RolloutFigures {
     pub step: Option<String>,
     /// Percent of requests that the candidate gets, as observed.
     pub weight: u8,
+    /// Why a person must act although nobody was asked: the reason of the condition `Stalled` while it is True.
+    pub stalled: Option<String>,
     /// Since when a person is asked, in milliseconds since 1970.
     pub asked_since_ms: Option<i64>,
     /// What each check says, as in its status.
@@ -161,12 +163,14 @@ pub(crate) fn figures(
         | Phase::Promoting { .. }
         | Phase::Returning { .. } => (None, None),
     };
+    let stalled = report.conditions.iter().find(|condition| condition.kind == "Stalled" && condition.status);
     RolloutFigures {
         namespace: view.id.namespace.clone(),
         name: view.id.name.clone(),
         phase: report.phase,
         step,
         weight: report.candidate_weight,
+        stalled: stalled.map(|condition| condition.reason.clone()),
         asked_since_ms: asked.map(|Time(at)| at),
         verdicts: checks.iter().map(|check| (check.name.clone(), check.verdict.clone())).collect(),
     }

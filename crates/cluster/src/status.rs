@@ -101,22 +101,13 @@ fn live(release: &Release, parts: &Parts<'_>) -> LiveStatus {
 }
 
 fn candidate(release: &Release, parts: &Parts<'_>) -> CandidateStatus {
-    let deadline = match &parts.record.phase {
-        Phase::Step(place) if place.reached.is_none() => Some(place.deadline),
-        Phase::Promoting { deadline } => Some(*deadline),
-        Phase::New
-        | Phase::Installing { .. }
-        | Phase::Rest { .. }
-        | Phase::Step(_)
-        | Phase::Returning { .. } => None,
-    };
     CandidateStatus {
         color: release.slot.color.to_string(),
         revision: release.slot.revision.to_string(),
         hash: release.hash.to_string(),
         attempt: release.attempt,
         since: Some(timestamp(release.since)),
-        deadline: deadline.map(timestamp),
+        deadline: parts.report.deadline.map(timestamp),
         summary: summary(release, parts),
     }
 }

@@ -106,8 +106,8 @@ impl Shown {
         let named = |figures: &teal_cluster::RolloutFigures| {
             vec![("namespace", figures.namespace.clone()), ("rollout", figures.name.clone())]
         };
-        let (mut phases, mut steps, mut weights, mut asked, mut verdicts) =
-            (vec![], vec![], vec![], vec![], vec![]);
+        let (mut phases, mut steps, mut weights, mut stalled, mut asked, mut verdicts) =
+            (vec![], vec![], vec![], vec![], vec![], vec![]);
         for rollout in &self.0.rollouts {
             let with = |key: &'static str, value: &str| {
                 let mut labels = named(rollout);
@@ -118,6 +118,9 @@ impl Shown {
             weights.push(Sample(named(rollout), f64::from(rollout.weight)));
             if let Some(step) = &rollout.step {
                 steps.push(Sample(with("step", step), 1.0));
+            }
+            if let Some(reason) = &rollout.stalled {
+                stalled.push(Sample(with("reason", reason), 1.0));
             }
             if let Some(since) = rollout.asked_since_ms {
                 asked.push(Sample(named(rollout), seconds_since(since)));
@@ -137,6 +140,7 @@ impl Shown {
                 MetricType::Gauge,
                 weights,
             ),
+            ("rollout_stalled", "Why a person must act", MetricType::Gauge, stalled),
             ("rollout_gate_wait_seconds", "How long people have been asked", MetricType::Gauge, asked),
             ("rollout_check_verdict", "What a check says", MetricType::Gauge, verdicts),
         ]
@@ -184,6 +188,7 @@ mod tests {
             phase: "Waiting",
             step: Some("canary".into()),
             weight: 10,
+            stalled: Some("ChecksBlind".into()),
             asked_since_ms: Some(jiff::Timestamp::now().as_millisecond() - 90_500),
             verdicts: vec![("errors".into(), "Pass".into())],
         });
@@ -199,6 +204,7 @@ mod tests {
             "teal_rollout_phase{namespace=\"shop\",rollout=\"web\",phase=\"Waiting\"} 1.0",
             "teal_rollout_step{namespace=\"shop\",rollout=\"web\",step=\"canary\"} 1.0",
             "teal_rollout_candidate_weight{namespace=\"shop\",rollout=\"web\"} 10.0",
+            "teal_rollout_stalled{namespace=\"shop\",rollout=\"web\",reason=\"ChecksBlind\"} 1.0",
             "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1.0",
             "teal_look_duration_seconds_count 5",
         ] {
@@ -225,6 +231,56 @@ mod tests {
             })
             .collect();
         assert_eq!(named, shown);
+    }
+
+    #[test]
+    fn what_does_not_apply_has_no_row() {
+        let mut calm = figures();
+        for rollout in &mut calm.rollouts {
+            (rollout.step, rollout.stalled, rollout.asked_since_ms) = (None, None, None);
+        }
+        let text = text(&calm);
+        for name in ["teal_rollout_step", "teal_rollout_stalled", "teal_rollout_gate_wait_seconds"] {
+            assert!(!text.contains(&format!("{name}{{")), "{name} in\n{text}");
+        }
+    }
+
+    /// An alert on a word that nothing says, or on a metric that isn't served, never rings.
+    #[test]
+    fn the_alerts_of_the_reference_ask_for_what_is_served() {
+        use teal_api::conditions::{Phase, Reason, Verdict};
+        let page = include_str!("../../../docs/reference/metrics.md");
+        let text = text(&figures());
+        let rules: Vec<&str> = page.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+        assert!(rules.len() > 6, "{rules:?}");
+        for rule in &rules {
+            let names = rule.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in names.filter(|name| name.starts_with("teal_")) {
+                assert!(
+                    text.contains(&format!("\n{name}{{")) || text.contains(&format!("\n{name} ")),
+                    "{name}"
+                );
+            }
+            let words = |label: &str| -> Vec<String> {
+                let value = ["=", "=~", "!~"].into_iter().find_map(|operator| {
+                    Some(rule.split_once(&format!("{label}{operator}\""))?.1.split_once('"')?.0)
+                });
+                value
+                    .unwrap_or_default()
+                    .split('|')
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            };
+            assert!(words("phase").iter().all(|word| Phase::known(word).is_some()), "{rule}");
+            assert!(words("verdict").iter().all(|word| Verdict::known(word).is_some()), "{rule}");
+            assert!(words("reason").iter().all(|word| Reason::known(word).is_some()), "{rule}");
+        }
+        let blind = |rule: &&str| rule.contains("teal_rollout_stalled{") && !rule.contains("ChecksBlind");
+        assert!(
+            rules.iter().any(blind),
+            "a check without data is Inconclusive, and nothing but this tells of it"
+        );
     }
 
     /// The labels of the first sample of this name, as the page writes them.

@@ -25,6 +25,8 @@ pub struct Report {
     pub waiting_for: Option<String>,
     /// The step under way.
     pub step: Option<StepReport>,
+    /// When the way on will have taken too long: then traffic goes back, or a person is asked. None while no time counts.
+    pub deadline: Option<Time>,
     /// Percent of requests that the candidate gets, as observed.
     pub candidate_weight: u8,
     /// Something is wrong and keeps the machine waiting, so that it must be told before its next transition.
@@ -83,6 +85,7 @@ pub fn report(s: &Snapshot, plan: &Plan) -> Report {
         message: message(&view),
         waiting_for: waiting_for(&view),
         step: step(&view),
+        deadline: crate::decide::deadline(s, record),
         candidate_weight: observed_weight(&view),
         trouble: plan.why.iter().any(is_trouble),
         conditions: conditions::all(&view),

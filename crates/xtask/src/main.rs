@@ -106,14 +106,18 @@ fn show(report: &rooms::Report) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    /// Read once: each reading is a run of cargo.
+    static WORKSPACE: LazyLock<Workspace> = LazyLock::new(|| Workspace::load().unwrap());
 
     fn refused(words: &[&str]) -> bool {
         let words = std::iter::once("xtask").chain(words.iter().copied());
         let verb = Arguments::try_parse_from(words).unwrap().verb;
-        let workspace = Workspace::load().unwrap();
-        assert!(allowed(&workspace, &verb, true, false).is_ok(), "root may do all");
-        matches!(allowed(&workspace, &verb, false, false), Err(Error::NotRoot { .. }))
+        assert!(allowed(&WORKSPACE, &verb, true, false).is_ok(), "root may do all");
+        matches!(allowed(&WORKSPACE, &verb, false, false), Err(Error::NotRoot { .. }))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use teal_api::rollout::Mode;
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, DecisionSpec, Rollout, RolloutStatus};
 
-use crate::standing::{is_other_wanted, is_promotion_held, paused_by, phase};
+use crate::standing::{goes_with_its_namespace, is_other_wanted, is_promotion_held, paused_by, phase};
 
 /// A command and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Suggestion {
 /// All that can be done now. Answers carry the question's nonce, so a copied command can't answer another question.
 pub fn commands(rollout: &Rollout) -> Vec<Suggestion> {
     let Some(status) = &rollout.status else { return Vec::new() };
+    if goes_with_its_namespace(status) {
+        // No Decision can be made in it any more.
+        return Vec::new();
+    }
     if rollout.spec.mode == Some(Mode::HandsOff) {
         // No decision would be taken.
         return mode(rollout).into_iter().collect();
@@ -47,7 +51,9 @@ const ORDER: [Action; 8] = [
 
 /// Whether it makes sense where the rollout is. What it is about is left to the builder of decisions.
 fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
-    use Phase::{Blocked, Checking, Complete, Preparing, Promoting, RolledBack, Shifting, Waiting};
+    use Phase::{
+        Blocked, Checking, Complete, Installing, Preparing, Promoting, RolledBack, Shifting, Waiting,
+    };
     let phase = phase(status);
     let paused = rollout.spec.mode == Some(Mode::Paused) || paused_by(rollout).is_some();
     let starting = phase == Some(Complete) && is_other_wanted(status);
@@ -55,16 +61,23 @@ fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
         starting || matches!(phase, Some(Preparing | Shifting | Checking | Waiting | Promoting | Blocked));
     let at_step = matches!(phase, Some(Checking | Waiting));
     let held = (phase == Some(Waiting) && status.gate.is_none()) || is_promotion_held(status);
+    let job_failed = matches!(phase, Some(Preparing | Installing)) && names_a_failed_job(status);
     match action {
         Action::Approve | Action::Reject => status.gate.is_some(),
         // It is on its way already.
         Action::Rollback => phase != Some(Phase::RollingBack),
         Action::Skip => at_step && status.step.as_ref().is_some_and(|step| step.reached_at.is_some()),
-        Action::Retry => phase == Some(RolledBack) || held,
+        Action::Retry => phase == Some(RolledBack) || held || job_failed,
         Action::Resume => paused_by(rollout).is_some(),
         Action::Pause => under_way && !paused,
         Action::Retire => true,
     }
+}
+
+/// Jobs have no field of their own in status, so what counts is what the message says of one that failed. Where none has, a retry
+/// is refused or only begins the wait anew.
+fn names_a_failed_job(status: &RolloutStatus) -> bool {
+    status.message.as_ref().is_some_and(|message| message.contains("Retry runs it again"))
 }
 
 fn suggestion(action: Action, rollout: &Rollout) -> Option<Suggestion> {

@@ -11,7 +11,7 @@ use teal_api::rollout::{CheckStatus, OnFailure};
 use teal_api::{Rollout, RolloutStatus};
 
 use crate::render::Clock;
-use crate::standing::{is_late, paused_by, phase};
+use crate::standing::{goes_with_its_namespace, is_late, is_promotion_held, paused_by, phase};
 use rest::{kept, pause_beside, paused, resting};
 
 /// The things that are read together.
@@ -25,6 +25,9 @@ struct View<'a> {
 
 /// What happens next, a sentence each.
 pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
+    if rollout.status.as_ref().is_some_and(goes_with_its_namespace) {
+        return vec!["Nothing: it goes with its namespace.".into()];
+    }
     let mut lines = Vec::new();
     if is_late(rollout) {
         lines.push(
@@ -110,14 +113,25 @@ fn live(view: &View<'_>) -> String {
 /// A sentence, and what happens if it doesn't come true in time.
 fn with_deadline(view: &View<'_>, sentence: &str) -> Vec<String> {
     let mut lines = vec![sentence.to_owned()];
-    if let Some(deadline) = view.status.candidate.as_ref().and_then(|candidate| candidate.deadline) {
+    let deadline = view.status.candidate.as_ref().and_then(|candidate| candidate.deadline);
+    // Where it has passed and holds, nothing more comes of it.
+    if let Some(deadline) = deadline.filter(|_| !is_promotion_held(view.status)) {
         let then = match view.spec.on_failure {
             OnFailure::Rollback => "it goes back",
             OnFailure::Hold => "it holds and waits for a decision",
         };
         lines.push(format!("If that is not so by {}, {then}.", view.clock.at(deadline)));
     }
+    lines.extend(overlap(view));
     lines
+}
+
+/// That it takes its time before the live Services are turned, and that this is meant. For how long is in the message.
+fn overlap(view: &View<'_>) -> Option<String> {
+    (view.status.waiting_for.as_deref() == Some("overlap")).then(|| {
+        "First both revisions are selected, for the time that is said above; going back is one write all the while."
+            .into()
+    })
 }
 
 fn reaching(view: &View<'_>, first: &str) -> Vec<String> {

@@ -192,6 +192,7 @@ pub fn held_while_promoting() -> Value {
     status["phase"] = json!("Promoting");
     status["step"] = Value::Null;
     status["traffic"]["candidateWeight"] = json!(100);
+    status["candidate"]["deadline"] = json!("2026-03-02T11:55:00Z");
     status["message"] = json!(message);
     for condition in status["conditions"].as_array_mut().expect("conditions") {
         condition["message"] = json!(message);
@@ -293,6 +294,125 @@ pub fn blocked_and_kept() -> Value {
         condition("Ready", "False", "Blocked", message),
         condition("Accepted", "False", "ReleaseInvalid", message),
         condition("Stalled", "True", "ReleaseInvalid", message),
+        condition("Promoted", "False", "UnderWay", message),
+    ]);
+    status
+}
+
+/// At work on its way to a weight.
+fn on_the_way(phase: &str, waiting_for: Option<&str>, reason: &str, message: &str) -> Value {
+    let mut status = checking();
+    status["phase"] = json!(phase);
+    status["waitingFor"] = json!(waiting_for);
+    status["message"] = json!(message);
+    status["candidate"]["deadline"] = json!("2026-03-02T12:05:00Z");
+    status["step"]["reachedAt"] = Value::Null;
+    status["traffic"] = json!({"candidateWeight": 0});
+    status["checks"] = json!([]);
+    status["conditions"] = json!([
+        condition("Ready", "False", "Progressing", message),
+        condition("Reconciling", "True", reason, message),
+        condition("Promoted", "False", "UnderWay", message),
+    ]);
+    status
+}
+
+/// The candidate's pods start.
+pub fn preparing() -> Value {
+    let message =
+        format!("step canary: brings {CANDIDATE} (green) to 10 %; waits for the pods of {CANDIDATE} (green)");
+    on_the_way("Preparing", Some("pods"), "CandidateStarting", &message)
+}
+
+/// One of its Jobs failed, which isn't run again by itself.
+pub fn preparing_with_a_failed_job() -> Value {
+    let message = format!(
+        "step canary: brings {CANDIDATE} (green) to 10 %; the pods of {CANDIDATE} (green) don't get ready: Job \
+         migrate-green failed: look at its pods; once that is mended, Retry runs it again: correct spec.release or \
+         what its pods need"
+    );
+    on_the_way("Preparing", Some("pods"), "CandidateStarting", &message)
+}
+
+/// Something is in its way before the first weight, so no time counts.
+pub fn preparing_without_a_deadline() -> Value {
+    let mut status = preparing();
+    let message = "VirtualService shop/web does not exist: create it, or take it out of spec.traffic";
+    status["waitingFor"] = json!("VirtualServiceNotFound");
+    status["message"] = json!(format!("step canary: brings {CANDIDATE} (green) to 10 %; {message}"));
+    status["candidate"]["deadline"] = Value::Null;
+    status
+}
+
+/// The weight is on its way.
+pub fn shifting() -> Value {
+    let message = format!("step canary: brings {CANDIDATE} (green) to 10 %");
+    on_the_way("Shifting", None, "ShiftingTraffic", &message)
+}
+
+/// The live Services select both revisions before they are turned.
+pub fn overlapping() -> Value {
+    let message = format!(
+        "{CANDIDATE} (green) becomes live; the live Services select both revisions for 30 s before they are turned, so \
+         that what leads to them from outside learns of the new pods"
+    );
+    let mut status = on_the_way("Promoting", Some("overlap"), "Promoting", &message);
+    status["step"] = Value::Null;
+    status["traffic"] = json!({"candidateWeight": 100});
+    status
+}
+
+/// A first release whose Job failed.
+pub fn installing() -> Value {
+    let message = format!(
+        "installs {LIVE} (blue); the pods of {LIVE} (blue) don't get ready: Job migrate-blue failed: look at its pods; \
+         once that is mended, Retry runs it again: correct spec.release or what its pods need"
+    );
+    let mut status = on_the_way("Installing", Some("pods"), "CandidateStarting", &message);
+    status["candidate"] = Value::Null;
+    status["step"] = Value::Null;
+    status
+}
+
+/// On its way to live.
+pub fn rolling_back() -> Value {
+    let message = format!("goes back to {LIVE} (blue): guard errors failed (0.2, max 1%)");
+    let mut status = on_the_way("RollingBack", None, "RollingBack", &message);
+    status["candidate"]["deadline"] = Value::Null;
+    status["step"] = Value::Null;
+    status["traffic"] = json!({"candidateWeight": 10});
+    status
+}
+
+/// Nothing is written, in the middle of a step; so its time doesn't count.
+pub fn hands_off() -> Value {
+    let message = format!(
+        "step canary: brings {CANDIDATE} (green) to 10 %; spec.mode is HandsOff: nothing is written; else it would raise \
+         the candidate to 10 %"
+    );
+    let mut status = on_the_way("HandsOff", None, "ShiftingTraffic", &message);
+    status["candidate"]["deadline"] = Value::Null;
+    status["commit"] = json!({"paused": "Spec"});
+    status["conditions"] = json!([
+        condition("Ready", "False", "HandsOff", &message),
+        condition("Stalled", "True", "HandsOff", &message),
+        condition("Promoted", "False", "UnderWay", &message),
+    ]);
+    status
+}
+
+/// Its namespace is being deleted while a person is asked.
+pub fn going_with_its_namespace() -> Value {
+    let message = "Namespace shop is being deleted (metadata.deletionTimestamp): nothing is made in it any more; once it \
+                   is gone, make the namespace anew and apply the Rollout there";
+    let mut status = waiting();
+    status["phase"] = json!("Blocked");
+    status["waitingFor"] = json!("NamespaceTerminating");
+    status["message"] = json!(format!("10 % of requests reach {CANDIDATE} (green); {message}"));
+    status["conditions"] = json!([
+        condition("Ready", "False", "Blocked", message),
+        condition("Accepted", "False", "NamespaceTerminating", message),
+        condition("Stalled", "True", "NamespaceTerminating", message),
         condition("Promoted", "False", "UnderWay", message),
     ]);
     status

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::reconciler;
 use super::server::{Manner, Server};
+use super::{REQUEST_TIMEOUT, reconciler};
 use crate::checks::{Measuring, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -159,7 +159,28 @@ async fn metrics_have_the_words_of_status() {
         (Some("Preparing"), Some("canary"))
     );
     assert_eq!((Some(web.phase), web.step.as_deref()), (Some("Preparing"), Some("canary")));
-    assert_eq!(web.weight, 0);
+    assert_eq!((web.weight, web.stalled.as_deref()), (0, None));
+}
+
+#[tokio::test]
+async fn a_deadline_stands_in_status_while_its_time_counts() {
+    for (mode, told) in [("Active", true), ("Paused", false), ("HandsOff", false)] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.start_candidate(10);
+        hand.deadline(Time(now().0 + 3_600_000));
+        hand.field("mode", json!(mode));
+        let (server, reconciler) = served(hand);
+        for _ in 0..4 {
+            look(&reconciler).await;
+        }
+        let candidate = server.object(PATH).unwrap()["status"]["candidate"].clone();
+        assert_eq!(
+            (candidate["color"].as_str(), candidate["deadline"].is_string()),
+            (Some("green"), told),
+            "{mode}"
+        );
+    }
 }
 
 /// At rest; the spec says that what serves goes with the Rollout, and nothing does yet.
@@ -222,9 +243,10 @@ async fn what_can_not_be_kept_up_comes_after_what_was_decided_and_rests_after_it
     server.put(&path_of("web"), live);
     reconciler.tools.stores.offer(crate::kinds::SERVICE, &server.object(&path_of("web")).unwrap());
     server.answers("PATCH", "/services/web-candidate", Manner::Held);
+    let before = now();
     look(&reconciler).await;
     let (_, again) = recall(&reconciler, |memory| memory.kept).expect("a failure");
-    assert!(again > now(), "the try itself took longer than the pause");
+    assert!(again > before + REQUEST_TIMEOUT, "the pause comes after the try, which took longer than it");
     assert_eq!(patches(&server).last(), Some(&format!("PATCH {}", path_of("web-candidate"))));
 }
 
@@ -338,6 +360,13 @@ async fn that_the_namespace_is_being_deleted_is_said_once_and_nothing_else_is_as
     }
     assert_eq!(status["phase"], "Blocked");
     assert_eq!(status["commit"]["epoch"], 1, "nothing was decided");
+    let stalled = || {
+        let figures = reconciler.watching.read();
+        figures.rollouts.first().and_then(|web| web.stalled.clone())
+    };
+    assert_eq!(stalled().as_deref(), Some("NamespaceTerminating"), "figures have the reason of Stalled");
+    reconciler.watching.forget(&ObjectId::new("shop", "web"));
+    assert_eq!(stalled(), None, "and lose it with the Rollout");
 }
 
 /// No status can be written then, so the log is the only place.

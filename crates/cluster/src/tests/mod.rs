@@ -22,10 +22,15 @@ use crate::reconcile::Reconciler;
 use crate::stores::{Pokes, Stores};
 
 use server::Server;
+use teal_plan::Span;
+
+/// How long a request may take.
+const REQUEST_TIMEOUT: Span = Span::seconds(1);
 
 /// One that always leads, on these caches and this server.
 fn reconciler(server: &Server, stores: Stores, pokes: Pokes, config: Config) -> Reconciler {
-    let access = Arc::new(Access::new(server.client(), Duration::from_secs(1)));
+    let timeout = Duration::from_millis(u64::try_from(REQUEST_TIMEOUT.0).expect("a duration"));
+    let access = Arc::new(Access::new(server.client(), timeout));
     let (events, _) = Events::start(Arc::clone(&access), "teal".into(), Counter::default());
     Reconciler {
         tools: Tools { access, stores: Arc::new(stores), config: Arc::new(config) },

@@ -72,7 +72,7 @@ async fn a_service_that_is_reached_from_outside_selects_both_revisions_before_it
         bench.apply_route().await;
         bench.apply(&objects::rollout("1")).await;
         bench.phase("Complete").await;
-        let spec = json!({"metadata": {"annotations": {"teal.dev/overlap": "3s"}}, "spec": {"type": kind}});
+        let spec = json!({"metadata": {"annotations": {"teal.dev/overlap": "6s"}}, "spec": {"type": kind}});
         bench.merge_as("somebody", "services", "web", spec).await;
         let before = given(&bench.value("services", "web").await);
         assert!(before["ports"][0]["nodePort"].is_number(), "{before}");
@@ -92,7 +92,8 @@ async fn a_service_that_is_reached_from_outside_selects_both_revisions_before_it
         assert_eq!(bench.weights().await, [("web".into(), 0), ("web-candidate".into(), 100)]);
         bench.until("turned", async || bench.selected("web").await == green).await;
         let lasted = begun.elapsed();
-        assert!(lasted > Duration::from_millis(2_500), "{kind}: both were selected for {lasted:?}");
+        // Half of it: both moments are seen by looks from outside, each of which may come late.
+        assert!(lasted > Duration::from_secs(3), "{kind}: both were selected for {lasted:?}");
         bench.until("promoted", async || bench.status("/live/revision").await == green).await;
         assert_eq!(given(&bench.value("services", "web").await), before, "{kind}");
         bench.end().await;

@@ -167,6 +167,10 @@ async fn rule_15_a_retry_of_a_revision_runs_the_job_that_failed_and_no_other() {
     bench.phase("RolledBack").await;
     assert_eq!(states().await, ["Done", "Begun"]);
     assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "workloads wait for both");
+    // The second try has all the time that its Job's end by hand takes.
+    rollout["spec"]["progressDeadline"] = json!("10m");
+    bench.apply(&rollout).await;
+    bench.phase("RolledBack").await;
     bench.decide_on_rejected("Retry").await;
     bench
         .until("the failed one again", async || {

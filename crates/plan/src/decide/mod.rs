@@ -1,5 +1,6 @@
 //! The rules, a file per phase. The most urgent comes first.
 
+mod deadline;
 mod decisions;
 mod delete;
 mod gates;
@@ -12,6 +13,8 @@ mod reach;
 mod rest;
 mod returning;
 mod step;
+
+pub(crate) use deadline::deadline;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};
@@ -130,7 +133,7 @@ fn phase(s: &Snapshot) -> Plan {
         Phase::Installing { deadline } => install::go_on(s, *deadline),
         Phase::Rest { .. } => rest::plan(s),
         Phase::Step(step) => step::plan(s, step),
-        Phase::Promoting { deadline } => promote::plan(s, *deadline),
+        Phase::Promoting { .. } => promote::plan(s),
         Phase::Returning { cause, .. } => returning::plan(s, cause),
     }
 }

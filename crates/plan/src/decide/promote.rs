@@ -8,7 +8,7 @@ use crate::settings::OnFailure;
 use crate::snapshot::{Form, Snapshot};
 use crate::words::{ContentHash, Time};
 
-pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
+pub(super) fn plan(s: &Snapshot) -> Plan {
     let Some(candidate) = &s.record.candidate else {
         return returning::send_back(s, Cause::Cancelled);
     };
@@ -31,7 +31,7 @@ pub(super) fn plan(s: &Snapshot, deadline: Time) -> Plan {
     } else {
         turn_live(s, candidate, &mut next);
     }
-    let Some(deadline) = overlap::deadline(s, deadline).filter(|_| !s.paused()) else { return next.into() };
+    let Some(deadline) = super::deadline(s, &s.record) else { return next.into() };
     if s.now > deadline {
         let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
         match s.settings.on_failure {

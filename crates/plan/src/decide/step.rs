@@ -1,7 +1,7 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, jobs, overlap, reach, returning};
+use super::{Draft, Next, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -124,7 +124,7 @@ const fn was_reached(place: &StepRecord) -> bool {
 }
 
 /// Since when a weight that was reached isn't there any more. Without a mesh, weight 100 is what the live role selects.
-fn gone(s: &Snapshot, place: &StepRecord) -> Option<Time> {
+pub(super) fn gone(s: &Snapshot, place: &StepRecord) -> Option<Time> {
     place.reached?;
     let World { routes, live_service, .. } = &s.world;
     if s.settings.routed {
@@ -278,17 +278,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         return plan;
     }
     // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
-    let late = if place.reached.is_none() {
-        let switches = !s.settings.routed && place.weight == 100;
-        let deadline = if switches { overlap::deadline(s, place.deadline) } else { Some(place.deadline) };
-        deadline.filter(|_| s.record.blocked_since.is_none())
-    } else {
-        // A weight that was there and can't be had again.
-        gone(s, place).map(|since| since + s.settings.progress_deadline)
-    };
-    if let Some(deadline) = late
-        && !s.paused()
-    {
+    if let Some(deadline) = super::deadline(s, &s.record) {
         if s.now > deadline {
             let waiting_for = waiting_for(s, &next);
             match s.settings.on_failure {

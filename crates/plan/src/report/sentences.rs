@@ -135,7 +135,7 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::InstallLate => {
             "spec.progressDeadline passed before the first release served: correct spec.release or what its \
-                             pods need; it goes on by itself"
+                             pods need; it goes on by itself, but for Jobs that failed (Retry)"
                 .to_owned()
         }
         Why::Asking { step, have, needed } => format!("step {step} waits for approval ({have} of {needed})"),

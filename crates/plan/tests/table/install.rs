@@ -158,15 +158,6 @@ fn what_serves_and_is_not_teals_is_left_alone() {
 }
 
 #[test]
-fn a_first_release_waits_while_paused_by_the_spec() {
-    let mut s = nothing();
-    s.settings.mode = teal_plan::settings::Mode::Paused;
-    let plan = checked(&s);
-    assert_eq!(plan.decision, Decision::Rest);
-    assert!(matches!(plan.why[..], [teal_plan::Why::Paused { .. }]), "{:?}", plan.why);
-}
-
-#[test]
 fn what_was_tried_when_the_record_was_lost_stays_to_be_looked_at() {
     let mut s = nothing();
     s.settings.wanted = Some(content(2));

@@ -3,8 +3,8 @@
 use teal_plan::record::{Cause, Gate, Held, Outcome, Pause, Phase};
 use teal_plan::report::{Report, report};
 use teal_plan::settings::{Mode, OnFailure, Readiness, Until};
-use teal_plan::snapshot::{Standing, Stops};
-use teal_plan::{Notice, Snapshot, Time};
+use teal_plan::snapshot::{Form, Overlap, Standing, Stops};
+use teal_plan::{Notice, Snapshot, Span, Time};
 
 use crate::fixture::*;
 
@@ -385,10 +385,83 @@ fn a_deadline_that_passed_over_failing_writes_names_them() {
         message: "RaiseWeight fails again and again: the webhook does not answer".to_owned(),
         stops: Stops::Nothing,
     }];
-    s.now = DEADLINE + teal_plan::Span::seconds(1);
+    s.now = DEADLINE + Span::seconds(1);
     let (record, _) = committed(&s);
     let Phase::Returning { cause: Cause::Deadline { waiting_for }, .. } = record.phase else {
         panic!("{:?}", record.phase)
     };
     assert!(waiting_for.contains("the webhook does not answer"), "{waiting_for}");
+}
+
+fn with(mut s: Snapshot, change: impl Fn(&mut Snapshot)) -> Snapshot {
+    change(&mut s);
+    s
+}
+
+fn paused_by_ana(s: &mut Snapshot) {
+    s.record.paused = Some(Pause::Decision { user: "ana".to_owned() });
+}
+
+fn hands_off(s: &mut Snapshot) {
+    s.settings.mode = Mode::HandsOff;
+}
+
+/// Nothing is told of a going back that won't come.
+#[test]
+fn the_deadline_of_a_step_is_told_only_while_its_time_counts() {
+    let canary = || trying("canary", 10);
+    let at_weight = || reached("canary", 10, NOW);
+    let spec = |s: &mut Snapshot| s.settings.mode = Mode::Paused;
+    let blocked = |s: &mut Snapshot| s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    let lost = |s: &mut Snapshot| {
+        s.world.routes = routes(Form::Owner);
+        s.world.routes.since = Time(NOW.0 - 1_000);
+    };
+    for (name, s, expected) in [
+        ("on the way", canary(), Some(DEADLINE)),
+        ("at its weight", at_weight(), None),
+        ("a weight that is gone", with(at_weight(), lost), Some(Time(DEADLINE.0 - 1_000))),
+        ("blocked before the first weight", with(canary(), blocked), None),
+        ("paused by the spec", with(canary(), spec), None),
+        ("paused by a person", with(canary(), paused_by_ana), None),
+        ("hands off", with(canary(), hands_off), None),
+    ] {
+        assert_eq!(of(&s).deadline, expected, "{name}");
+    }
+    assert_eq!(of(&at_rest()).deadline, None);
+}
+
+#[test]
+fn the_deadline_of_a_promotion_is_told_with_the_overlap_and_not_while_that_runs() {
+    let overlap =
+        |since: Option<Time>| Overlap { lasts: Span::seconds(30), selected: since.is_some(), since };
+    let ahead = |s: &mut Snapshot| s.world.overlap = Some(overlap(None));
+    let runs = |s: &mut Snapshot| {
+        s.world.live_service.points = None;
+        s.world.live_service.settled = false;
+        s.world.overlap = Some(overlap(Some(Time(NOW.0 - 1_000))));
+    };
+    for (name, s, expected) in [
+        ("becoming live", promoting(), Some(DEADLINE)),
+        ("before the overlap", with(promoting(), ahead), Some(DEADLINE + Span::seconds(30))),
+        ("while the overlap runs", with(promoting(), runs), None),
+        ("paused by a person", with(promoting(), paused_by_ana), None),
+        ("hands off", with(promoting(), hands_off), None),
+    ] {
+        assert_eq!(of(&s).deadline, expected, "{name}");
+    }
+}
+
+#[test]
+fn without_a_mesh_the_deadline_of_the_switch_is_told_with_the_overlap() {
+    let mut s = trying("full", 100);
+    s.world.green = present(candidate());
+    s.world.candidate_service = points(candidate());
+    s.settings.routed = false;
+    s.world.routes = routes(Form::Unrouted);
+    s.world.overlap = Some(Overlap { lasts: Span::seconds(30), selected: false, since: None });
+    assert_eq!(of(&s).deadline, Some(DEADLINE + Span::seconds(30)));
+    s.settings.routed = true;
+    s.world.routes = routes(Form::Owner);
+    assert_eq!(of(&s).deadline, Some(DEADLINE), "the overlap is a part of the promotion");
 }

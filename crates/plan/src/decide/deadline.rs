@@ -1,0 +1,30 @@
+//! When the machine has waited long enough: then traffic goes back, or a person is asked, as `spec.onFailure` says.
+
+use super::{overlap, step};
+use crate::record::{Phase, Record};
+use crate::settings::Mode;
+use crate::snapshot::{Snapshot, is_paused};
+use crate::words::Time;
+
+/// The deadline of what is waited for, as the record has it. None where no time counts: a pause by anybody, hands that are kept
+/// off, an obstacle before the first weight, an overlap that runs. Rules and status read it here, so that nobody is told of a
+/// going back that won't come.
+pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
+    let hands_off = s.settings.mode == Mode::HandsOff && !s.deleting;
+    if hands_off || is_paused(s.settings.mode, record) || s.ends().is_some() {
+        return None;
+    }
+    match &record.phase {
+        Phase::Step(place) if place.reached.is_some() => {
+            // A weight that was there and can't be had again.
+            step::gone(s, place).map(|since| since + s.settings.progress_deadline)
+        }
+        Phase::Step(_) if record.blocked_since.is_some() => None,
+        Phase::Step(place) if !s.settings.routed && place.weight == 100 => {
+            overlap::deadline(s, place.deadline)
+        }
+        Phase::Step(place) => Some(place.deadline),
+        Phase::Promoting { deadline } => overlap::deadline(s, *deadline),
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => None,
+    }
+}
