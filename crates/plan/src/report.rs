@@ -278,6 +278,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             | Why::ReturnShort { .. }
             | Why::Watching { .. }
             | Why::Keeping { .. }
+            | Why::Running { .. }
             | Why::Rejected { .. }
             | Why::AtRest => None,
         })
