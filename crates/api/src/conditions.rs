@@ -48,6 +48,8 @@ words! {
         NameWithoutColor,
         /// A traffic Service selects the pods of a Job.
         JobReceivesTraffic,
+        /// A Job of live that runs after retirement did not end well.
+        JobFailed,
         /// A Role permits an object by a name that gets a color.
         RoleNamesColored,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.

@@ -60,8 +60,8 @@ pub struct DecisionSpec {
 
     /// What is to be done. Approve, Reject: the answer to the question in status.gate. Rollback: traffic goes back to
     /// the color that served before. Pause, Resume: nothing moves forward, or does again. Skip: leave the step without
-    /// waiting for its gates. Retry: try a rejected revision again. Retire: remove the color that no longer serves
-    /// now. The right to it is the verb in lower case on rollouts/decision.
+    /// waiting for its gates. Retry: try a rejected revision again, or Jobs that did not end well. Retire: remove the
+    /// color that no longer serves now. The right to it is the verb in lower case on rollouts/decision.
     pub action: Action,
 
     /// The revision it is about, such as r7-3f9c2a1b. Needed for all but Pause and Resume; a decision about another

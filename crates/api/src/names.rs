@@ -104,6 +104,8 @@ pub mod fate {
 pub mod run {
     /// Once per revision, before its workloads are started.
     pub const BEFORE: &str = "before";
+    /// Once per revision, after the former one was retired.
+    pub const AFTER_RETIRE: &str = "after-retire";
 }
 
 /// Values of [`annotation::SWITCH`].

@@ -235,7 +235,8 @@ fn taken_back(status: &RolloutStatus) -> Option<String> {
 }
 
 /// The revision that a retry tries again: a candidate that was sent back, is held by a failed check or a deadline, or is
-/// brought up, as its failed Jobs then run again; else a first release that is, or the one that was rejected last.
+/// brought up, as its failed Jobs then run again; else a first release that is, live where a Job failed after retirement, or the
+/// one that was rejected last.
 fn retried(status: &RolloutStatus) -> Option<String> {
     let is_at = |phase: Phase| status.phase.as_deref() == Some(phase.as_str());
     let tried = |candidate: &&CandidateStatus| {
@@ -243,7 +244,14 @@ fn retried(status: &RolloutStatus) -> Option<String> {
     };
     let candidate = status.candidate.as_ref().filter(tried).map(|candidate| candidate.revision.clone());
     let first = status.live.as_ref().filter(|_| is_at(Phase::Installing)).map(|live| live.revision.clone());
-    candidate.or(first).or_else(|| status.rejected.first().cloned())
+    let failed = status.live.as_ref().filter(|_| job_failed(status) && !is_at(Phase::RolledBack));
+    let failed = failed.map(|live| live.revision.clone());
+    candidate.or(first).or(failed).or_else(|| status.rejected.first().cloned())
+}
+
+/// A Job of live that runs after retirement did not end well.
+pub fn job_failed(status: &RolloutStatus) -> bool {
+    status.condition(ConditionType::JobFailed).is_some_and(|condition| condition.status == "True")
 }
 
 /// Under way, and a person must act although nobody was asked.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use support::run::{run, run_with, serving};
 use support::server::Server;
 use support::{
-    CANDIDATE, LIVE, NONCE, checking, condition, held_while_promoting, kept, object, paused, rolled_back,
-    waiting,
+    CANDIDATE, LIVE, NONCE, checking, condition, held_while_promoting, job_failed, kept, object, paused,
+    rolled_back, waiting,
 };
 use teal_cli::exit::Exit;
 use teal_cli::render::{self, Paint};
@@ -159,6 +159,7 @@ async fn every_verb_makes_its_decision() {
         ("resume web", paused(), "Resume", "Resumed: shop/web"),
         ("retry web", rolled_back(), "Retry", "Retried: r7-3f9c2a1b"),
         ("retry web", held_while_promoting(), "Retry", "Retried: r7-3f9c2a1b"),
+        ("retry web", job_failed(), "Retry", "Retried: r6-5b1d9e02"),
         ("retire web", kept(), "Retire", "Retired: r6-5b1d9e02"),
         ("skip web --reason late", checking(), "Skip", "Skipped: step canary"),
     ] {

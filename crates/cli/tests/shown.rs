@@ -7,9 +7,10 @@ use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
     CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition,
-    going_with_its_namespace, hands_off, held, held_while_promoting, installing, kept, kept_by_check, object,
-    overlapping, paused, paused_at_rest, paused_before_the_start, preparing, preparing_with_a_failed_job,
-    preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting, starting, waiting,
+    going_with_its_namespace, hands_off, held, held_while_promoting, installing, job_failed, kept,
+    kept_by_check, object, overlapping, paused, paused_at_rest, paused_before_the_start, preparing,
+    preparing_with_a_failed_job, preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting,
+    starting, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -127,6 +128,9 @@ fn explanations_offer_what_the_builder_of_decisions_would_make() {
     let mut going_back = checking();
     going_back["phase"] = json!("RollingBack");
     assert!(!offers(&going_back).contains("kubectl teal rollback"), "it goes back already");
+    let text = offers(&job_failed());
+    let again = format!("kubectl teal retry web -n shop --revision {LIVE}");
+    assert!(text.contains(&again) && text.contains("Jobs of") && !text.contains("is tried again"), "{text}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
-use teal_release::{Context, Finding, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
+use teal_release::{Context, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
 
 use crate::kinds::{self, Known};
 use crate::stores::ObjectView;
@@ -51,8 +51,10 @@ pub(crate) struct Rendering {
     pub(crate) jobs: Vec<Piece>,
     /// Their names without color.
     pub(crate) job_names: Vec<String>,
-    /// Jobs, by their uncolored names, that should run after the former revision was retired.
-    pub(crate) after: Vec<String>,
+    /// Run once per revision after the former one was retired.
+    pub(crate) later: Vec<Piece>,
+    /// Their names without color.
+    pub(crate) later_names: Vec<String>,
     pub(crate) role_services: Vec<RoleService>,
     pub(crate) workloads: Vec<Workload>,
     pub(crate) findings: Vec<Finding>,
@@ -93,19 +95,22 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
     let shared = rendered.shared.iter().map(|object| (object, true));
     let all = shared.chain(standing.map(|object| (object, false)));
     let pieces: Vec<Piece> = all.filter_map(|(object, shared)| piece(object, shared, &marks)).collect();
-    let before = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::Before);
-    let jobs: Vec<Piece> =
-        before.filter_map(|job| piece(&job.object, false, &marks)).map(kept_with_its_color).collect();
-    let name = |name: &str| uncolored(name, key.slot.color).to_owned();
-    let after = rendered.jobs.iter().filter(|job| job.run == teal_release::JobRun::AfterRetire);
-    let after = after.map(|job| name(&job.object.key().name)).collect();
+    let jobs = |run: JobRun| -> Vec<Piece> {
+        let jobs = rendered.jobs.iter().filter(|job| job.run == run);
+        jobs.filter_map(|job| piece(&job.object, false, &marks)).map(kept_with_its_color).collect()
+    };
+    let names = |jobs: &[Piece]| -> Vec<String> {
+        jobs.iter().map(|piece| uncolored(&piece.name, key.slot.color).to_owned()).collect()
+    };
+    let (jobs, later) = (jobs(JobRun::Before), jobs(JobRun::AfterRetire));
     Ok(Rendering {
         need: teal_release::requirements(&rendered),
         summary: summary(&pieces),
         pieces,
-        job_names: jobs.iter().map(|piece| name(&piece.name)).collect(),
+        job_names: names(&jobs),
         jobs,
-        after,
+        later_names: names(&later),
+        later,
         role_services: in_order(&rendered.role_services, &key.services),
         workloads: rendered.workloads,
         findings: rendered.findings,
@@ -342,9 +347,12 @@ mod tests {
 
     #[test]
     fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
-        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
-            "ttlSecondsAfterFinished": 0, "backoffLimit": 1,
-            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "m:1"}]}}}});
+        let job = |name: &str, run: &str| {
+            json!({"apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": name, "annotations": {"teal.dev/run": run}}, "spec": {
+                "ttlSecondsAfterFinished": 0, "backoffLimit": 1,
+                "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "m:1"}]}}}})
+        };
         let hash = teal_release::hash(&json!({}));
         let slot = Slot { color: Color::Green, revision: hash.revision(2) };
         let key = RenderKey {
@@ -359,12 +367,19 @@ mod tests {
             owned: false,
         };
         let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
-        let rendering = render(&[job], &whom).expect("a rendering");
-        assert_eq!(rendering.job_names, ["migrate"]);
-        let [piece] = rendering.jobs.as_slice() else { panic!("{:?}", rendering.jobs) };
-        assert_eq!(piece.name, "migrate-green");
-        let spec = &piece.object["spec"];
-        assert_eq!((&spec["ttlSecondsAfterFinished"], &spec["backoffLimit"]), (&Value::Null, &json!(1)));
+        let manifests = [job("migrate", "before"), job("contract", "after-retire")];
+        let rendering = render(&manifests, &whom).expect("a rendering");
+        assert_eq!(
+            (&rendering.job_names[..], &rendering.later_names[..]),
+            (&["migrate".into()][..], &["contract".into()][..])
+        );
+        assert_eq!(rendering.pieces.len(), 0, "no Job is kept as it should be: each is made once");
+        for (jobs, name) in [(&rendering.jobs, "migrate-green"), (&rendering.later, "contract-green")] {
+            let [piece] = jobs.as_slice() else { panic!("{jobs:?}") };
+            assert_eq!(piece.name, name);
+            let spec = &piece.object["spec"];
+            assert_eq!((&spec["ttlSecondsAfterFinished"], &spec["backoffLimit"]), (&Value::Null, &json!(1)));
+        }
     }
 
     #[test]

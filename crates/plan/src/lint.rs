@@ -3,7 +3,7 @@
 use crate::decide::{enough, needed, serves};
 use crate::outcome::{Decision, Effect, Plan};
 use crate::record::{Phase, Release};
-use crate::snapshot::{Form, Snapshot};
+use crate::snapshot::{Form, Objects, Snapshot};
 use crate::words::{Color, Revision, Slot};
 
 /// What a plan would break.
@@ -59,6 +59,7 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
             }
         }
         Effect::Vacate { color, except } => vacate_violation(s, *color, *except),
+        Effect::RunJobs(slot) => jobs_violation(s, *slot),
         Effect::PointLive(slot) => live_violation(s, *slot),
         Effect::Overlap(slot) => overlap_violation(s, *slot),
         Effect::Finalizer(_)
@@ -71,6 +72,17 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         | Effect::LeaveRoutes
         | Effect::Answer { .. } => None,
     }
+}
+
+/// What they do may be more than the former release could stand.
+fn jobs_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
+    let rests = matches!(s.record.phase, Phase::Rest { .. });
+    let live = s.record.live.is_some_and(|live| live.slot == slot);
+    let alone = s.record.previous.is_none() && s.world.color(slot.color.other()).objects == Objects::Absent;
+    (!rests || !live || !alone).then(|| Violation {
+        invariant: "jobs",
+        detail: format!("Jobs of {slot:?} would run beside another release"),
+    })
 }
 
 fn live_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {

@@ -68,6 +68,8 @@ pub enum Effect {
         /// Whether this color does work by itself.
         active: bool,
     },
+    /// Make what is due of the Jobs of live that run after the former release was retired.
+    RunJobs(Slot),
     /// Point `<service>` of every traffic Service at a slot; makes the Services where they are missing.
     PointLive(Slot),
     /// Let `<service>` select pods of live and of this slot, for the traffic Services that have to pass through that.
@@ -127,6 +129,7 @@ impl Effect {
             Self::Finalizer(_)
             | Self::RecordRevision(_)
             | Self::ApplyRelease { .. }
+            | Self::RunJobs(_)
             | Self::PointLive(_)
             | Self::Overlap(_)
             | Self::PointCandidate(_)
@@ -301,6 +304,13 @@ pub enum Why {
     Keeping {
         /// Until when.
         until: Time,
+    },
+    /// Jobs that come after retirement run.
+    Running {
+        /// Whose.
+        slot: Slot,
+        /// Which, without their color.
+        jobs: Vec<String>,
     },
     /// What is wanted was sent back before.
     Rejected {

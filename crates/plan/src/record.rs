@@ -44,6 +44,10 @@ pub struct Record {
     /// The Jobs of the revision that was brought up last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<Jobs>,
+    /// Jobs that run once the release is live and the former one is gone: of the revision that was brought up last, and of live
+    /// while they have not all ended. Which are due is what the rest of the record says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Jobs>,
     /// The epoch under which the present attempt was started: what carries a lower one was written before it.
     #[serde(default)]
     pub started: u64,
@@ -204,7 +208,7 @@ pub struct Release {
     pub attempt: u32,
 }
 
-/// Jobs of a revision, which run before its workloads, each once.
+/// Jobs of a revision, each of which runs once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Jobs {

@@ -87,6 +87,8 @@ pub struct Settings {
     pub wanted: Option<ContentHash>,
     /// Jobs of that content that run before its workloads, by their names without color.
     pub jobs: Vec<String>,
+    /// Those that run after the former release was retired.
+    pub later: Vec<String>,
     /// Whether the operator may act.
     pub mode: Mode,
     /// At least one; weights ascend; the last is 100.

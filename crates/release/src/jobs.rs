@@ -11,8 +11,7 @@ use crate::refusal::Refusal;
 pub enum JobRun {
     /// Before the workloads.
     Before,
-    /// After the former revision was retired: for migrations that the former one could not stand. Read so that it can be
-    /// refused by its name; nothing carries it out yet.
+    /// After the former revision was retired: for migrations that the former one could not stand.
     AfterRetire,
 }
 
@@ -40,7 +39,7 @@ impl JobRun {
                 &key,
                 field(),
                 format!("is {word:?}"),
-                "write before, or leave it out, which means the same",
+                "write before, which it also means without, or after-retire",
             )),
         }
     }

@@ -338,7 +338,7 @@ fn words_that_annotations_do_not_have() {
         web_and(job("later")),
         "Job j",
         "metadata.annotations[teal.dev/run]",
-        "write before, or leave it out",
+        "write before, which it also means without, or after-retire",
     );
     let manifests = web(|m| m[1]["metadata"]["annotations"] = json!({"teal.dev/run": "before"}));
     refused(manifests, "Service web", "metadata.annotations[teal.dev/run]", "leave it out");

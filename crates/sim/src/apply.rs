@@ -32,7 +32,7 @@ pub(crate) fn kind(write: &Write) -> Kind {
             | Effect::LeaveRoutes => Kind::Other,
             Effect::PointLive(_) | Effect::Overlap(_) => Kind::Live,
             Effect::PointCandidate(_) => Kind::Candidate,
-            Effect::ApplyRelease { slot, .. } => of_color(slot.color),
+            Effect::ApplyRelease { slot, .. } | Effect::RunJobs(slot) => of_color(slot.color),
             Effect::Vacate { color, .. } => of_color(*color),
             Effect::Finalizer(_) | Effect::RecordRevision(_) | Effect::Answer { .. } => Kind::Other,
         },
@@ -103,7 +103,9 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
-        Effect::Finalizer(_)
+        // No release of the model has any.
+        Effect::RunJobs(_)
+        | Effect::Finalizer(_)
         | Effect::PointLive(_)
         | Effect::Overlap(_)
         | Effect::PointCandidate(_)

@@ -133,6 +133,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         generation: i64::from(wanted),
         wanted: Some(content(wanted)),
         jobs: Vec::new(),
+        later: Vec::new(),
         mode: Mode::Active,
         steps: vec![first, last],
         guards: vec![Guard { check: GUARD.to_owned(), until: Until::Promoted }],

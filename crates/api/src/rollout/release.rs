@@ -172,7 +172,8 @@ fn manifest_schema() -> Value {
                 "description": "Name, labels and annotations. The annotation teal.dev/fate (Own, Shared or LiveOnly) \
                     says how the object relates to colors where its kind alone does not say it right. On a Job, \
                     teal.dev/run: before, which is also what it means without, has it run once per revision, before the \
-                    workloads of its color start; a Retry runs it again only if it did not end well. It goes with its \
+                    workloads of its color start; with after-retire it runs once the revision is live and the former one is \
+                    gone. A Retry runs it again only if it did not end well. It goes with its \
                     color: ttlSecondsAfterFinished is left out. On a traffic Service, teal.dev/switch (Overlap or AtOnce) \
                     says how it is turned to another revision, and teal.dev/overlap, like 90s, for how long it selects \
                     both.",

@@ -82,6 +82,20 @@ fn held_while_promoting() -> RolloutStatus {
     RolloutStatus { phase: Some("Promoting".to_owned()), step: None, ..held() }
 }
 
+/// At rest, with a Job that failed after retirement.
+fn job_failed_late(phase: &str) -> RolloutStatus {
+    let condition = serde_json::json!({
+        "type": "JobFailed", "status": "True", "reason": "Found", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    RolloutStatus {
+        phase: Some(phase.to_owned()),
+        rejected: vec!["r5-00000000".to_owned()],
+        previous: None,
+        conditions: vec![serde_json::from_value(condition).expect("a condition")],
+        ..kept_after_promotion()
+    }
+}
+
 /// One of its Jobs may have failed.
 fn brought_up(phase: &str) -> RolloutStatus {
     RolloutStatus { phase: Some(phase.to_owned()), gate: None, ..asking() }
@@ -146,6 +160,8 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retry, held_while_promoting(), "r7-3f9c2a1b"),
         (Action::Retry, brought_up("Preparing"), "r7-3f9c2a1b"),
         (Action::Retry, RolloutStatus { candidate: None, ..brought_up("Installing") }, "r6-5b1d9e02"),
+        (Action::Retry, job_failed_late("Complete"), "r7-3f9c2a1b"),
+        (Action::Retry, job_failed_late("RolledBack"), "r5-00000000"),
         (Action::Retire, kept_after_promotion(), "r6-5b1d9e02"),
         (Action::Retire, rolled_back(), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Blocked"), "r7-3f9c2a1b"),

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use teal_api::conditions::Phase;
 use teal_api::names::ROLLOUTS;
-use teal_api::rollout::Mode;
+use teal_api::rollout::{LiveStatus, Mode};
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, DecisionSpec, Rollout, RolloutStatus};
 
@@ -67,7 +67,7 @@ fn fits(action: Action, status: &RolloutStatus, rollout: &Rollout) -> bool {
         // It is on its way already.
         Action::Rollback => phase != Some(Phase::RollingBack),
         Action::Skip => at_step && status.step.as_ref().is_some_and(|step| step.reached_at.is_some()),
-        Action::Retry => phase == Some(RolledBack) || held || job_failed,
+        Action::Retry => phase == Some(RolledBack) || held || job_failed || verbs::job_failed(status),
         Action::Resume => paused_by(rollout).is_some(),
         Action::Pause => under_way && !paused,
         Action::Retire => true,
@@ -84,7 +84,8 @@ fn suggestion(action: Action, rollout: &Rollout) -> Option<Suggestion> {
     // The builder wants a reason where the person will have to give one.
     let person = Person { reason: Some("…".into()), ..Person::default() };
     let spec = verbs::decision(action, rollout, &person).ok()?.spec;
-    Some(Suggestion { command: command(action, rollout, &spec), does: does(action, &spec) })
+    let does = does(action, &spec, rollout.status.as_ref());
+    Some(Suggestion { command: command(action, rollout, &spec), does })
 }
 
 fn command(action: Action, rollout: &Rollout, spec: &DecisionSpec) -> String {
@@ -105,13 +106,17 @@ fn namespace(rollout: &Rollout) -> String {
     rollout.namespace().map_or_else(String::new, |namespace| format!(" -n {namespace}"))
 }
 
-fn does(action: Action, spec: &DecisionSpec) -> String {
+fn does(action: Action, spec: &DecisionSpec, status: Option<&RolloutStatus>) -> String {
     let revision = spec.revision.as_deref().unwrap_or("it");
     let step = spec.step.as_deref().unwrap_or("this");
+    let is_it = |live: &LiveStatus| Some(&live.revision) == spec.revision.as_ref();
     match action {
         Action::Approve => format!("{revision} goes on from step {step}"),
         Action::Reject => format!("{revision} is sent back"),
         Action::Rollback => format!("{revision} loses all traffic at once"),
+        Action::Retry if status.and_then(|status| status.live.as_ref()).is_some_and(is_it) => {
+            format!("the Jobs of {revision} that did not end well run again")
+        }
         Action::Retry => format!("{revision} is tried again"),
         Action::Skip => format!("step {step} ends without its gates"),
         Action::Resume => "things move forward again".to_owned(),

@@ -218,6 +218,14 @@ pub fn kept_by_check() -> Value {
     status
 }
 
+/// At rest, with a Job that failed after retirement.
+pub fn job_failed() -> Value {
+    let mut status = complete();
+    let conditions = status["conditions"].as_array_mut().expect("conditions");
+    conditions.push(condition("JobFailed", "True", "Found", "after retirement, Job contract-blue failed"));
+    status
+}
+
 /// Its VirtualService is missing.
 pub fn blocked(stalled: bool) -> Value {
     let message = "VirtualService shop/web does not exist: create it, or take it out of spec.traffic";

@@ -1,10 +1,12 @@
 //! A Job runs once per revision (rule 15): as the record says, which was committed before.
 
-use teal_plan::Slot;
+use std::sync::Arc;
+
 use teal_plan::record::{Job, JobState};
+use teal_plan::{Record, Slot};
 
 use super::release::{apply_piece_over, view};
-use super::{Order, Tools, vacate};
+use super::{Order, Tools, vacate, worst};
 use crate::error::Error;
 use crate::rendering::{Piece, uncolored};
 use crate::stores::ObjectView;
@@ -22,6 +24,16 @@ enum Due {
     Done,
 }
 
+/// Those of live that come after retirement, whatever becomes of each.
+pub(super) async fn run_later(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
+    let rendering = Arc::clone(order.rendering(slot)?);
+    let mut results = Vec::new();
+    for piece in &rendering.later {
+        results.push(run_once(tools, order, piece, slot).await.map(|(wrote, _)| wrote));
+    }
+    worst(results)
+}
+
 /// Makes it where the record says so: whether anything was written, and whether it ended well.
 pub(super) async fn run_once(
     tools: &Tools,
@@ -30,9 +42,7 @@ pub(super) async fn run_once(
     slot: Slot,
 ) -> Result<(bool, bool), Error> {
     let there = view(tools, order, piece)?;
-    let recorded = order.record.jobs.as_ref().filter(|jobs| jobs.revision == slot.revision);
-    let name = uncolored(&piece.name, slot.color);
-    let job = recorded.and_then(|jobs| jobs.each.iter().find(|job| job.name == name));
+    let job = recorded(order.record, slot, uncolored(&piece.name, slot.color));
     match (due(job, there.as_deref(), &order.names.uid), there) {
         (Due::Make, _) => {
             Ok((apply_piece_over(tools, order, piece, piece.object.clone(), None).await?, false))
@@ -41,6 +51,11 @@ pub(super) async fn run_once(
         (Due::Clear | Due::Wait, _) => Ok((false, false)),
         (Due::Done, _) => Ok((false, true)),
     }
+}
+
+fn recorded<'a>(record: &'a Record, slot: Slot, name: &str) -> Option<&'a Job> {
+    let all = record.jobs.iter().chain(&record.later).filter(|jobs| jobs.revision == slot.revision);
+    all.flat_map(|jobs| &jobs.each).find(|job| job.name == name)
 }
 
 /// Its name is the same at every try, so one that was made and not seen yet is not made twice: applied again it stays the
@@ -63,6 +78,8 @@ fn due(job: Option<&Job>, there: Option<&ObjectView>, uid: &str) -> Due {
 mod tests {
     use serde_json::json;
     use teal_api::names::label;
+    use teal_plan::record::Jobs;
+    use teal_plan::{Color, Revision};
 
     use super::*;
     use crate::kinds;
@@ -99,6 +116,25 @@ mod tests {
         ] {
             assert_eq!(due(state.map(job).as_ref(), seen.as_ref(), "1"), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn rule_15_each_job_is_looked_up_under_its_own_revision_whenever_it_runs() {
+        let jobs = |revision: Revision, name: &str, after: u64| Jobs {
+            revision,
+            each: vec![Job { name: name.into(), after, ..job(JobState::Due) }],
+        };
+        let slot = |text: &str| Slot { color: Color::Green, revision: text.parse().unwrap() };
+        let (live, newer) = (slot("r2-00000000"), slot("r3-00000000"));
+        let record = Record {
+            jobs: Some(jobs(newer.revision, "migrate", 1)),
+            later: vec![jobs(live.revision, "contract", 2), jobs(newer.revision, "contract", 3)],
+            ..Record::default()
+        };
+        let after = |slot: Slot, name: &str| recorded(&record, slot, name).map(|job| job.after);
+        assert_eq!(after(newer, "migrate"), Some(1));
+        assert_eq!((after(live, "contract"), after(newer, "contract")), (Some(2), Some(3)));
+        assert_eq!(after(live, "migrate"), None, "what isn't recorded may not be made");
     }
 
     #[test]

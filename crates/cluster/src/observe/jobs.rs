@@ -1,10 +1,10 @@
 //! Jobs of releases: what is there of them, and what is missed.
 
 use teal_plan::record::JobState;
-use teal_plan::snapshot::JobSeen;
+use teal_plan::snapshot::{JobSeen, Obstacle, Stops};
 use teal_plan::{Phase, Slot};
 
-use super::Facts;
+use super::{Facts, obstacle};
 use crate::kinds;
 use crate::rendering::uncolored;
 
@@ -36,4 +36,32 @@ pub(super) fn lost(facts: &Facts<'_>, slot: Slot) -> Option<String> {
         "Job {}-{} is gone before it was seen to end, and runs once per revision: see what it did; Retry runs it again",
         lost.name, slot.color
     ))
+}
+
+/// Jobs of live that come after retirement and did not end well. Nothing waits for them, so nothing else would tell; while
+/// another release is under way they can't be run again.
+pub(super) fn failed(facts: &Facts<'_>) -> Option<Obstacle> {
+    let live = facts.record.live.filter(|_| matches!(facts.record.phase, Phase::Rest { .. }))?.slot;
+    let jobs = facts.record.later.iter().find(|jobs| jobs.revision == live.revision)?;
+    let there = see(facts);
+    let problem = |name: &str| {
+        let seen = there.iter().find(|job| job.revision == live.revision && job.name == name);
+        match seen.map(|job| job.ended) {
+            None => Some("is gone before it was seen to end: see what it did"),
+            Some(Some(false)) => Some("failed: look at its pods"),
+            Some(Some(true) | None) => None,
+        }
+    };
+    let begun = jobs.each.iter().filter(|job| job.state == JobState::Begun);
+    let told: Vec<String> = begun
+        .filter_map(|job| Some(format!("Job {}-{} {}", job.name, live.color, problem(&job.name)?)))
+        .collect();
+    (!told.is_empty()).then(|| {
+        let message = format!(
+            "after retirement, {}; {} serves all the same, and kubectl teal retry runs again what did not end well",
+            told.join("; "),
+            live.revision
+        );
+        obstacle("JobFailed", message, Stops::Nothing)
+    })
 }

@@ -142,6 +142,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     obstacles.extend(passing.obstacles.iter().cloned());
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(marks::edited(&facts, memory));
+    obstacles.extend(jobs::failed(&facts));
     obstacles.extend(memory.obstacles(facts.names.generation, now));
     memory.edits.note(facts.names.generation, facts.hash, now);
     obstacles.extend(starts::obstacles(&facts, memory));
@@ -173,7 +174,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         highest_epoch: highest_epoch(&facts, &routes),
         highest_counter: highest_counter(&facts),
     };
-    let settings = settings::read(&facts, wanted, &renderings.jobs);
+    let settings = settings::read(&facts, wanted, &renderings);
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
@@ -288,8 +289,8 @@ pub(crate) struct Renderings {
     pub(crate) need: Option<Resources>,
     /// Its Jobs that run before its workloads.
     pub(crate) jobs: Vec<String>,
-    /// Its Jobs that would have to run later.
-    pub(crate) after: Vec<String>,
+    /// Its Jobs that run after retirement.
+    pub(crate) later: Vec<String>,
 }
 
 impl Renderings {
@@ -302,7 +303,7 @@ impl Renderings {
             services: Vec::new(),
             need: None,
             jobs: Vec::new(),
-            after: Vec::new(),
+            later: Vec::new(),
         };
         let mut wanted = None;
         for color in [Color::Blue, Color::Green] {
@@ -323,7 +324,7 @@ impl Renderings {
                 this.services.clone_from(&rendering.role_services);
                 this.need = Some(rendering.need.clone());
                 this.jobs.clone_from(&rendering.job_names);
-                this.after.clone_from(&rendering.after);
+                this.later.clone_from(&rendering.later_names);
             }
             Err(refusals) => this.refusals = refusals,
         }

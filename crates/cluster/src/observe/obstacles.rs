@@ -27,7 +27,6 @@ pub(super) fn gather(
         return (obstacles, false);
     }
     obstacles.extend(renderings.refusals.iter().map(refused));
-    obstacles.extend(renderings.after.iter().map(|job| never_runs(job)));
     obstacles.extend(claims::services(facts, pokes));
     obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());
@@ -54,16 +53,6 @@ fn unusable(problem: &SpecError, traffic_waits: bool) -> Obstacle {
 
 fn refused(refusal: &Refusal) -> Obstacle {
     obstacle(refusal.reason.as_str(), refusal.to_string(), Stops::Everything)
-}
-
-/// Refused rather than left out without a word: whoever writes it counts on it.
-fn never_runs(job: &str) -> Obstacle {
-    let message = format!(
-        "Job {job}: metadata.annotations[{}] is after-retire, which is not carried out yet: leave the Job out, and run \
-         it yourself when the condition RollbackAvailable says Retired",
-        teal_api::names::annotation::RUN
-    );
-    obstacle("ReleaseInvalid", message, Stops::Everything)
 }
 
 /// Each has a condition of its own; for gates see [`super::overlap`].

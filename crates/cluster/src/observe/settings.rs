@@ -9,7 +9,7 @@ use teal_api::rollout as api;
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::{ContentHash, Phase, Record, Span};
 
-use super::Facts;
+use super::{Facts, Renderings};
 
 /// Beside the planner's record: the traffic with which a rollout began.
 pub(crate) const TRAFFIC: &str = "traffic";
@@ -70,12 +70,13 @@ pub(super) fn abandoned(facts: &Facts<'_>, namespace_goes: bool) -> bool {
 }
 
 /// What is asked for.
-pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, jobs: &[String]) -> Settings {
+pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, renderings: &Renderings) -> Settings {
     let (filled, config) = (&facts.filled, facts.config);
     Settings {
         generation: facts.names.generation,
         wanted,
-        jobs: jobs.to_vec(),
+        jobs: renderings.jobs.clone(),
+        later: renderings.later.clone(),
         mode: mode(filled.mode),
         steps: filled.steps.iter().map(step).collect(),
         guards: filled.guards.iter().map(guard).collect(),

@@ -187,6 +187,52 @@ async fn rule_15_a_retry_of_a_revision_runs_the_job_that_failed_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
+async fn rule_15_a_job_after_retirement_is_made_once_the_former_color_is_gone_and_again_on_a_retry() {
+    let bench = Bench::installed("joblate").await;
+    let contract = json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "contract", "annotations": {"teal.dev/run": "after-retire"}}, "spec": {
+        "backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "contract", "image": "shop/contract:1"}]}}}});
+    bench.apply(&with("2", &[contract])).await;
+    bench.phase("Waiting").await;
+    let state = async || bench.status("/commit/later/0/each/0/state").await;
+    assert_eq!(state().await, "Due", "recorded with the start");
+    bench.decide("Approve").await;
+    bench
+        .until("the Job", async || {
+            let made = bench.exists("jobs", "contract-green").await == Some(true);
+            // Looked up after it, so that what is gone was gone before.
+            let gone = bench.exists("deployments", "web-blue").await == Some(false);
+            assert!(!made || gone, "the former color is still there");
+            made
+        })
+        .await;
+    bench.until("it was seen", async || state().await == "Begun").await;
+    let first = bench.value("jobs", "contract-green").await["metadata"]["uid"].clone();
+    bench.fail_job("contract-green").await;
+    bench.until("told", async || bench.condition("JobFailed").await.0 == "True").await;
+    let (.., message) = bench.condition("JobFailed").await;
+    assert!(message.contains("Job contract-green") && message.contains("retry"), "{message}");
+    assert_eq!(bench.condition("Ready").await.0, "True", "the release serves all the same");
+    bench.quiet().await;
+    bench.decide("Retry").await;
+    bench
+        .until("it again", async || {
+            let job = bench.value("jobs", "contract-green").await;
+            !job.is_null() && job["metadata"]["uid"] != first
+        })
+        .await;
+    bench.finish_job("contract-green").await;
+    bench.until("done", async || state().await == "Done").await;
+    bench.until("told no more", async || bench.condition("JobFailed").await.0.is_empty()).await;
+    bench.delete("jobs", "contract-green").await;
+    bench.quiet().await;
+    assert_eq!(bench.exists("jobs", "contract-green").await, Some(false), "it runs once");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn what_holds_for_the_host_holds_for_the_candidate() {
     let bench = Bench::start("rule").await;
     bench.apply_route().await;

@@ -297,7 +297,18 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
     Followed::Commit(gates::advance(consume(s, d, false), index, Vec::new()))
 }
 
+/// Jobs of live that come after retirement: nothing else is tried again with them.
+fn rerun(s: &Snapshot, d: &DecisionSeen) -> Option<Plan> {
+    let live = s.record.live.filter(|_| matches!(s.record.phase, Phase::Rest { .. }))?;
+    let mut draft = consume(s, d, false);
+    let again = d.revision == Some(live.slot.revision.to_string()) && jobs::again_later(&mut draft, &live);
+    again.then(|| draft.commit(Vec::new()))
+}
+
 fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    if let Some(plan) = rerun(s, d) {
+        return Followed::Commit(plan);
+    }
     let wanted = s.record.wanted;
     if wanted.map(|wanted| wanted.revision.to_string()) != d.revision {
         return superseded(
@@ -329,7 +340,9 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
         Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
         Phase::Installing { deadline } if again => *deadline = s.now + s.settings.progress_deadline,
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. } => {
-            return refused("there is nothing to retry: the wanted revision was not sent back");
+            return refused(
+                "there is nothing to retry: the wanted revision was not sent back, and no Job of it failed",
+            );
         }
     }
     Followed::Commit(draft.commit(Vec::new()))

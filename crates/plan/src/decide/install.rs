@@ -49,7 +49,8 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
     draft.record.live = Some(Release { slot, hash, since: s.now, attempt: 1 });
     draft.record.wanted = Some(Wanted { hash, revision: slot.revision, rejected: false, attempts: 1 });
     draft.record.blocked_since = None;
-    draft.record.jobs = jobs::due(s, slot.revision, draft.next_epoch());
+    let epoch = draft.next_epoch();
+    jobs::begin(&mut draft, slot.revision, epoch);
     draft.record.phase = Phase::Installing { deadline: s.now + s.settings.progress_deadline };
     draft.tell(Notice::Started { revision: slot.revision, attempt: 1 });
     draft.commit(vec![Why::Starting { slot, trouble: None }])

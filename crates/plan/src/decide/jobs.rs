@@ -1,15 +1,27 @@
 //! Jobs run once per revision (rule 15): which may be made is committed before any of them is, and that one was there as soon
 //! as it is seen, so that nothing that takes it away has it run a second time.
 
-use super::Draft;
-use crate::outcome::{Plan, Why};
+use super::{Draft, Next};
+use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Job, JobState, Jobs, Record, Release};
 use crate::snapshot::{JobSeen, Snapshot};
 use crate::words::Revision;
 
-/// The Jobs of a revision that is brought up, for the commit of its start. Of one that is tried again those that ended well
-/// are done with.
-pub(super) fn due(s: &Snapshot, revision: Revision, after: u64) -> Option<Jobs> {
+/// Takes the Jobs of a revision that is brought up into the commit of its start.
+pub(super) fn begin(draft: &mut Draft<'_>, revision: Revision, after: u64) {
+    let s = draft.s;
+    draft.record.jobs = due(s, revision, after);
+    // Those of live that have not ended wait until it shows whether live stays.
+    let live = draft.record.live.map(|live| live.slot.revision).filter(|live| *live != revision);
+    let lasts = |jobs: &Jobs| jobs.each.iter().any(|job| job.state != JobState::Done);
+    draft.record.later.retain(|jobs| Some(jobs.revision) == live && lasts(jobs));
+    let each = s.settings.later.iter().map(|name| Job { name: name.clone(), state: JobState::Due, after });
+    let own = Jobs { revision, each: each.collect() };
+    draft.record.later.extend((!own.each.is_empty()).then_some(own));
+}
+
+/// Those that run before its workloads. Of one that is tried again those that ended well are done with.
+fn due(s: &Snapshot, revision: Revision, after: u64) -> Option<Jobs> {
     let known = s.record.jobs.as_ref().filter(|jobs| jobs.revision == revision);
     let is_done = |name: &str| {
         let mut each = known.into_iter().flat_map(|jobs| &jobs.each);
@@ -43,14 +55,41 @@ pub(super) fn commit(s: &Snapshot, release: &Release) -> Option<Plan> {
     Some(draft.commit(vec![Why::Starting { slot: release.slot, trouble }]))
 }
 
+/// Jobs of live, which is alone by now, that come after retirement. Nothing else is committed at rest that their end could
+/// ride along with, so it is committed too. Nothing waits for them.
+pub(super) fn afterwards<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Draft<'a>> {
+    if s.record.previous.is_some() || s.record.candidate.is_some() {
+        return None;
+    }
+    let slot = live.slot;
+    let mut draft = Draft::new(s);
+    note(s, &mut draft.record);
+    let of_live = draft.record.later.iter().find(|jobs| jobs.revision == slot.revision)?;
+    let runs = |job: &&Job| seen(s, slot.revision, job).is_some_and(|seen| seen.ended.is_none());
+    let jobs: Vec<String> = of_live.each.iter().filter(runs).map(|job| job.name.clone()).collect();
+    if !jobs.is_empty() {
+        next.say(Why::Running { slot, jobs });
+    }
+    // A migration that the former release could not stand is a move forward.
+    let due = of_live.each.iter().any(|job| job.state == JobState::Due) && !s.paused();
+    if draft.record.later != s.record.later {
+        return Some(draft);
+    }
+    if due {
+        next.act(Effect::RunJobs(slot));
+    }
+    None
+}
+
 /// What is seen of them rides along with every commit.
 pub(super) fn note(s: &Snapshot, record: &mut Record) {
-    let Some(jobs) = &mut record.jobs else { return };
-    for job in jobs.each.iter_mut().filter(|job| job.state != JobState::Done) {
-        match seen(s, jobs.revision, job).map(|seen| seen.ended) {
-            Some(Some(true)) => job.state = JobState::Done,
-            Some(Some(false) | None) => job.state = JobState::Begun,
-            None => {}
+    for Jobs { revision, each } in record.jobs.iter_mut().chain(&mut record.later) {
+        for job in each.iter_mut().filter(|job| job.state != JobState::Done) {
+            match seen(s, *revision, job).map(|seen| seen.ended) {
+                Some(Some(true)) => job.state = JobState::Done,
+                Some(Some(false) | None) => job.state = JobState::Begun,
+                None => {}
+            }
         }
     }
 }
@@ -76,7 +115,17 @@ pub(super) fn awaited(s: &Snapshot, revision: Revision) -> bool {
 /// A person decided Retry: what failed, or is gone before it was seen to end, runs again. Whether there is any.
 pub(super) fn again(draft: &mut Draft<'_>) -> bool {
     let (s, epoch) = (draft.s, draft.next_epoch());
-    let Some(jobs) = &mut draft.record.jobs else { return false };
+    draft.record.jobs.as_mut().is_some_and(|jobs| renew(s, jobs, epoch))
+}
+
+/// The same for those of live that come after retirement.
+pub(super) fn again_later(draft: &mut Draft<'_>, live: &Release) -> bool {
+    let (s, epoch) = (draft.s, draft.next_epoch());
+    let mut later = draft.record.later.iter_mut();
+    later.find(|jobs| jobs.revision == live.slot.revision).is_some_and(|jobs| renew(s, jobs, epoch))
+}
+
+fn renew(s: &Snapshot, jobs: &mut Jobs, epoch: u64) -> bool {
     let mut any = false;
     for job in jobs.each.iter_mut().filter(|job| job.state != JobState::Done) {
         let ended = seen(s, jobs.revision, job).map(|seen| seen.ended);

@@ -169,7 +169,8 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
     draft.record.started = draft.next_epoch();
-    draft.record.jobs = jobs::due(s, slot.revision, draft.record.started);
+    let started = draft.record.started;
+    jobs::begin(&mut draft, slot.revision, started);
     draft.record.baseline.clone_from(&s.world.color(live.slot.color).serving);
     draft.record.pinned =
         s.settings.steps.iter().filter_map(|step| Some((step.name.clone(), step.approvals?))).collect();
@@ -180,6 +181,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
 
 /// Lets go of what was kept long enough, and deletes what nothing keeps.
 fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
+    let mut news = None;
     if let Some(until) = s.record.kept_until {
         match gates::watching(s) {
             Some(wait) => {
@@ -194,6 +196,8 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
         return clear(s, live.slot);
+    } else {
+        news = jobs::afterwards(s, live, &mut next);
     }
     if s.paused() {
         // Nothing waits for it yet, but what is wanted next will.
@@ -204,7 +208,10 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     } else if next.why.is_empty() {
         next.say(Why::AtRest);
     }
-    next.into()
+    match news {
+        Some(draft) => draft.commit(next.why),
+        None => next.into(),
+    }
 }
 
 /// A guard that should watch live until the old release goes, and hasn't passed: the old release stays until it has, or until a

@@ -301,7 +301,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-pub const WARNINGS: [&str; 15] = [
+pub const WARNINGS: [&str; 16] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -311,6 +311,7 @@ pub const WARNINGS: [&str; 15] = [
     "InnerCallToRole",
     "NameWithoutColor",
     "JobReceivesTraffic",
+    "JobFailed",
     "RoleNamesColored",
     "JudgedByTimeOnly",
     "LiveRepaired",

@@ -38,6 +38,7 @@ fn effect(effect: &Effect) -> String {
         Effect::Finalizer(false) => "remove its finalizer".to_owned(),
         Effect::RecordRevision(revision) => format!("keep the content of {revision}"),
         Effect::ApplyRelease { slot, .. } => format!("apply {} in {}", slot.revision, slot.color),
+        Effect::RunJobs(slot) => format!("run the Jobs of {} that come after retirement", slot.revision),
         Effect::PointLive(slot) => format!("point the live Services at {} ({})", slot.revision, slot.color),
         Effect::Overlap(slot) => {
             format!("let the live Services select {} ({}) beside live", slot.revision, slot.color)

@@ -3,7 +3,7 @@
 use super::{View, intent};
 use crate::outcome::{Notice, Why};
 use crate::record::{Cause, Outcome, Phase};
-use crate::words::Span;
+use crate::words::{Slot, Span};
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
 pub(super) const fn tells(why: &Why) -> bool {
@@ -49,7 +49,7 @@ pub(super) fn place(view: &View<'_>) -> String {
     }
 }
 
-fn rest(live: crate::Slot, outcome: &Outcome) -> String {
+fn rest(live: Slot, outcome: &Outcome) -> String {
     let serves = format!("{} ({}) serves all requests", live.revision, live.color);
     match outcome {
         Outcome::RolledBack(why) => format!("{serves} after going back: {}", cause(why)),
@@ -85,6 +85,9 @@ pub fn cause(why: &Cause) -> String {
         Cause::Deleted => "the Rollout is being deleted".to_owned(),
     }
 }
+
+const INSTALL_LATE: &str = "spec.progressDeadline passed before the first release served: correct spec.release or what its \
+                            pods need; it goes on by itself, but for Jobs that failed (Retry)";
 
 /// A reason as a clause for people.
 pub fn sentence(why: &Why) -> String {
@@ -133,11 +136,7 @@ pub fn sentence(why: &Why) -> String {
                 "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
             )
         }
-        Why::InstallLate => {
-            "spec.progressDeadline passed before the first release served: correct spec.release or what its \
-                             pods need; it goes on by itself, but for Jobs that failed (Retry)"
-                .to_owned()
-        }
+        Why::InstallLate => INSTALL_LATE.to_owned(),
         Why::Asking { step, have, needed } => format!("step {step} waits for approval ({have} of {needed})"),
         Why::Paused { by } if by == super::SPEC => {
             "paused by spec.mode: set it to Active to go on".to_owned()
@@ -162,11 +161,17 @@ pub fn sentence(why: &Why) -> String {
              old release may go"
         ),
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
+        Why::Running { slot, jobs } => running(*slot, jobs),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn running(slot: Slot, jobs: &[String]) -> String {
+    let (word, verb) = if jobs.len() == 1 { ("Job", "runs") } else { ("Jobs", "run") };
+    format!("{word} {} of {} ({}) {verb} after retirement", jobs.join(", "), slot.revision, slot.color)
 }
 
 fn overlapping(lasts: Span) -> String {

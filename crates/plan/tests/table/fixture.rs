@@ -46,6 +46,7 @@ fn settings() -> Settings {
         generation: 1,
         wanted: Some(content(1)),
         jobs: Vec::new(),
+        later: Vec::new(),
         mode: Mode::Active,
         steps: vec![step("canary", 10, 60), step("full", 100, 30)],
         guards: Vec::new(),

@@ -1,8 +1,9 @@
 //! Jobs run once per revision, and are recorded before they are made.
 
 use teal_plan::record::{Cause, Job, JobState, Jobs, Outcome, Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Form, JobSeen, Objects};
-use teal_plan::{Decision, Effect, Revision, Snapshot, Span};
+use teal_plan::{Color, Decision, Effect, Plan, Revision, Snapshot, Span, Why};
 
 use crate::decisions::decision;
 use crate::fixture::*;
@@ -204,4 +205,189 @@ fn rule_15_a_job_that_hangs_has_its_deadline_also_after_an_obstacle() {
     assert_eq!(record.blocked_since, None);
     let Phase::Step(place) = &record.phase else { panic!("{:?}", record.phase) };
     assert_eq!(place.deadline, s.now + s.settings.progress_deadline);
+}
+
+/// Content 2 is live in green, nothing else is there, and it has a Job that comes after retirement.
+fn alone(contract: JobState) -> Snapshot {
+    let mut s = kept();
+    s.record.previous = None;
+    s.record.kept_until = None;
+    s.world.blue = absent();
+    s.settings.later = vec!["contract".to_owned()];
+    s.record.later = vec![jobs(candidate().revision, 7, &[("contract", contract)])];
+    s
+}
+
+fn later(record: &Record) -> Vec<(Revision, JobState)> {
+    record.later.iter().flat_map(|jobs| jobs.each.iter().map(|job| (jobs.revision, job.state))).collect()
+}
+
+#[test]
+fn rule_15_a_job_after_retirement_is_recorded_at_the_start_and_made_once_the_former_release_is_gone() {
+    let runs = Effect::RunJobs(candidate());
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.settings.later = vec!["contract".to_owned()];
+    let (record, _) = committed(&s);
+    let due = vec![jobs(candidate().revision, record.epoch, &[("contract", JobState::Due)])];
+    assert_eq!((&record.later, &record.jobs), (&due, &None));
+    let mut s = reached("canary", 10, NOW);
+    s.record.later.clone_from(&due);
+    assert!(!effects(&s).contains(&runs), "while it is tried");
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.reached = None;
+    }
+    assert_eq!(committed(&s).0.later, due, "its workloads serve without it");
+    let mut s = kept();
+    s.record.later.clone_from(&due);
+    assert_eq!(effects(&s), [], "while the former one is kept");
+    s.now = s.record.kept_until.unwrap();
+    let (record, _) = committed(&s);
+    assert_eq!(record.later, due, "no write is its own");
+    s.record = record;
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+    s.world.blue.objects = Objects::Leftover;
+    assert!(!effects(&s).contains(&runs), "while a pod of it is left");
+    s.world.blue = absent();
+    assert_eq!(effects(&s), [runs]);
+}
+
+#[test]
+fn rule_15_a_first_install_has_nothing_to_retire_so_its_jobs_run_once_it_is_complete() {
+    let mut s = at_rest();
+    s.record = Record::default();
+    s.world.blue = absent();
+    s.world.highest_counter = 0;
+    s.settings.later = vec!["contract".to_owned()];
+    let (record, _) = committed(&s);
+    assert_eq!(later(&record), [(live().revision, JobState::Due)]);
+    s.record = record;
+    assert!(!effects(&s).contains(&Effect::RunJobs(live())), "while it is installed");
+    s.world.blue = at_rest().world.blue;
+    s.record = committed(&s).0;
+    assert_eq!(effects(&s), [Effect::RunJobs(live())]);
+}
+
+#[test]
+fn rule_15_what_becomes_of_a_job_after_retirement_is_committed_and_then_all_is_still() {
+    let mut s = alone(JobState::Due);
+    s.world.jobs = vec![there("contract", 8, None)];
+    let (record, notices) = committed(&s);
+    assert_eq!((later(&record), notices), (vec![(candidate().revision, JobState::Begun)], vec![]));
+    s.record = record;
+    let plan = checked(&s);
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, None));
+    let running = Why::Running { slot: candidate(), jobs: vec!["contract".to_owned()] };
+    assert_eq!(plan.why, [running]);
+    s.world.jobs = vec![there("contract", 8, Some(true))];
+    s.record = committed(&s).0;
+    assert_eq!(later(&s.record), [(candidate().revision, JobState::Done)]);
+    s.world.jobs.clear();
+    let plan = checked(&s);
+    assert_eq!((plan.decision, plan.wake_at, plan.why), (Decision::Rest, None, vec![Why::AtRest]));
+}
+
+#[test]
+fn rule_15_a_job_after_retirement_that_did_not_end_well_stops_nothing_and_runs_again_on_a_retry() {
+    for ended in [vec![there("contract", 7, Some(false))], vec![]] {
+        let mut s = alone(JobState::Begun);
+        s.world.jobs = ended;
+        assert_eq!(checked(&s).decision, Decision::Rest);
+        s.settings.wanted = Some(content(3));
+        assert!(matches!(committed(&s).0.phase, Phase::Step(_)), "a newer revision starts");
+        s.settings.wanted = Some(content(2));
+        let retry = decision(Action::Retry, "ana");
+        s.decisions = vec![retry];
+        let (record, _) = committed(&s);
+        assert_eq!(later(&record), [(candidate().revision, JobState::Due)]);
+        assert_eq!(record.phase, s.record.phase, "nothing else is tried again");
+        s.record = record;
+        s.decisions.clear();
+        assert_eq!(effects(&s), [Effect::RunJobs(candidate())], "what is left of the first try goes first");
+    }
+    for state in [JobState::Due, JobState::Done] {
+        let mut s = alone(state);
+        s.settings.mode = Mode::Paused;
+        s.decisions = vec![decision(Action::Retry, "ana")];
+        assert!(!matches!(checked(&s).decision, Decision::Commit(_)), "{state:?}: there is nothing to retry");
+    }
+}
+
+#[test]
+fn rule_15_a_pause_holds_jobs_after_retirement() {
+    let mut s = alone(JobState::Due);
+    s.settings.mode = Mode::Paused;
+    let plan = checked(&s);
+    assert_eq!(plan.decision, Decision::Rest);
+    assert!(matches!(plan.why[..], [Why::Paused { .. }]), "{:?}", plan.why);
+}
+
+#[test]
+fn rule_15_a_revision_that_was_sent_back_after_promotion_runs_no_job_after_retirement() {
+    let mut s = kept();
+    s.record.later = vec![jobs(candidate().revision, 7, &[("contract", JobState::Due)])];
+    s.decisions = vec![decision(Action::Rollback, "ana")];
+    s.record = committed(&s).0;
+    s.decisions.clear();
+    s.world.live_service = points(live());
+    s.world.candidate_service = points(live());
+    s.world.live_service.epoch = s.record.epoch;
+    s.world.candidate_service.epoch = s.record.epoch;
+    s.world.routes.epoch = s.record.epoch;
+    s.record = committed(&s).0;
+    assert_eq!(s.record.live.unwrap().slot, live());
+    s.now = s.record.kept_until.unwrap();
+    s.record = committed(&s).0;
+    s.world.green = absent();
+    assert_eq!(effects(&s), []);
+}
+
+/// Whether the newer one replaces it is not known before.
+#[test]
+fn rule_15_jobs_after_retirement_wait_while_a_newer_revision_is_tried_and_run_if_it_is_sent_back() {
+    let newer = slot(Color::Blue, 3);
+    for (state, kept) in [(JobState::Due, true), (JobState::Begun, true), (JobState::Done, false)] {
+        let mut s = alone(state);
+        if state == JobState::Begun {
+            s.world.jobs = vec![there("contract", 7, None)];
+        }
+        s.settings.wanted = Some(content(3));
+        let (record, _) = committed(&s);
+        let of_live = kept.then_some((candidate().revision, state));
+        let expected: Vec<_> = of_live.into_iter().chain([(newer.revision, JobState::Due)]).collect();
+        assert_eq!(later(&record), expected);
+        let mut back = s.clone();
+        back.record = record.clone();
+        back.record.candidate = None;
+        back.record.wanted.as_mut().unwrap().rejected = true;
+        back.record.phase = s.record.phase.clone();
+        let runs = [Effect::RunJobs(candidate())];
+        assert_eq!(effects(&back), if state == JobState::Due { &runs[..] } else { &[] }, "sent back");
+        let mut on = s.clone();
+        on.record = record;
+        on.record.live = on.record.candidate.take();
+        on.record.phase = s.record.phase.clone();
+        on.world.blue = present(newer);
+        on.world.green = absent();
+        on.world.live_service = points(newer);
+        on.world.candidate_service = points(newer);
+        assert_eq!(effects(&on), [Effect::RunJobs(newer)], "promoted, and the former one is gone");
+    }
+}
+
+#[test]
+fn rule_15_no_plan_runs_jobs_after_retirement_beside_another_release() {
+    let decision = Decision::Act(vec![Effect::RunJobs(candidate())]);
+    let plan = Plan { decision, wake_at: None, why: Vec::new(), measure: Vec::new() };
+    let broken = |s: &Snapshot| {
+        teal_plan::lint::lint(s, &plan).into_iter().map(|found| found.invariant).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(&alone(JobState::Due)), Vec::<&str>::new());
+    let mut left = alone(JobState::Due);
+    left.world.blue.objects = Objects::Leftover;
+    let mut gone = kept();
+    gone.world.blue = absent();
+    for s in [left, gone, at_rest(), reached("canary", 10, NOW), promoting()] {
+        assert_eq!(broken(&s), ["jobs"], "{:?}", s.record.phase);
+    }
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_plan::snapshot::JobSeen;
+use teal_plan::snapshot::{JobSeen, Stops};
 
 use super::cluster::Hand;
 
@@ -41,4 +41,55 @@ fn rule_15_a_job_that_is_gone_before_it_was_seen_to_end_is_told() {
             assert!(trouble.contains("Job migrate-green is gone") && trouble.contains("Retry"), "{trouble}");
         }
     }
+}
+
+fn after_retirement(name: &str) -> Value {
+    let mut job = manifest(name);
+    job["metadata"]["annotations"] = json!({"teal.dev/run": "after-retire"});
+    job
+}
+
+#[test]
+fn rule_15_jobs_are_told_apart_by_when_they_run() {
+    let mut hand = Hand::new();
+    hand.manifest(manifest("migrate"));
+    hand.manifest(after_retirement("contract"));
+    let seen = hand.look(0).snapshot;
+    assert_eq!(
+        (&seen.settings.jobs[..], &seen.settings.later[..]),
+        (&["migrate".into()][..], &["contract".into()][..])
+    );
+    assert_eq!(seen.world.obstacles, []);
+}
+
+#[test]
+fn rule_15_a_job_after_retirement_that_did_not_end_well_is_told_and_stops_nothing() {
+    let failed = |hand: &mut Hand| {
+        let obstacles = hand.look(0).snapshot.world.obstacles;
+        obstacles.into_iter().find(|obstacle| obstacle.reason == "JobFailed")
+    };
+    let mut hand = Hand::new();
+    hand.manifest(after_retirement("contract"));
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    let states = |state: &str| json!([{"revision": slot.revision, "each": [{"name": "contract", "state": state, "after": 1}]}]);
+    for (state, told) in [("Due", false), ("Begun", true), ("Done", false)] {
+        hand.record("later", states(state));
+        let found = failed(&mut hand);
+        assert_eq!(found.is_some(), told, "{state}: {found:?}");
+        if let Some(found) = found {
+            assert_eq!(found.stops, Stops::Nothing);
+            for word in ["Job contract-blue is gone", "kubectl teal retry"] {
+                assert!(found.message.contains(word), "{}", found.message);
+            }
+        }
+    }
+    hand.record("later", states("Begun"));
+    hand.job("contract", slot, 2, None);
+    assert_eq!(failed(&mut hand), None, "it runs");
+    hand.job("contract", slot, 2, Some(false));
+    let found = failed(&mut hand).expect("what is wrong");
+    assert!(found.message.contains("Job contract-blue failed"), "{}", found.message);
+    hand.start_candidate(10);
+    assert_eq!(failed(&mut hand), None, "a newer revision is under way, and it can't be run again now");
 }

@@ -456,25 +456,6 @@ fn obstacles_come_most_important_first() {
 }
 
 #[test]
-fn rule_15_a_job_that_would_never_run_is_refused_by_name() {
-    let mut hand = Hand::new();
-    let job = |when: &str| {
-        json!({"apiVersion": "batch/v1", "kind": "Job",
-            "metadata": {"name": "contract", "annotations": {"teal.dev/run": when}},
-            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "c:1"}]}}}})
-    };
-    hand.manifest(job("before"));
-    assert_eq!(hand.look(0).snapshot.world.obstacles, []);
-    hand.spec("/release/manifests/2", job("after-retire"));
-    let seen = hand.look(0).snapshot;
-    let refused = seen.stopped(Stops::Everything).expect("an obstacle");
-    assert_eq!(refused.reason, "ReleaseInvalid");
-    for word in ["Job contract", "teal.dev/run", "leave the Job out"] {
-        assert!(refused.message.contains(word), "{}", refused.message);
-    }
-}
-
-#[test]
 fn a_record_that_cannot_be_read_is_lost_and_harms_nothing() {
     let mut hand = Hand::new();
     hand.install();
