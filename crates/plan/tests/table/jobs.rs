@@ -387,6 +387,9 @@ fn rule_15_no_plan_runs_jobs_after_retirement_beside_another_release() {
     left.world.blue.objects = Objects::Leftover;
     let mut gone = kept();
     gone.world.blue = absent();
+    gone.record.kept_until = None;
+    gone.record.later = alone(JobState::Due).record.later;
+    assert_eq!(effects(&gone), [], "going back is not given up yet, whoever took the former one away");
     for s in [left, gone, at_rest(), reached("canary", 10, NOW), promoting()] {
         assert_eq!(broken(&s), ["jobs"], "{:?}", s.record.phase);
     }
