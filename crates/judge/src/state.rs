@@ -36,6 +36,8 @@ pub struct CheckState {
     failed: bool,
     #[serde(default)]
     again: bool,
+    #[serde(default)]
+    good: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blind_since_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +67,7 @@ impl CheckState {
             samples: 0,
             failed: false,
             again: false,
+            good: false,
             blind_since_ms: None,
             last: None,
         }
@@ -84,6 +87,7 @@ impl CheckState {
         let late_enough = at_ms >= self.observed_at_ms.saturating_add(check.delay_ms);
         match judge_sample(check, &sample.outcome) {
             Verdict::Pass => {
+                self.good = true;
                 self.failures = 0;
                 self.passes = if late_enough { self.passes.saturating_add(1) } else { 0 };
                 self.blind_since_ms = None;
@@ -135,6 +139,11 @@ impl CheckState {
     /// When the step's weight was observed.
     pub fn observed_at_ms(&self) -> u64 {
         self.observed_at_ms
+    }
+
+    /// Whether any sample was good.
+    pub fn is_proven(&self) -> bool {
+        self.good
     }
 
     /// Good samples in a row, late enough to count.

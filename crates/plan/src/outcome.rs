@@ -222,14 +222,12 @@ pub enum Why {
         /// Which.
         checks: Vec<String>,
     },
-    /// A guard is blind and says to wait for a person; it goes on by itself once the guard sees again.
+    /// A guard is blind, so the old release stays: until the guard sees again, or a person decides.
     Unseen {
         /// Which.
         check: String,
         /// Why there is no usable answer.
         detail: String,
-        /// It is the old release's removal that waits (else the promotion).
-        promoted: bool,
     },
     /// A check failed or is blind and the spec says to wait for a person.
     HeldByCheck {

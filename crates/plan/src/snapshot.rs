@@ -282,6 +282,8 @@ pub struct CheckSeen {
     pub detail: String,
     /// Why its last answer could not be used; none where it could.
     pub trouble: Option<Trouble>,
+    /// Whether there was a good answer since it began to be asked: the process that asks may be new, and so may the question.
+    pub good: bool,
 }
 
 /// Why an answer of metrics can't be used.

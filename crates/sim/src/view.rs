@@ -226,6 +226,7 @@ fn guard(truth: &Truth) -> CheckSeen {
         standing: if failing { Standing::Fail } else { Standing::Pending },
         detail: String::new(),
         trouble: None,
+        good: !failing,
     }
 }
 
@@ -235,7 +236,7 @@ fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {
         (Standing::Blind, Some(Fault::BlindPasses)) => Standing::Pass,
         (standing, _) => standing,
     };
-    CheckSeen { standing, detail: String::new(), trouble: None }
+    CheckSeen { standing, detail: String::new(), trouble: None, good: true }
 }
 
 fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {

@@ -51,6 +51,7 @@ impl States {
         if let Some((_, state)) = &mut self.step {
             state.fold(check, sample.clone());
         }
+        let proven = self.guard.is_proven();
         self.guard.fold(check, sample);
         let standing = self.now(ask);
         let trouble = trouble::kind(check, self.state());
@@ -59,7 +60,7 @@ impl States {
             self.standing = standing;
             self.since = at;
         }
-        let changed = turned || trouble != self.trouble;
+        let changed = turned || trouble != self.trouble || proven != self.guard.is_proven();
         self.trouble = trouble;
         changed
     }
@@ -86,7 +87,8 @@ impl States {
     pub(super) fn seen(&self, name: &str, ask: &Ask) -> CheckSeen {
         let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
         let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
-        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default(), trouble }
+        let good = self.guard.is_proven();
+        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default(), trouble, good }
     }
 
     /// For people.
@@ -166,7 +168,8 @@ mod tests {
         let reached = now();
         let ask = ask("canary", reached);
         let mut states = States::begin(&ask);
-        for seconds in [0, 15, 30, 45] {
+        assert!(answer(&mut states, &ask, reached, 0, 0.0), "the first good one: somebody sees");
+        for seconds in [15, 30, 45] {
             assert!(!answer(&mut states, &ask, reached, seconds, 0.0), "{seconds}");
         }
         assert_eq!(standing(&states, &ask), Planned::Pending);

@@ -50,25 +50,25 @@ pub(super) fn after_promotion(s: &Snapshot) -> Vec<(Cause, OnFailure)> {
     checks.chain(guards(s)).filter_map(|check| consequence(s, check)).collect()
 }
 
-/// A guard without a usable answer for its limit, with what that leads to.
-pub(super) fn blind_guard(s: &Snapshot) -> Option<(Cause, OnFailure)> {
-    guards(s).filter(|check| s.standing(check) == Standing::Blind).find_map(|check| consequence(s, check))
+/// The guards without a usable answer for their limit, with what that leads to.
+fn blind_guards(s: &Snapshot) -> impl Iterator<Item = (Cause, OnFailure)> {
+    guards(s).filter(|check| s.standing(check) == Standing::Blind).filter_map(|check| consequence(s, check))
 }
 
-/// The guards that have not passed yet, or not any more: what nobody sees is no evidence.
+/// The guards without any good answer, as after a restart or an edit: what nobody saw is no evidence.
 pub(super) fn unproven(s: &Snapshot) -> Vec<String> {
-    guards(s).filter(|check| s.standing(check) != Standing::Pass).map(str::to_owned).collect()
+    guards(s).filter(|check| s.check(check).is_none_or(|seen| !seen.good)).map(str::to_owned).collect()
 }
 
-/// The same, where it says to wait for a person.
-pub(super) fn unseen(s: &Snapshot, promoted: bool) -> Option<Why> {
-    let held = Held::of(blind_guard(s)?.0)?;
-    Some(Why::Unseen { check: held.check, detail: held.detail, promoted })
+/// A blind guard, as a reason to keep the old release.
+pub(super) fn unseen(s: &Snapshot) -> Option<Why> {
+    let held = Held::of(blind_guards(s).next()?.0)?;
+    Some(Why::Unseen { check: held.check, detail: held.detail })
 }
 
 /// The same as a cause to go back.
 pub(super) fn blind_guard_leads_back(s: &Snapshot) -> Option<Cause> {
-    blind_guard(s).filter(|(_, then)| *then == OnFailure::Rollback).map(|(cause, _)| cause)
+    blind_guards(s).find(|(_, then)| *then == OnFailure::Rollback).map(|(cause, _)| cause)
 }
 
 /// Why the old release may not go yet: callers that jumped at promotion are watched for a hold of the last step at least,

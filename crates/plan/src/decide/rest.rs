@@ -214,11 +214,11 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     }
 }
 
-/// A guard that should watch live until the old release goes, and hasn't passed: the old release stays until it has, or until a
-/// person says otherwise. A changed standing brings about a look.
+/// A guard that should watch live until the old release goes, and is blind or has seen nothing good: the old release stays until
+/// it has, or until a person says otherwise. A changed standing brings about a look.
 fn unproven(s: &Snapshot) -> Option<Why> {
     let pending = || Some(gates::unproven(s)).filter(|checks| !checks.is_empty());
-    gates::unseen(s, true).or_else(|| pending().map(|checks| Why::Checking { checks }))
+    gates::unseen(s).or_else(|| pending().map(|checks| Why::Checking { checks }))
 }
 
 /// The end of a Decision to retire now; the drain still holds. It is also the word of a person that a watch or a guard waits

@@ -291,7 +291,10 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     }
     if let Some(since) = s.record.blocked_since {
         let awaited = s.record.candidate.is_some_and(|candidate| jobs::awaited(s, candidate.slot.revision));
-        if blocked.is_none() && (next.effects.is_empty() || awaited) {
+        // While a Job is waited for the release is applied at every look, and nothing else is left to write.
+        let only_waits =
+            awaited && next.effects.iter().all(|effect| matches!(effect, Effect::ApplyRelease { .. }));
+        if blocked.is_none() && (next.effects.is_empty() || only_waits) {
             return unblocked(s, place, next);
         }
         let stalled = since + s.settings.progress_deadline;

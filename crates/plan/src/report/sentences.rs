@@ -121,7 +121,7 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
-        Why::Unseen { check, detail, promoted } => unseen(check, detail, *promoted),
+        Why::Unseen { check, detail } => unseen(check, detail),
         Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
             "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide ({})",
             in_brackets(detail),
@@ -187,16 +187,12 @@ const fn ways_on(promoted: bool) -> &'static str {
     if promoted { "Rollback; or Retire, which lets the old release go" } else { "Retry, Skip, Rollback" }
 }
 
-fn unseen(check: &str, detail: &str, promoted: bool) -> String {
-    let (what, ways) = if promoted {
-        ("the old release goes", ways_on(true))
-    } else {
-        ("the promotion goes on", "Rollback")
-    };
+fn unseen(check: &str, detail: &str) -> String {
     format!(
-        "guard {check} has had no usable answer for its blindLimit{}: mend its query or source, and {what} by itself; or decide \
-         ({ways})",
-        in_brackets(detail)
+        "guard {check} has had no usable answer for its blindLimit{}: mend its query or source, and the old release goes by \
+         itself; or decide ({})",
+        in_brackets(detail),
+        ways_on(true)
     )
 }
 

@@ -194,14 +194,22 @@ pub(crate) fn guard(check: &str, until: Until) -> Guard {
 }
 
 pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
-    (check.to_owned(), CheckSeen { standing, detail: "0.2, max 1%".to_owned(), trouble: None })
+    (
+        check.to_owned(),
+        CheckSeen {
+            standing,
+            detail: "0.2, max 1%".to_owned(),
+            trouble: None,
+            good: standing == Standing::Pass,
+        },
+    )
 }
 
 /// A check whose last answer could not be used.
 pub(crate) fn blind(check: &str, standing: Standing) -> (String, CheckSeen) {
     let message = format!("spec.checks[{check}].query: no data: correct it");
     let trouble = Some(Trouble { reason: "NoData".to_owned(), message });
-    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble })
+    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble, good: false })
 }
 
 pub(crate) fn obstacle(stops: Stops) -> Obstacle {

@@ -394,3 +394,14 @@ fn rule_15_no_plan_runs_jobs_after_retirement_beside_another_release() {
         assert_eq!(broken(&s), ["jobs"], "{:?}", s.record.phase);
     }
 }
+
+/// A route that can't be entered is tried again each minute, Job or not; its obstacle isn't over meanwhile.
+#[test]
+fn rule_15_a_job_that_runs_ends_no_obstacle_whose_write_is_still_to_be_done() {
+    let mut s = with(JobState::Begun, JobState::Begun);
+    s.world.finalizer = true;
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    s.world.jobs = vec![there("migrate", 7, None), there("seed", 7, Some(true))];
+    s.record.blocked_since = Some(LONG_AGO);
+    assert!(effects(&s).contains(&Effect::EnterRoutes));
+}

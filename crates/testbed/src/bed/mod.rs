@@ -315,6 +315,7 @@ fn clean(name: &str, folder: &Path) -> Result<()> {
     for point in points {
         run(StdCommand::new("umount").args(["--lazy", point]))?;
     }
+    remove_links()?;
     std::fs::remove_dir_all("/run/cni").ok();
     if let Some(iptables) = find_program("iptables") {
         for table in ["nat", "filter", "mangle"] {
@@ -323,6 +324,18 @@ fn clean(name: &str, folder: &Path) -> Result<()> {
                 run(StdCommand::new(&iptables).args(["-t", table, action])).ok();
             }
         }
+    }
+    Ok(())
+}
+
+/// Removes the links of pods, and with them the routes to their addresses. They go with the pods' namespaces, but only when the
+/// kernel finds the time: until then whoever asks a pod of the next bed, which has the same address, may ask one of this.
+fn remove_links() -> Result<()> {
+    let Some(ip) = find_program("ip") else { return Ok(()) };
+    let shown = run(StdCommand::new(&ip).args(["-brief", "link", "show", "type", "veth"]))?;
+    for name in shown.lines().filter_map(|line| line.split(['@', ' ']).next()) {
+        // It may be gone by now.
+        run(StdCommand::new(&ip).args(["link", "delete", name])).ok();
     }
     Ok(())
 }

@@ -129,7 +129,10 @@ async fn service(bed: &Bed) -> Result<()> {
         output(bed, &["get", "service", "web", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"]).await?;
     let base = format!("http://{address}");
     let text = until("an answer through the ClusterIP", PATIENCE, async || get(&base).await).await?;
-    expect(text.trim() == "blue", format!("the Service answered {text:?}"))?;
+    if text.trim() != "blue" {
+        let who = output(bed, &["get", "pods,endpointslices", "-n", NAMESPACE, "-o", "wide"]).await?;
+        return Err(wrong(format!("the Service answered {text:?}; behind it are\n{who}")));
+    }
     let url = format!("{base}/resolve?name=web.{NAMESPACE}");
     let found = until("a name resolved inside a pod", PATIENCE, async || get(&url).await).await?;
     expect(found.contains(&address), format!("web.{NAMESPACE} is {address}, in a pod it is {found}"))?;
