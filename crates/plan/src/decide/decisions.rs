@@ -353,7 +353,8 @@ fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let resting = matches!(s.record.phase, Phase::Rest { .. });
     match kept {
         Some(kept) if resting && d.revision == Some(kept.slot.revision.to_string()) => {
-            Followed::Commit(rest::retire_now(consume(s, d, false)))
+            // It is also the word of a person that a watch or a guard waits for.
+            Followed::Commit(rest::make_room(consume(s, d, false)))
         }
         Some(kept) if resting => {
             superseded(format!("it is for another revision; {} is kept", kept.slot.revision))

@@ -128,8 +128,8 @@ fn unblock(s: &Snapshot) -> Option<Plan> {
     Some(draft.commit(Vec::new()))
 }
 
-/// Going back ends being possible before anything of the old release is touched.
-fn make_room(mut draft: Draft<'_>) -> Plan {
+/// Going back ends being possible before anything of the old release is touched; the drain still holds.
+pub(super) fn make_room(mut draft: Draft<'_>) -> Plan {
     let gone = draft.record.previous.take();
     draft.record.candidate = None;
     draft.record.kept_until = None;
@@ -219,10 +219,4 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
 fn unproven(s: &Snapshot) -> Option<Why> {
     let pending = || Some(gates::unproven(s)).filter(|checks| !checks.is_empty());
     gates::unseen(s).or_else(|| pending().map(|checks| Why::Checking { checks }))
-}
-
-/// The end of a Decision to retire now; the drain still holds. It is also the word of a person that a watch or a guard waits
-/// for.
-pub(super) fn retire_now(draft: Draft<'_>) -> Plan {
-    make_room(draft)
 }
