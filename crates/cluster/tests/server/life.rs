@@ -16,10 +16,7 @@ const READS: u64 = 10;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_release_is_installed_tried_approved_promoted_and_the_old_one_retired() {
-    let bench = Bench::start("life").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("life").await;
     let blue = bench.status("/live/revision").await;
     assert_eq!(bench.status("/live/color").await, "blue");
     assert_eq!(bench.selected("web").await, blue);
@@ -103,10 +100,7 @@ async fn a_service_that_is_reached_from_outside_selects_both_revisions_before_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn going_back_leaves_an_overlap_at_once() {
-    let bench = Bench::start("lapback").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("lapback").await;
     let blue = bench.status("/live/revision").await;
     let owner = bench.route_spec().await;
     let spec =
@@ -127,10 +121,7 @@ async fn going_back_leaves_an_overlap_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_rollback_at_ten_percent_leads_home() {
-    let bench = Bench::start("rollback").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("rollback").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
     bench.apply(&objects::rollout("2")).await;
@@ -149,10 +140,7 @@ async fn a_rollback_at_ten_percent_leads_home() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_owner_who_applies_the_routes_again_is_corrected() {
-    let bench = Bench::start("owner").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("owner").await;
     bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.apply_route().await;
@@ -171,10 +159,7 @@ async fn an_owner_who_applies_the_routes_again_is_corrected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_lost_status_is_made_anew_from_what_serves() {
-    let bench = Bench::start("lost").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("lost").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
     bench.apply(&objects::rollout("2")).await;
@@ -193,10 +178,7 @@ async fn a_lost_status_is_made_anew_from_what_serves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_rollout_that_is_deleted_without_its_status_leads_home_before_it_goes() {
-    let mut bench = Bench::start("lostgone").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let mut bench = Bench::installed("lostgone").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
     bench.apply(&objects::rollout("2")).await;
@@ -214,10 +196,7 @@ async fn a_rollout_that_is_deleted_without_its_status_leads_home_before_it_goes(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn edited_and_deleted_live_objects_are_repaired() {
-    let bench = Bench::start("repair").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("repair").await;
     bench.set_image("web-blue", "other/image:9").await;
     bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
     bench.delete("deployments", "web-blue").await;
@@ -230,10 +209,7 @@ async fn edited_and_deleted_live_objects_are_repaired() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
-    let bench = Bench::start("delete").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("delete").await;
     let owner = bench.route_spec().await;
     let blue = bench.status("/live/revision").await;
     bench.apply(&objects::rollout("2")).await;
@@ -285,10 +261,7 @@ async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
 async fn delete_all_opts_in_to_going_with_the_rollout_and_can_be_taken_back() {
     const SERVING: [(&str, &str); 3] =
         [("deployments", "web-blue"), ("services", "web"), ("services", "web-candidate")];
-    let bench = Bench::start("owned").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("owned").await;
     let all = async |owned: bool| {
         for (plural, name) in SERVING {
             if goes_along(&bench, plural, name).await != owned {

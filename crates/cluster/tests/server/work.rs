@@ -258,10 +258,7 @@ async fn what_holds_for_the_host_holds_for_the_candidate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_sidecar_that_hides_the_candidates_host_is_found_before_any_weight() {
-    let bench = Bench::start("sidecar").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("sidecar").await;
     let host = format!("./web.{}.svc.cluster.local", bench.namespace());
     bench
         .create(
@@ -304,10 +301,7 @@ async fn everything_goes_with_a_rollout_that_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_new_rollout_of_the_same_name_takes_over_what_serves() {
-    let bench = Bench::start("again").await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
+    let bench = Bench::installed("again").await;
     let made = bench.value("deployments", "web-blue").await["metadata"]["uid"].clone();
     let blue = bench.status("/live/revision").await;
     bench.delete("rollouts", "web").await;
