@@ -202,15 +202,15 @@ words! {
         NotReady,
         /// The condition is True and its message says what was found.
         Found,
-        /// `MetricsBlind`: the query answers more than one number.
+        /// `MetricsBlind`, Accepted: the query answers more than one number.
         SeveralSeries,
         /// `MetricsBlind`: the query has no data.
         NoData,
-        /// `MetricsBlind`: the source gave no answer in time.
+        /// `MetricsBlind`, Accepted: the source gave no answer in time.
         SourceSlow,
-        /// `MetricsBlind`: the source can't be reached, or doesn't answer as one.
+        /// `MetricsBlind`, Accepted: the source can't be reached, or doesn't answer as one.
         SourceUnavailable,
-        /// `MetricsBlind`: the source refuses the operator's credentials.
+        /// `MetricsBlind`, Accepted: the source refuses the operator's credentials.
         SourceDenied,
     }
 }

@@ -77,6 +77,9 @@ pub struct Question {
     pub again: bool,
     /// The step and when it was reached, where the check is the step's: its evidence begins there.
     pub place: Option<(String, Time)>,
+    /// Whether it is asked before the first weight, to see whether it can be answered: no answer is evidence then, and the
+    /// first one is waited for.
+    pub probe: bool,
 }
 
 /// Who is measured.
@@ -104,6 +107,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
     let attempt =
         watched.map_or_else(String::new, |release| format!("{}#{}", release.slot.revision, release.attempt));
     let again = watched.is_some_and(|release| release.attempt > 1);
+    let probe = teal_plan::probes(&seen.snapshot);
     let checks = names.iter().filter_map(|name| seen.filled.check(name));
     let question = |check: &FilledCheck| {
         let of_step = place.as_ref().filter(|(step, _)| {
@@ -119,6 +123,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
             attempt: attempt.clone(),
             again,
             place: of_step.cloned(),
+            probe,
         }
     };
     Questions {

@@ -217,6 +217,11 @@ pub enum Why {
         /// Until when.
         until: Time,
     },
+    /// Metrics have not answered yet whether checks can be answered at all.
+    Probing {
+        /// Which.
+        checks: Vec<String>,
+    },
     /// Checks have not enough evidence.
     Checking {
         /// Which.

@@ -270,7 +270,9 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
             Why::Overlapping { .. } => Some("overlap".to_owned()),
-            Why::Checking { checks } => Some(format!("checks ({})", checks.join(", "))),
+            Why::Probing { checks } | Why::Checking { checks } => {
+                Some(format!("checks ({})", checks.join(", ")))
+            }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {

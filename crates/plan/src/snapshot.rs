@@ -284,6 +284,8 @@ pub struct CheckSeen {
     pub trouble: Option<Trouble>,
     /// Whether there was a good answer since it began to be asked: the process that asks may be new, and so may the question.
     pub good: bool,
+    /// Whether its last answer could be read: a number, or that there is none.
+    pub answered: bool,
 }
 
 /// Why an answer of metrics can't be used.

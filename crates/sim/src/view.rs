@@ -227,6 +227,7 @@ fn guard(truth: &Truth) -> CheckSeen {
         detail: String::new(),
         trouble: None,
         good: !failing,
+        answered: true,
     }
 }
 
@@ -236,7 +237,7 @@ fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {
         (Standing::Blind, Some(Fault::BlindPasses)) => Standing::Pass,
         (standing, _) => standing,
     };
-    CheckSeen { standing, detail: String::new(), trouble: None, good: true }
+    CheckSeen { standing, detail: String::new(), trouble: None, good: true, answered: true }
 }
 
 fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {

@@ -183,7 +183,10 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
     let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
-    let snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
+    let mut snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
+    let unanswered = teal_plan::unanswered(&snapshot);
+    snapshot.world.obstacles.extend(unanswered);
+    snapshot.world.obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let Renderings { blue, green, need, .. } = renderings;
     Seen {
         snapshot,

@@ -20,6 +20,8 @@ pub(super) struct Ask {
     pub(super) attempt: String,
     pub(super) again: bool,
     pub(super) place: Option<(String, Time)>,
+    /// Asked only to see whether there is an answer.
+    pub(super) probe: bool,
 }
 
 impl Ask {
@@ -35,6 +37,7 @@ impl Ask {
             attempt: question.attempt.clone(),
             again: question.again,
             place: question.place.clone(),
+            probe: question.probe,
         }
     }
 }
@@ -97,6 +100,7 @@ mod tests {
             again: false,
             attempt: "r2-02020202#1".to_owned(),
             place: None,
+            probe: false,
         }
     }
 

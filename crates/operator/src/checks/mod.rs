@@ -37,6 +37,14 @@ struct Asked {
     states: BTreeMap<String, States>,
 }
 
+/// An instant that is asked about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Instant {
+    at: u64,
+    /// For probes that were not sent yet, or else for everything whose interval it is.
+    probes: bool,
+}
+
 /// The questions of all Rollouts.
 pub struct Checks {
     measurer: Arc<Measurer>,
@@ -58,7 +66,7 @@ impl Checks {
             let at = self.next();
             let wait = async {
                 match at {
-                    Some(at) => tokio::time::sleep(until(at)).await,
+                    Some(Instant { at, .. }) => tokio::time::sleep(until(at)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -76,14 +84,22 @@ impl Checks {
         }
     }
 
-    fn next(&self) -> Option<u64> {
+    fn next(&self) -> Option<Instant> {
         let now = millis(now().0);
         let all = self.lock();
-        all.values().flat_map(|asked| asked.asks.values()).map(|ask| next_aligned(now, ask.interval_ms)).min()
+        let at = |asked: &Asked, name: &String, ask: &Ask| {
+            let probes = asked.states.get(name).is_some_and(States::wants_probe);
+            Instant {
+                at: if probes { latest_shared(now) } else { next_aligned(now, ask.interval_ms) },
+                probes,
+            }
+        };
+        all.values().flat_map(|asked| asked.asks.iter().map(|(name, ask)| at(asked, name, ask))).min()
     }
 
-    async fn measure(&self, at: u64) {
-        let (requests, refused) = self.due(at);
+    async fn measure(&self, instant: Instant) {
+        let (requests, refused) = self.due(instant);
+        let at = instant.at;
         for (key, problem) in refused {
             self.fold(Answer { key, sample: Sample { at_ms: at, outcome: Outcome::Error(problem) } });
         }
@@ -96,11 +112,15 @@ impl Checks {
         futures::future::join_all(each).await;
     }
 
-    fn due(&self, at: u64) -> (Vec<Request<Key>>, Vec<(Key, Problem)>) {
+    fn due(&self, Instant { at, probes }: Instant) -> (Vec<Request<Key>>, Vec<(Key, Problem)>) {
         let (mut requests, mut refused) = (Vec::new(), Vec::new());
-        for (uid, asked) in &*self.lock() {
-            for (name, ask) in asked.asks.iter().filter(|(_, ask)| at.is_multiple_of(ask.interval_ms.max(1)))
-            {
+        for (uid, asked) in &mut *self.lock() {
+            for (name, ask) in &asked.asks {
+                let Some(states) = asked.states.get_mut(name) else { continue };
+                if states.wants_probe() != probes || !(probes || at.is_multiple_of(ask.interval_ms.max(1))) {
+                    continue;
+                }
+                states.sent();
                 let key = Key { rollout: uid.clone(), check: name.clone() };
                 match &ask.query {
                     Ok(query) => requests.push(Request {
@@ -184,7 +204,7 @@ impl Measuring for Checks {
     fn statuses(&self, uid: &str) -> Vec<CheckStatus> {
         let all = self.lock();
         let Some(asked) = all.get(uid) else { return Vec::new() };
-        let status = |(name, ask): (&String, &Ask)| Some(asked.states.get(name)?.status(name, ask));
+        let status = |(name, ask): (&String, &Ask)| asked.states.get(name)?.status(name, ask);
         asked.asks.iter().filter_map(status).collect()
     }
 
@@ -210,6 +230,11 @@ impl Measuring for Checks {
         );
         Some(("SourceNotFound", message))
     }
+}
+
+/// The last whole second: an instant that is over, so that whoever asks the same now shares the answer, and nobody waits for it.
+const fn latest_shared(now: u64) -> u64 {
+    now - now % 1_000
 }
 
 fn millis(time: i64) -> u64 {
@@ -241,6 +266,7 @@ mod tests {
             again: false,
             attempt: "r2-00000000#1".into(),
             place: None,
+            probe: false,
         };
         let (namespace, name) = ("shop".into(), "web".into());
         Questions { uid: "1".into(), namespace, name, checks: vec![question], subject: Subject::default() }

@@ -1,7 +1,7 @@
 //! The states of one check: for the step under way, and for the whole attempt, as a guard.
 
 use teal_api::rollout::status::CheckStatus;
-use teal_judge::{CheckState, Sample, Standing, judge_sample};
+use teal_judge::{CheckState, Outcome, Sample, Standing, judge_sample};
 use teal_plan::Time;
 use teal_plan::snapshot::{CheckSeen, Standing as Planned};
 
@@ -11,6 +11,10 @@ use super::trouble::{self, Kind};
 /// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
 pub(super) struct States {
     attempt: String,
+    probe: bool,
+    /// The probe was sent.
+    sent: bool,
+    answered: bool,
     guard: CheckState,
     step: Option<((String, Time), CheckState)>,
     since: Time,
@@ -21,9 +25,14 @@ pub(super) struct States {
 impl States {
     pub(super) fn begin(ask: &Ask) -> Self {
         let now = now();
+        // A probe asks about an instant that is over.
+        let from = if ask.probe { Time(now.0 - 1_000) } else { now };
         Self {
             attempt: ask.attempt.clone(),
-            guard: begin(ask, now),
+            probe: ask.probe,
+            sent: false,
+            answered: false,
+            guard: begin(ask, from),
             step: begin_step(ask),
             since: now,
             standing: Planned::Pending,
@@ -33,7 +42,7 @@ impl States {
 
     /// Begins anew what is for another place by now.
     pub(super) fn follow(&mut self, ask: &Ask) {
-        if self.attempt != ask.attempt {
+        if self.attempt != ask.attempt || self.probe != ask.probe {
             *self = Self::begin(ask);
             return;
         }
@@ -45,6 +54,16 @@ impl States {
         }
     }
 
+    /// Whether it is to be asked at once and not at its next instant.
+    pub(super) const fn wants_probe(&self) -> bool {
+        self.probe && !self.sent
+    }
+
+    /// It is being asked.
+    pub(super) const fn sent(&mut self) {
+        self.sent = true;
+    }
+
     /// Takes a sample; whether the standing changed, or whether and why answers can't be used.
     pub(super) fn fold(&mut self, ask: &Ask, sample: Sample, at: Time) -> bool {
         let Some(check) = &ask.judged else { return false };
@@ -52,7 +71,16 @@ impl States {
             state.fold(check, sample.clone());
         }
         let proven = self.guard.is_proven();
+        let answered = !matches!(sample.outcome, Outcome::Error(_));
+        let first = answered != self.answered;
+        self.answered = answered;
         self.guard.fold(check, sample);
+        if self.probe {
+            let trouble = trouble::kind(check, &self.guard).filter(|kind| *kind != Kind::NoData);
+            let changed = first || trouble != self.trouble;
+            self.trouble = trouble;
+            return changed;
+        }
         let standing = self.now(ask);
         let trouble = trouble::kind(check, self.state());
         let turned = standing != self.standing;
@@ -87,12 +115,17 @@ impl States {
     pub(super) fn seen(&self, name: &str, ask: &Ask) -> CheckSeen {
         let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
         let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
-        let good = self.guard.is_proven();
-        CheckSeen { standing: self.standing, detail: sentence.unwrap_or_default(), trouble, good }
+        let good = self.guard.is_proven() && !self.probe;
+        let (standing, detail, answered) = (self.standing, sentence.unwrap_or_default(), self.answered);
+        CheckSeen { standing, detail, trouble, good, answered }
     }
 
-    /// For people.
-    pub(super) fn status(&self, name: &str, ask: &Ask) -> CheckStatus {
+    /// For people. Of a probe only what is wrong: its numbers say nothing of a candidate without requests.
+    pub(super) fn status(&self, name: &str, ask: &Ask) -> Option<CheckStatus> {
+        (!self.probe || self.trouble.is_some()).then(|| self.told(name, ask))
+    }
+
+    fn told(&self, name: &str, ask: &Ask) -> CheckStatus {
         let state = self.state();
         let check = ask.judged.as_ref();
         let last = check.zip(state.last()).map(|(check, last)| judge_sample(check, &last.outcome));
@@ -135,7 +168,7 @@ pub(super) fn now() -> Time {
 
 #[cfg(test)]
 mod tests {
-    use teal_judge::{Check, Limit, Outcome, Threshold};
+    use teal_judge::{Check, Limit, Problem, ProblemKind, Threshold};
 
     use super::*;
 
@@ -150,6 +183,7 @@ mod tests {
             again: false,
             attempt: "r2-02020202#1".to_owned(),
             place: Some((step.to_owned(), reached)),
+            probe: false,
         }
     }
 
@@ -175,6 +209,43 @@ mod tests {
         assert_eq!(standing(&states, &ask), Planned::Pending);
         assert!(answer(&mut states, &ask, reached, 60, 0.0), "the third that is late enough");
         assert_eq!(standing(&states, &ask), Planned::Pass);
+    }
+
+    #[test]
+    fn what_a_probe_sees_is_no_evidence() {
+        let at = now();
+        let probe = Ask { probe: true, place: None, ..ask("canary", at) };
+        let mut states = States::begin(&probe);
+        assert!(states.wants_probe() && !states.seen("errors", &probe).answered);
+        for seconds in 0..3 {
+            let turned = answer(&mut states, &probe, at, seconds, 0.5);
+            assert_eq!(turned, seconds == 0, "the first answer is waited for, and no other");
+        }
+        let seen = states.seen("errors", &probe);
+        assert_eq!((seen.standing, seen.good, seen.answered), (Planned::Pending, false, true));
+        assert_eq!(states.status("errors", &probe), None, "numbers of nobody");
+        let first = ask("canary", Time(at.0 + 3_000));
+        states.follow(&first);
+        assert_eq!(standing(&states, &first), Planned::Pending, "a guard begins with the first weight");
+    }
+
+    #[test]
+    fn a_probe_tells_what_is_wrong_until_it_is_mended() {
+        let at = now();
+        let probe = Ask { probe: true, place: None, ..ask("canary", at) };
+        let mut states = States::begin(&probe);
+        let mut take = |seconds: i64, outcome| {
+            let at = Time(at.0 + seconds * 1_000);
+            let turned = states.fold(&probe, Sample { at_ms: millis(at), outcome }, at);
+            let seen = states.seen("errors", &probe);
+            assert_eq!(seen.trouble.is_some(), states.status("errors", &probe).is_some());
+            (turned, seen.answered, seen.trouble.map(|trouble| trouble.reason))
+        };
+        let several = || Outcome::Error(Problem::new(ProblemKind::SeveralSeries, "3 series"));
+        assert_eq!(take(0, several()), (true, false, Some("SeveralSeries".to_owned())));
+        assert_eq!(take(15, several()), (false, false, Some("SeveralSeries".to_owned())));
+        assert_eq!(take(90, Outcome::NoData), (true, true, None), "nobody sent it anything yet");
+        assert!(take(95, several()).0);
     }
 
     #[test]

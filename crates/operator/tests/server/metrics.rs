@@ -1,5 +1,5 @@
-//! Metrics that give no usable answer: nothing is promoted on such an answer, why there is none is said with check, field
-//! and remedy, and it goes on by itself when mended.
+//! Metrics that give no usable answer: a candidate that nobody could judge gets no request, nothing is promoted on such an
+//! answer, why there is none is said with check, field and remedy, and it goes on by itself when mended.
 
 use std::time::Duration;
 
@@ -37,17 +37,58 @@ async fn at_rest(name: &str, url: &str) -> Bench {
     bench
 }
 
-/// A source that answers so, and then well. The candidate stays at its 10 % meanwhile.
-async fn a_bad_answer(name: &str, reply: Reply, reason: &'static str, field: &str, remedy: &str) {
+/// A source whose answers can't be used, and then can. It is asked before the first weight, so routes stay as they are.
+async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, field: &str, remedy: &str) {
     let stand = Stand::new(reply);
+    let bench = at_rest(name, &stand.listen().await).await;
+    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy);
+    let mend = async || {
+        assert_eq!(bench.condition("MetricsBlind").await.1, reason);
+        stand.tell(Reply::value("0"));
+    };
+    bench.bad(case, async || bench.apply(&checked(&json!({}))).await, mend).await;
+    assert_eq!(bench.condition("MetricsBlind").await.0, "", "it is gone with its cause");
+    bench.end().await;
+}
+
+/// A source that turns bad once the candidate has its 10 %, which it keeps meanwhile.
+async fn at_ten(name: &str, bad: Reply, reason: &'static str, field: &str, remedy: &str) {
+    let stand = Stand::new(Reply::value("0"));
     let bench = at_rest(name, &stand.listen().await).await;
     let field = format!("spec.checks[errors].{field}");
     let case = Case::told("MetricsBlind", "True", reason, ["errors", &field, remedy]).never_above(10);
-    bench
-        .bad(case, async || bench.apply(&checked(&json!({}))).await, async || stand.tell(Reply::value("0")))
-        .await;
+    let spoil = async || {
+        // More good answers than there can be before it turns.
+        bench.apply(&checked(&json!({"passes": 8}))).await;
+        bench.until("10 %", async || bench.weights().await == ten()).await;
+        stand.tell(bad);
+    };
+    let mend = async || {
+        assert_eq!(bench.weights().await, ten(), "neither on nor back");
+        stand.tell(Reply::value("0"));
+    };
+    bench.bad(case, spoil, mend).await;
     assert_eq!(bench.condition("MetricsBlind").await.0, "", "it is gone with its cause");
     bench.end().await;
+}
+
+/// That there is no data is no surprise while nobody has sent the candidate anything; at 10 % it is.
+async fn without_data(name: &str, reply: Reply) {
+    let stand = Stand::new(reply);
+    let bench = at_rest(name, &stand.listen().await).await;
+    let names = ["errors", "spec.checks[errors].query", "noData: Zero"];
+    let case = Case::told("MetricsBlind", "True", "NoData", names).never_above(10);
+    let mend = async || {
+        assert_eq!(bench.weights().await, ten(), "neither on nor back");
+        stand.tell(Reply::value("0"));
+    };
+    bench.bad(case, async || bench.apply(&checked(&json!({}))).await, mend).await;
+    assert_eq!(bench.condition("MetricsBlind").await.0, "", "it is gone with its cause");
+    bench.end().await;
+}
+
+fn ten() -> [(String, i64); 2] {
+    [("web".into(), 90), ("web-candidate".into(), 10)]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,18 +96,18 @@ async fn a_bad_answer(name: &str, reply: Reply, reason: &'static str, field: &st
 async fn promql_that_the_source_refuses() {
     let stand = Stand::new(Reply::parse_error("1:5: parse error: unexpected end of input"));
     let bench = at_rest("promql", &stand.listen().await).await;
-    let case = Case::told(
-        "MetricsBlind",
-        "True",
+    let case = Case::refused(
         "QueryInvalid",
-        ["source default", "spec.checks[errors].query", "parse error: unexpected end of input: correct it"],
+        "source default",
+        "spec.checks[errors].query",
+        "parse error: unexpected end of input: correct it",
     );
     let spoil = async || bench.apply(&checked(&json!({"query": "sum("}))).await;
     let mend = async || {
         stand.tell(Reply::value("0"));
         bench.apply(&checked(&json!({}))).await;
     };
-    bench.bad(case.never_above(10), spoil, mend).await;
+    bench.bad(case, spoil, mend).await;
     assert!(stand.asked().iter().any(|query| query == "sum("));
     assert!(stand.asked().iter().any(|query| query.contains(r#"color="green""#)));
     bench.end().await;
@@ -80,15 +121,15 @@ async fn prometheus_that_cannot_be_reached() {
     let address = reserved.local_addr().expect("an address");
     drop(reserved);
     let bench = at_rest("unreachable", &format!("http://{address}")).await;
-    let case = Case::told(
-        "MetricsBlind",
-        "True",
+    let case = Case::refused(
         "SourceUnavailable",
-        ["source default can't be reached", "spec.checks[errors].source", "mend the server"],
+        "source default can't be reached",
+        "spec.checks[errors].source",
+        "mend the server",
     );
     let stand = Stand::new(Reply::value("0"));
     let mend = async || drop(stand.listen_at(TcpListener::bind(address).await.expect("the port")));
-    bench.bad(case.never_above(10), async || bench.apply(&checked(&json!({}))).await, mend).await;
+    bench.bad(case, async || bench.apply(&checked(&json!({}))).await, mend).await;
     bench.end().await;
 }
 
@@ -96,26 +137,63 @@ async fn prometheus_that_cannot_be_reached() {
 #[ignore = "needs an API server"]
 async fn prometheus_that_is_too_slow() {
     let reply = Reply::value("0").after(Duration::from_secs(2));
-    a_bad_answer("slow", reply, "SourceSlow", "source", "make the query cheaper").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs an API server"]
-async fn an_empty_answer() {
-    a_bad_answer("empty", Reply::series(&[]), "NoData", "query", "noData: Zero").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs an API server"]
-async fn an_answer_that_is_no_number() {
-    a_bad_answer("nan", Reply::value("NaN"), "NoData", "query", "noData: Zero").await;
+    before_any_weight("slow", reply, "SourceSlow", "source", "make the query cheaper").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_answer_of_several_series() {
     let reply = Reply::series(&["0", "0", "0"]);
-    a_bad_answer("series", reply, "SeveralSeries", "query", "aggregate it, for example with sum()").await;
+    before_any_weight("series", reply, "SeveralSeries", "query", "aggregate it, for example with sum()")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_empty_answer() {
+    without_data("empty", Reply::series(&[])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_answer_that_is_no_number() {
+    without_data("nan", Reply::value("NaN")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn prometheus_that_turns_slow_at_ten() {
+    let reply = Reply::value("0").after(Duration::from_secs(2));
+    at_ten("slowten", reply, "SourceSlow", "source", "make the query cheaper").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_answer_that_becomes_several_series_at_ten() {
+    let reply = Reply::series(&["0", "0"]);
+    at_ten("seriesten", reply, "SeveralSeries", "query", "aggregate it, for example with sum()").await;
+}
+
+/// What a later step or a guard will ask must have an answer too before anybody is sent anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn promql_of_a_guard_that_the_source_refuses() {
+    let stand = Stand::new(Reply::value("0"));
+    stand.refuses("max(", "parse error: unclosed left parenthesis");
+    let bench = at_rest("guardql", &stand.listen().await).await;
+    let guarded = |query: &str| {
+        let mut rollout = checked(&json!({}));
+        let mut late = rollout["spec"]["checks"][0].clone();
+        late["name"] = json!("late");
+        late["query"] = json!(query);
+        rollout["spec"]["checks"].as_array_mut().expect("checks").push(late);
+        rollout["spec"]["guards"] = json!([{"check": "late"}]);
+        rollout
+    };
+    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it");
+    let spoil = async || bench.apply(&guarded("max(")).await;
+    bench.bad(case, spoil, async || bench.apply(&guarded("max(up)")).await).await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,24 +233,20 @@ async fn a_placeholder_that_does_not_exist() {
 async fn a_placeholder_where_its_value_cannot_stand() {
     let stand = Stand::new(Reply::value("0"));
     let bench = at_rest("unquoted", &stand.listen().await).await;
-    let case = Case::told(
-        "MetricsBlind",
-        "True",
+    let case = Case::refused(
         "QueryInvalid",
-        [
-            "of $(revision)",
-            "spec.checks[errors].query",
-            "put the placeholder into a label value between double quotes",
-        ],
+        "of $(revision)",
+        "spec.checks[errors].query",
+        "put the placeholder into a label value between double quotes",
     );
     let spoil = async || bench.apply(&checked(&json!({"query": "up == $(revision)"}))).await;
-    bench.bad(case.never_above(10), spoil, async || bench.apply(&checked(&json!({}))).await).await;
+    bench.bad(case, spoil, async || bench.apply(&checked(&json!({}))).await).await;
     bench.end().await;
 }
 
 /// Where there was no usable answer for the limit, a person is waited for: what comes back later decides nothing.
 async fn at_its_limit(name: &str, reply: Reply) {
-    let stand = Stand::new(reply);
+    let stand = Stand::new(Reply::value("0"));
     let bench = at_rest(name, &stand.listen().await).await;
     let case = Case::told(
         "Stalled",
@@ -180,11 +254,15 @@ async fn at_its_limit(name: &str, reply: Reply) {
         "ChecksBlind",
         ["check errors", "spec.checks[errors].query", "then decide (Retry, Skip, Rollback)"],
     );
-    let spoil = async || bench.apply(&checked(&json!({"blindLimit": "3s"}))).await;
+    let spoil = async || {
+        bench.apply(&checked(&json!({"blindLimit": "3s", "passes": 8}))).await;
+        bench.until("10 %", async || bench.weights().await == ten()).await;
+        stand.tell(reply);
+    };
     let mend = async || {
         stand.tell(Reply::value("0"));
         bench.until("good answers", async || bench.status("/checks/0/value").await == "0").await;
-        assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+        assert_eq!(bench.weights().await, ten());
         assert_eq!(bench.condition("Stalled").await.1, "ChecksBlind", "still up to a person");
         bench.decide("Retry").await;
     };

@@ -64,11 +64,13 @@ impl Reply {
 pub(crate) struct Stand {
     reply: Arc<Mutex<Reply>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Queries that are no PromQL, with what is said of them.
+    refused: Arc<Mutex<Vec<(String, Reply)>>>,
 }
 
 impl Stand {
     pub(crate) fn new(reply: Reply) -> Self {
-        Self { reply: Arc::new(Mutex::new(reply)), asked: Arc::default() }
+        Self { reply: Arc::new(Mutex::new(reply)), asked: Arc::default(), refused: Arc::default() }
     }
 
     /// Answers at an address that is free.
@@ -88,6 +90,23 @@ impl Stand {
         *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = reply;
     }
 
+    /// This query is refused, whatever else is told.
+    pub(crate) fn refuses(&self, query: &str, error: &str) {
+        let refused = (query.to_owned(), Reply::parse_error(error));
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(refused);
+    }
+
+    /// As it is told to answer this query.
+    fn reply(&self, query: &str) -> Reply {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.iter().find(|(known, _)| query == known);
+        refused.map_or_else(|| self.told(), |(_, reply)| reply.clone())
+    }
+
+    fn told(&self) -> Reply {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The queries so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -95,8 +114,8 @@ impl Stand {
 }
 
 async fn answer(State(stand): State<Stand>, Form(form): Form<BTreeMap<String, String>>) -> Response<Body> {
-    let reply = stand.reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let query = form.get("query").cloned().unwrap_or_default();
+    let reply = stand.reply(&query);
     stand.asked.lock().unwrap_or_else(PoisonError::into_inner).push(query);
     tokio::time::sleep(reply.delay).await;
     Response::builder().status(reply.status).body(Body::from(reply.body)).expect("a response")

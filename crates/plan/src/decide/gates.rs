@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, enough, needed, overlap};
+use super::{Draft, Next, enough, needed, overlap, probe};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -20,6 +20,7 @@ pub(super) fn measured(s: &Snapshot) -> Vec<String> {
         names.extend(step.checks.iter().cloned());
     }
     names.extend(guards(s).map(str::to_owned));
+    names.extend(probe::wanted(s).map(str::to_owned));
     names.sort();
     names.dedup();
     names

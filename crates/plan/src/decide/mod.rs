@@ -8,6 +8,7 @@ mod home;
 mod install;
 mod jobs;
 mod overlap;
+mod probe;
 mod promote;
 mod reach;
 mod rest;
@@ -27,6 +28,17 @@ pub fn plan(s: &Snapshot) -> Plan {
     let mut plan = decide(s);
     plan.measure = if s.ends().is_some() { Vec::new() } else { gates::measured(s) };
     plan
+}
+
+/// What keeps a candidate from its first weight although nothing in the cluster is in the way: checks that can't be answered.
+/// Whoever makes a snapshot puts them beside its other obstacles.
+pub fn unanswered(s: &Snapshot) -> Vec<Obstacle> {
+    probe::obstacles(s)
+}
+
+/// Whether checks are measured only to see that they can be: before the first weight no answer is evidence.
+pub fn probes(s: &Snapshot) -> bool {
+    probe::is_on(s)
 }
 
 fn decide(s: &Snapshot) -> Plan {

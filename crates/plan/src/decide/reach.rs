@@ -1,7 +1,7 @@
 //! Bringing the candidate to a weight, in the order of writes that loses no request:
 //! routes at weight 0 → pods ready → candidate role selects them → weight. Each link is observed before the next.
 
-use super::{Next, enough, needed, overlap};
+use super::{Next, enough, needed, overlap, probe};
 use crate::outcome::{Effect, Why};
 use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Objects, Snapshot, Stops};
@@ -67,9 +67,11 @@ fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
 }
 
 /// Naming the candidate at weight 0 and lowering a weight are safe at any time; but what is in the way of a rollout may be that
-/// a route can't be entered.
+/// a route can't be entered, and routes stay as they are until the candidate could be judged.
 fn routes_down(s: &Snapshot, weight: u8, next: &mut Next) {
-    let may_enter = s.world.finalizer && s.stopped(Stops::Rollout).is_none();
+    let owners = matches!(s.world.routes.form, Form::Owner | Form::Mixed { owner: true, .. });
+    let judged = !owners || probe::is_answered(s, next);
+    let may_enter = s.world.finalizer && s.stopped(Stops::Rollout).is_none() && judged;
     match s.world.routes.form {
         Form::Owner if may_enter => next.act(Effect::EnterRoutes),
         Form::Mixed { owner: true, highest } => {
@@ -131,7 +133,7 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
     if at == weight {
         return matches!(s.world.routes.form, Form::Entered(_));
     }
-    if at < weight && may_advance(s, next) {
+    if at < weight && may_advance(s, next) && probe::is_answered(s, next) {
         next.say(Why::Shifting { weight });
         let color = s.world.color(slot.color);
         if enough(&color.serving, &needed(weight, &s.record.baseline, color.serving.len())) {
@@ -151,7 +153,7 @@ fn switch(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) 
         return service.points != Some(slot);
     }
     if service.points != Some(slot) {
-        if may_advance(s, next) {
+        if may_advance(s, next) && probe::is_answered(s, next) {
             next.say(Why::Shifting { weight });
             overlap::turn(s, slot, next);
         }

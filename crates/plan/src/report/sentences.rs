@@ -120,6 +120,9 @@ pub fn sentence(why: &Why) -> String {
             numbers(needed)
         ),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
+        Why::Probing { checks } => {
+            format!("metrics are asked for checks {} before the first request", checks.join(", "))
+        }
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
         Why::Unseen { check, detail } => unseen(check, detail),
         Why::HeldByCheck { check, blind: true, detail, promoted } => format!(

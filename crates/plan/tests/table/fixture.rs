@@ -201,6 +201,7 @@ pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
             detail: "0.2, max 1%".to_owned(),
             trouble: None,
             good: standing == Standing::Pass,
+            answered: true,
         },
     )
 }
@@ -209,7 +210,7 @@ pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
 pub(crate) fn blind(check: &str, standing: Standing) -> (String, CheckSeen) {
     let message = format!("spec.checks[{check}].query: no data: correct it");
     let trouble = Some(Trouble { reason: "NoData".to_owned(), message });
-    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble, good: false })
+    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble, good: false, answered: false })
 }
 
 pub(crate) fn obstacle(stops: Stops) -> Obstacle {

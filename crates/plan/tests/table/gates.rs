@@ -175,14 +175,15 @@ fn a_guard_leads_back_also_while_people_are_waited_for_and_paused() {
 }
 
 #[test]
-fn no_guard_watches_before_the_first_weight() {
+fn a_guard_is_only_probed_before_the_first_weight() {
     let mut s = trying("canary", 10);
     s.settings.guards = vec![guard("payments", Until::Promoted)];
     s.world.finalizer = true;
     s.world.routes = routes(Form::Entered(0));
-    assert!(checked(&s).measure.is_empty());
+    assert!(teal_plan::probes(&s));
+    assert_eq!(checked(&s).measure, ["payments"]);
     s.checks = vec![standing("payments", Standing::Fail)];
-    assert!(!effects(&s).is_empty());
+    assert!(!effects(&s).is_empty(), "no answer is evidence yet");
 }
 
 #[test]

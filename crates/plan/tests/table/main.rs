@@ -8,6 +8,7 @@ mod hands_off;
 mod install;
 mod jobs;
 mod overlap;
+mod probing;
 mod promotion;
 mod reaching;
 mod report;
