@@ -75,7 +75,7 @@ fn each(routes: &Routes, effect: Effect) -> Vec<Write> {
     let all = 0..routes.iter().count();
     match effect {
         Effect::RaiseWeight(weight) => {
-            let next = routes.iter().position(|route| route.value != Some(weight));
+            let next = routes.iter().position(|route| route.value.weight() != Some(weight));
             next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
         }
         effect if effect.writes_routes() => all.map(|index| Write::Route(index, effect.clone())).collect(),
@@ -266,13 +266,14 @@ fn brief(write: &Write) -> String {
 }
 
 /// One round without faults: B plans and writes all, pods get ready, proxies follow, time passes. True if nothing was written.
-pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
+/// What is written is held against the invariants here, too.
+pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> Result<bool, Broken> {
     world.in_flight = None;
     let planned = ask_planner(world, Writer::B, fault);
     let idle = planned.writes.is_empty();
     for write in planned.writes {
         if may_issue(&world.truth, &write, planned.epoch, fault) {
-            land(&mut world.truth, &write, planned.epoch, false, fault);
+            land_in(world, &write, planned.epoch, false, fault).map_or(Ok(()), Err)?;
         }
     }
     for pods in [&mut world.truth.blue, &mut world.truth.green].into_iter().flatten() {
@@ -283,5 +284,5 @@ pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
     }
     settle_ages(world);
     world.normalise();
-    idle
+    Ok(idle)
 }

@@ -4,6 +4,7 @@ use teal_plan::record::{Phase, Record};
 use teal_plan::snapshot::Standing;
 use teal_plan::{Color, Effect, Slot};
 
+use crate::edit;
 use crate::fault::Fault;
 use crate::world::{DRAINED, Pods, Selects, Stored, Truth, Write};
 
@@ -126,20 +127,17 @@ fn do_route(
     fault: Option<Fault>,
 ) {
     let outdated = outdated && fault != Some(Fault::NoResourceVersion);
-    let unmanaged = truth.mangled && index == 0;
+    let mangled = truth.mangled && index == 0;
     let Some(route) = truth.routes.iter_mut().nth(index) else { return };
-    let value = match effect {
-        // What can't be managed can be led home all the same.
-        Effect::EnterRoutes | Effect::RaiseWeight(_) | Effect::LowerWeight(1..) if unmanaged => return,
-        Effect::EnterRoutes if !outdated && route.value.is_none() => Some(0),
-        // To zero is right whatever stands there; to anything else only from what was read.
-        Effect::LowerWeight(0) | Effect::CutOff(_) => route.value.map(|_| 0),
-        Effect::RaiseWeight(weight) | Effect::LowerWeight(weight) if !outdated && route.value.is_some() => {
-            Some(*weight)
-        }
-        Effect::LeaveRoutes if !outdated => None,
-        _ => return,
-    };
+    // To zero is right whatever stands there; to anything else only from what was read.
+    let to_zero = matches!(effect, Effect::LowerWeight(0) | Effect::CutOff(_));
+    if outdated && !to_zero {
+        return;
+    }
+    let Some(mut value) = edit::written(route.value, mangled, effect) else { return };
+    if fault == Some(Fault::LiveUnweighed) && matches!(effect, Effect::RaiseWeight(_)) {
+        value.live = route.value.live;
+    }
     let fenced = epoch < route.epoch;
     store(route, value, epoch, fault);
     if !fenced {

@@ -2,11 +2,12 @@
 
 use teal_plan::Color;
 use teal_plan::record::{Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
-use crate::world::{Act, Pods, Selects, Truth, Weight, World};
+use crate::world::{Act, Pods, Selects, Truth, Weights, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -71,7 +72,7 @@ fn hands(gather: &mut Gather<'_>) {
     if gather.world.truth.mangled {
         gather.push("the owner mends the routes", |w| {
             w.truth.mangled = false;
-            write_route(&mut w.truth, None, true);
+            write_route(&mut w.truth, Weights::OWNERS, true);
             outdate(w, Kind::Route(0));
         });
     }
@@ -87,13 +88,15 @@ fn hands(gather: &mut Gather<'_>) {
         });
     };
     let weight = |value, before| move |truth: &mut Truth| write_route(truth, value, before);
-    hand("the owner re-applies the routes", Kind::Route(0), &weight(None, true));
-    hand("another hand sets weight 50", Kind::Route(0), &weight(Some(50), false));
-    hand("another hand sets weight 0", Kind::Route(0), &weight(Some(0), false));
+    hand("the owner re-applies the routes", Kind::Route(0), &weight(Weights::OWNERS, true));
+    hand("another hand sets weight 50", Kind::Route(0), &weight(Weights::of(50), false));
+    hand("another hand sets weight 0", Kind::Route(0), &weight(Weights::of(0), false));
+    let uneven = Weights { live: 100, candidate: Some(60) };
+    hand("another hand sets weights that sum to 160", Kind::Route(0), &weight(uneven, false));
     if may_mangle {
         hand("another hand sets weight 90 in a form that can't be managed", Kind::Route(0), &|truth| {
             truth.mangled = true;
-            write_route(truth, Some(90), false);
+            write_route(truth, Weights::of(90), false);
         });
     }
     hand("the owner re-applies the Service's selector", Kind::Live, &|t| {
@@ -101,7 +104,7 @@ fn hands(gather: &mut Gather<'_>) {
     });
 }
 
-fn write_route(truth: &mut Truth, value: Weight, before: bool) {
+fn write_route(truth: &mut Truth, value: Weights, before: bool) {
     if let Some(route) = truth.routes.iter_mut().next() {
         (route.value, route.age) = (value, 0);
         truth.foreign = Some(before);
@@ -143,6 +146,14 @@ fn spec(gather: &mut Gather<'_>) {
         gather.push("the status is lost", |w| {
             w.budget.losses -= 1;
             w.truth.record = Record::default();
+        });
+    }
+    let mode = gather.world.truth.mode;
+    let others = [Mode::Active, Mode::Paused, Mode::HandsOff].into_iter().filter(|other| *other != mode);
+    for other in others.filter(|_| gather.world.budget.modes > 0) {
+        gather.push(&format!("the spec says {other:?}"), |w| {
+            w.budget.modes -= 1;
+            w.truth.mode = other;
         });
     }
     if gather.world.budget.deletions > 0 {

@@ -16,6 +16,7 @@
 mod act;
 mod apply;
 pub mod check;
+mod edit;
 mod events;
 pub mod explore;
 pub mod fault;

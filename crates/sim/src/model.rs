@@ -30,6 +30,8 @@ pub struct Budget {
     pub rollbacks: u8,
     /// Other Decisions, of the kinds that the shape has.
     pub acts: u8,
+    /// Changes of the spec's mode.
+    pub modes: u8,
     /// Changes by foreign hands.
     pub drifts: u8,
     /// Losses of the status.
@@ -92,6 +94,7 @@ impl Budget {
         verdicts: 0,
         rollbacks: 0,
         acts: 0,
+        modes: 0,
         drifts: 0,
         losses: 0,
         deletions: 0,

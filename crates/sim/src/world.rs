@@ -1,6 +1,7 @@
 //! The modelled world: small, comparable, finite.
 
 use teal_plan::record::{Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Revision, Slot};
 
@@ -18,6 +19,8 @@ pub struct Truth {
     pub record: Record,
     /// The content that the spec asks for.
     pub wanted: u8,
+    /// Whether the spec lets Teal act.
+    pub mode: Mode,
     /// The managed routes.
     pub routes: Routes,
     /// What the live role selects.
@@ -44,7 +47,7 @@ pub struct Truth {
     pub rollback: Option<(Revision, bool)>,
     /// Another hand wrote the routes last, and whether it had done so before the rollout.
     pub foreign: Option<bool>,
-    /// Another hand gave the first VirtualService a form that can't be managed.
+    /// Another hand gave the first VirtualService a form that can't be managed, whatever its weights.
     pub mangled: bool,
     /// The Rollout is being deleted; gone once no finalizer holds it.
     pub deleting: bool,
@@ -76,30 +79,62 @@ impl Selects {
     }
 }
 
-/// What a route says of the candidate role: nothing, or a weight.
+/// What a route says of the candidate role: nothing, or a share in percent.
 pub type Weight = Option<u8>;
+
+/// The weights of a route's destinations as they stand there. Nothing keeps them from summing to something else than 100 but
+/// what is written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Weights {
+    /// Of the live role.
+    pub live: i16,
+    /// Of the candidate role; none where it isn't named.
+    pub candidate: Option<i16>,
+}
+
+impl Weights {
+    /// As their owner wrote them.
+    pub const OWNERS: Self = Self { live: 100, candidate: None };
+
+    /// So much for the candidate, and the rest for live.
+    pub const fn of(candidate: i16) -> Self {
+        Self { live: 100 - candidate, candidate: Some(candidate) }
+    }
+
+    /// All together.
+    pub fn sum(self) -> i16 {
+        self.live + self.candidate.unwrap_or(0)
+    }
+
+    /// The candidate's share, rounded up.
+    pub fn weight(self) -> Weight {
+        let share =
+            |own: i16| (own * 100).checked_div(self.sum()).map_or(0, |whole| whole.max(i16::from(own > 0)));
+        self.candidate.map(|own| u8::try_from(share(own)).unwrap_or(100))
+    }
+}
 
 /// The managed routes, one for each VirtualService.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Routes {
     /// Those beyond the count are not there.
-    each: [Stored<Weight>; 2],
+    each: [Stored<Weights>; 2],
     count: u8,
 }
 
 impl Routes {
     /// That many, as their owner wrote them.
     pub const fn new(count: u8) -> Self {
-        Self { each: [Stored { value: None, epoch: 1, age: PROPAGATED }; 2], count }
+        Self { each: [Stored { value: Weights::OWNERS, epoch: 1, age: PROPAGATED }; 2], count }
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Stored<Weight>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Stored<Weights>> {
         self.each.iter().take(usize::from(self.count))
     }
 
     /// All of them, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stored<Weight>> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stored<Weights>> {
         self.each.iter_mut().take(usize::from(self.count))
     }
 
@@ -108,9 +143,14 @@ impl Routes {
         self.iter().map(|route| route.epoch).max().unwrap_or(0)
     }
 
+    /// Whether the weights of some sum to something else than 100: such a route isn't managed as it stands.
+    pub fn uneven(&self) -> bool {
+        self.iter().any(|route| route.value.sum() != 100)
+    }
+
     /// What all of them say.
     pub fn weights(&self) -> [Weight; 2] {
-        self.each.map(|route| route.value)
+        self.each.map(|route| route.value.weight())
     }
 }
 
@@ -258,6 +298,7 @@ impl World {
         let truth = Truth {
             record,
             wanted: 1,
+            mode: Mode::Active,
             routes: Routes::new(budget.shape.routes),
             live,
             candidate: role,
@@ -343,6 +384,11 @@ impl Truth {
             Selects::Both => [Color::Blue, Color::Green].map(in_color),
             Selects::Other => [None, None],
         }
+    }
+
+    /// Something about the routes is in the way of a rollout.
+    pub fn unmanaged(&self) -> bool {
+        self.mangled || self.routes.uneven()
     }
 
     /// The Rollout is no more.
