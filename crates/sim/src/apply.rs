@@ -6,7 +6,7 @@ use teal_plan::{Color, Effect, Slot};
 
 use crate::edit;
 use crate::fault::Fault;
-use crate::world::{DRAINED, Pods, Selects, Stored, Truth, Write};
+use crate::world::{DRAINED, Pods, Selects, Stored, Task, Truth, Write};
 
 /// The kinds that caches hold apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +25,7 @@ pub(crate) fn kind(write: &Write) -> Kind {
     match write {
         Write::Commit(_) => Kind::Record,
         Write::Route(index, _) => Kind::Route(*index),
+        Write::Job(..) => Kind::Other,
         Write::Effect(effect) => match effect {
             Effect::EnterRoutes
             | Effect::RaiseWeight(_)
@@ -60,6 +61,7 @@ pub(crate) fn land(
         Write::Commit(record) => commit(truth, record, epoch, fault),
         Write::Effect(effect) => do_effect(truth, effect, epoch, outdated, fault),
         Write::Route(index, effect) => do_route(truth, *index, effect, epoch, outdated, fault),
+        Write::Job(which, slot) => make_job(truth, *which, *slot, epoch),
     }
     *truth != before
 }
@@ -104,7 +106,7 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
-        // No release of the model has any.
+        // Made by writes of their own.
         Effect::RunJobs(_)
         | Effect::Finalizer(_)
         | Effect::PointLive(_)
@@ -174,6 +176,15 @@ fn apply_release(truth: &mut Truth, slot: Slot, epoch: u64, fault: Option<Fault>
     }
 }
 
+/// Applied under a name that is always the same: one that is there stays what it is.
+fn make_job(truth: &mut Truth, which: usize, slot: Slot, epoch: u64) {
+    let (Some(there), Some(made)) = (truth.tasks.get_mut(which), truth.made.get_mut(which)) else { return };
+    if there.is_none_or(|task| task.slot != slot) {
+        *there = Some(Task { slot, epoch, ended: None });
+        *made = Some(slot.revision);
+    }
+}
+
 fn vacate(
     truth: &mut Truth,
     color: Color,
@@ -182,6 +193,9 @@ fn vacate(
     fault: Option<Fault>,
 ) {
     let refused = outdated && fault != Some(Fault::DeleteByName);
+    for task in truth.tasks.iter_mut().filter(|_| !refused) {
+        *task = task.filter(|task| task.slot.color != color || Some(task.slot.revision) == except);
+    }
     let there = truth.slot_mut(color);
     if !refused && there.is_some_and(|pods| Some(pods.revision) != except) {
         *there = None;
@@ -211,7 +225,7 @@ pub(crate) fn may_issue(truth: &Truth, write: &Write, epoch: u64, fault: Option<
         Write::Effect(Effect::Vacate { color, .. }) => {
             truth.slot(*color).is_none_or(|pods| pods.epoch <= epoch || fault == Some(Fault::NoEpochFence))
         }
-        Write::Route(..) | Write::Effect(_) | Write::Commit(_) => true,
+        Write::Route(..) | Write::Effect(_) | Write::Commit(_) | Write::Job(..) => true,
     }
 }
 

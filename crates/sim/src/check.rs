@@ -6,6 +6,7 @@ use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Slot};
 
 use crate::apply::{candidate_ready, serves};
+use crate::jobs;
 use crate::model::{NOW, content, settings};
 use crate::view::shares;
 use crate::world::{PROPAGATED, Selects, Truth, World, Write};
@@ -20,7 +21,7 @@ pub struct Broken {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every caller answers with an Option")]
-fn broken(invariant: &'static str, detail: impl Into<String>) -> Option<Broken> {
+pub(crate) fn broken(invariant: &'static str, detail: impl Into<String>) -> Option<Broken> {
     Some(Broken { invariant, detail: detail.into() })
 }
 
@@ -121,14 +122,18 @@ pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> O
         Write::Commit(record) if epoch == truth.record.epoch => {
             gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
         }
-        Write::Effect(_) | Write::Route(..) | Write::Commit(_) => None,
+        Write::Job(which, slot) if fresh => jobs::made(truth, *which, *slot),
+        Write::Effect(Effect::ApplyRelease { slot, .. }) if fresh => jobs::workloads(world, *slot),
+        Write::Effect(_) | Write::Route(..) | Write::Commit(_) | Write::Job(..) => None,
     }
 }
 
 /// What the spec's mode forbids: anything while hands are off, a move forward in a pause.
 fn unasked(truth: &Truth, write: &Write) -> Option<Broken> {
+    let job = Effect::RunJobs(Slot { color: Color::Blue, revision: content(0).revision(0) });
     let effect = match write {
         Write::Commit(_) => return None,
+        Write::Job(..) => &job,
         Write::Effect(effect) | Write::Route(_, effect) => effect,
     };
     let live = truth.record.live.map(|live| live.slot);
@@ -231,6 +236,7 @@ pub(crate) fn landed(before: &Truth, world: &World, write: &Write) -> Option<Bro
         Write::Commit(_) => steps(before, world),
         Write::Effect(Effect::Vacate { color, .. }) => vacated(before, after, *color),
         Write::Effect(effect) => turned(before, after).or_else(|| overlapped(before, world, effect)),
+        Write::Job(..) => None,
         Write::Route(index, _) => uneven(before, after, *index).or_else(|| raised(before, after, *index)),
     })
 }

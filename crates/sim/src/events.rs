@@ -1,17 +1,19 @@
 //! What may happen besides the writes of Teal: proxies follow, pods come and go, other hands and people act.
 
 use teal_plan::Color;
-use teal_plan::record::{Phase, Record};
+use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
-use crate::world::{Act, Pods, Selects, Truth, Weights, World};
+use crate::jobs::recorded;
+use crate::world::{Act, Pods, Selects, Task, Truth, Weights, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
     pods(gather);
+    jobs(gather);
     hands(gather);
     numbers(gather);
     spec(gather);
@@ -57,6 +59,34 @@ fn pods(gather: &mut Gather<'_>) {
             gather.push("live's pods stop serving", |w| {
                 w.budget.downs -= 1;
                 with_pods(w, color, |pods| (pods.ready, pods.down) = (false, true));
+            });
+        }
+    }
+}
+
+fn jobs(gather: &mut Gather<'_>) {
+    let truth = &gather.world.truth;
+    for (which, task) in truth.tasks.into_iter().enumerate() {
+        let Some(task) = task else { continue };
+        let change = |world: &mut World, to: Option<Task>| {
+            if let Some(there) = world.truth.tasks.get_mut(which) {
+                *there = to;
+            }
+        };
+        if task.ended.is_none() {
+            gather.push("a Job ends well", |w| change(w, Some(Task { ended: Some(true), ..task })));
+            if gather.world.budget.breaks > 0 {
+                gather.push("a Job fails", |w| {
+                    w.budget.breaks -= 1;
+                    change(w, Some(Task { ended: Some(false), ..task }));
+                });
+            }
+        }
+        let known = recorded(&truth.record, which, task.slot.revision);
+        if gather.world.budget.removals > 0 && known.is_some_and(|state| state != JobState::Due) {
+            gather.push("a Job is taken away", |w| {
+                w.budget.removals -= 1;
+                change(w, None);
             });
         }
     }

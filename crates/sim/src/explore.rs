@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use teal_plan::record::Phase;
+use teal_plan::record::{JobState, Phase};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::Standing;
 
@@ -221,7 +221,17 @@ fn waits(world: &World) -> bool {
     let shape = &world.budget.shape;
     let measured = crate::apply::place(&world.truth.record).is_some();
     let numbers = measured && world.truth.check == Standing::Pending && (shape.checked || shape.jumps);
-    numbers || (stuck_pods(&world.truth) && (!shape.hurried || shape.holds))
+    numbers || stuck_job(&world.truth) || (stuck_pods(&world.truth) && (!shape.hurried || shape.holds))
+}
+
+/// A Job that failed or is gone has a person decide, or the deadline.
+fn stuck_job(truth: &Truth) -> bool {
+    let Some(candidate) = truth.record.candidate else { return false };
+    let revision = candidate.slot.revision;
+    let begun = crate::jobs::recorded(&truth.record, 0, revision) == Some(JobState::Begun);
+    let runs =
+        truth.tasks.iter().flatten().any(|task| task.slot == candidate.slot && task.ended != Some(false));
+    begun && !runs
 }
 
 fn stuck_pods(truth: &Truth) -> bool {

@@ -67,6 +67,12 @@ pub enum Fault {
     HandsOn,
     /// A pause by the spec isn't seen.
     PauseUnheard,
+    /// A Job is made together with the commit that says that it may be.
+    JobUnrecorded,
+    /// That a Job was there is not committed.
+    JobForgotten,
+    /// Workloads don't wait for the Jobs before them.
+    WorkloadsAtOnce,
 }
 
 impl Fault {
@@ -74,7 +80,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 32] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 35] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -107,5 +113,8 @@ impl Fault {
         (Self::KeepCutShort, "late writes and going back", &["I3"]),
         (Self::HandsOn, "the spec's mode changes", &["mode"]),
         (Self::PauseUnheard, "the spec's mode changes", &["mode"]),
+        (Self::JobUnrecorded, "Jobs", &["jobs"]),
+        (Self::JobForgotten, "Jobs", &["settles"]),
+        (Self::WorkloadsAtOnce, "Jobs", &["jobs"]),
     ];
 }

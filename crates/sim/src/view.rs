@@ -3,13 +3,13 @@
 use teal_plan::record::{Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{
-    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, Obstacle, Overlap, RoutesSeen,
-    ServiceSeen, Standing, Stops, World as Seen,
+    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
+    RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
-use crate::model::{CHECK, GUARD, NOW, TICK, content, settings};
+use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
     Caches, InFlight, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
 };
@@ -120,12 +120,24 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
-        jobs: Vec::new(),
+        jobs: jobs(caches),
         obstacles: obstacles(world, unmanaged),
         found: found(caches),
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
         highest_counter: caches.slots.iter().flatten().map(|pods| pods.revision.counter).max().unwrap_or(0),
     }
+}
+
+fn jobs(caches: &Caches) -> Vec<JobSeen> {
+    let there = JOBS.iter().zip(caches.tasks).filter_map(|(name, task)| Some((name, task?)));
+    let seen = there.map(|(name, task)| JobSeen {
+        name: (*name).to_owned(),
+        revision: task.slot.revision,
+        epoch: task.epoch,
+        ended: task.ended,
+        going: false,
+    });
+    seen.collect()
 }
 
 /// What serves, if the record doesn't say.
@@ -205,8 +217,13 @@ fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overl
 
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {
     let Some(pods) = pods else {
+        let job = caches.tasks.iter().flatten().find(|task| task.slot.color == color);
         return ColorSeen {
-            objects: Objects::Absent,
+            objects: match (job.map(|task| task.slot), expected(&caches.record, color)) {
+                (None, _) => Objects::Absent,
+                (Some(slot), Some(revision)) if revision != slot.revision => Objects::Leftover,
+                (Some(slot), _) => Objects::Present { slot, in_sync: false },
+            },
             serving: vec![0],
             available: false,
             trouble: None,

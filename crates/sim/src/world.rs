@@ -31,6 +31,10 @@ pub struct Truth {
     pub blue: Option<Pods>,
     /// The green slot.
     pub green: Option<Pods>,
+    /// Jobs: those that run before workloads, and those that run after retirement.
+    pub tasks: [Option<Task>; 2],
+    /// Of which revision each was made last.
+    pub made: [Option<Revision>; 2],
     /// The finalizer.
     pub finalizer: bool,
     /// The revision of the candidate is recorded.
@@ -213,6 +217,17 @@ pub struct Pods {
     pub idle: u8,
 }
 
+/// A Job of a release.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Task {
+    /// Whose.
+    pub slot: Slot,
+    /// The epoch under which it was made.
+    pub epoch: u64,
+    /// Whether it ended well; none while it runs.
+    pub ended: Option<bool>,
+}
+
 /// What writer A has in its caches: each kind on its own may be behind.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Caches {
@@ -226,6 +241,8 @@ pub struct Caches {
     pub candidate: Stored<Option<Slot>>,
     /// Blue and green.
     pub slots: [Option<Pods>; 2],
+    /// Jobs, which are seen together with pods.
+    pub tasks: [Option<Task>; 2],
     /// Kinds that A has written and not seen again: record, routes, roles, slots.
     pub unseen: [bool; 4],
 }
@@ -261,6 +278,8 @@ pub enum Write {
     Effect(Effect),
     /// The part of an effect on routes that is done to one VirtualService.
     Route(usize, Effect),
+    /// A Job is made: before workloads (0) or after retirement (1).
+    Job(usize, Slot),
 }
 
 /// A state of everything.
@@ -304,6 +323,8 @@ impl World {
             candidate: role,
             blue: Some(pods),
             green: None,
+            tasks: [None; 2],
+            made: [None; 2],
             finalizer: false,
             recorded: true,
             guard_fails: false,
@@ -336,6 +357,7 @@ impl Caches {
             live: truth.live,
             candidate: truth.candidate,
             slots: [truth.blue, truth.green],
+            tasks: truth.tasks,
             unseen: [false; 4],
         };
         caches.routes.iter_mut().for_each(|route| route.age = 0);
@@ -363,7 +385,7 @@ impl Caches {
     }
 
     pub(crate) fn see_pods(&mut self, truth: &Truth) {
-        self.slots = [truth.blue, truth.green];
+        (self.slots, self.tasks) = ([truth.blue, truth.green], truth.tasks);
         self.unseen[3] = false;
     }
 }

@@ -33,9 +33,9 @@ const fn shaped(budget: Budget, shape: Shape) -> Budget {
 
 /// All that is looked for. For each of them a fault is sown that it alone may notice: an invariant that nothing can break in
 /// the model shows nothing.
-const INVARIANTS: [&str; 15] = [
-    "I1", "I2", "I3", "I4", "I5", "I6", "I8", "I14", "I15", "settles", "share", "checks", "mode", "overlap",
-    "gone",
+const INVARIANTS: [&str; 16] = [
+    "I1", "I2", "I3", "I4", "I5", "I6", "I8", "I14", "I15", "settles", "share", "checks", "mode", "jobs",
+    "overlap", "gone",
 ];
 
 /// Each budget stresses one kind of trouble, most together with a paused writer; every cache lags in some of them.
@@ -71,6 +71,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const JUMPS: Shape = Shape { jumps: true, ..Shape::PLAIN };
     const BARE: Shape = Shape { bare: true, ..Shape::PLAIN };
     const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
+    const JOBS: Shape = Shape { jobs: true, ..Shape::PLAIN };
     const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
@@ -118,6 +119,9 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("an overlap while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, OVERLAPS)),
         ("no mesh, an overlap", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PLAIN_OVERLAPS)),
         ("no mesh, an overlap and pods that break", shaped(Budget { breaks: 1, ..NONE }, PLAIN_OVERLAPS)),
+        ("Jobs", shaped(Budget { breaks: 1, rollbacks: 1, removals: 1, ..NONE }, JOBS)),
+        ("Jobs and a late write", shaped(Budget { guards: 1, delays: 1, ..NONE }, JOBS)),
+        ("Jobs of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, JOBS)),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }
