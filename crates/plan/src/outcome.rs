@@ -308,6 +308,13 @@ pub enum Why {
         /// Until when.
         until: Time,
     },
+    /// Jobs that come after retirement are to run again, and what is left of their earlier try is not gone yet.
+    Going {
+        /// Whose.
+        slot: Slot,
+        /// Which, without their color.
+        jobs: Vec<String>,
+    },
     /// Jobs that come after retirement run.
     Running {
         /// Whose.

@@ -289,6 +289,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             | Why::ReturnShort { .. }
             | Why::Watching { .. }
             | Why::Keeping { .. }
+            | Why::Going { .. }
             | Why::Running { .. }
             | Why::Rejected { .. }
             | Why::AtRest => None,

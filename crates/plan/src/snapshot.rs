@@ -100,6 +100,8 @@ pub struct JobSeen {
     pub epoch: u64,
     /// Whether it ended well; none while it runs.
     pub ended: Option<bool>,
+    /// Whether it is being deleted.
+    pub going: bool,
 }
 
 /// Objects in a slot.

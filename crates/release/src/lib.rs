@@ -17,6 +17,7 @@
 //! | `render` | names, references, selectors, labels of a color |
 //! | `visit` | where objects refer to others: one walk for reading and rewriting |
 //! | `size` | replicas, and what rests while its color isn't live |
+//! | `grace` | how long pods are given to end |
 //! | `roles`, `jobs`, `workload`, `findings` | what a rendering tells besides its objects |
 //! | `in_place` | what reaches live without a rollout; holding autoscalers |
 //! | `quantity`, `need`, `room` | what a color needs and whether there is room |
@@ -34,6 +35,7 @@ mod check_release;
 mod content;
 mod context;
 mod findings;
+mod grace;
 mod in_place;
 mod jobs;
 mod keep;

@@ -8,6 +8,7 @@ use crate::content::fingerprint;
 use crate::context::Context;
 use crate::fate::Fate;
 use crate::findings::{Finding, findings};
+use crate::grace;
 use crate::jobs::{JobRun, ReleaseJob};
 use crate::names::{COLOR_VARIABLE, annotation, label};
 use crate::object::{Object, child};
@@ -130,8 +131,13 @@ fn color(object: &mut Object, release: &Release, item: &Item, context: &Context)
     object.set_annotation(annotation::HASH, &context.hash.to_string());
     follow(object, release, context);
     narrow_selectors(object, release, item, context);
+    // Pods of Jobs end by themselves, and nothing is routed to them.
+    let serves = matches!(item.key.kind.as_str(), "Deployment" | "StatefulSet");
     if let Some(template) = object.template_mut() {
         color_pods(template, context);
+        if serves {
+            grace::raise(template);
+        }
     }
     size::apply(object, release, item, context);
 }

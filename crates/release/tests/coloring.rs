@@ -7,7 +7,7 @@ mod common;
 use common::{context, fixture};
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_release::{Object, Rendered, render};
+use teal_release::{Object, Rendered, hash, render};
 
 fn web(change: impl FnOnce(&mut Vec<Value>)) -> Rendered {
     let mut manifests = fixture("web");
@@ -49,6 +49,22 @@ fn affinity_to_pods_of_other_namespaces_stays() {
         let rendered = web(|m| pod(m)["affinity"] = term(extra.clone()));
         assert_eq!(deployment(&rendered).get(color).is_some(), colored, "{extra}");
     }
+}
+
+#[test]
+fn rule_16_a_grace_below_the_proxys_drain_is_raised_in_the_color_and_not_in_the_release() {
+    let short = |m: &mut Vec<Value>| pod(m)["terminationGracePeriodSeconds"] = json!(1);
+    let grace = "/spec/template/spec/terminationGracePeriodSeconds";
+    let mut manifests = fixture("web");
+    short(&mut manifests);
+    let given = manifests.clone();
+    let context = context(&manifests, vec!["web".into()], Color::Green);
+    let rendered = render(&manifests, &context).unwrap();
+    assert_eq!(deployment(&rendered).get(grace), Some(&json!(5)));
+    assert_eq!(manifests, given);
+    assert_eq!(deployment(&rendered).annotation("teal.dev/hash"), Some(&*context.hash.to_string()));
+    assert_eq!(context.hash, hash(&json!({"manifests": given})), "what is hashed is what was written");
+    assert!(deployment(&web(|_| {})).get(grace).is_none(), "what nobody wrote stays unwritten");
 }
 
 #[test]

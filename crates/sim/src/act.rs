@@ -1,12 +1,13 @@
 //! What writers may do next in a state.
 
-use teal_plan::record::{Phase, Record};
+use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::{Decision, Effect, Snapshot, lint, plan};
 
 use crate::apply::{Kind, kind, land, may_issue};
 use crate::check::{self, Broken};
 use crate::events;
 use crate::fault::Fault;
+use crate::jobs;
 use crate::view::{Writer, shares, snapshot};
 use crate::world::{Caches, InFlight, Routes, World, Write};
 
@@ -60,10 +61,14 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
     let epoch = snapshot.record.epoch;
     let writes = match plan.decision {
         Decision::Rest => Vec::new(),
-        Decision::Commit(commit) => vec![Write::Commit(Box::new(sow_commit(commit.record, fault)))],
+        Decision::Commit(commit) => {
+            let early = jobs::early(&snapshot, &commit.record, fault);
+            let commit = Write::Commit(Box::new(sow_commit(commit.record, fault)));
+            early.into_iter().chain([commit]).collect()
+        }
         Decision::Act(effects) => {
             let effects = effects.into_iter().filter_map(|effect| sow(&snapshot, effect, fault));
-            effects.flat_map(|effect| each(&world.truth.routes, effect)).collect()
+            effects.flat_map(|effect| each(world, &snapshot, effect, fault)).collect()
         }
     };
     Planned { writes, epoch, broken }
@@ -71,11 +76,18 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
 
 /// An effect on routes is done to each VirtualService by itself: at the same time, but for a raise, which is done to one after
 /// another on fresh reads.
-fn each(routes: &Routes, effect: Effect) -> Vec<Write> {
+fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Vec<Write> {
+    let routes = &world.truth.routes;
     let all = 0..routes.iter().count();
     match effect {
+        Effect::ApplyRelease { slot, .. }
+            if jobs::come_first(s, slot) && fault != Some(Fault::WorkloadsAtOnce) =>
+        {
+            jobs::make(s, 0, slot).into_iter().collect()
+        }
+        Effect::RunJobs(slot) => jobs::make(s, 1, slot).into_iter().collect(),
         Effect::RaiseWeight(weight) => {
-            let next = routes.iter().position(|route| route.value != Some(weight));
+            let next = routes.iter().position(|route| route.value.weight() != Some(weight));
             next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
         }
         effect if effect.writes_routes() => all.map(|index| Write::Route(index, effect.clone())).collect(),
@@ -109,6 +121,10 @@ fn sow_commit(mut record: Record, fault: Option<Fault>) -> Record {
             place.weight = 100;
         }
         (Some(Fault::HoldForgets), Phase::Step(place)) => place.held = None,
+        (Some(Fault::JobForgotten), _) => {
+            let all = record.jobs.iter_mut().flat_map(|jobs| &mut jobs.each);
+            all.filter(|job| job.state == JobState::Begun).for_each(|job| job.state = JobState::Due);
+        }
         (Some(Fault::JumpUnwatched), Phase::Rest { .. }) => record.watch = None,
         _ => {}
     }
@@ -262,18 +278,23 @@ fn brief(write: &Write) -> String {
         Write::Commit(record) => format!("commit {} {:?}", record.epoch, record.phase),
         Write::Effect(effect) => format!("{effect:?}"),
         Write::Route(index, effect) => format!("{effect:?} of route {index}"),
+        Write::Job(which, slot) => format!("Job {which} of {slot:?}"),
     }
 }
 
 /// One round without faults: B plans and writes all, pods get ready, proxies follow, time passes. True if nothing was written.
-pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
+/// What is written is held against the invariants here, too.
+pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> Result<bool, Broken> {
     world.in_flight = None;
     let planned = ask_planner(world, Writer::B, fault);
     let idle = planned.writes.is_empty();
     for write in planned.writes {
         if may_issue(&world.truth, &write, planned.epoch, fault) {
-            land(&mut world.truth, &write, planned.epoch, false, fault);
+            land_in(world, &write, planned.epoch, false, fault).map_or(Ok(()), Err)?;
         }
+    }
+    for task in world.truth.tasks.iter_mut().flatten() {
+        task.ended = task.ended.or(Some(true));
     }
     for pods in [&mut world.truth.blue, &mut world.truth.green].into_iter().flatten() {
         (pods.ready, pods.down) = (!pods.broken, false);
@@ -283,5 +304,5 @@ pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> bool {
     }
     settle_ages(world);
     world.normalise();
-    idle
+    Ok(idle)
 }

@@ -4,8 +4,9 @@ use teal_plan::record::{Phase, Record};
 use teal_plan::snapshot::Standing;
 use teal_plan::{Color, Effect, Slot};
 
+use crate::edit;
 use crate::fault::Fault;
-use crate::world::{DRAINED, Pods, Selects, Stored, Truth, Write};
+use crate::world::{DRAINED, Pods, Selects, Stored, Task, Truth, Write};
 
 /// The kinds that caches hold apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,7 @@ pub(crate) fn kind(write: &Write) -> Kind {
     match write {
         Write::Commit(_) => Kind::Record,
         Write::Route(index, _) => Kind::Route(*index),
+        Write::Job(..) => Kind::Other,
         Write::Effect(effect) => match effect {
             Effect::EnterRoutes
             | Effect::RaiseWeight(_)
@@ -59,6 +61,7 @@ pub(crate) fn land(
         Write::Commit(record) => commit(truth, record, epoch, fault),
         Write::Effect(effect) => do_effect(truth, effect, epoch, outdated, fault),
         Write::Route(index, effect) => do_route(truth, *index, effect, epoch, outdated, fault),
+        Write::Job(which, slot) => make_job(truth, *which, *slot, epoch),
     }
     *truth != before
 }
@@ -103,7 +106,7 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::PointCandidate(slot) if !outdated => store(&mut truth.candidate, Some(*slot), epoch, fault),
         Effect::Vacate { color, except } => vacate(truth, *color, *except, outdated, fault),
         Effect::Answer { decision, .. } => answer(truth, decision),
-        // No release of the model has any.
+        // Made by writes of their own.
         Effect::RunJobs(_)
         | Effect::Finalizer(_)
         | Effect::PointLive(_)
@@ -126,20 +129,17 @@ fn do_route(
     fault: Option<Fault>,
 ) {
     let outdated = outdated && fault != Some(Fault::NoResourceVersion);
-    let unmanaged = truth.mangled && index == 0;
+    let mangled = truth.mangled && index == 0;
     let Some(route) = truth.routes.iter_mut().nth(index) else { return };
-    let value = match effect {
-        // What can't be managed can be led home all the same.
-        Effect::EnterRoutes | Effect::RaiseWeight(_) | Effect::LowerWeight(1..) if unmanaged => return,
-        Effect::EnterRoutes if !outdated && route.value.is_none() => Some(0),
-        // To zero is right whatever stands there; to anything else only from what was read.
-        Effect::LowerWeight(0) | Effect::CutOff(_) => route.value.map(|_| 0),
-        Effect::RaiseWeight(weight) | Effect::LowerWeight(weight) if !outdated && route.value.is_some() => {
-            Some(*weight)
-        }
-        Effect::LeaveRoutes if !outdated => None,
-        _ => return,
-    };
+    // To zero is right whatever stands there; to anything else only from what was read.
+    let to_zero = matches!(effect, Effect::LowerWeight(0) | Effect::CutOff(_));
+    if outdated && !to_zero {
+        return;
+    }
+    let Some(mut value) = edit::written(route.value, mangled, effect) else { return };
+    if fault == Some(Fault::LiveUnweighed) && matches!(effect, Effect::RaiseWeight(_)) {
+        value.live = route.value.live;
+    }
     let fenced = epoch < route.epoch;
     store(route, value, epoch, fault);
     if !fenced {
@@ -176,6 +176,15 @@ fn apply_release(truth: &mut Truth, slot: Slot, epoch: u64, fault: Option<Fault>
     }
 }
 
+/// Applied under a name that is always the same: one that is there stays what it is.
+fn make_job(truth: &mut Truth, which: usize, slot: Slot, epoch: u64) {
+    let (Some(there), Some(made)) = (truth.tasks.get_mut(which), truth.made.get_mut(which)) else { return };
+    if there.is_none_or(|task| task.slot != slot) {
+        *there = Some(Task { slot, epoch, ended: None });
+        *made = Some(slot.revision);
+    }
+}
+
 fn vacate(
     truth: &mut Truth,
     color: Color,
@@ -184,6 +193,9 @@ fn vacate(
     fault: Option<Fault>,
 ) {
     let refused = outdated && fault != Some(Fault::DeleteByName);
+    for task in truth.tasks.iter_mut().filter(|_| !refused) {
+        *task = task.filter(|task| task.slot.color != color || Some(task.slot.revision) == except);
+    }
     let there = truth.slot_mut(color);
     if !refused && there.is_some_and(|pods| Some(pods.revision) != except) {
         *there = None;
@@ -213,7 +225,7 @@ pub(crate) fn may_issue(truth: &Truth, write: &Write, epoch: u64, fault: Option<
         Write::Effect(Effect::Vacate { color, .. }) => {
             truth.slot(*color).is_none_or(|pods| pods.epoch <= epoch || fault == Some(Fault::NoEpochFence))
         }
-        Write::Route(..) | Write::Effect(_) | Write::Commit(_) => true,
+        Write::Route(..) | Write::Effect(_) | Write::Commit(_) | Write::Job(..) => true,
     }
 }
 

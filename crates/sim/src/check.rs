@@ -1,11 +1,13 @@
 //! The invariants, held against every state and every write that lands.
 
 use teal_plan::record::{Outcome, Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Slot};
 
 use crate::apply::{candidate_ready, serves};
-use crate::model::settings;
+use crate::jobs;
+use crate::model::{NOW, content, settings};
 use crate::view::shares;
 use crate::world::{PROPAGATED, Selects, Truth, World, Write};
 
@@ -19,17 +21,14 @@ pub struct Broken {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every caller answers with an Option")]
-fn broken(invariant: &'static str, detail: impl Into<String>) -> Option<Broken> {
+pub(crate) fn broken(invariant: &'static str, detail: impl Into<String>) -> Option<Broken> {
     Some(Broken { invariant, detail: detail.into() })
 }
 
 /// Holds a state against what must always be so.
 pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
     let routes = &world.truth.routes;
-    if routes.iter().any(|route| route.value.is_some_and(|weight| weight > 100)) {
-        return broken("I1", "a weight above 100");
-    }
-    if world.truth.gone() && routes.iter().any(|route| route.value.is_some()) {
+    if world.truth.gone() && routes.weights().iter().any(Option::is_some) {
         return broken(
             "gone",
             format!("routes name the candidate of a Rollout that is no more: {:?}", routes.weights()),
@@ -100,6 +99,9 @@ fn wrong_share(world: &World, shares: &[(Slot, u8)]) -> Option<Broken> {
 /// Holds a write against what it may do, as it is issued. `fresh` is a writer that sees everything as it is.
 pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> Option<Broken> {
     let truth = &world.truth;
+    if let Some(broken) = unasked(truth, write) {
+        return Some(broken);
+    }
     match write {
         Write::Route(_, Effect::RaiseWeight(weight)) if !candidate_ready(truth) => {
             broken("I2", format!("a raise to {weight} without endpoints"))
@@ -120,8 +122,45 @@ pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> O
         Write::Commit(record) if epoch == truth.record.epoch => {
             gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
         }
-        Write::Effect(_) | Write::Route(..) | Write::Commit(_) => None,
+        Write::Job(which, slot) if fresh => jobs::made(truth, *which, *slot),
+        Write::Effect(Effect::ApplyRelease { slot, .. }) if fresh => jobs::workloads(world, *slot),
+        Write::Effect(_) | Write::Route(..) | Write::Commit(_) | Write::Job(..) => None,
     }
+}
+
+/// What the spec's mode forbids: anything while hands are off, a move forward in a pause.
+fn unasked(truth: &Truth, write: &Write) -> Option<Broken> {
+    let job = Effect::RunJobs(Slot { color: Color::Blue, revision: content(0).revision(0) });
+    let effect = match write {
+        Write::Commit(_) => return None,
+        Write::Job(..) => &job,
+        Write::Effect(effect) | Write::Route(_, effect) => effect,
+    };
+    let live = truth.record.live.map(|live| live.slot);
+    let forward = match effect {
+        Effect::RaiseWeight(_) | Effect::Overlap(_) => true,
+        Effect::PointLive(slot) => goes_forward(&truth.record) && Some(*slot) != live,
+        _ => false,
+    };
+    let forbidden = match truth.mode {
+        Mode::Active => false,
+        Mode::Paused => forward,
+        Mode::HandsOff => !truth.deleting,
+    };
+    forbidden
+        .then(|| format!("{effect:?} while the spec says {:?}", truth.mode))
+        .and_then(|d| broken("mode", d))
+}
+
+/// What was kept is given up before its time only for what is wanted instead, or by the word of a person.
+fn kept(truth: &Truth, after: &Record, retired: bool) -> Option<Broken> {
+    let before = &truth.record;
+    let given_up = before.previous.is_some() && after.previous.is_none() && !goes_back(after);
+    let early = before.kept_until.is_some_and(|until| NOW < until);
+    let wanted = before.live.is_some_and(|live| live.hash != content(truth.wanted));
+    (given_up && early && !wanted && !retired && !truth.deleting)
+        .then(|| format!("the old release was given up before {:?}", before.kept_until))
+        .and_then(|d| broken("I3", d))
 }
 
 /// A step ends with its gates alone, or by the word of a person.
@@ -134,6 +173,9 @@ fn gates(world: &World, after: &Record) -> Option<Broken> {
         // A person who says Retire ends the watch with the same commit that gives the old release up.
         let given_up = before.previous.is_some() && after.previous.is_none() && !goes_back(after);
         let watched = before.watch.is_some() && truth.check == Standing::Pass;
+        if let Some(broken) = kept(truth, after, said(Action::Retire)) {
+            return Some(broken);
+        }
         return (shape.jumps && given_up && !watched && !said(Action::Retire))
             .then(|| "the old release was given up while callers that jumped were not watched".to_owned())
             .and_then(|d| broken("I3", d));
@@ -149,6 +191,9 @@ fn gates(world: &World, after: &Record) -> Option<Broken> {
     };
     if !on || said(Action::Skip) {
         return None;
+    }
+    if truth.mode != Mode::Active {
+        return broken("mode", format!("step {} ended while the spec says {:?}", place.step, truth.mode));
     }
     if place.held.is_some() {
         return broken("checks", "a step that a person must decide on went on by itself");
@@ -170,7 +215,7 @@ fn reached(truth: &Truth, after: &Record) -> Option<Broken> {
         _ => None,
     };
     let weight = at(after).filter(|weight| at(&truth.record) != Some(*weight))?;
-    let short = truth.routes.iter().any(|route| route.value != Some(weight));
+    let short = truth.routes.iter().any(|route| route.value.weight() != Some(weight));
     short
         .then(|| format!("a step of {weight} % counts as reached with {:?}", truth.routes.weights()))
         .and_then(|d| broken("I8", d))
@@ -191,7 +236,8 @@ pub(crate) fn landed(before: &Truth, world: &World, write: &Write) -> Option<Bro
         Write::Commit(_) => steps(before, world),
         Write::Effect(Effect::Vacate { color, .. }) => vacated(before, after, *color),
         Write::Effect(effect) => turned(before, after).or_else(|| overlapped(before, world, effect)),
-        Write::Route(index, _) => raised(before, after, *index),
+        Write::Job(..) => None,
+        Write::Route(index, _) => uneven(before, after, *index).or_else(|| raised(before, after, *index)),
     })
 }
 
@@ -259,16 +305,31 @@ fn vacated(before: &Truth, after: &Truth, color: Color) -> Option<Broken> {
         .and_then(|d| broken("I15", d))
 }
 
+/// Whatever stood there before, what Teal writes sums to 100.
+fn uneven(before: &Truth, after: &Truth, index: usize) -> Option<Broken> {
+    let weights = |truth: &Truth| truth.routes.iter().nth(index).map(|route| route.value);
+    let (old, new) = (weights(before)?, weights(after)?);
+    let fits = new.live >= 0 && new.candidate.unwrap_or(0) >= 0 && new.sum() == 100;
+    (old != new && !fits)
+        .then(|| format!("{old:?} became {new:?}, which sums to {}", new.sum()))
+        .and_then(|d| broken("I1", d))
+}
+
 /// After a rollback that is durable and stamped, the candidate's weight never rises; a raise is never above its step.
 fn raised(before: &Truth, after: &Truth, index: usize) -> Option<Broken> {
     let route = |truth: &Truth| truth.routes.iter().nth(index).copied();
     let (old, new) = (route(before)?, route(after)?);
-    let (was, is) = (old.value.unwrap_or(0), new.value.unwrap_or(0));
+    let (was, is) = (old.value.weight().unwrap_or(0), new.value.weight().unwrap_or(0));
     if is <= was {
         return None;
     }
     let record = &before.record;
+    // A writer with old caches may do that after a promotion: both roles are the same pods, so nobody gets another answer.
+    let same = record.live.is_some_and(|live| {
+        before.candidate.value == Some(live.slot) && before.live.value == Selects::Slot(live.slot)
+    });
     match &record.phase {
+        Phase::Rest { .. } if same => None,
         Phase::Rest { .. } | Phase::New | Phase::Installing { .. } => broken("I5", "the weight rose at rest"),
         Phase::Returning { .. } if old.epoch >= record.epoch => {
             broken("I5", "the weight rose after going back")

@@ -1,16 +1,19 @@
 //! What may happen besides the writes of Teal: proxies follow, pods come and go, other hands and people act.
 
 use teal_plan::Color;
-use teal_plan::record::{Phase, Record};
+use teal_plan::record::{JobState, Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
-use crate::world::{Act, Pods, Selects, Truth, Weight, World};
+use crate::jobs::recorded;
+use crate::world::{Act, Pods, Selects, Task, Truth, Weights, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
     pods(gather);
+    jobs(gather);
     hands(gather);
     numbers(gather);
     spec(gather);
@@ -61,6 +64,34 @@ fn pods(gather: &mut Gather<'_>) {
     }
 }
 
+fn jobs(gather: &mut Gather<'_>) {
+    let truth = &gather.world.truth;
+    for (which, task) in truth.tasks.into_iter().enumerate() {
+        let Some(task) = task else { continue };
+        let change = |world: &mut World, to: Option<Task>| {
+            if let Some(there) = world.truth.tasks.get_mut(which) {
+                *there = to;
+            }
+        };
+        if task.ended.is_none() {
+            gather.push("a Job ends well", |w| change(w, Some(Task { ended: Some(true), ..task })));
+            if gather.world.budget.breaks > 0 {
+                gather.push("a Job fails", |w| {
+                    w.budget.breaks -= 1;
+                    change(w, Some(Task { ended: Some(false), ..task }));
+                });
+            }
+        }
+        let known = recorded(&truth.record, which, task.slot.revision);
+        if gather.world.budget.removals > 0 && known.is_some_and(|state| state != JobState::Due) {
+            gather.push("a Job is taken away", |w| {
+                w.budget.removals -= 1;
+                change(w, None);
+            });
+        }
+    }
+}
+
 fn with_pods(world: &mut World, color: Color, change: impl FnOnce(&mut Pods)) {
     if let Some(pods) = world.truth.slot_mut(color) {
         change(pods);
@@ -71,7 +102,7 @@ fn hands(gather: &mut Gather<'_>) {
     if gather.world.truth.mangled {
         gather.push("the owner mends the routes", |w| {
             w.truth.mangled = false;
-            write_route(&mut w.truth, None, true);
+            write_route(&mut w.truth, Weights::OWNERS, true);
             outdate(w, Kind::Route(0));
         });
     }
@@ -87,13 +118,15 @@ fn hands(gather: &mut Gather<'_>) {
         });
     };
     let weight = |value, before| move |truth: &mut Truth| write_route(truth, value, before);
-    hand("the owner re-applies the routes", Kind::Route(0), &weight(None, true));
-    hand("another hand sets weight 50", Kind::Route(0), &weight(Some(50), false));
-    hand("another hand sets weight 0", Kind::Route(0), &weight(Some(0), false));
+    hand("the owner re-applies the routes", Kind::Route(0), &weight(Weights::OWNERS, true));
+    hand("another hand sets weight 50", Kind::Route(0), &weight(Weights::of(50), false));
+    hand("another hand sets weight 0", Kind::Route(0), &weight(Weights::of(0), false));
+    let uneven = Weights { live: 100, candidate: Some(60) };
+    hand("another hand sets weights that sum to 160", Kind::Route(0), &weight(uneven, false));
     if may_mangle {
         hand("another hand sets weight 90 in a form that can't be managed", Kind::Route(0), &|truth| {
             truth.mangled = true;
-            write_route(truth, Some(90), false);
+            write_route(truth, Weights::of(90), false);
         });
     }
     hand("the owner re-applies the Service's selector", Kind::Live, &|t| {
@@ -101,7 +134,7 @@ fn hands(gather: &mut Gather<'_>) {
     });
 }
 
-fn write_route(truth: &mut Truth, value: Weight, before: bool) {
+fn write_route(truth: &mut Truth, value: Weights, before: bool) {
     if let Some(route) = truth.routes.iter_mut().next() {
         (route.value, route.age) = (value, 0);
         truth.foreign = Some(before);
@@ -143,6 +176,14 @@ fn spec(gather: &mut Gather<'_>) {
         gather.push("the status is lost", |w| {
             w.budget.losses -= 1;
             w.truth.record = Record::default();
+        });
+    }
+    let mode = gather.world.truth.mode;
+    let others = [Mode::Active, Mode::Paused, Mode::HandsOff].into_iter().filter(|other| *other != mode);
+    for other in others.filter(|_| gather.world.budget.modes > 0) {
+        gather.push(&format!("the spec says {other:?}"), |w| {
+            w.budget.modes -= 1;
+            w.truth.mode = other;
         });
     }
     if gather.world.budget.deletions > 0 {

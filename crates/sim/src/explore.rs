@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
-use teal_plan::record::Phase;
+use teal_plan::record::{JobState, Phase};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::Standing;
 
 use crate::act::{Say, calm_round, successors};
 use crate::check::{self, Broken};
 use crate::fault::Fault;
 use crate::model::Budget;
-use crate::world::{Truth, World};
+use crate::world::{Truth, Weights, World};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +175,7 @@ fn settle(world: &World, fault: Option<Fault>) -> Result<usize, Broken> {
     let mut world = world.clone();
     let mut quiet = 0;
     for round in 0..ROUNDS {
-        quiet = if calm_round(&mut world, fault) { quiet + 1 } else { 0 };
+        quiet = if calm_round(&mut world, fault)? { quiet + 1 } else { 0 };
         if quiet >= QUIET {
             return settled(&world).map(|()| round);
         }
@@ -187,25 +188,25 @@ fn settle(world: &World, fault: Option<Fault>) -> Result<usize, Broken> {
 
 fn settled(world: &World) -> Result<(), Broken> {
     let (truth, record) = (&world.truth, &world.truth.record);
-    if truth.gone() {
+    // Nothing moves while hands are off.
+    if truth.gone() || (truth.mode == Mode::HandsOff && !truth.deleting) {
         return Ok(());
     }
+    let paused = record.paused.is_some() || truth.mode == Mode::Paused;
     let resting = match &record.phase {
         _ if truth.deleting => false,
         Phase::Rest { .. } => {
             let home = record.live.map(|live| live.slot);
             truth.live.value.slot() == home
                 && truth.candidate.value == home
-                && truth.routes.iter().all(|route| route.value.is_none())
+                && truth.routes.iter().all(|route| route.value == Weights::OWNERS)
         }
         Phase::Step(place) => {
-            let people = place.gate.is_some() || place.held.is_some() || record.paused.is_some();
+            let people = place.gate.is_some() || place.held.is_some() || paused;
             people || truth.mangled || waits(world)
         }
         // Another hand may have turned a promotion into something that only a person can decide on.
-        Phase::Promoting { .. } => {
-            record.paused.is_some() || truth.mangled || (world.budget.shape.holds && stuck_pods(truth))
-        }
+        Phase::Promoting { .. } => paused || truth.mangled || (world.budget.shape.holds && stuck_pods(truth)),
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,
     };
     if resting {
@@ -220,7 +221,17 @@ fn waits(world: &World) -> bool {
     let shape = &world.budget.shape;
     let measured = crate::apply::place(&world.truth.record).is_some();
     let numbers = measured && world.truth.check == Standing::Pending && (shape.checked || shape.jumps);
-    numbers || (stuck_pods(&world.truth) && (!shape.hurried || shape.holds))
+    numbers || stuck_job(&world.truth) || (stuck_pods(&world.truth) && (!shape.hurried || shape.holds))
+}
+
+/// A Job that failed or is gone has a person decide, or the deadline.
+fn stuck_job(truth: &Truth) -> bool {
+    let Some(candidate) = truth.record.candidate else { return false };
+    let revision = candidate.slot.revision;
+    let begun = crate::jobs::recorded(&truth.record, 0, revision) == Some(JobState::Begun);
+    let runs =
+        truth.tasks.iter().flatten().any(|task| task.slot == candidate.slot && task.ended != Some(false));
+    begun && !runs
 }
 
 fn stuck_pods(truth: &Truth) -> bool {

@@ -59,6 +59,20 @@ pub enum Fault {
     UnmanagedIsNothing,
     /// A Rollout that is deleted lets go of its finalizer at once.
     LetGoAtOnce,
+    /// A raise gives the candidate its weight and leaves live's as it is.
+    LiveUnweighed,
+    /// What is kept counts as kept long enough.
+    KeepCutShort,
+    /// That hands are off isn't seen.
+    HandsOn,
+    /// A pause by the spec isn't seen.
+    PauseUnheard,
+    /// A Job is made together with the commit that says that it may be.
+    JobUnrecorded,
+    /// That a Job was there is not committed.
+    JobForgotten,
+    /// Workloads don't wait for the Jobs before them.
+    WorkloadsAtOnce,
 }
 
 impl Fault {
@@ -66,12 +80,12 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 28] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 35] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
-        (Self::NoCompareAndSet, "the record lags", &["I4", "I8", "I5", "I3"]),
+        (Self::NoCompareAndSet, "the record lags", &["I4"]),
         (Self::NoStamp, "late writes and going back", &["I5"]),
-        (Self::NoPropagation, "late writes and going back", &["share", "I15", "I2"]),
+        (Self::NoPropagation, "late writes and going back", &["share"]),
         (Self::NoDrain, "late writes and going back", &["I15"]),
         (Self::ReadyAtOnce, "late writes and going back", &["I2"]),
         (Self::NoFreshRead, "pods lag", &["I2"]),
@@ -95,5 +109,12 @@ impl Fault {
         (Self::BackThroughOverlap, "an overlap", &["I5"]),
         (Self::UnmanagedIsNothing, "foreign hands", &["settles", "I15"]),
         (Self::LetGoAtOnce, "deleted, also without a status", &["gone"]),
+        (Self::LiveUnweighed, "late writes and going back", &["I1"]),
+        (Self::KeepCutShort, "late writes and going back", &["I3"]),
+        (Self::HandsOn, "the spec's mode changes", &["mode"]),
+        (Self::PauseUnheard, "the spec's mode changes", &["mode"]),
+        (Self::JobUnrecorded, "Jobs", &["jobs"]),
+        (Self::JobForgotten, "Jobs", &["settles"]),
+        (Self::WorkloadsAtOnce, "Jobs", &["jobs"]),
     ];
 }

@@ -16,9 +16,11 @@
 mod act;
 mod apply;
 pub mod check;
+mod edit;
 mod events;
 pub mod explore;
 pub mod fault;
+mod jobs;
 pub mod model;
 mod time;
 mod view;

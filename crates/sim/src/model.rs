@@ -30,8 +30,12 @@ pub struct Budget {
     pub rollbacks: u8,
     /// Other Decisions, of the kinds that the shape has.
     pub acts: u8,
+    /// Changes of the spec's mode.
+    pub modes: u8,
     /// Changes by foreign hands.
     pub drifts: u8,
+    /// Jobs that are taken away after it was committed that they are there.
+    pub removals: u8,
     /// Losses of the status.
     pub losses: u8,
     /// Deletions of the Rollout.
@@ -63,6 +67,8 @@ pub struct Shape {
     pub bare: bool,
     /// The live role passes through an overlap before it is turned.
     pub overlaps: bool,
+    /// Releases have a Job that runs before their workloads and one that runs after retirement.
+    pub jobs: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -77,6 +83,7 @@ impl Shape {
         jumps: false,
         bare: false,
         overlaps: false,
+        jobs: false,
         acts: &[],
     };
 }
@@ -92,7 +99,9 @@ impl Budget {
         verdicts: 0,
         rollbacks: 0,
         acts: 0,
+        modes: 0,
         drifts: 0,
+        removals: 0,
         losses: 0,
         deletions: 0,
         delays: 0,
@@ -109,11 +118,15 @@ pub const fn content(number: u8) -> ContentHash {
 
 /// The check that steps wait for.
 pub const CHECK: &str = "latency";
+/// The Jobs: before workloads, and after retirement.
+pub const JOBS: [&str; 2] = ["migrate", "contract"];
 /// The guard.
 pub const GUARD: &str = "errors";
 
 /// The steps and timings of the model.
 pub fn settings(wanted: u8, shape: &Shape) -> Settings {
+    let jobs = |name: &str| if shape.jobs { vec![name.to_owned()] } else { Vec::new() };
+    let [before, after] = JOBS;
     let check = |has: bool| if has { vec![CHECK.to_owned()] } else { Vec::new() };
     let first = Step {
         name: "canary".to_owned(),
@@ -132,8 +145,8 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     Settings {
         generation: i64::from(wanted),
         wanted: Some(content(wanted)),
-        jobs: Vec::new(),
-        later: Vec::new(),
+        jobs: jobs(before),
+        later: jobs(after),
         mode: Mode::Active,
         steps: vec![first, last],
         guards: vec![Guard { check: GUARD.to_owned(), until: Until::Promoted }],

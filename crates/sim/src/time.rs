@@ -56,6 +56,9 @@ impl World {
         for record in self.records() {
             change(&mut record.epoch);
             change(&mut record.started);
+            for job in record.jobs.iter_mut().chain(&mut record.later).flat_map(|jobs| &mut jobs.each) {
+                change(&mut job.after);
+            }
         }
         if let Some(late) = &mut self.in_flight {
             change(&mut late.epoch);
@@ -69,6 +72,9 @@ impl World {
         }
         for role in [&mut truth.candidate, &mut caches.candidate] {
             change(&mut role.epoch);
+        }
+        for task in truth.tasks.iter_mut().chain(&mut caches.tasks).flatten() {
+            change(&mut task.epoch);
         }
         let [cached_blue, cached_green] = &mut caches.slots;
         for pods in [&mut truth.blue, &mut truth.green, cached_blue, cached_green].into_iter().flatten() {

@@ -1,14 +1,15 @@
 //! From the model's world to the planner's snapshot, for either writer.
 
 use teal_plan::record::{Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{
-    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, Objects, Obstacle, Overlap, RoutesSeen,
-    ServiceSeen, Standing, Stops, World as Seen,
+    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
+    RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
-use crate::model::{CHECK, GUARD, NOW, TICK, content, settings};
+use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
     Caches, InFlight, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
 };
@@ -38,6 +39,7 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
     };
     let truth = &world.truth;
     let mut settings = settings(truth.wanted, &world.budget.shape);
+    settings.mode = mode(truth.mode, fault);
     match fault {
         Some(Fault::NoPropagation) => settings.propagation = Span(0),
         Some(Fault::NoDrain) => settings.drain = Span(0),
@@ -52,12 +54,27 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         now: NOW,
         nonce: unused_nonce(world),
         settings,
-        record: caches.record.clone(),
+        record: record(&caches.record, fault),
         deleting: truth.deleting,
         world: seen(world, caches, fault),
         decisions: decisions(truth, fault),
         checks: vec![(GUARD.to_owned(), guard(truth)), (CHECK.to_owned(), check(truth, fault))],
     }
+}
+
+const fn mode(mode: Mode, fault: Option<Fault>) -> Mode {
+    match (mode, fault) {
+        (Mode::HandsOff, Some(Fault::HandsOn)) | (Mode::Paused, Some(Fault::PauseUnheard)) => Mode::Active,
+        (mode, _) => mode,
+    }
+}
+
+fn record(cached: &Record, fault: Option<Fault>) -> Record {
+    let mut record = cached.clone();
+    if fault == Some(Fault::KeepCutShort) {
+        record.kept_until = record.kept_until.map(|_| NOW);
+    }
+    record
 }
 
 /// A nonce that is nowhere in the world, so that an old approval never fits a new question.
@@ -84,6 +101,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
     let stale = caches.unseen.iter().any(|unseen| *unseen);
     let [blue, green] = caches.slots;
     let stamped = fault == Some(Fault::NoStamp);
+    let unmanaged = truth.mangled || caches.routes.uneven();
     Seen {
         stale,
         abandoned: fault == Some(Fault::LetGoAtOnce),
@@ -95,19 +113,31 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         candidate_service: service(caches.candidate, [blue, green], stamped),
         overlap: overlap(world, caches, fault),
         routes: RoutesSeen {
-            form: form(&caches.routes, truth.mangled, fault),
+            form: form(&caches.routes, unmanaged, fault),
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: truth.foreign.map(|before| Foreign { manager: "hand".to_owned(), before, recent: 1 }),
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
-        jobs: Vec::new(),
-        obstacles: obstacles(world),
+        jobs: jobs(caches),
+        obstacles: obstacles(world, unmanaged),
         found: found(caches),
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
         highest_counter: caches.slots.iter().flatten().map(|pods| pods.revision.counter).max().unwrap_or(0),
     }
+}
+
+fn jobs(caches: &Caches) -> Vec<JobSeen> {
+    let there = JOBS.iter().zip(caches.tasks).filter_map(|(name, task)| Some((name, task?)));
+    let seen = there.map(|(name, task)| JobSeen {
+        name: (*name).to_owned(),
+        revision: task.slot.revision,
+        epoch: task.epoch,
+        ended: task.ended,
+        going: false,
+    });
+    seen.collect()
 }
 
 /// What serves, if the record doesn't say.
@@ -122,25 +152,26 @@ fn found(caches: &Caches) -> Found {
     (1..=4).find(of).map_or(Found::Nothing, |number| Found::Release { slot, hash: content(number) })
 }
 
-fn obstacles(world: &World) -> Vec<Obstacle> {
+fn obstacles(world: &World, unmanaged: bool) -> Vec<Obstacle> {
     let unlisted = world.budget.shape.jumps.then(|| obstacle("UnmanagedRoutes", Stops::Nothing));
-    let mangled = world.truth.mangled.then(|| obstacle("RouteUnsupported", Stops::Rollout));
-    unlisted.into_iter().chain(mangled).collect()
+    let unmanaged = unmanaged.then(|| obstacle("RouteUnsupported", Stops::Rollout));
+    unlisted.into_iter().chain(unmanaged).collect()
 }
 
 /// As `cluster::observe` puts several VirtualServices together.
-fn form(routes: &Routes, mangled: bool, fault: Option<Fault>) -> Form {
+fn form(routes: &Routes, unmanaged: bool, fault: Option<Fault>) -> Form {
     let one = fault == Some(Fault::OneForAll);
-    let nothing = usize::from(mangled && fault == Some(Fault::UnmanagedIsNothing));
+    let nothing = usize::from(unmanaged && fault == Some(Fault::UnmanagedIsNothing));
     let weights = || {
-        let unmanaged = std::iter::repeat_n(None, nothing);
-        unmanaged.chain(routes.iter().take(if one { 1 } else { 2 }).skip(nothing).map(|route| route.value))
+        let none = std::iter::repeat_n(None, nothing);
+        let each = routes.iter().take(if one { 1 } else { 2 }).skip(nothing);
+        none.chain(each.map(|route| route.value.weight()))
     };
-    let owner = mangled || weights().any(|weight| weight.is_none());
+    let owner = unmanaged || weights().any(|weight| weight.is_none());
     let (lowest, highest) = (weights().flatten().min(), weights().flatten().max());
     match (weights().next(), highest) {
         (None, _) => Form::Unrouted,
-        (Some(_), None) if mangled => Form::Broken,
+        (Some(_), None) if unmanaged => Form::Broken,
         (Some(_), None) => Form::Owner,
         (Some(_), Some(weight)) if !owner && lowest == Some(weight) => Form::Entered(weight),
         (Some(_), Some(highest)) => Form::Mixed { highest, owner },
@@ -186,8 +217,13 @@ fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overl
 
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {
     let Some(pods) = pods else {
+        let job = caches.tasks.iter().flatten().find(|task| task.slot.color == color);
         return ColorSeen {
-            objects: Objects::Absent,
+            objects: match (job.map(|task| task.slot), expected(&caches.record, color)) {
+                (None, _) => Objects::Absent,
+                (Some(slot), Some(revision)) if revision != slot.revision => Objects::Leftover,
+                (Some(slot), _) => Objects::Present { slot, in_sync: false },
+            },
             serving: vec![0],
             available: false,
             trouble: None,

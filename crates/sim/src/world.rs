@@ -1,6 +1,7 @@
 //! The modelled world: small, comparable, finite.
 
 use teal_plan::record::{Phase, Record};
+use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Revision, Slot};
 
@@ -18,6 +19,8 @@ pub struct Truth {
     pub record: Record,
     /// The content that the spec asks for.
     pub wanted: u8,
+    /// Whether the spec lets Teal act.
+    pub mode: Mode,
     /// The managed routes.
     pub routes: Routes,
     /// What the live role selects.
@@ -28,6 +31,10 @@ pub struct Truth {
     pub blue: Option<Pods>,
     /// The green slot.
     pub green: Option<Pods>,
+    /// Jobs: those that run before workloads, and those that run after retirement.
+    pub tasks: [Option<Task>; 2],
+    /// Of which revision each was made last.
+    pub made: [Option<Revision>; 2],
     /// The finalizer.
     pub finalizer: bool,
     /// The revision of the candidate is recorded.
@@ -44,7 +51,7 @@ pub struct Truth {
     pub rollback: Option<(Revision, bool)>,
     /// Another hand wrote the routes last, and whether it had done so before the rollout.
     pub foreign: Option<bool>,
-    /// Another hand gave the first VirtualService a form that can't be managed.
+    /// Another hand gave the first VirtualService a form that can't be managed, whatever its weights.
     pub mangled: bool,
     /// The Rollout is being deleted; gone once no finalizer holds it.
     pub deleting: bool,
@@ -76,30 +83,62 @@ impl Selects {
     }
 }
 
-/// What a route says of the candidate role: nothing, or a weight.
+/// What a route says of the candidate role: nothing, or a share in percent.
 pub type Weight = Option<u8>;
+
+/// The weights of a route's destinations as they stand there. Nothing keeps them from summing to something else than 100 but
+/// what is written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Weights {
+    /// Of the live role.
+    pub live: i16,
+    /// Of the candidate role; none where it isn't named.
+    pub candidate: Option<i16>,
+}
+
+impl Weights {
+    /// As their owner wrote them.
+    pub const OWNERS: Self = Self { live: 100, candidate: None };
+
+    /// So much for the candidate, and the rest for live.
+    pub const fn of(candidate: i16) -> Self {
+        Self { live: 100 - candidate, candidate: Some(candidate) }
+    }
+
+    /// All together.
+    pub fn sum(self) -> i16 {
+        self.live + self.candidate.unwrap_or(0)
+    }
+
+    /// The candidate's share, rounded up.
+    pub fn weight(self) -> Weight {
+        let share =
+            |own: i16| (own * 100).checked_div(self.sum()).map_or(0, |whole| whole.max(i16::from(own > 0)));
+        self.candidate.map(|own| u8::try_from(share(own)).unwrap_or(100))
+    }
+}
 
 /// The managed routes, one for each VirtualService.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Routes {
     /// Those beyond the count are not there.
-    each: [Stored<Weight>; 2],
+    each: [Stored<Weights>; 2],
     count: u8,
 }
 
 impl Routes {
     /// That many, as their owner wrote them.
     pub const fn new(count: u8) -> Self {
-        Self { each: [Stored { value: None, epoch: 1, age: PROPAGATED }; 2], count }
+        Self { each: [Stored { value: Weights::OWNERS, epoch: 1, age: PROPAGATED }; 2], count }
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Stored<Weight>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Stored<Weights>> {
         self.each.iter().take(usize::from(self.count))
     }
 
     /// All of them, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stored<Weight>> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stored<Weights>> {
         self.each.iter_mut().take(usize::from(self.count))
     }
 
@@ -108,9 +147,14 @@ impl Routes {
         self.iter().map(|route| route.epoch).max().unwrap_or(0)
     }
 
+    /// Whether the weights of some sum to something else than 100: such a route isn't managed as it stands.
+    pub fn uneven(&self) -> bool {
+        self.iter().any(|route| route.value.sum() != 100)
+    }
+
     /// What all of them say.
     pub fn weights(&self) -> [Weight; 2] {
-        self.each.map(|route| route.value)
+        self.each.map(|route| route.value.weight())
     }
 }
 
@@ -173,6 +217,17 @@ pub struct Pods {
     pub idle: u8,
 }
 
+/// A Job of a release.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Task {
+    /// Whose.
+    pub slot: Slot,
+    /// The epoch under which it was made.
+    pub epoch: u64,
+    /// Whether it ended well; none while it runs.
+    pub ended: Option<bool>,
+}
+
 /// What writer A has in its caches: each kind on its own may be behind.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Caches {
@@ -186,6 +241,8 @@ pub struct Caches {
     pub candidate: Stored<Option<Slot>>,
     /// Blue and green.
     pub slots: [Option<Pods>; 2],
+    /// Jobs, which are seen together with pods.
+    pub tasks: [Option<Task>; 2],
     /// Kinds that A has written and not seen again: record, routes, roles, slots.
     pub unseen: [bool; 4],
 }
@@ -221,6 +278,8 @@ pub enum Write {
     Effect(Effect),
     /// The part of an effect on routes that is done to one VirtualService.
     Route(usize, Effect),
+    /// A Job is made: before workloads (0) or after retirement (1).
+    Job(usize, Slot),
 }
 
 /// A state of everything.
@@ -258,11 +317,14 @@ impl World {
         let truth = Truth {
             record,
             wanted: 1,
+            mode: Mode::Active,
             routes: Routes::new(budget.shape.routes),
             live,
             candidate: role,
             blue: Some(pods),
             green: None,
+            tasks: [None; 2],
+            made: [None; 2],
             finalizer: false,
             recorded: true,
             guard_fails: false,
@@ -295,6 +357,7 @@ impl Caches {
             live: truth.live,
             candidate: truth.candidate,
             slots: [truth.blue, truth.green],
+            tasks: truth.tasks,
             unseen: [false; 4],
         };
         caches.routes.iter_mut().for_each(|route| route.age = 0);
@@ -322,7 +385,7 @@ impl Caches {
     }
 
     pub(crate) fn see_pods(&mut self, truth: &Truth) {
-        self.slots = [truth.blue, truth.green];
+        (self.slots, self.tasks) = ([truth.blue, truth.green], truth.tasks);
         self.unseen[3] = false;
     }
 }
@@ -343,6 +406,11 @@ impl Truth {
             Selects::Both => [Color::Blue, Color::Green].map(in_color),
             Selects::Other => [None, None],
         }
+    }
+
+    /// Something about the routes is in the way of a rollout.
+    pub fn unmanaged(&self) -> bool {
+        self.mangled || self.routes.uneven()
     }
 
     /// The Rollout is no more.

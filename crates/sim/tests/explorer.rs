@@ -31,6 +31,13 @@ const fn shaped(budget: Budget, shape: Shape) -> Budget {
     Budget { shape, ..budget }
 }
 
+/// All that is looked for. For each of them a fault is sown that it alone may notice: an invariant that nothing can break in
+/// the model shows nothing.
+const INVARIANTS: [&str; 16] = [
+    "I1", "I2", "I3", "I4", "I5", "I6", "I8", "I14", "I15", "settles", "share", "checks", "mode", "jobs",
+    "overlap", "gone",
+];
+
 /// Each budget stresses one kind of trouble, most together with a paused writer; every cache lags in some of them.
 fn budgets() -> Vec<(&'static str, Budget)> {
     vec![
@@ -48,6 +55,8 @@ fn budgets() -> Vec<(&'static str, Budget)> {
         ("foreign hands and a late write", Budget { drifts: 1, delays: 1, ..NONE }),
         ("everything lags", Budget { lags: [true; 4], ..NONE }),
         ("deleted, also without a status", Budget { deletions: 1, losses: 1, ..NONE }),
+        ("the spec's mode changes", Budget { modes: 2, rollbacks: 1, ..NONE }),
+        ("the spec's mode changes under a guard", Budget { modes: 2, guards: 1, ..NONE }),
         ("two crashes and a late write", Budget { crashes: 2, delays: 1, guards: 1, ..NONE }),
     ]
 }
@@ -62,6 +71,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const JUMPS: Shape = Shape { jumps: true, ..Shape::PLAIN };
     const BARE: Shape = Shape { bare: true, ..Shape::PLAIN };
     const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
+    const JOBS: Shape = Shape { jobs: true, ..Shape::PLAIN };
     const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
@@ -109,6 +119,9 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("an overlap while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, OVERLAPS)),
         ("no mesh, an overlap", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PLAIN_OVERLAPS)),
         ("no mesh, an overlap and pods that break", shaped(Budget { breaks: 1, ..NONE }, PLAIN_OVERLAPS)),
+        ("Jobs", shaped(Budget { breaks: 1, rollbacks: 1, removals: 1, ..NONE }, JOBS)),
+        ("Jobs and a late write", shaped(Budget { guards: 1, delays: 1, ..NONE }, JOBS)),
+        ("Jobs of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, JOBS)),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }
@@ -225,7 +238,16 @@ fn each_sown_fault_is_noticed_by_an_invariant_that_names_it() {
         );
         caught += 1;
     }
-    println!("faults: {caught} sown faults, {caught} noticed");
+    for invariant in INVARIANTS {
+        let alone = Fault::ALL.iter().filter(|(_, _, by)| *by == [invariant]);
+        let alone: Vec<String> = alone.map(|(fault, ..)| format!("{fault:?}")).collect();
+        assert!(!alone.is_empty(), "no fault is sown that {invariant} alone may notice");
+        println!("faults: {invariant} alone notices {}", alone.join(", "));
+    }
+    let each = INVARIANTS.join(", ");
+    println!(
+        "faults: {caught} sown faults, {caught} noticed, by each of {each} at least one that no other may notice"
+    );
 }
 
 fn numbered(path: &[String]) -> String {

@@ -62,6 +62,14 @@ impl RoleService {
         mesh.service_host(&self.candidate, &self.namespace)
     }
 
+    /// The live host in the spelling in which the candidate's was `written`.
+    pub(crate) fn respell_live(&self, written: &str) -> String {
+        match written.strip_prefix(&self.candidate) {
+            Some(rest) => format!("{}{rest}", self.name),
+            None => written.to_owned(),
+        }
+    }
+
     /// The candidate's host in the spelling in which the live one was `written`: short stays short, full stays full.
     pub(crate) fn respell(&self, written: &str) -> String {
         match written.strip_prefix(&self.name) {

@@ -1,12 +1,16 @@
 //! From a `VirtualService` to its managed routes, or to a refusal that says how to mend it.
 
+mod alone;
 mod missing;
 
 use serde_json::Value;
 
+pub(crate) use alone::alone;
+
 use crate::draft::MOST_OPERATIONS;
 use crate::object::list;
-use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector};
+use crate::saved::is_renamed;
+use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector, Saved};
 
 /// What a Rollout manages in one `VirtualService`.
 #[derive(Debug, Clone, Copy)]
@@ -72,19 +76,25 @@ fn operations(set: &RouteSet) -> usize {
 
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
 ///
-/// For going back, which must not be stopped by the state in which another writer left the object.
+/// For going back, which must not be stopped by the state in which another writer left the object. A route that was entered
+/// under a name that the Rollout lists, and bears another one now, is still led home.
 pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refusal> {
     let reader = Reader { lenient: true, ..Reader::new(virtual_service, scope)? };
-    let wanted = |index: &usize| match scope.routes {
-        None => true,
-        Some(selectors) => selectors.iter().any(|selector| reader.name(*index) == Some(&selector.name)),
-    };
-    let routes = (0..reader.http.len()).filter(wanted).filter_map(|index| reader.route(index).ok()).collect();
+    let all = 0..reader.http.len();
+    let lacks =
+        !scope.routes.is_none_or(|selectors| selectors.iter().all(|one| reader.find(&one.name).is_ok()));
+    let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
+    let routes = all.filter(|index| lacks || reader.lists(*index)).filter_map(|index| {
+        let route = reader.route(index).ok()?;
+        (reader.lists(index) || is_renamed(&records, virtual_service, &route)).then_some(route)
+    });
+    let routes = routes.collect();
     Ok(RouteSet { object: reader.object, routes })
 }
 
 /// The candidate's highest share of what can be made out in a `VirtualService` that [`read`] refuses, at least 1 where it has any
-/// weight; none where no route names it. What is there can be taken away by [`crate::lower`] and [`crate::leave`].
+/// weight; none where no route names it. What is there can be taken away by [`crate::lower`] and [`crate::leave`]. A candidate that
+/// has taken live's place in a route has all of it.
 pub fn made_out(virtual_service: &Value, scope: &Scope<'_>) -> Option<u8> {
     let set = survey(virtual_service, scope).ok()?;
     let named = pairs(&set).filter(|(_, pair)| pair.candidate.is_some());
@@ -92,7 +102,8 @@ pub fn made_out(virtual_service: &Value, scope: &Scope<'_>) -> Option<u8> {
         ..=0 => 0,
         _ => route.share(pair).clamp(1, 100),
     });
-    shares.max().and_then(|share| u8::try_from(share).ok())
+    let all = (!alone(virtual_service, scope).is_empty()).then_some(100);
+    shares.chain(all).max().and_then(|share| u8::try_from(share).ok())
 }
 
 /// All Services in all routes.
@@ -134,6 +145,14 @@ impl<'a> Reader<'a> {
 
     fn name(&self, index: usize) -> Option<&'a str> {
         self.http.get(index)?.get("name")?.as_str().filter(|name| !name.is_empty())
+    }
+
+    /// Whether the Rollout lists it; without a list it means every route.
+    fn lists(&self, index: usize) -> bool {
+        let named = |selectors: &[RouteSelector]| {
+            selectors.iter().any(|selector| self.name(index) == Some(&selector.name))
+        };
+        self.scope.routes.is_none_or(named)
     }
 
     fn field(&self, index: usize) -> String {

@@ -62,6 +62,10 @@ pub struct Saved {
 pub struct SavedRoute {
     /// The route: `name:primary`, or `match:` and a digest for one without a name, since its position may change.
     pub route: String,
+    /// What else a route that has a name is known by, should it get another one: a digest of its conditions and of live's
+    /// destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
     /// Name of the live Service.
     pub service: String,
     /// `weight` of the live destination; `None` if it was absent.
@@ -123,7 +127,25 @@ impl Saved {
 
     pub(crate) fn find(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
         let key = key(virtual_service, route, pair);
-        self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name)
+        let own = self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name);
+        own.or_else(|| self.renamed(virtual_service, route, pair))
+    }
+
+    /// The record of a route that bore another name when it was entered: none bears that any more, and the rest is the same.
+    fn renamed(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
+        let like = likeness(virtual_service, route.index, live_destination(virtual_service, route, pair));
+        self.routes.iter().find(|saved| {
+            saved.service == pair.service.name
+                && saved.like.as_ref() == Some(&like)
+                && is_name_gone(virtual_service, &saved.route)
+        })
+    }
+
+    /// All records on an object, of whichever Rollout.
+    pub(crate) fn all(object: &Value) -> Vec<Self> {
+        let notes = map(object, "/metadata/annotations").into_iter().flatten();
+        let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX));
+        records.filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok()).collect()
     }
 
     pub(crate) fn set(&mut self, saved: SavedRoute) {
@@ -137,6 +159,7 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
     let written = |at: usize| route.destinations.get(at).and_then(|destination| destination.written);
     SavedRoute {
         route: key(virtual_service, route, pair),
+        like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: written(pair.live),
         candidate: pair.candidate.map(|at| SavedWeight { weight: written(at) }),
@@ -149,6 +172,7 @@ pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> Saved
     let alone = route.destinations.len() == 2;
     SavedRoute {
         route: key(virtual_service, route, pair),
+        like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: Some(route.total(pair)).filter(|_| !alone),
         candidate: None,
@@ -160,7 +184,7 @@ pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> Saved
 fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
     let routes = http(virtual_service);
     let own = routes.get(route.index);
-    let destination = own.and_then(|value| value.pointer(&format!("/route/{}/destination", pair.live)));
+    let destination = live_destination(virtual_service, route, pair);
     let conditions = own.and_then(|value| value.get("match"));
     // The cheapest first: of thousands of routes each is compared with all before it.
     let alike = |other: &&Value| {
@@ -173,7 +197,61 @@ fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
     if let Some(name) = &route.name {
         return format!("name:{name}{order}");
     }
+    format!("match:{}{order}", likeness(virtual_service, route.index, destination))
+}
+
+fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) -> Option<&'a Value> {
+    http(virtual_service).get(route.index)?.pointer(&format!("/route/{}/destination", pair.live))
+}
+
+/// A digest of a route's conditions and of a destination in it.
+fn likeness(virtual_service: &Value, route: usize, destination: Option<&Value>) -> String {
+    let conditions = http(virtual_service).get(route).and_then(|value| value.get("match"));
     let digest = Sha256::digest(json!([conditions, destination]).to_string());
-    let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
-    format!("match:{}{order}", digits.collect::<String>())
+    digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {
+    let destination = live_destination(virtual_service, route, pair);
+    route.name.as_ref().map(|_| likeness(virtual_service, route.index, destination))
+}
+
+/// A key without the order among routes that are alike.
+fn unordered(key: &str) -> &str {
+    let order = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    key.rsplit_once('#').filter(|(_, digits)| order(digits)).map_or(key, |(before, _)| before)
+}
+
+fn is_name_gone(virtual_service: &Value, key: &str) -> bool {
+    let bears = |name: &str| [key, unordered(key)].contains(&&*format!("name:{name}"));
+    key.starts_with("name:")
+        && !http(virtual_service).iter().filter_map(|route| text(route, "/name")).any(bears)
+}
+
+/// Whether it was entered under another name.
+pub(crate) fn is_renamed(records: &[Saved], virtual_service: &Value, route: &Route) -> bool {
+    let under_another =
+        |saved: &Saved| route.pairs.iter().any(|pair| saved.renamed(virtual_service, route, pair).is_some());
+    records.iter().any(under_another)
+}
+
+/// Whether a route was entered for a Service when this was its live destination.
+pub(crate) fn is_recorded(
+    records: &[Saved],
+    virtual_service: &Value,
+    route: usize,
+    destination: &Value,
+    service: &RoleService,
+) -> bool {
+    let name = http(virtual_service).get(route).and_then(|value| text(value, "/name"));
+    let digest = likeness(virtual_service, route, Some(destination));
+    let own = match name.filter(|name| !name.is_empty()) {
+        Some(name) => format!("name:{name}"),
+        None => format!("match:{digest}"),
+    };
+    let is = |saved: &SavedRoute| {
+        let renamed = saved.like.as_ref() == Some(&digest) && is_name_gone(virtual_service, &saved.route);
+        saved.service == service.name && (renamed || saved.route == own || unordered(&saved.route) == own)
+    };
+    records.iter().any(|saved| saved.routes.iter().any(is))
 }

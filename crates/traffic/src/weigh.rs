@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::draft::{Draft, MOST_OPERATIONS};
 use crate::epoch::has_annotations;
-use crate::read::{pairs, read, survey};
+use crate::read::{alone, pairs, read, survey};
 use crate::saved::lost;
 use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
 
@@ -44,10 +44,25 @@ pub fn set_weight(
 /// Takes all weight from the candidate in every managed route that names it: the way back.
 ///
 /// Works on what it finds: missing routes, weights that sum to something else, a newer or forged epoch don't stop it,
-/// nor do other writers of the object, or of these very weights.
+/// nor do other writers of the object, or of these very weights. Where a candidate has taken live's place in a route, that
+/// destination is led to live. To be called until it returns `None`.
 pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
     let set = survey(virtual_service, scope)?;
-    Ok(to_zero(virtual_service, &set, stamp))
+    Ok(to_zero(virtual_service, &set, stamp).or_else(|| to_live(virtual_service, scope, stamp)))
+}
+
+/// A request of its own, because that for the weights tests the lists as they become.
+fn to_live(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Option<Patch> {
+    let mut draft = Draft::default();
+    let most = (MOST_OPERATIONS - FOR_MARKS) / 2;
+    for alone in alone(virtual_service, scope).iter().take(most) {
+        alone.lead_to_live(&mut draft, virtual_service);
+    }
+    if draft.changes_nothing() {
+        return None;
+    }
+    draft.stamp_if_newer(virtual_service, stamp);
+    draft.finish()
 }
 
 /// Room for the epoch and the record beside the weights.

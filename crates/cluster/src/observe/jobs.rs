@@ -16,7 +16,8 @@ pub(super) fn see(facts: &Facts<'_>) -> Vec<JobSeen> {
         .filter_map(|view| {
             let slot = view.slot()?;
             let name = uncolored(&view.id.name, slot.color).to_owned();
-            Some(JobSeen { name, revision: slot.revision, epoch: view.epoch, ended: view.ended })
+            let (epoch, ended, going) = (view.epoch, view.ended, view.deleting);
+            Some(JobSeen { name, revision: slot.revision, epoch, ended, going })
         })
         .collect();
     jobs.sort_by(|one, other| (one.revision, &one.name).cmp(&(other.revision, &other.name)));

@@ -71,11 +71,16 @@ pub(super) fn afterwards<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -
         next.say(Why::Running { slot, jobs });
     }
     // A migration that the former release could not stand is a move forward.
-    let due = of_live.each.iter().any(|job| job.state == JobState::Due) && !s.paused();
+    let due = of_live.each.iter().filter(|job| job.state == JobState::Due && !s.paused());
+    let (held, due): (Vec<&Job>, Vec<&Job>) = due.partition(|job| is_held(s, slot.revision, job));
+    if !held.is_empty() {
+        next.say(Why::Going { slot, jobs: held.iter().map(|job| job.name.clone()).collect() });
+    }
     if draft.record.later != s.record.later {
         return Some(draft);
     }
-    if due {
+    // Of those that are held there is nothing to write, and their going brings about a look.
+    if !due.is_empty() {
         next.act(Effect::RunJobs(slot));
     }
     None
@@ -136,6 +141,13 @@ fn renew(s: &Snapshot, jobs: &mut Jobs, epoch: u64) -> bool {
         }
     }
     any
+}
+
+/// Whether an earlier try still has its name although it is being deleted, which may take as long as a finalizer likes.
+fn is_held(s: &Snapshot, revision: Revision, job: &Job) -> bool {
+    let earlier =
+        |seen: &JobSeen| seen.revision == revision && seen.name == job.name && seen.epoch < job.after;
+    s.world.jobs.iter().any(|seen| earlier(seen) && seen.going)
 }
 
 /// The Job as it is there now, but for one of an earlier try.

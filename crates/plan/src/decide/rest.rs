@@ -80,16 +80,24 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
         let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
-        return Some(super::block(s, Next::because(why)));
+        let mut next = Next::because(why);
+        return Some(match meanwhile(s, live, &mut next) {
+            Some(news) => news.commit(next.why),
+            None => super::block(s, next),
+        });
     }
     if s.paused() {
-        return Some(Next::because(gates::paused(s)).into());
+        let mut next = Next::because(gates::paused(s));
+        return Some(match meanwhile(s, live, &mut next) {
+            Some(news) => news.commit(next.why),
+            None => next.into(),
+        });
     }
     if s.record.previous.is_some() || s.record.candidate.is_some() {
         return Some(make_room(Draft::new(s)));
     }
     if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        return Some(clear(s, live.slot));
+        return Some(clear(s, live.slot, Next::default()).into());
     }
     Some(start(s, live, hash, known))
 }
@@ -140,15 +148,28 @@ pub(super) fn make_room(mut draft: Draft<'_>) -> Plan {
     draft.commit(Vec::new())
 }
 
+/// What is wanted can't begin, maybe for long: what nothing keeps any more goes all the same, and Jobs of live that waited for
+/// that run.
+fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Draft<'a>> {
+    if [s.record.previous, s.record.candidate].iter().any(Option::is_some) {
+        return None;
+    }
+    if s.world.color(live.slot.color.other()).objects == Objects::Absent {
+        return jobs::afterwards(s, live, next);
+    }
+    *next = clear(s, live.slot, std::mem::take(next));
+    None
+}
+
 /// Deletes what is in the other slot, once its last traffic has drained.
-fn clear(s: &Snapshot, live: Slot) -> Plan {
+fn clear(s: &Snapshot, live: Slot, mut next: Next) -> Next {
     let color = live.color.other();
-    let mut next = Next::because(Why::Clearing(color));
+    next.say(Why::Clearing(color));
     match s.record.vacate_after {
         Some(at) if s.now < at => next.wake(at),
         Some(_) | None => next.act(Effect::Vacate { color, except: None }),
     }
-    next.into()
+    next
 }
 
 fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>) -> Plan {
@@ -195,7 +216,7 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
             None => next.wait(until, Why::Keeping { until }),
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        return clear(s, live.slot);
+        return clear(s, live.slot, Next::default()).into();
     } else {
         news = jobs::afterwards(s, live, &mut next);
     }

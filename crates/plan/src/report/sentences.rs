@@ -164,12 +164,24 @@ pub fn sentence(why: &Why) -> String {
              old release may go"
         ),
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
+        Why::Going { slot, jobs } => going(*slot, jobs),
         Why::Running { slot, jobs } => running(*slot, jobs),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn going(slot: Slot, jobs: &[String]) -> String {
+    let named: Vec<String> = jobs.iter().map(|job| format!("{job}-{}", slot.color)).collect();
+    let (word, verb) = if jobs.len() == 1 { ("Job", "runs") } else { ("Jobs", "run") };
+    let jobs = named.join(", ");
+    format!(
+        "{word} {jobs} of {} {verb} again once the earlier try, which is being deleted, is gone: if it stays, see which of its \
+         metadata.finalizers holds it",
+        slot.revision
+    )
 }
 
 fn running(slot: Slot, jobs: &[String]) -> String {

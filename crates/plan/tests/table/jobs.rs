@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Job, JobState, Jobs, Outcome, Phase, Record};
 use teal_plan::settings::Mode;
-use teal_plan::snapshot::{Action, Form, JobSeen, Objects};
+use teal_plan::snapshot::{Action, Form, JobSeen, Objects, Stops};
 use teal_plan::{Color, Decision, Effect, Plan, Revision, Snapshot, Span, Why};
 
 use crate::decisions::decision;
@@ -14,7 +14,7 @@ fn jobs(revision: Revision, after: u64, each: &[(&str, JobState)]) -> Jobs {
 }
 
 fn there(name: &str, epoch: u64, ended: Option<bool>) -> JobSeen {
-    JobSeen { name: name.to_owned(), revision: candidate().revision, epoch, ended }
+    JobSeen { name: name.to_owned(), revision: candidate().revision, epoch, ended, going: false }
 }
 
 fn states(record: &Record) -> Vec<(&str, JobState)> {
@@ -373,6 +373,41 @@ fn rule_15_jobs_after_retirement_wait_while_a_newer_revision_is_tried_and_run_if
         on.world.candidate_service = points(newer);
         assert_eq!(effects(&on), [Effect::RunJobs(newer)], "promoted, and the former one is gone");
     }
+}
+
+#[test]
+fn rule_15_a_job_after_retirement_waits_in_silence_for_an_earlier_try_that_a_finalizer_holds_and_says_so() {
+    let mut s = alone(JobState::Due);
+    s.world.jobs = vec![there("contract", 6, Some(false))];
+    assert_eq!(effects(&s), [Effect::RunJobs(candidate())], "what is left of it is deleted");
+    s.world.jobs[0].going = true;
+    let plan = checked(&s);
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, None), "its going is seen");
+    let jobs = vec!["contract".to_owned()];
+    assert_eq!(plan.why, [Why::Going { slot: candidate(), jobs }]);
+    let said = teal_plan::report::sentence(&plan.why[0]);
+    assert!(said.contains("Job contract-green of r2-") && said.contains("metadata.finalizers"), "{said}");
+    let other = Job { name: "other".into(), ..s.record.later[0].each[0].clone() };
+    s.record.later[0].each.push(other);
+    assert_eq!(effects(&s), [Effect::RunJobs(candidate())], "another one doesn't wait for it");
+    s.world.jobs.clear();
+    assert_eq!(effects(&s), [Effect::RunJobs(candidate())]);
+}
+
+/// A newer revision that can't begin keeps nothing of what is over.
+#[test]
+fn rule_15_jobs_after_retirement_run_while_a_newer_revision_is_blocked() {
+    let mut s = alone(JobState::Due);
+    s.settings.wanted = Some(content(3));
+    s.world.obstacles = vec![obstacle(Stops::Rollout)];
+    s.record.blocked_since = Some(NOW);
+    assert_eq!(effects(&s), [Effect::RunJobs(candidate())]);
+    s.world.jobs = vec![there("contract", 8, None)];
+    let (record, _) = committed(&s);
+    assert_eq!(later(&record), [(candidate().revision, JobState::Begun)]);
+    s.record = record;
+    let running = Why::Running { slot: candidate(), jobs: vec!["contract".to_owned()] };
+    assert!(checked(&s).why.contains(&running));
 }
 
 #[test]

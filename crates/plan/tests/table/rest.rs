@@ -3,7 +3,7 @@
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
 use teal_plan::settings::{Mode, Until};
 use teal_plan::snapshot::{Form, Found, Objects, Stops};
-use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Time, Why};
+use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Snapshot, Time, Why};
 
 use crate::fixture::*;
 
@@ -97,6 +97,31 @@ fn rule_16_the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
     assert_eq!(effects(&s), []);
     s.now = Time(s.now.0 + 1);
     assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+}
+
+/// What is in the way may be the very room that it takes.
+#[test]
+fn rule_16_what_is_over_goes_also_while_a_newer_revision_can_not_begin() {
+    let change: [fn(&mut Snapshot); 2] = [
+        |s| {
+            s.world.obstacles = vec![obstacle(Stops::Rollout)];
+            s.record.blocked_since = Some(NOW);
+        },
+        |s| s.settings.mode = Mode::Paused,
+    ];
+    for change in change {
+        let mut s = kept();
+        s.settings.wanted = Some(content(3));
+        s.record.previous = None;
+        s.record.kept_until = None;
+        change(&mut s);
+        assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+        s.record.vacate_after = Some(Time(NOW.0 + 1));
+        let plan = checked(&s);
+        assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(Time(NOW.0 + 1))), "{:?}", plan.why);
+        s.record.previous = kept().record.previous;
+        assert_eq!(effects(&s), [], "what is kept stays");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
 
 use crate::{print, runtime, say};
 use remains::Traces;
+use starts::Starts;
 pub(crate) use starts::control_plane_inside;
 
 /// Asks the inner half to start two beds, one after the other.
@@ -74,19 +75,27 @@ pub(crate) fn inside() -> Result<()> {
     enter_with(&Enter { parts: config.parts(), reachable_from_outside: true })?;
     runtime()?.block_on(async {
         let twice = std::env::var_os(TWICE).is_some();
+        let mut starts = Starts::of(starts::WITH_ISTIO);
         if twice {
             // A bed that was stopped must leave the namespaces as it found them.
             let first = Bed::start(config.clone()).await?;
+            starts.note(&first);
             smoke::run(&first).await?;
             first.stop().await?;
             say("ok  the first bed is stopped");
         }
-        let bed = Bed::start(config).await?;
+        let mut bed = Bed::start(config.clone()).await?;
+        starts.note(&bed);
+        while twice && starts.asks_for_another() {
+            bed.stop().await?;
+            bed = Bed::start(config.clone()).await?;
+            starts.note(&bed);
+        }
         bed.timings()
             .iter()
             .for_each(|(part, after)| say(&format!("{:>7.3} s  {part}", after.as_secs_f64())));
         if twice {
-            starts::WITH_ISTIO.hold(&bed)?;
+            starts.hold()?;
         }
         smoke::run(&bed).await?;
         print(PASSED);

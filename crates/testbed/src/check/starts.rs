@@ -12,35 +12,69 @@ pub(super) const WITH_ISTIO: Promise =
     Promise { what: "a cluster with Istio", within: Duration::from_secs(10) };
 const ALONE: Promise = Promise { what: "a control plane alone", within: Duration::from_secs(4) };
 
-/// Machines differ, and some are busy: only a bed that takes this many times as long as promised is a fault.
-const TOLERANCE: u32 = 3;
+/// A machine may be busy with something else for a moment, but hardly at each of so many starts: the best of them is held
+/// against the promise itself.
+const MOST_STARTS: usize = 3;
 
 /// Within which time something is usable.
+#[derive(Clone, Copy)]
 pub(super) struct Promise {
     what: &'static str,
     within: Duration,
 }
 
-impl Promise {
-    /// Says how long a bed took, for the summary of `cargo xtask test`, and refuses one that took far too long.
-    pub(super) fn hold(&self, bed: &Bed) -> Result<()> {
-        let took = bed.timings().iter().map(|(_, after)| *after).max().unwrap_or_default();
-        print(&self.line(took));
-        self.judge(took)
+/// The starts that were seen of one thing, and what is promised of it.
+pub(super) struct Starts {
+    promise: Promise,
+    took: Vec<Duration>,
+}
+
+impl Starts {
+    pub(super) const fn of(promise: Promise) -> Self {
+        Self { promise, took: Vec::new() }
     }
 
-    fn line(&self, took: Duration) -> String {
-        let (took, within) = (took.as_secs_f64(), self.within.as_secs());
-        format!("count: bed: {} is usable after {took:.1} s (promised: under {within} s)", self.what)
+    /// Takes in how long a bed took.
+    pub(super) fn note(&mut self, bed: &Bed) {
+        self.took.push(bed.timings().iter().map(|(_, after)| *after).max().unwrap_or_default());
     }
 
-    fn judge(&self, took: Duration) -> Result<()> {
-        let most = self.within * TOLERANCE;
-        if took <= most {
+    /// Whether another start may still show that the promise is kept.
+    pub(super) fn asks_for_another(&self) -> bool {
+        !self.kept() && self.took.len() < MOST_STARTS
+    }
+
+    /// Says how long each took, for the summary of `cargo xtask test`, and refuses if none was as fast as promised.
+    pub(super) fn hold(&self) -> Result<()> {
+        print(&self.line());
+        self.judge()
+    }
+
+    fn kept(&self) -> bool {
+        self.took.iter().any(|took| *took < self.promise.within)
+    }
+
+    fn each(&self) -> String {
+        let each = self.took.iter().map(|took| format!("{:.1} s", took.as_secs_f64()));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    fn line(&self) -> String {
+        let (what, within) = (self.promise.what, self.promise.within.as_secs());
+        let best = if self.took.len() > 1 { "; the best start counts" } else { "" };
+        format!("count: bed: {what} is usable after {} (promised: under {within} s{best})", self.each())
+    }
+
+    fn judge(&self) -> Result<()> {
+        if self.kept() {
             return Ok(());
         }
-        let (took, most) = (took.as_secs_f64(), most.as_secs());
-        let why = format!("{} took {took:.1} s until it was usable, more than {most} s", self.what);
+        let (what, within, starts) = (self.promise.what, self.promise.within.as_secs(), self.took.len());
+        let why = format!(
+            "{what} took {} until it was usable, and is promised in under {within} s: none of {starts} starts kept that; \
+             see what else this machine does meanwhile",
+            self.each()
+        );
         Err(Error::Invalid { what: "check".into(), why })
     }
 }
@@ -63,10 +97,13 @@ pub(crate) fn control_plane_inside() -> Result<()> {
     let config = Config::control_plane();
     enter_with(&Enter { parts: config.parts(), reachable_from_outside: false })?;
     runtime()?.block_on(async {
-        let bed = Bed::start(config).await?;
-        let held = ALONE.hold(&bed);
-        bed.stop().await?;
-        held
+        let mut starts = Starts::of(ALONE);
+        while starts.asks_for_another() {
+            let bed = Bed::start(config.clone()).await?;
+            starts.note(&bed);
+            bed.stop().await?;
+        }
+        starts.hold()
     })
 }
 
@@ -74,12 +111,34 @@ pub(crate) fn control_plane_inside() -> Result<()> {
 mod tests {
     use super::*;
 
+    fn starts(took: &[u64]) -> Starts {
+        Starts { promise: ALONE, took: took.iter().copied().map(Duration::from_millis).collect() }
+    }
+
     #[test]
-    fn a_start_is_said_with_what_is_promised_and_only_one_that_is_far_too_slow_is_refused() {
-        let line = ALONE.line(Duration::from_millis(3_240));
-        assert_eq!(line, "count: bed: a control plane alone is usable after 3.2 s (promised: under 4 s)");
-        assert!(ALONE.judge(Duration::from_secs(12)).is_ok(), "a busy machine");
-        let refused = ALONE.judge(Duration::from_millis(12_100)).unwrap_err().to_string();
-        assert!(refused.contains("12.1 s") && refused.contains("more than 12 s"), "{refused}");
+    fn a_start_within_the_promise_is_said_and_asks_for_no_other() {
+        let one = starts(&[3_240]);
+        let line = "count: bed: a control plane alone is usable after 3.2 s (promised: under 4 s)";
+        assert_eq!(one.line(), line);
+        assert!(one.judge().is_ok() && !one.asks_for_another());
+    }
+
+    #[test]
+    fn a_slow_start_is_tried_again_and_the_best_one_is_held_against_the_promise_itself() {
+        assert!(starts(&[]).asks_for_another() && starts(&[4_000, 12_000]).asks_for_another());
+        let best = starts(&[4_400, 3_900]);
+        assert!(best.judge().is_ok() && !best.asks_for_another());
+        let line = "count: bed: a control plane alone is usable after 4.4 s, 3.9 s (promised: under 4 s; the best start counts)";
+        assert_eq!(best.line(), line);
+    }
+
+    #[test]
+    fn three_starts_of_which_none_keeps_the_promise_are_refused_with_each_of_them() {
+        let late = starts(&[4_400, 4_100, 4_000]);
+        assert!(!late.asks_for_another());
+        let refused = late.judge().unwrap_err().to_string();
+        for part in ["4.4 s, 4.1 s, 4.0 s", "under 4 s", "none of 3 starts"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
     }
 }

@@ -20,7 +20,7 @@ fn rule_15_jobs_are_known_by_their_names_in_the_manifests() {
     let seen = hand.look(0).snapshot;
     assert_eq!(seen.settings.jobs, ["migrate"]);
     let (name, revision) = ("migrate".to_owned(), slot.revision);
-    assert_eq!(seen.world.jobs, [JobSeen { name, revision, epoch: 3, ended: Some(false) }]);
+    assert_eq!(seen.world.jobs, [JobSeen { name, revision, epoch: 3, ended: Some(false), going: false }]);
     let trouble = seen.world.green.trouble.expect("what is wrong");
     assert!(trouble.contains("Job migrate-green failed") && trouble.contains("Retry"), "{trouble}");
 }

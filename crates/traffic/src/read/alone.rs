@@ -1,0 +1,90 @@
+//! Candidates that stand where live stood: a hand that took live's destination out of a route gave them all of its traffic.
+
+use serde_json::{Value, json};
+
+use crate::draft::{Draft, Path};
+use crate::object::{list, namespace, text};
+use crate::read::{http, said};
+use crate::saved::is_recorded;
+use crate::{RoleService, Saved, Scope};
+
+/// A candidate's destination with weight in a route that doesn't name live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alone {
+    route: usize,
+    place: usize,
+    /// Live's host, in the spelling that the candidate's has there.
+    live: String,
+}
+
+/// All of them in routes that the Rollout lists or had entered. Other routes may lead to the candidate by their owner's will,
+/// unless the Rollout means every route and none is left that leads to live.
+pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
+    let namespace = namespace(virtual_service);
+    let (records, mut found) = (Saved::all(virtual_service), Vec::new());
+    for service in scope.services {
+        let look = Look { virtual_service, scope, namespace, service, records: &records };
+        let routes = http(virtual_service);
+        let bereft = scope.routes.is_none() && !routes.iter().any(|route| look.names_live(route));
+        let each = routes.iter().enumerate().filter(|(_, route)| !look.names_live(route));
+        found.extend(each.flat_map(|(index, route)| look.at(index, route, bereft)));
+    }
+    found
+}
+
+/// For one Service in one `VirtualService`.
+struct Look<'a> {
+    virtual_service: &'a Value,
+    scope: &'a Scope<'a>,
+    namespace: &'a str,
+    service: &'a RoleService,
+    records: &'a [Saved],
+}
+
+impl Look<'_> {
+    fn names(&self, entry: &Value, full: &str) -> bool {
+        let host = text(entry, "/destination/host");
+        host.is_some_and(|host| self.scope.mesh.expand(host, self.namespace) == full)
+    }
+
+    fn names_live(&self, route: &Value) -> bool {
+        let live = self.service.live_host(self.scope.mesh);
+        list(route, "/route").iter().any(|entry| self.names(entry, &live))
+    }
+
+    fn at(&self, index: usize, route: &Value, ours: bool) -> Vec<Alone> {
+        let entries = list(route, "/route");
+        let candidate = self.service.candidate_host(self.scope.mesh);
+        let sole = entries.len() == 1;
+        let weighted = |entry: &Value| {
+            let written = entry.get("weight").and_then(Value::as_i64);
+            said(written, sole).map_or(sole, |weight| weight > 0)
+        };
+        let there = entries.iter().enumerate();
+        let there = there.filter(|(_, entry)| self.names(entry, &candidate) && weighted(entry));
+        let found = there.filter_map(|(place, entry)| {
+            let live = self.service.respell_live(text(entry, "/destination/host")?);
+            let mut destination = entry.get("destination")?.clone();
+            *destination.get_mut("host")? = json!(live);
+            let recorded =
+                || is_recorded(self.records, self.virtual_service, index, &destination, self.service);
+            (ours || self.lists(route) || recorded()).then_some(Alone { route: index, place, live })
+        });
+        found.collect()
+    }
+
+    fn lists(&self, route: &Value) -> bool {
+        let name = text(route, "/name");
+        self.scope.routes.is_some_and(|routes| routes.iter().any(|selector| name == Some(&selector.name)))
+    }
+}
+
+impl Alone {
+    /// Refuses if the route's list has changed meanwhile.
+    pub(crate) fn lead_to_live(&self, draft: &mut Draft, virtual_service: &Value) {
+        let entries = http(virtual_service).get(self.route).and_then(|route| route.get("route"));
+        draft.test(Path::route(self.route).then("route"), entries.cloned().unwrap_or_default());
+        let host = Path::destination(self.route, self.place).then("destination").then("host");
+        draft.replace(host, json!(self.live));
+    }
+}
