@@ -68,11 +68,14 @@ pub(crate) fn run_name(run: &Path) -> String {
     run.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Refuses where no bed can be made. To be asked before minutes are spent on what goes into one; entering asks it too.
+pub fn may_enter() -> Result<()> {
+    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
+}
+
 /// Outside: starts the watcher and the namespaces, then waits.
 fn outside(options: &Enter) -> Result<i32> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
+    may_enter()?;
     Parts::provide(&options.parts, &mut Terminal)?;
     let base = std::env::temp_dir();
     sweep(&base);

@@ -48,7 +48,7 @@ mod wait;
 
 pub use bed::{Bed, Config, Istio, Profile};
 pub use cluster::Cluster;
-pub use enter::{Enter, enter, enter_with, is_inside, run_folder};
+pub use enter::{Enter, enter, enter_with, is_inside, may_enter, run_folder};
 pub use error::{Error, Result};
 pub use exec::{exec, running};
 pub use namespaces::NODE_ADDRESS;

@@ -75,6 +75,13 @@ pub enum Error {
         /// What can be done without root.
         other: &'static str,
     },
+    /// Stories are to be told on a cluster whose gateway is not known.
+    #[error(
+        "the step `stories` sends requests to the cluster of --kubeconfig, but its ingress gateway is not named: add \
+         --gateway URL (that of the pods labelled istio=ingress, such as http://192.0.2.10), or choose other steps, such as \
+         --only server"
+    )]
+    NoGateway,
     /// Something a verb needs isn't in this checkout.
     #[error("{what} is not there yet: {remedy}")]
     Missing {

@@ -129,7 +129,7 @@ mod tests {
             &["test"],
             &["test", "--long"],
             &["test", "--only", "unit", "--only", "stories"],
-            &["test", "--kubeconfig", "k"],
+            &["test", "--only", "bed"],
         ] {
             assert!(refused(words), "{words:?}");
         }
@@ -145,6 +145,7 @@ mod tests {
             &["test", "--list"],
             &["test", "--only", "unit"],
             &["test", "--only", "server", "--kubeconfig", "k"],
+            &["test", "--kubeconfig", "k", "--gateway", "http://g"],
             &["image"],
             &["rooms"],
         ] {

@@ -58,14 +58,11 @@ impl<'h> Check<'h> for Kept<'h> {
 }
 
 impl<'h> Kept<'h> {
-    /// The previous release is let go of only after its time, or for another release.
+    /// The previous release is let go of only after its time, for another release, or because a person said so.
     fn promise(&mut self, change: &Change<'h>, moved: &Moved<'h>, summary: &mut Summary) {
         let rollout = &moved.rollout;
-        let Some((old, new)) =
-            moved.before.as_ref().and_then(|before| before.record.as_ref()).zip(rollout.record.as_ref())
-        else {
-            return;
-        };
+        let Some(before) = &moved.before else { return };
+        let Some((old, new)) = before.record.as_ref().zip(rollout.record.as_ref()) else { return };
         if new.previous.is_some() && old.previous != new.previous {
             self.releases.insert(rollout.uid, rollout.release);
         }
@@ -75,6 +72,9 @@ impl<'h> Kept<'h> {
         if matches!(new.phase, Phase::Returning { .. }) {
             // It is live again.
             return;
+        }
+        if rollout.was_told(before) {
+            return summary.judged(Invariant::I3);
         }
         let edited = self.releases.get(rollout.uid).is_none_or(|release| *release != rollout.release);
         if edited {

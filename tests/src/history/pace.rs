@@ -54,7 +54,7 @@ fn hold(change: &Change<'_>, moved: &Moved<'_>, summary: &mut Summary) {
         return;
     };
     // An approval waits for the hold, too; a Skip doesn't.
-    if rollout.was_skipped(before) {
+    if rollout.was_told(before) {
         return summary.undecided(Invariant::I14);
     }
     let until = at(reached).saturating_add(i64::try_from(step.hold_ms).unwrap_or(i64::MAX));

@@ -120,8 +120,9 @@ impl<'h> Rollout<'h> {
         self.deleting && all
     }
 
-    /// Whether a Decision that is no vote took effect with this version: a Skip, if a step was left with it.
-    pub(super) fn was_skipped(&self, before: &Self) -> bool {
+    /// Whether a Decision that is no vote took effect with this version: a Skip, if a step was left with it; a Retire, if what was
+    /// kept was let go of.
+    pub(super) fn was_told(&self, before: &Self) -> bool {
         let old = before.record.as_ref().map(|record| record.consumed.as_slice()).unwrap_or_default();
         let new = self.record.as_ref().map(|record| record.consumed.as_slice()).unwrap_or_default();
         new.iter().any(|decision| !decision.vote && !old.contains(decision))

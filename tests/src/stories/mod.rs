@@ -250,10 +250,19 @@ pub const STORIES: &[Story] = &[
     in_bed!(ENVOY, alone!("order", order::by_default, "the order of writes at 5,000 requests a second")),
     in_bed!(
         ISTIOD,
-        long!(alone!("order-filtered", order::filtered, "the same where proxies have only what routes name"))
+        alone!(
+            "order-hardest",
+            order::filtered_among_many,
+            "the same where proxies have only what routes name, and with 300 further VirtualServices"
+        )
     ),
+    in_bed!(ISTIOD, long!(alone!("order-filtered", order::filtered, "the same with the filter alone"))),
     in_bed!(
         ISTIOD,
-        long!(alone!("order-among-300", order::among_many, "the same with 300 further VirtualServices"))
+        long!(alone!(
+            "order-among-300",
+            order::among_many,
+            "the same with the filter as istiod has it, and the others"
+        ))
     ),
 ];

@@ -27,30 +27,37 @@ const WINDOWS: usize = 2;
 const FURTHER: usize = 300;
 const FURTHER_SERVICES: usize = 30;
 
+/// What istiod is started with where a gateway is given only what its routes name; and where endpoints don't wait for others.
+const FILTERED: (&str, &str) = ("PILOT_FILTER_GATEWAY_CLUSTER_CONFIG", "true");
+const FILTERED_AT_ONCE: [(&str, &str); 2] = [FILTERED, ("PILOT_ENABLE_EDS_DEBOUNCE", "false")];
+
 /// As istiod is by default.
 pub(super) async fn by_default(world: &World, namespace: &str) -> Result<()> {
     course(world, namespace).await
 }
 
+/// Both of what follows in one: with the filter, with endpoints pushed at once, and among many other routes.
+pub(super) async fn filtered_among_many(world: &World, namespace: &str) -> Result<()> {
+    with_istiod(world, namespace, &FILTERED_AT_ONCE, in_crowd(world, namespace)).await
+}
+
 /// The gateway has only what its routes name, so that a first destination comes with its cluster and a last one goes with it;
 /// and endpoints are pushed at once, before routes.
 pub(super) async fn filtered(world: &World, namespace: &str) -> Result<()> {
-    let environment =
-        [("PILOT_FILTER_GATEWAY_CLUSTER_CONFIG", "true"), ("PILOT_ENABLE_EDS_DEBOUNCE", "false")];
-    with_istiod(world, namespace, &environment, course(world, namespace)).await
+    with_istiod(world, namespace, &FILTERED_AT_ONCE, course(world, namespace)).await
 }
 
 /// The same filter where pushes are long, because there are many other routes.
 pub(super) async fn among_many(world: &World, namespace: &str) -> Result<()> {
-    let environment = [("PILOT_FILTER_GATEWAY_CLUSTER_CONFIG", "true")];
-    let tale = async {
-        let many = format!("{namespace}-others");
-        crowd_in(world, &many).await?;
-        let told = course(world, namespace).await;
-        world.kubectl(&["delete", "namespace", &many, "--wait=false"]).await?;
-        told
-    };
-    with_istiod(world, namespace, &environment, tale).await
+    with_istiod(world, namespace, &[FILTERED], in_crowd(world, namespace)).await
+}
+
+async fn in_crowd(world: &World, namespace: &str) -> Result<()> {
+    let many = format!("{namespace}-others");
+    crowd_in(world, &many).await?;
+    let told = course(world, namespace).await;
+    world.kubectl(&["delete", "namespace", &many, "--wait=false"]).await?;
+    told
 }
 
 /// Tells with another istiod, and gives the world back its usual one.
@@ -186,8 +193,14 @@ async fn taken_back_in_keep(play: &Play<'_>) -> Result<()> {
     play.shop.decide(Action::Rollback, Some("the players complain")).await?;
     play.back_at(&old, &third).await?;
     play.shares_were(&third, &[0, 10, 100, 0])?;
-    play.gone(&third).await?;
-    ends(play, "v3-mended", moment(play, &third, 0)?)
+    let taken_back = moment(play, &third, 0)?;
+    over("the time for a last answer", taken_back + TAKEN_BACK * 2).await?;
+    ends(play, "v3-mended", taken_back)
+}
+
+async fn over(what: &str, moment: Instant) -> Result<()> {
+    let over = async || if Instant::now() >= moment { Ok(()) } else { Err("not yet".to_owned()) };
+    Ok(teal_testbed::until(what, PATIENCE, over).await?)
 }
 
 /// No answer of the candidate before its weight, and none beyond it in any second of the step.
@@ -195,11 +208,7 @@ async fn step_was_kept(play: &Play<'_>, version: &str, revision: &str) -> Result
     let raised = moment(play, revision, 10)?;
     let settled = raised + PROPAGATION;
     let windows = u32::try_from(WINDOWS).unwrap_or(u32::MAX);
-    let over = async || match Instant::now() {
-        now if now >= settled + WINDOW * windows => Ok(()),
-        _ => Err("not yet".to_owned()),
-    };
-    teal_testbed::until("some seconds of the step", PATIENCE, over).await?;
+    over("some seconds of the step", settled + WINDOW * windows).await?;
     let record = play.record();
     let first = record.first_answer(version, record.start(), settled);
     expect(first.is_some_and(|first| first >= raised), || {

@@ -61,6 +61,11 @@ impl<'a> Play<'a> {
         Self::come(USUAL, shop).await
     }
 
+    /// That with another crowd.
+    pub(super) async fn with(crowd: Crowd, shop: Shop<'a>) -> Result<Self> {
+        Self::come(crowd, shop).await
+    }
+
     async fn come(crowd: Crowd, shop: Shop<'a>) -> Result<Self> {
         let (world, namespace) = (shop.world, shop.namespace.as_str());
         let owners = shop.virtual_service().await?;

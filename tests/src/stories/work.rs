@@ -1,94 +1,257 @@
 //! What works by itself, such as a consumer of a queue or a CronJob, works in the live color alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod awake;
+mod queue;
+mod roster;
 
-use serde::Deserialize;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::{Value, json};
 use teal_api::Action;
 use tokio::task::JoinHandle;
 
-use super::play::{PATIENCE, Play};
+use super::play::{Crowd, PATIENCE, Play};
+use super::runner::say;
 use crate::error::{Error, Result, expect};
+use crate::observe::Journal;
 use crate::world::{Shop, World, quick};
+use queue::{Kind, Queue};
+use roster::Roster;
 
 /// The namespace's Service of the queue, which the kubelet tells each container.
 const QUEUE_URL: &str = "http://$(QUEUE_SERVICE_HOST):8080";
-/// Messages that are put at once in each phase, and those that are put all the while.
-const BATCH: usize = 20;
-const ALL_THE_WHILE: Duration = Duration::from_millis(40);
-/// The longest that the next tick may be away, and its Job.
-const NEXT_TICK: Duration = Duration::from_secs(90);
+/// Users of the application, who are not what this is about.
+const FEW: Crowd = Crowd { keep_alive: 3, per_request: 3, rate: 60 };
+/// From the yes to the last step to the change-over, in milliseconds: two waits for proxies, and some writes. With it the change-over
+/// is put to the turn of a minute.
+const AHEAD: u64 = 4_200;
+const AIM: Duration = Duration::from_millis(500);
+const MINUTE: u64 = 60_000;
 
-/// One line of the queue's log.
-#[derive(Clone, Debug, Deserialize)]
-struct Entry {
-    kind: String,
-    id: u64,
-    color: String,
-}
-
-/// Messages are put all the while, and a batch in each phase: each is handled once, and those of a phase by the color that is
-/// live in it. Ticks of a real CronJob run once a minute: each minute is ticked once, by the color that is live when it begins:
-/// one with the candidate at 10 %, one in the keep time, one after going back. That no tick is made up for when the other
-/// CronJob wakes is what the last two show, each by coming alone. What a real minute can't show in a story of three is shown by
-/// every version of the CronJobs: never are both awake.
+/// Messages are put all the while, and a batch in each phase; ticks of a real CronJob run once a minute. Each message and each
+/// tick of every phase is handled once, by the color that is live in it, and in the moment of a change-over by one of the two.
 ///
-/// Not shown: a tick in the very moment of the change-over, which the CronJob controller may miss or make up for.
+/// A real minute has one tick, so the phases are passed by three releases at the same time, each held in a phase until it was
+/// ticked: on the way to promotion and over it; back before promotion; back after it, and then to the end.
 pub(super) async fn once(world: &World, namespace: &str) -> Result<()> {
-    let shop = Shop::open(world, namespace, working).await?;
-    let queue = Queue::open(&shop).await?;
-    let from = world.revision().await?;
-    let play = Play::on(shop).await?;
-    let first = play.live();
-    let blue = play.color(&first);
-    let told = play.condition("WorksInBothColors", "True", "Found").await?;
-    expect(told.contains("Deployment side"), || format!("what works twice is told as: {told}"))?;
-    let producer = queue.clone().produce();
-
-    queue.handled_by(&blue, "at rest").await?;
-    let second = play.candidate("v2").await?;
-    play.gate().await?;
-    let green = play.color(&second);
-    queue.handled_by(&blue, "with a candidate").await?;
-    play.approve().await?;
-    play.share(&second, 10).await?;
-    play.gate().await?;
-    queue.handled_by(&blue, "at 10 %").await?;
-    queue.ticked_by(&blue, "at 10 %").await?;
-    play.approve().await?;
-    play.promoted(&second).await?;
-    at_rest_in(world, namespace, &blue).await?;
-    queue.handled_by(&green, "in keep time").await?;
-    queue.ticked_by(&green, "in keep time").await?;
-    play.shop.decide(Action::Rollback, Some("the workers were better before")).await?;
-    play.back_at(&first, &second).await?;
-    at_rest_in(world, namespace, &green).await?;
-    queue.handled_by(&blue, "after going back").await?;
-    queue.ticked_by(&blue, "after going back").await?;
-
-    producer.abort();
-    queue.all_once().await?;
-    never_both_awake(world, namespace, from).await?;
-    play.gone(&second).await?;
-    play.end(None).await
+    let (back, kept) = (format!("{namespace}-back"), format!("{namespace}-kept"));
+    tokio::try_join!(
+        promoted(world, namespace),
+        sent_back_before_promotion(world, &back),
+        sent_back_after_promotion(world, &kept)
+    )
+    .map(drop)
 }
 
-/// The worker of a color that was live a moment ago ends what it has in hand: what is put after that is for the other one.
-async fn at_rest_in(world: &World, namespace: &str, color: &str) -> Result<()> {
-    let selector = format!("app=worker,teal.dev/color={color}");
-    world.none_left(&["pods", "-n", namespace, "-l", &selector]).await
+/// Over a promotion at the turn of a minute.
+async fn promoted(world: &World, namespace: &str) -> Result<()> {
+    let mut work = Work::begin(world, namespace).await?;
+    let told = work.play.condition("WorksInBothColors", "True", "Found").await?;
+    expect(told.contains("Deployment side"), || format!("what works twice is told as: {told}"))?;
+    let blue = work.live()?;
+    work.spend("before any rollout", &blue, Tick::May).await?;
+    let first = work.play.live();
+    let second = work.play.candidate("v2").await?;
+    work.play.gate().await?;
+    let green = work.play.color(&second);
+    work.spend("with a candidate at 0 %", &blue, Tick::Must).await?;
+    work.step(&second, 10).await?;
+    work.spend("with a candidate at 10 %", &blue, Tick::May).await?;
+    work.step(&second, 100).await?;
+    work.spend("at 100 % before promotion", &blue, Tick::Must).await?;
+    turn_of_the_minute().await?;
+    let asked = now();
+    work.play.approve().await?;
+    let turned = work.change("at the change-over", &second, [&blue, &green]).await?;
+    say(&format!(
+        "        {namespace}: change-over {:?} after the turn of a minute",
+        past_the_minute(turned)
+    ));
+    work.queue.tick(asked, "at the change-over").await?;
+    work.play.promoted(&second).await?;
+    work.spend("in keep time", &green, Tick::May).await?;
+    work.retire(&first).await?;
+    work.spend("after retirement", &green, Tick::May).await?;
+    work.end(true).await
+}
+
+/// A candidate that never gets live.
+async fn sent_back_before_promotion(world: &World, namespace: &str) -> Result<()> {
+    let mut work = Work::begin(world, namespace).await?;
+    let blue = work.live()?;
+    work.spend("before any rollout", &blue, Tick::Must).await?;
+    let first = work.play.live();
+    let second = work.play.candidate("v2").await?;
+    work.step(&second, 10).await?;
+    work.spend("with a candidate at 10 %", &blue, Tick::Must).await?;
+    work.play.shop.decide(Action::Rollback, Some("the workers are better as they are")).await?;
+    work.play.back_at(&first, &second).await?;
+    work.spend("after going back before promotion", &blue, Tick::Must).await?;
+    work.end(false).await
+}
+
+/// There and back, and there for good.
+async fn sent_back_after_promotion(world: &World, namespace: &str) -> Result<()> {
+    let mut work = Work::begin(world, namespace).await?;
+    let blue = work.live()?;
+    work.spend("before any rollout", &blue, Tick::May).await?;
+    let first = work.play.live();
+    let green = String::from(if blue == "blue" { "green" } else { "blue" });
+    let second = work.promote("v2", [&blue, &green]).await?;
+    work.spend("in keep time", &green, Tick::Must).await?;
+    work.play.shop.decide(Action::Rollback, Some("the workers were better before")).await?;
+    work.change("while going back after promotion", &first, [&green, &blue]).await?;
+    work.play.back_at(&first, &second).await?;
+    work.spend("after going back after promotion", &blue, Tick::Must).await?;
+    work.promote("v2-mended", [&blue, &green]).await?;
+    work.spend("in keep time again", &green, Tick::May).await?;
+    work.retire(&first).await?;
+    work.spend("after retirement", &green, Tick::Must).await?;
+    work.end(true).await
+}
+
+/// Whether a phase lasts until a tick was due in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tick {
+    Must,
+    May,
+}
+
+/// A release that works, its queue, and who is to do the work.
+struct Work<'a> {
+    play: Play<'a>,
+    queue: Queue,
+    roster: Roster,
+    producer: JoinHandle<()>,
+    revision: u64,
+}
+
+impl<'a> Work<'a> {
+    async fn begin(world: &'a World, namespace: &str) -> Result<Self> {
+        let shop = Shop::open(world, namespace, working).await?;
+        let queue = Queue::open(&shop).await?;
+        let (roster, revision) = (Roster::new(now()), world.revision().await?);
+        let play = Play::with(FEW, shop).await?;
+        let producer = queue.clone().produce();
+        Ok(Self { play, queue, roster, producer, revision })
+    }
+
+    /// The color that is live.
+    fn live(&self) -> Result<String> {
+        let color = self.play.color(&self.play.live());
+        expect(!color.is_empty(), || "nothing is live".to_owned()).map(|()| color)
+    }
+
+    /// Stays in a phase until enough was done in it to show who does it.
+    async fn spend(&mut self, phase: &'static str, color: &str, tick: Tick) -> Result<()> {
+        self.queue.batch(phase).await?;
+        if tick == Tick::Must {
+            self.queue.tick(self.roster.from(), phase).await?;
+        }
+        self.roster.add(phase, &[color], now(), tick == Tick::Must);
+        Ok(())
+    }
+
+    /// Says yes, and waits for the next question.
+    async fn step(&self, candidate: &str, percent: u32) -> Result<()> {
+        self.play.approve().await?;
+        self.play.share(candidate, percent).await?;
+        self.play.gate().await
+    }
+
+    /// The whole way of a version, with the change-over at its end.
+    async fn promote(&mut self, version: &str, workers: [&str; 2]) -> Result<String> {
+        let candidate = self.play.candidate(version).await?;
+        self.step(&candidate, 10).await?;
+        self.step(&candidate, 100).await?;
+        self.play.approve().await?;
+        self.change("at the change-over", &candidate, workers).await?;
+        self.play.promoted(&candidate).await?;
+        Ok(candidate)
+    }
+
+    /// From the moment in which another revision is live until it alone works: either may. Until that moment the one before was
+    /// live, whatever was asked for. Gives that moment.
+    async fn change(&mut self, phase: &'static str, to: &str, [before, after]: [&str; 2]) -> Result<u64> {
+        let what = format!("{to} as live");
+        let turned = |journal: &Journal| (journal.live() == Some(to)).then_some(());
+        self.play.observer.until(&what, PATIENCE, turned).await?;
+        let turned = now();
+        self.roster.extend(turned);
+        self.queue.batch(phase).await?;
+        self.changed_over(before, after).await?;
+        self.roster.add(phase, &[before, after], now(), false);
+        Ok(turned)
+    }
+
+    /// The worker of a color that was live a moment ago ends what it has in hand: what is put after that is for the other one.
+    async fn changed_over(&self, before: &str, after: &str) -> Result<()> {
+        let (world, namespace) = (self.play.shop.world, self.play.shop.namespace.as_str());
+        let selector = format!("app=worker,teal.dev/color={before}");
+        world.none_left(&["pods", "-n", namespace, "-l", &selector]).await?;
+        for (color, suspended) in [(before, "true"), (after, "false")] {
+            let wanted = format!("--for=jsonpath={{.spec.suspend}}={suspended}");
+            let cron = format!("cronjob/report-{color}");
+            world.kubectl(&["wait", &wanted, &cron, "-n", namespace, "--timeout=30s"]).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the keep time, and with it the old color.
+    async fn retire(&self, old: &str) -> Result<()> {
+        self.play.shop.decide(Action::Retire, Some("nobody asks for it")).await?;
+        self.play.gone(old).await
+    }
+
+    /// Holds all that was done against who was to do it. `both`: each color was live at some time.
+    async fn end(self, both: bool) -> Result<()> {
+        self.producer.abort();
+        let (world, namespace) = (self.play.shop.world, self.play.shop.namespace.clone());
+        let (newest, log) = self.queue.emptied().await?;
+        let mut roster = self.roster.clone();
+        roster.extend(now());
+        let wrong = |what: String| Error::Unmet(format!("{namespace}: {what}"));
+        roster.judge(&log, newest).map_err(wrong)?;
+        let wrong = |what: String| Error::Unmet(format!("{namespace}: {what}"));
+        if let Some(versions) = world.versions_from(self.revision).await? {
+            awake::judge(&versions, &namespace, both).map_err(wrong)?;
+        }
+        let ticks = log.iter().filter(|entry| entry.kind == Kind::Tick).count();
+        say(&format!(
+            "count: {namespace}: {newest} messages and {ticks} ticks, each handled once and by live"
+        ));
+        self.play.end(None).await
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn past_the_minute(moment: u64) -> Duration {
+    Duration::from_millis(moment % MINUTE)
+}
+
+/// Waits until a change-over that is asked for now comes at the turn of a minute, which is as hard for a CronJob as it gets. What
+/// is judged holds whenever it comes.
+async fn turn_of_the_minute() -> Result<()> {
+    let aim = async || {
+        let past = past_the_minute(now() + AHEAD);
+        if past < AIM { Ok(()) } else { Err(format!("{past:?} past it")) }
+    };
+    Ok(teal_testbed::until("the turn of a minute", Duration::from_secs(70), aim).await?)
 }
 
 /// The release of the examples with a worker, a CronJob, and a Deployment of which nobody said that it may run twice.
 fn working(rollout: &mut Value) {
     quick(rollout);
+    rollout["spec"]["release"]["manifests"][0]["spec"]["replicas"] = json!(1);
     rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "2s"});
     rollout["spec"]["steps"] = json!([
         {"name": "look", "weight": 0, "hold": "1s", "checks": [], "approval": {"count": 1}},
         {"name": "canary", "weight": 10, "hold": "1s", "checks": [], "approval": {"count": 1}},
-        {"name": "full", "weight": 100, "hold": "1s", "checks": []},
+        {"name": "full", "weight": 100, "hold": "1s", "checks": [], "approval": {"count": 1}},
     ]);
     let version = rollout.pointer("/spec/release/manifests/0/spec/template/spec/containers/0/env/0/value");
     let version = version.cloned().unwrap_or_default();
@@ -134,134 +297,4 @@ fn pod(app: &str, mode: &str, version: &Value) -> Value {
             }],
         },
     })
-}
-
-/// The queue beside the release, and what was put into it.
-#[derive(Clone)]
-struct Queue {
-    url: Arc<str>,
-    http: reqwest::Client,
-}
-
-impl Queue {
-    async fn open(shop: &Shop<'_>) -> Result<Self> {
-        let namespace = shop.namespace.as_str();
-        let mut template = pod("queue", "queue", &json!("any"));
-        template["spec"]["containers"][0]["readinessProbe"] =
-            json!({"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1});
-        let mut objects = [
-            deployment("queue", &json!({}), &template),
-            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "queue"},
-                "spec": {"selector": {"app": "queue"}, "ports": [{"name": "http", "port": 8080}]}}),
-        ];
-        objects.iter_mut().for_each(|object| object["metadata"]["namespace"] = json!(namespace));
-        shop.apply(&objects).await?;
-        let world = shop.world;
-        world.kubectl(&["rollout", "status", "deployment/queue", "-n", namespace, "--timeout=60s"]).await?;
-        let path = "jsonpath={.items[0].status.podIP}";
-        let address = world.kubectl(&["get", "pods", "-n", namespace, "-l", "app=queue", "-o", path]).await?;
-        let url = format!("http://{}:8080", address.trim()).into();
-        Ok(Self { url, http: reqwest::Client::new() })
-    }
-
-    async fn put(&self, body: &str) -> Result<u64> {
-        let url = format!("{}/put", self.url);
-        let failed = |source| Error::Http { url: url.clone(), source };
-        let answer = self.http.post(&url).body(body.to_owned()).send().await.map_err(failed)?;
-        answer.json().await.map_err(|source| Error::Http { url: url.clone(), source })
-    }
-
-    async fn log(&self) -> Result<Vec<Entry>> {
-        let url = format!("{}/log", self.url);
-        let answer =
-            self.http.get(&url).send().await.map_err(|source| Error::Http { url: url.clone(), source })?;
-        answer.json().await.map_err(|source| Error::Http { url, source })
-    }
-
-    /// Puts messages until it is aborted.
-    fn produce(self) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            let mut due = tokio::time::interval(ALL_THE_WHILE);
-            while self.put("all the while").await.is_ok() {
-                due.tick().await;
-            }
-        })
-    }
-
-    /// Puts a batch and waits until each of it is handled, all by this color.
-    async fn handled_by(&self, color: &str, when: &str) -> Result<()> {
-        let mut batch = BTreeSet::new();
-        for _ in 0..BATCH {
-            batch.insert(self.put(when).await?);
-        }
-        let done = async || {
-            let log = self.log().await.map_err(|error| error.to_string())?;
-            let mut handled = log.iter().filter(|entry| entry.kind == "message" && batch.contains(&entry.id));
-            let by: BTreeMap<u64, String> =
-                handled.by_ref().map(|entry| (entry.id, entry.color.clone())).collect();
-            if by.len() == batch.len() { Ok(by) } else { Err(format!("{} of {BATCH} handled", by.len())) }
-        };
-        let by = teal_testbed::until(format!("a batch handled {when}"), PATIENCE, done).await?;
-        let other: Vec<_> = by.iter().filter(|(_, one)| *one != color).collect();
-        expect(other.is_empty(), || {
-            format!("{when} {color} is live, and these were handled by others: {other:?}")
-        })
-    }
-
-    /// Waits for the next tick and looks who made it.
-    async fn ticked_by(&self, color: &str, when: &str) -> Result<()> {
-        let ticks = async || -> Result<Vec<Entry>> {
-            Ok(self.log().await?.into_iter().filter(|entry| entry.kind == "tick").collect())
-        };
-        let before = ticks().await?.len();
-        let more = async || {
-            let ticks = ticks().await.map_err(|error| error.to_string())?;
-            ticks.get(before).cloned().ok_or_else(|| format!("{before} ticks so far"))
-        };
-        let begun = Instant::now();
-        let tick = teal_testbed::until(format!("a tick {when}"), NEXT_TICK, more).await?;
-        let after = begun.elapsed().as_secs();
-        expect(tick.color == color, || {
-            format!("{when} {color} is live, and {} ticked minute {} after {after} s", tick.color, tick.id)
-        })
-    }
-
-    /// Every message and every minute from the first tick on was handled exactly once.
-    async fn all_once(&self) -> Result<()> {
-        let newest = self.put("the last one").await?;
-        let done = async || {
-            let log = self.log().await.map_err(|error| error.to_string())?;
-            let handled: BTreeSet<u64> =
-                log.iter().filter(|entry| entry.kind == "message").map(|entry| entry.id).collect();
-            let missing = (1..=newest).find(|id| !handled.contains(id));
-            missing.map_or(Ok(()), |id| Err(format!("message {id} of {newest} is not handled")))
-        };
-        teal_testbed::until("every message handled".to_owned(), PATIENCE, done).await?;
-        let log = self.log().await?;
-        let mut times: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
-        for entry in &log {
-            times.entry((&entry.kind, entry.id)).or_default().push(&entry.color);
-        }
-        let twice: Vec<_> = times.iter().filter(|(_, by)| by.len() > 1).collect();
-        expect(twice.is_empty(), || format!("handled more than once: {twice:?}"))?;
-        let minutes: Vec<u64> = times.keys().filter(|(kind, _)| *kind == "tick").map(|(_, id)| *id).collect();
-        let gap = minutes.windows(2).find(|pair| pair[1] != pair[0] + 1);
-        expect(gap.is_none() && minutes.len() >= 3, || format!("ticked minutes: {minutes:?}"))
-    }
-}
-
-/// Looks at every version of both CronJobs: at no time may both be awake, and each color was.
-async fn never_both_awake(world: &World, namespace: &str, from: u64) -> Result<()> {
-    let Some(versions) = world.versions_from(from).await? else { return Ok(()) };
-    let here = versions.iter().filter(|one| one.key.resource == "cronjobs" && one.key.namespace == namespace);
-    let mut awake: BTreeMap<&str, bool> = BTreeMap::new();
-    let mut ever: BTreeSet<&str> = BTreeSet::new();
-    for version in here {
-        let suspended = version.value.as_ref().map(|value| value["spec"]["suspend"] == json!(true));
-        awake.insert(&version.key.name, suspended == Some(false));
-        let now: Vec<&str> = awake.iter().filter(|(_, awake)| **awake).map(|(name, _)| *name).collect();
-        expect(now.len() <= 1, || format!("both are awake in revision {}: {now:?}", version.revision))?;
-        ever.extend(now);
-    }
-    expect(ever.len() == 2, || format!("of the two CronJobs only these were ever awake: {ever:?}"))
 }

@@ -17,8 +17,10 @@ pub fn archive(program: &str) -> PathBuf {
     folder().join(format!("{program}.tar"))
 }
 
-/// Builds the images of these programs, outside of a bed, where registries can be reached.
+/// Builds the images of these programs, outside of a bed, where registries can be reached. They are for a bed alone, so whoever
+/// can't make one hears it before anything is built.
 pub fn build(programs: &[&str]) -> Result<()> {
+    teal_testbed::may_enter()?;
     if std::env::var_os(GIVEN).is_some() {
         return programs.iter().try_for_each(|program| there(&archive(program)));
     }

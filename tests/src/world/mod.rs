@@ -181,7 +181,9 @@ impl World {
         how.set.iter().for_each(|value| {
             helm.args(["--set", value]);
         });
-        output(&mut helm, None).await.map(drop)
+        let installed = output(&mut helm, None).await.map(drop);
+        // On a cluster of one's own nobody gave the nodes the image, so that its absence is the likely cause.
+        installed.map_err(|error| if self.bed.is_some() { error } else { unable(&error) })
     }
 
     /// Runs kubectl and gives what it wrote.
@@ -244,6 +246,14 @@ impl World {
         let arguments = ["logs", "-n", OPERATOR_NAMESPACE, "-l", &selector, &tail, "--prefix"];
         self.kubectl(&arguments).await.unwrap_or_else(|error| error.to_string())
     }
+}
+
+fn unable(error: &Error) -> Error {
+    let archives = images::PROGRAMS.map(|program| format!("{program}.tar")).join(" and ");
+    Error::Cluster(format!(
+        "Teal did not get ready on this cluster: {error}\nIts nodes must have the images teal.dev/teal and teal.dev/shop: \
+         cargo xtask image writes {archives} to images/ in the build folder, which ctr, kind or minikube load"
+    ))
 }
 
 /// Runs a program with this input and gives its output.

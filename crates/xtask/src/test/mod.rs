@@ -11,6 +11,7 @@ mod summary;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::server::NAME as SERVER;
 use crate::workspace::Workspace;
 use counts::Counts;
 pub(crate) use steps::together;
-use steps::{STEPS, Step, Work};
+use steps::{Needs, STEPS, Step, TOLD, Work};
 use summary::{Line, Outcome};
 
 /// Names the cluster to tests that need an API server.
@@ -39,9 +40,16 @@ pub struct Choice {
     /// Do at length too what is bounded otherwise: stories that take long and tell nearly what others do
     #[arg(long, conflicts_with = "quick")]
     pub long: bool,
-    /// Use this cluster for the step `server`, instead of a control plane started for it
+    /// Use this cluster with Istio for the steps `server` and `stories`, instead of clusters started for them. It has nothing of
+    /// Teal's that matters, and can run the images teal.dev/teal and teal.dev/shop (`cargo xtask image` makes them)
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10, for the step `stories`
+    #[arg(long, value_name = "URL", requires = "kubeconfig")]
+    pub gateway: Option<String>,
+    /// Address of that cluster's Prometheus, as its pods reach it, for the step `stories`
+    #[arg(long, value_name = "URL", requires = "kubeconfig")]
+    pub prometheus: Option<String>,
     /// Run this step alone (may be given several times)
     #[arg(long, value_name = "STEP", value_parser = names())]
     pub only: Vec<String>,
@@ -59,18 +67,53 @@ impl Choice {
         self.only.is_empty() || self.only.iter().any(|name| name == step.name)
     }
 
-    fn leaves_out(&self, step: &Step) -> bool {
-        self.quick && step.needs_bed
+    /// Why a step is left out, if so.
+    fn leaves_out(&self, step: &Step) -> Option<&'static str> {
+        match step.needs {
+            Needs::Cluster | Needs::Bed if self.quick => Some("--quick leaves out what needs a cluster"),
+            Needs::Bed if self.kubeconfig.is_some() => {
+                Some("--kubeconfig names a cluster, so none is started")
+            }
+            Needs::Nothing | Needs::Cluster | Needs::Bed => None,
+        }
     }
-}
 
-impl Choice {
+    fn takes(&self, step: &Step) -> bool {
+        self.names(step) && self.leaves_out(step).is_none()
+    }
+
     /// Whether any chosen step starts a cluster of its own; `given`: one for tests is named in the environment.
     pub fn starts_a_cluster(&self, given: bool) -> bool {
-        let given = |step: &Step| step.name == SERVER && (given || self.kubeconfig.is_some());
-        let starts =
-            |step: &Step| step.needs_bed && self.names(step) && !self.leaves_out(step) && !given(step);
+        let given = |step: &Step| self.kubeconfig.is_some() || (given && step.name == SERVER);
+        let starts = |step: &Step| step.needs != Needs::Nothing && self.takes(step) && !given(step);
         !self.list && STEPS.iter().any(starts)
+    }
+
+    /// Refuses, before anything is built, what a step would refuse in the end.
+    fn check(&self) -> Result<(), Error> {
+        let told = STEPS.iter().any(|step| step.name == TOLD && self.takes(step));
+        if told && self.kubeconfig.is_some() && self.gateway.is_none() {
+            return Err(Error::NoGateway);
+        }
+        Ok(())
+    }
+
+    /// Says to the programs of a step what was chosen for it.
+    fn direct(&self, step: &Step, commands: &mut [Command]) {
+        // Steps run in the root of the checkout.
+        let kubeconfig = self.kubeconfig.as_ref().and_then(|path| std::path::absolute(path).ok());
+        for command in commands {
+            if self.long && step.needs != Needs::Nothing {
+                command.env(LONG, "true");
+            }
+            let Some(kubeconfig) = &kubeconfig else { continue };
+            command.env(KUBECONFIG, kubeconfig);
+            if step.name == TOLD {
+                command.arg("--kubeconfig").arg(kubeconfig);
+                command.args(self.gateway.iter().flat_map(|url| ["--gateway", url]));
+                command.args(self.prometheus.iter().flat_map(|url| ["--prometheus", url]));
+            }
+        }
     }
 }
 
@@ -87,14 +130,15 @@ pub fn all(workspace: &Workspace, choice: &Choice) -> Result<bool, Error> {
         }
         return Ok(true);
     }
+    choice.check()?;
     let logs = workspace.logs();
     std::fs::create_dir_all(&logs).map_err(|source| Error::Write { path: logs.clone(), source })?;
     let mut lines: Vec<Line> = Vec::new();
     for step in STEPS.iter().filter(|step| choice.names(step)) {
-        lines.push(match summary::is_good(&lines) {
-            _ if choice.leaves_out(step) => not_run(step, Outcome::LeftOut),
-            true => one(workspace, choice, step, &logs)?,
-            false => not_run(step, Outcome::NotReached),
+        lines.push(match (choice.leaves_out(step), summary::is_good(&lines)) {
+            (Some(why), _) => not_run(step, Outcome::LeftOut(why)),
+            (None, true) => one(workspace, choice, step, &logs)?,
+            (None, false) => not_run(step, Outcome::NotReached),
         });
     }
     print!("{}", summary::render(&lines));
@@ -112,19 +156,7 @@ fn one(workspace: &Workspace, choice: &Choice, step: &Step, logs: &Path) -> Resu
     let outcome = match (step.work)(workspace) {
         Work::NotChecked(reason) => Outcome::NotChecked(reason),
         Work::Run(mut commands) => {
-            if choice.long && step.needs_bed {
-                commands.iter_mut().for_each(|command| {
-                    command.env(LONG, "true");
-                });
-            }
-            // Steps run in the root of the checkout.
-            if let Some(kubeconfig) =
-                choice.kubeconfig.as_ref().and_then(|path| std::path::absolute(path).ok())
-            {
-                commands.iter_mut().for_each(|command| {
-                    command.env(KUBECONFIG, &kubeconfig);
-                });
-            }
+            choice.direct(step, &mut commands);
             let path = logs.join(format!("{}.log", step.name));
             let mut log =
                 File::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
@@ -141,7 +173,7 @@ fn one(workspace: &Workspace, choice: &Choice, step: &Step, logs: &Path) -> Resu
 fn in_turn(
     workspace: &Workspace,
     step: &str,
-    commands: Vec<std::process::Command>,
+    commands: Vec<Command>,
     log: &mut File,
     counts: &mut Counts,
 ) -> Result<bool, Error> {
@@ -161,10 +193,10 @@ fn show_failure(log: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, STEPS};
+    use super::{Choice, Command, Error, STEPS};
 
     fn taken(choice: &Choice) -> Vec<&'static str> {
-        let taken = STEPS.iter().filter(|step| choice.names(step) && !choice.leaves_out(step));
+        let taken = STEPS.iter().filter(|step| choice.takes(step));
         taken.map(|step| step.name).collect()
     }
 
@@ -184,5 +216,37 @@ mod tests {
     fn only_takes_what_it_names() {
         let only = Choice { only: vec!["unit".to_owned(), "fmt".to_owned()], ..Choice::default() };
         assert_eq!(taken(&only), ["fmt", "unit"]);
+    }
+    fn on_theirs(gateway: Option<&str>, only: &[&str]) -> Choice {
+        let only = only.iter().map(|step| (*step).to_owned()).collect();
+        let gateway = gateway.map(str::to_owned);
+        Choice { kubeconfig: Some("/k".into()), gateway, only, ..Choice::default() }
+    }
+
+    #[test]
+    fn one_option_leads_every_step_that_needs_a_cluster_to_that_one() {
+        let choice = on_theirs(Some("http://g"), &[]);
+        assert!(choice.check().is_ok() && !choice.starts_a_cluster(false));
+        let words = |step: &str| {
+            let step = STEPS.iter().find(|one| one.name == step).unwrap();
+            let mut commands = [Command::new("x")];
+            choice.direct(step, &mut commands);
+            let [command] = commands;
+            let arguments = command.get_args().map(|word| word.to_string_lossy().into_owned());
+            let named = command.get_envs().any(|(name, value)| name == super::KUBECONFIG && value.is_some());
+            (named, arguments.collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(words("server"), (true, String::new()));
+        assert_eq!(words("stories"), (true, "--kubeconfig /k --gateway http://g".to_owned()));
+        assert!(!taken(&choice).contains(&"bed"), "it is about clusters that are started here");
+    }
+
+    #[test]
+    fn stories_on_a_cluster_whose_gateway_is_not_named_are_refused_at_once() {
+        assert!(matches!(on_theirs(None, &[]).check(), Err(Error::NoGateway)));
+        assert!(matches!(on_theirs(None, &["stories"]).check(), Err(Error::NoGateway)));
+        assert!(on_theirs(None, &["server"]).check().is_ok());
+        let quick = Choice { quick: true, ..on_theirs(None, &[]) };
+        assert!(quick.check().is_ok());
     }
 }

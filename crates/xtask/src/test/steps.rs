@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::deny;
 use crate::command::cargo;
+use crate::server::NAME as SERVER;
 use crate::stories::PACKAGE as STORIES;
 use crate::workspace::Workspace;
 
@@ -20,6 +21,9 @@ const PLAIN: [&str; 2] = ["teal-example-app", "teal-load"];
 /// Programs behind features, so that lints and tests reach them too.
 const FEATURES: &str = "xtask/generate,xtask/image";
 
+/// The step that tells stories, and the program that does.
+pub(super) const TOLD: &str = "stories";
+
 /// What a step does in this checkout and on this machine.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -29,41 +33,62 @@ pub(super) enum Work {
     NotChecked(String),
 }
 
+/// What a step runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// This machine as it is.
+    Nothing,
+    /// A cluster, started here or given.
+    Cluster,
+    /// A cluster that is started here, which is what it is about.
+    Bed,
+}
+
 /// One step.
 pub(super) struct Step {
     /// What `--only` calls it.
     pub name: &'static str,
     /// What it finds out, for `--list`.
     pub about: &'static str,
-    /// Whether it needs the bed, so that `--quick` leaves it out.
-    pub needs_bed: bool,
+    /// What it runs on.
+    pub needs: Needs,
     /// Finds out what is to be done.
     pub work: fn(&Workspace) -> Work,
 }
 
 /// All steps in their order.
 pub(super) const STEPS: [Step; 11] = [
-    Step { name: "fmt", about: "layout of the source", needs_bed: false, work: fmt },
-    Step { name: "rooms", about: "walls between rooms, lengths of files", needs_bed: false, work: rooms },
-    Step { name: "clippy", about: "lints, warnings refused", needs_bed: false, work: clippy },
-    Step { name: "deny", about: "dependencies: bans, licences, sources", needs_bed: false, work: deny::bans },
+    Step { name: "fmt", about: "layout of the source", needs: Needs::Nothing, work: fmt },
+    Step {
+        name: "rooms",
+        about: "walls between rooms, lengths of files",
+        needs: Needs::Nothing,
+        work: rooms,
+    },
+    Step { name: "clippy", about: "lints, warnings refused", needs: Needs::Nothing, work: clippy },
+    Step {
+        name: "deny",
+        about: "dependencies: bans, licences, sources",
+        needs: Needs::Nothing,
+        work: deny::bans,
+    },
     Step {
         name: "advisories",
         about: "known holes in dependencies",
-        needs_bed: false,
+        needs: Needs::Nothing,
         work: deny::advisories,
     },
-    Step { name: "unit", about: "tests of every room by itself", needs_bed: false, work: unit },
+    Step { name: "unit", about: "tests of every room by itself", needs: Needs::Nothing, work: unit },
     Step {
         name: "generate",
         about: "generated files are the committed ones",
-        needs_bed: false,
+        needs: Needs::Nothing,
         work: generate,
     },
-    Step { name: "explorer", about: "every way the planner can go", needs_bed: false, work: explorer },
-    Step { name: "bed", about: "beds start, work and leave nothing behind", needs_bed: true, work: bed },
-    Step { name: "server", about: "tests against a real API server", needs_bed: true, work: server },
-    Step { name: "stories", about: "stories on a real cluster", needs_bed: true, work: stories },
+    Step { name: "explorer", about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
+    Step { name: "bed", about: "beds start, work and leave nothing behind", needs: Needs::Bed, work: bed },
+    Step { name: SERVER, about: "tests against a real API server", needs: Needs::Cluster, work: server },
+    Step { name: TOLD, about: "stories on a real cluster", needs: Needs::Cluster, work: stories },
 ];
 
 fn just(command: Command) -> Work {
@@ -124,13 +149,13 @@ fn bed(_: &Workspace) -> Work {
 
 /// Builds the tests that need an API server, and runs them on a control plane.
 fn server(_: &Workspace) -> Work {
-    just(this_program(&["server"]))
+    just(this_program(&[SERVER]))
 }
 
 fn stories(_: &Workspace) -> Work {
     // Built as the tests of its package are, which the step `unit` has done already; only the images are optimised. One bed at a
     // time, because stories measure, and two cores are all they may count on.
-    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", "stories"]))
+    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", TOLD, "--"]))
 }
 
 fn this_program(arguments: &[&str]) -> Command {

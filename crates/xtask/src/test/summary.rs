@@ -16,8 +16,8 @@ pub(super) enum Outcome {
     NotChecked(String),
     /// An earlier step failed.
     NotReached,
-    /// It needs a cluster, which was not wanted.
-    LeftOut,
+    /// It was not wanted, for this reason.
+    LeftOut(&'static str),
 }
 
 /// A step with its end.
@@ -42,7 +42,7 @@ impl Line {
             Outcome::Passed if passed + failed == 0 => (1, 0),
             Outcome::Failed => (passed, failed.max(1)),
             Outcome::Passed => (passed, failed),
-            Outcome::NotChecked(_) | Outcome::NotReached | Outcome::LeftOut => (0, 0),
+            Outcome::NotChecked(_) | Outcome::NotReached | Outcome::LeftOut(_) => (0, 0),
         }
     }
 
@@ -55,7 +55,7 @@ impl Line {
             Outcome::Failed => ended("FAILED"),
             Outcome::NotChecked(reason) => format!("{}: NOT CHECKED ({reason})", self.step),
             Outcome::NotReached => format!("{}: not reached", self.step),
-            Outcome::LeftOut => format!("{}: NOT RUN (--quick leaves out what needs a cluster)", self.step),
+            Outcome::LeftOut(reason) => format!("{}: NOT RUN ({reason})", self.step),
         }
     }
 
@@ -137,10 +137,10 @@ mod tests {
         let mut unit = line("unit", Outcome::Passed, 7, 0);
         unit.counts.ignored = 3;
         unit.counts.reasons.insert("needs an API server".to_owned());
-        let lines = [unit, line("server", Outcome::LeftOut, 0, 0)];
+        let lines = [unit, line("server", Outcome::LeftOut("it was not wanted"), 0, 0)];
         let text = render(&lines);
         assert!(text.contains("7 tests passed, 0 failed, 3 not run here (needs an API server)\n"), "{text}");
-        assert!(text.contains("server: NOT RUN (--quick leaves out what needs a cluster)\n"), "{text}");
+        assert!(text.contains("server: NOT RUN (it was not wanted)\n"), "{text}");
         assert_eq!(last(&lines), "7 passed, 0 failed");
         assert!(is_good(&lines));
     }

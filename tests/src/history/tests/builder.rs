@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
-use teal_plan::record::{Cause, Outcome, Phase, Release};
+use teal_plan::record::{Cause, Consumed, Outcome, Phase, Release};
 use teal_plan::{Color, ContentHash, Record, Slot, Time};
 use teal_testbed::history::{Key, Version};
 
@@ -220,7 +220,13 @@ impl Story {
 
     /// What was kept is let go of.
     pub(super) fn let_go(self) -> Self {
+        self.let_go_by(Vec::new())
+    }
+
+    /// The same by Decisions that are followed with it.
+    pub(super) fn let_go_by(self, decisions: Vec<Consumed>) -> Self {
         self.commit(|record| {
+            record.consumed.extend(decisions);
             record.previous = None;
             record.candidate = None;
             record.kept_until = None;

@@ -185,6 +185,13 @@ fn a_step_may_be_skipped_by_a_person() {
 }
 
 #[test]
+fn what_is_kept_may_be_given_up_by_a_person() {
+    let decision = |vote| Consumed { decision: "web-retire".to_owned(), uid: "d1".to_owned(), vote };
+    Story::promoted().wait(300).let_go_by(vec![decision(false)]).passes(Invariant::I3);
+    Story::promoted().wait(300).let_go_by(vec![decision(true)]).breaks(Invariant::I3, "before its time");
+}
+
+#[test]
 fn leases_and_strangers_may_write_at_rest() {
     let mut story = Story::installed().wait(5);
     let from = story.revision() + 1;
