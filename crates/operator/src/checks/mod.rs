@@ -5,7 +5,7 @@ mod ask;
 mod standing;
 mod trouble;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ use standing::{States, now};
 struct Key {
     rollout: String,
     check: String,
+    /// Which beginning of its states: what answers an earlier question, however late, is nobody's.
+    begun: u64,
 }
 
 /// What is asked for one Rollout.
@@ -37,74 +39,77 @@ struct Asked {
     states: BTreeMap<String, States>,
 }
 
-/// An instant that is asked about.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Instant {
-    at: u64,
-    /// For probes that were not sent yet, or else for everything whose interval it is.
-    probes: bool,
-}
-
 /// The questions of all Rollouts.
 pub struct Checks {
     measurer: Arc<Measurer>,
     poker: Poker,
     asked: Mutex<HashMap<String, Asked>>,
+    /// Uids with a probe that was not sent yet.
+    fresh: Mutex<BTreeSet<String>>,
     changed: Notify,
 }
 
 impl Checks {
     /// Asks by this measurer, and asks for a look by this poker when a verdict changed.
     pub fn new(measurer: Arc<Measurer>, poker: Poker) -> Self {
-        Self { measurer, poker, asked: Mutex::default(), changed: Notify::new() }
+        Self { measurer, poker, asked: Mutex::default(), fresh: Mutex::default(), changed: Notify::new() }
     }
 
     /// Asks until told to stop. Checks of one interval ask at the same instants, so that those who ask the same share
     /// an answer.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        // No instant up to here is asked about any more. One that passes while others are asked is late and not lost.
+        let mut since = millis(now().0);
         loop {
-            let at = self.next();
+            let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+            if !fresh.is_empty() {
+                let at = latest_shared(millis(now().0));
+                self.send(at, self.probes(&fresh, at));
+            }
+            let next = self.next(since);
             let wait = async {
-                match at {
-                    Some(Instant { at, .. }) => tokio::time::sleep(until(at)).await,
+                match next {
+                    Some(at) => tokio::time::sleep(until(at)).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = wait => {}
-                () = self.changed.notified() => continue,
+                () = self.changed.notified() => {
+                    let now = millis(now().0);
+                    since = since.max(next.map_or(now, |at| now.min(at.saturating_sub(1))));
+                    continue;
+                }
                 () = stop.cancelled() => return,
             }
-            if let Some(at) = at {
-                let checks = Arc::clone(&self);
-                tokio::spawn(async move { checks.measure(at).await });
+            if let Some(at) = next {
+                since = at;
+                self.send(at, self.due(at));
             }
-            // The instant is over; the next one lies after it.
-            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    fn next(&self) -> Option<Instant> {
-        let now = millis(now().0);
+    /// The first instant after `since` at which somebody asks.
+    fn next(&self, since: u64) -> Option<u64> {
         let all = self.lock();
-        let at = |asked: &Asked, name: &String, ask: &Ask| {
-            let probes = asked.states.get(name).is_some_and(States::wants_probe);
-            Instant {
-                at: if probes { latest_shared(now) } else { next_aligned(now, ask.interval_ms) },
-                probes,
-            }
-        };
-        all.values().flat_map(|asked| asked.asks.iter().map(|(name, ask)| at(asked, name, ask))).min()
+        let intervals = all.values().flat_map(|asked| {
+            asked.asks.iter().filter_map(|(name, ask)| asked.states.get(name)?.interval_ms(ask))
+        });
+        intervals.map(|interval| next_aligned(since, interval)).min()
     }
 
-    async fn measure(&self, instant: Instant) {
-        let (requests, refused) = self.due(instant);
-        let at = instant.at;
-        for (key, problem) in refused {
+    /// Asks, and takes the answers when they come: nothing waits for them.
+    fn send(self: &Arc<Self>, at: u64, due: Due) {
+        let checks = Arc::clone(self);
+        tokio::spawn(async move { checks.measure(at, due).await });
+    }
+
+    async fn measure(&self, at: u64, due: Due) {
+        for (key, problem) in due.refused {
             self.fold(Answer { key, sample: Sample { at_ms: at, outcome: Outcome::Error(problem) } });
         }
         // Answered one by one: a fast source need not wait for a slow one.
-        let each = requests.into_iter().map(|request| async {
+        let each = due.requests.into_iter().map(|request| async {
             for answer in self.measurer.measure(vec![request]).await {
                 self.fold(answer);
             }
@@ -112,29 +117,27 @@ impl Checks {
         futures::future::join_all(each).await;
     }
 
-    fn due(&self, Instant { at, probes }: Instant) -> (Vec<Request<Key>>, Vec<(Key, Problem)>) {
-        let (mut requests, mut refused) = (Vec::new(), Vec::new());
-        for (uid, asked) in &mut *self.lock() {
-            for (name, ask) in &asked.asks {
-                let Some(states) = asked.states.get_mut(name) else { continue };
-                if states.wants_probe() != probes || !(probes || at.is_multiple_of(ask.interval_ms.max(1))) {
-                    continue;
-                }
-                states.sent();
-                let key = Key { rollout: uid.clone(), check: name.clone() };
-                match &ask.query {
-                    Ok(query) => requests.push(Request {
-                        key,
-                        tenant: asked.namespace.clone(),
-                        source: ask.source.clone(),
-                        query: query.clone(),
-                        at_ms: at,
-                    }),
-                    Err(problem) => refused.push((key, Problem::new(ProblemKind::QueryInvalid, problem))),
-                }
-            }
+    /// What has not been asked yet of these Rollouts, and is waited for.
+    fn probes(&self, fresh: &BTreeSet<String>, at: u64) -> Due {
+        let all = self.lock();
+        let mut due = Due::default();
+        for (uid, asked) in fresh.iter().filter_map(|uid| Some((uid, all.get(uid)?))) {
+            let waited = |name: &String| asked.states.get(name).is_some_and(States::is_awaited_probe);
+            asked.asks.iter().filter(|(name, _)| waited(name)).for_each(|ask| due.add(uid, asked, ask, at));
         }
-        (requests, refused)
+        due
+    }
+
+    /// What is asked at an instant.
+    fn due(&self, at: u64) -> Due {
+        let mut due = Due::default();
+        for (uid, asked) in &*self.lock() {
+            let interval = |(name, ask): &(&String, &Ask)| asked.states.get(*name)?.interval_ms(ask);
+            let now =
+                |ask: &(&String, &Ask)| interval(ask).is_some_and(|interval| at.is_multiple_of(interval));
+            asked.asks.iter().filter(now).for_each(|ask| due.add(uid, asked, ask, at));
+        }
+        due
     }
 
     fn fold(&self, answer: Answer<Key>) {
@@ -145,13 +148,38 @@ impl Checks {
         else {
             return;
         };
-        if states.fold(ask, answer.sample, now()) {
+        if states.begun() == answer.key.begun && states.fold(ask, answer.sample, now()) {
             self.poker.poke(&asked.namespace, &asked.name);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is asked about one instant.
+#[derive(Default)]
+struct Due {
+    requests: Vec<Request<Key>>,
+    /// What can't even be asked, with why.
+    refused: Vec<(Key, Problem)>,
+}
+
+impl Due {
+    fn add(&mut self, uid: &str, asked: &Asked, (name, ask): (&String, &Ask), at: u64) {
+        let begun = asked.states.get(name).map_or(0, States::begun);
+        let key = Key { rollout: uid.to_owned(), check: name.clone(), begun };
+        match &ask.query {
+            Ok(query) => self.requests.push(Request {
+                key,
+                tenant: asked.namespace.clone(),
+                source: ask.source.clone(),
+                query: query.clone(),
+                at_ms: at,
+            }),
+            Err(problem) => self.refused.push((key, Problem::new(ProblemKind::QueryInvalid, problem))),
+        }
     }
 }
 
@@ -168,7 +196,7 @@ impl Measuring for Checks {
             .map(|question| (question.check.name.clone(), Ask::of(question, &questions)))
             .collect();
         let Questions { uid, namespace, name, .. } = questions;
-        let entry = all.entry(uid).or_insert_with(|| Asked {
+        let entry = all.entry(uid.clone()).or_insert_with(|| Asked {
             namespace,
             name,
             asks: BTreeMap::new(),
@@ -189,6 +217,9 @@ impl Measuring for Checks {
             }
         }
         entry.asks = asks;
+        if entry.states.values().any(States::is_awaited_probe) {
+            self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+        }
         drop(all);
         self.changed.notify_one();
     }
@@ -276,19 +307,84 @@ mod tests {
         checks.standing("1").into_iter().map(|(_, seen)| seen.standing).collect()
     }
 
+    fn key(checks: &Checks) -> Key {
+        let begun = checks.lock()["1"].states["errors"].begun();
+        Key { rollout: "1".into(), check: "errors".into(), begun }
+    }
+
+    fn checks() -> Checks {
+        Checks::new(Arc::new(Measurer::new(Sources::default(), Bounds::default())), Poker::unheard())
+    }
+
+    fn probing(query: &str) -> Questions {
+        let mut questions = questions();
+        questions.checks[0].probe = true;
+        questions.checks[0].check.query = query.to_owned();
+        questions
+    }
+
+    fn answered(checks: &Checks) -> bool {
+        checks.standing("1")[0].1.answered
+    }
+
+    #[test]
+    fn a_probe_is_asked_until_it_is_answered_and_no_longer() {
+        let checks = checks();
+        checks.ask(probing("up"));
+        let fresh = std::mem::take(&mut *checks.fresh.lock().unwrap());
+        let at = latest_shared(millis(now().0));
+        assert_eq!(checks.probes(&fresh, at).requests.len(), 1, "at once");
+        let bad = Outcome::Error(Problem::new(ProblemKind::Timeout, "no answer"));
+        checks.fold(Answer { key: key(&checks), sample: Sample { at_ms: at, outcome: bad } });
+        assert!(!answered(&checks) && checks.standing("1")[0].1.trouble.is_some());
+        assert!(checks.next(at).is_some_and(|next| next <= at + 15_000));
+        let sample = Sample { at_ms: at + 1, outcome: Outcome::NoData };
+        checks.fold(Answer { key: key(&checks), sample });
+        assert!(answered(&checks) && checks.standing("1")[0].1.trouble.is_none());
+        assert_eq!(checks.next(at), None);
+    }
+
+    #[test]
+    fn an_answer_to_what_was_asked_before_an_edit_is_no_answer() {
+        let checks = checks();
+        checks.ask(probing("up"));
+        let before = key(&checks);
+        checks.ask(probing("sum("));
+        let at_ms = millis(now().0) + 60_000;
+        checks.fold(Answer { key: before, sample: Sample { at_ms, outcome: Outcome::from_value(0.0) } });
+        assert!(!answered(&checks));
+    }
+
+    #[test]
+    fn a_source_that_was_away_is_asked_again_soon_however_seldom_the_check_is() {
+        let checks = checks();
+        let mut seldom = probing("up");
+        seldom.checks[0].check.interval_ms = 3_600_000;
+        checks.ask(seldom);
+        assert_eq!(checks.next(1), Some(15_000));
+    }
+
+    #[test]
+    fn an_instant_that_passed_is_late_and_not_lost() {
+        let checks = checks();
+        checks.ask(questions());
+        assert_eq!(checks.next(29_999), Some(30_000), "whatever time it is by now");
+        assert_eq!(checks.due(30_000).requests.len(), 1);
+    }
+
     #[test]
     fn of_a_rollout_that_is_let_go_nothing_is_asked_and_nothing_known() {
         let measurer = Arc::new(Measurer::new(Sources::default(), Bounds::default()));
         let checks = Checks::new(measurer, Poker::unheard());
         checks.ask(questions());
-        assert!(checks.next().is_some());
-        let key = Key { rollout: "1".into(), check: "errors".into() };
+        assert!(checks.next(0).is_some());
+        let key = key(&checks);
         let sample = |value| Sample { at_ms: millis(now().0), outcome: Outcome::from_value(value) };
         checks.fold(Answer { key: key.clone(), sample: sample(0.5) });
         assert_eq!(standing(&checks), [Standing::Fail]);
 
         checks.forget("1");
-        assert_eq!((checks.next(), standing(&checks)), (None, vec![]));
+        assert_eq!((checks.next(0), standing(&checks)), (None, vec![]));
         checks.fold(Answer { key, sample: sample(0.5) });
         assert_eq!(standing(&checks), [], "an answer that comes late is nobody's");
 

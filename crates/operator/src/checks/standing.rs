@@ -1,19 +1,26 @@
 //! The states of one check: for the step under way, and for the whole attempt, as a guard.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use teal_api::rollout::status::CheckStatus;
-use teal_judge::{CheckState, Outcome, Sample, Standing, judge_sample};
+use teal_judge::{Check, CheckState, Outcome, Sample, Standing, judge_sample};
 use teal_plan::Time;
 use teal_plan::snapshot::{CheckSeen, Standing as Planned};
 
 use super::ask::Ask;
 use super::trouble::{self, Kind};
 
+/// How often the same question was begun, over all checks.
+static BEGUN: AtomicU64 = AtomicU64::new(1);
+/// The longest time between two tries of a probe, however seldom the check itself is asked: a release waits for it.
+const PROBE_AGAIN_MS: u64 = 15_000;
+
 /// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
 pub(super) struct States {
     attempt: String,
+    /// A number of its own for each beginning.
+    begun: u64,
     probe: bool,
-    /// The probe was sent.
-    sent: bool,
     answered: bool,
     guard: CheckState,
     step: Option<((String, Time), CheckState)>,
@@ -29,8 +36,8 @@ impl States {
         let from = if ask.probe { Time(now.0 - 1_000) } else { now };
         Self {
             attempt: ask.attempt.clone(),
+            begun: BEGUN.fetch_add(1, Ordering::Relaxed),
             probe: ask.probe,
-            sent: false,
             answered: false,
             guard: begin(ask, from),
             step: begin_step(ask),
@@ -54,14 +61,22 @@ impl States {
         }
     }
 
-    /// Whether it is to be asked at once and not at its next instant.
-    pub(super) const fn wants_probe(&self) -> bool {
-        self.probe && !self.sent
+    pub(super) const fn begun(&self) -> u64 {
+        self.begun
     }
 
-    /// It is being asked.
-    pub(super) const fn sent(&mut self) {
-        self.sent = true;
+    /// Whether somebody waits for its first answer.
+    pub(super) const fn is_awaited_probe(&self) -> bool {
+        self.probe && !self.answered
+    }
+
+    /// Milliseconds between its instants. A probe is asked until it is answered, and not seldom.
+    pub(super) fn interval_ms(&self, ask: &Ask) -> Option<u64> {
+        match (self.probe, self.answered) {
+            (true, true) => None,
+            (true, false) => Some(ask.interval_ms.clamp(1, PROBE_AGAIN_MS)),
+            (false, _) => Some(ask.interval_ms.max(1)),
+        }
     }
 
     /// Takes a sample; whether the standing changed, or whether and why answers can't be used.
@@ -71,16 +86,11 @@ impl States {
             state.fold(check, sample.clone());
         }
         let proven = self.guard.is_proven();
-        let answered = !matches!(sample.outcome, Outcome::Error(_));
-        let first = answered != self.answered;
-        self.answered = answered;
-        self.guard.fold(check, sample);
         if self.probe {
-            let trouble = trouble::kind(check, &self.guard).filter(|kind| *kind != Kind::NoData);
-            let changed = first || trouble != self.trouble;
-            self.trouble = trouble;
-            return changed;
+            return self.fold_probe(check, sample);
         }
+        self.answered |= !matches!(sample.outcome, Outcome::Error(_));
+        self.guard.fold(check, sample);
         let standing = self.now(ask);
         let trouble = trouble::kind(check, self.state());
         let turned = standing != self.standing;
@@ -89,6 +99,19 @@ impl States {
             self.since = at;
         }
         let changed = turned || trouble != self.trouble || proven != self.guard.is_proven();
+        self.trouble = trouble;
+        changed
+    }
+
+    /// The first answer ends it, whatever it says.
+    fn fold_probe(&mut self, check: &Check, sample: Sample) -> bool {
+        if self.answered || !self.guard.is_new(&sample) {
+            return false;
+        }
+        self.answered = !matches!(sample.outcome, Outcome::Error(_));
+        self.guard.fold(check, sample);
+        let trouble = trouble::kind(check, &self.guard).filter(|_| !self.answered);
+        let changed = self.answered || trouble != self.trouble;
         self.trouble = trouble;
         changed
     }
@@ -168,7 +191,7 @@ pub(super) fn now() -> Time {
 
 #[cfg(test)]
 mod tests {
-    use teal_judge::{Check, Limit, Problem, ProblemKind, Threshold};
+    use teal_judge::{Limit, Problem, ProblemKind, Threshold};
 
     use super::*;
 
@@ -216,7 +239,7 @@ mod tests {
         let at = now();
         let probe = Ask { probe: true, place: None, ..ask("canary", at) };
         let mut states = States::begin(&probe);
-        assert!(states.wants_probe() && !states.seen("errors", &probe).answered);
+        assert!(states.is_awaited_probe() && !states.seen("errors", &probe).answered);
         for seconds in 0..3 {
             let turned = answer(&mut states, &probe, at, seconds, 0.5);
             assert_eq!(turned, seconds == 0, "the first answer is waited for, and no other");
@@ -245,7 +268,7 @@ mod tests {
         assert_eq!(take(0, several()), (true, false, Some("SeveralSeries".to_owned())));
         assert_eq!(take(15, several()), (false, false, Some("SeveralSeries".to_owned())));
         assert_eq!(take(90, Outcome::NoData), (true, true, None), "nobody sent it anything yet");
-        assert!(take(95, several()).0);
+        assert_eq!(take(95, several()), (false, true, None), "one answer is enough");
     }
 
     #[test]

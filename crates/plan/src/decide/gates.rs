@@ -217,7 +217,7 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> 
 
 /// A last step without any gate is the promotion itself, which begins with bringing all traffic to the candidate: one commit
 /// less. Only where nothing keeps that from happening at once: a step waits, keeps a hand's change, and is edited; a promotion
-/// goes on or back.
+/// goes on or back. Before a first weight metrics are waited for.
 fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let last = index + 1 == s.settings.steps.len();
     let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
@@ -226,7 +226,8 @@ fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let needed = needed(step.weight, &s.record.baseline, color.serving.len());
     let ready = color.available && enough(&color.serving, &needed);
     let free = s.stopped(Stops::Rollout).is_none() && s.world.routes.foreign.is_none();
-    s.settings.routed && last && step.weight == 100 && !gated && ready && free
+    let carries = super::reach::carries(s);
+    s.settings.routed && last && step.weight == 100 && !gated && ready && free && carries
 }
 
 /// Commits that a step was reached, and with it whatever follows at once: the question to people or the next step.

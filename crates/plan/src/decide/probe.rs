@@ -3,13 +3,15 @@
 
 use super::{Next, reach};
 use crate::outcome::Why;
-use crate::record::Phase;
+use crate::record::{Phase, StepRecord};
 use crate::settings::Step;
 use crate::snapshot::{Obstacle, Snapshot, Stops};
 
-/// Whether checks are asked only to see that they can be: on the way to a first weight.
+/// Whether checks are asked only to see that they can be: on the way to a first weight. One that was there and was lost is
+/// given back as it was.
 pub(crate) fn is_on(s: &Snapshot) -> bool {
-    matches!(&s.record.phase, Phase::Step(place) if place.reached.is_none()) && !reach::carries(s)
+    let unreached = |place: &StepRecord| place.reached.is_none() && place.lost.is_none();
+    matches!(&s.record.phase, Phase::Step(place) if unreached(place)) && !reach::carries(s)
 }
 
 /// The checks that will be needed: of the step that comes and of those after it, and all guards.
@@ -29,7 +31,8 @@ pub(super) fn wanted(s: &Snapshot) -> impl Iterator<Item = &str> {
 pub(crate) fn obstacles(s: &Snapshot) -> Vec<Obstacle> {
     let mut found: Vec<Obstacle> = Vec::new();
     for check in wanted(s) {
-        let Some(trouble) = s.check(check).and_then(|seen| seen.trouble.as_ref()) else { continue };
+        let Some(seen) = s.check(check).filter(|seen| !seen.answered) else { continue };
+        let Some(trouble) = &seen.trouble else { continue };
         if found.iter().all(|known| known.message != trouble.message) {
             let (reason, message) = (trouble.reason.clone(), trouble.message.clone());
             found.push(Obstacle { reason, message, stops: Stops::Rollout });

@@ -27,6 +27,13 @@ fn answered() -> Vec<(String, teal_plan::snapshot::CheckSeen)> {
     ["errors", "latency", "payments"].map(|check| standing(check, Standing::Pending)).to_vec()
 }
 
+/// A check that its source gave no answer to.
+fn unusable(check: &str) -> (String, teal_plan::snapshot::CheckSeen) {
+    let (name, mut seen) = blind(check, Standing::Pending);
+    seen.trouble.as_mut().unwrap().reason = "SourceSlow".to_owned();
+    (name, seen)
+}
+
 fn probing(s: &Snapshot) -> Option<Vec<String>> {
     checked(s).why.iter().find_map(|why| match why {
         Why::Probing { checks } => Some(checks.clone()),
@@ -83,9 +90,9 @@ fn nor_is_the_live_role_turned_where_there_is_no_mesh() {
 fn what_can_not_be_answered_is_in_the_way_and_stops_the_clock() {
     let mut s = ready();
     s.checks = answered();
-    s.checks[1] = blind("latency", Standing::Pending);
+    s.checks[1] = unusable("latency");
     let [obstacle] = &unanswered(&s)[..] else { panic!("one obstacle") };
-    assert_eq!((obstacle.reason.as_str(), obstacle.stops), ("NoData", Stops::Rollout));
+    assert_eq!((obstacle.reason.as_str(), obstacle.stops), ("SourceSlow", Stops::Rollout));
     assert!(obstacle.message.starts_with("spec.checks[latency].query: "), "{}", obstacle.message);
     s.world.obstacles = unanswered(&s);
     let (record, _) = committed(&s);
@@ -96,12 +103,12 @@ fn what_can_not_be_answered_is_in_the_way_and_stops_the_clock() {
 fn once_the_candidate_has_requests_answers_are_judged_and_nothing_is_probed() {
     let mut s = ready();
     s.checks = answered();
-    s.checks[0] = blind("errors", Standing::Pending);
+    s.checks[0] = unusable("errors");
     s.world.routes = routes(Form::Entered(10));
     assert!(!probes(&s));
     assert_eq!(unanswered(&s), []);
     let mut s = reached("canary", 10, LONG_AGO);
-    s.checks = vec![blind("errors", Standing::Pending)];
+    s.checks = vec![unusable("errors")];
     assert!(!probes(&s));
     assert_eq!(unanswered(&s), []);
 }
@@ -118,4 +125,30 @@ fn at_a_weight_of_0_its_own_checks_are_judged_and_the_next_step_probes_again() {
     let s = seated(s);
     assert!(probes(&s));
     assert_eq!(checked(&s).measure, ["errors"]);
+}
+
+#[test]
+fn all_traffic_at_once_is_a_first_weight_too() {
+    let mut s = reached("canary", 0, LONG_AGO);
+    s.settings.steps[0].weight = 0;
+    s.settings.guards = vec![guard("payments", Until::Promoted)];
+    let mut s = seated(s);
+    let (record, _) = committed(&s);
+    assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
+    s.record = record;
+    assert_eq!((effects(&s), probing(&s).unwrap()), (vec![], vec!["payments".to_owned()]));
+    s.checks = answered();
+    assert_eq!(effects(&s), [Effect::RaiseWeight(100)]);
+}
+
+#[test]
+fn a_weight_that_was_there_is_given_back_without_asking() {
+    let mut s = ready();
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.lost = Some(LONG_AGO);
+    }
+    s.checks = vec![unusable("errors")];
+    assert!(!probes(&s));
+    assert_eq!(unanswered(&s), []);
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
 }
