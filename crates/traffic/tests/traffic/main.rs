@@ -9,4 +9,5 @@ mod properties;
 mod refusals;
 mod routes;
 mod services;
+mod strays;
 mod support;

@@ -1,0 +1,90 @@
+//! Routes that a hand took out of Teal's sight, in which the candidate still has weight; and those that are none of Teal's.
+
+use serde_json::json;
+use teal_traffic::{leave, lower, made_out, read};
+
+use crate::support::{World, apply, at, entered, stamp, virtual_service};
+
+#[test]
+fn rule_4_a_route_that_was_given_another_name_is_led_home_and_given_back_as_it_was() {
+    let world = World::web().routes(&["primary"]);
+    let owner = virtual_service(
+        "[{name: primary, match: [{uri: {prefix: /}}], route: [{destination: {host: web}, weight: 100}]}]",
+    );
+    let mut now = at(&world, &entered(&world, &owner), 10);
+    now["spec"]["http"][0]["name"] = json!("main");
+    assert_eq!(read(&now, &world.scope()).unwrap_err().reason(), "RouteNotFound");
+    assert_eq!(made_out(&now, &world.scope()), Some(10), "its requests still reach the candidate");
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(made_out(&now, &world.scope()), Some(0));
+    let restoration = leave(&now, &world.scope(), &stamp(4)).unwrap();
+    apply(&mut now, &restoration.patch.unwrap()).unwrap();
+    let mut renamed = owner["spec"].clone();
+    renamed["http"][0]["name"] = json!("main");
+    assert_eq!(now["spec"], renamed, "but for the name it is what its owner wrote");
+    assert!(restoration.exact);
+}
+
+#[test]
+fn a_route_that_was_never_entered_is_left_to_its_owner_even_where_a_listed_one_is_gone() {
+    let world = World::web().routes(&["primary"]);
+    let testers = "{name: testers, match: [{headers: {x: {exact: y}}}], route: [{destination: {host: web}, weight: 50}, \
+                   {destination: {host: web-candidate}, weight: 50}]}";
+    let preview =
+        "{name: preview, match: [{uri: {prefix: /p}}], route: [{destination: {host: web-candidate}}]}";
+    let owner = virtual_service(&format!(
+        "[{testers}, {preview}, {{name: primary, route: [{{destination: {{host: web}}}}]}}]"
+    ));
+    let mut now = at(&world, &entered(&world, &owner), 10);
+    now["spec"]["http"].as_array_mut().unwrap().remove(2);
+    assert_eq!(made_out(&now, &world.scope()), None);
+    assert_eq!(lower(&now, &world.scope(), &stamp(3)).unwrap(), None);
+    let all = World::web();
+    let every = at(
+        &all,
+        &entered(
+            &all,
+            &virtual_service(&format!("[{preview}, {{route: [{{destination: {{host: web}}}}]}}]")),
+        ),
+        10,
+    );
+    assert_eq!(made_out(&every, &all.scope()), Some(10), "the preview is its owner's");
+}
+
+#[test]
+fn rule_4_a_candidate_that_stands_where_live_stood_is_led_to_live() {
+    for (what, world, route) in [
+        ("listed", World::web().routes(&["primary"]), "{name: primary, route: [{destination: {host: web}}]}"),
+        ("all, with a name", World::web(), "{name: primary, route: [{destination: {host: web}}]}"),
+        (
+            "all, without a name",
+            World::web(),
+            "{match: [{uri: {prefix: /}}], route: [{destination: {host: web, port: {number: 80}}}]}",
+        ),
+        ("spelled out", World::web(), "{route: [{destination: {host: web.shop.svc.cluster.local}}]}"),
+    ] {
+        let beside = "{name: other, route: [{destination: {host: web}}]}";
+        let owner = virtual_service(&format!("[{route}, {beside}]"));
+        let mut now = at(&world, &entered(&world, &owner), 10);
+        now["spec"]["http"][0]["route"].as_array_mut().unwrap().remove(0);
+        now["spec"]["http"][0]["route"][0].as_object_mut().unwrap().remove("weight");
+        // Where all are meant, the other one is at 10 and is lowered first.
+        assert_eq!(made_out(&now, &world.scope()), Some(100), "{what}");
+        while let Some(patch) = lower(&now, &world.scope(), &stamp(3)).unwrap() {
+            apply(&mut now, &patch).unwrap();
+        }
+        assert_eq!(now["spec"]["http"][0], owner["spec"]["http"][0], "{what}");
+        assert!(read(&now, &world.scope()).unwrap().candidate_weight() == 0, "{what}");
+    }
+}
+
+#[test]
+fn rule_4_where_every_route_is_meant_and_only_the_candidate_is_left_no_record_is_needed() {
+    let world = World::web();
+    let mut now = virtual_service("[{route: [{destination: {host: web-candidate}, weight: 100}]}]");
+    assert_eq!(made_out(&now, &world.scope()), Some(100));
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(now["spec"]["http"][0]["route"], json!([{"destination": {"host": "web"}, "weight": 100}]));
+}
