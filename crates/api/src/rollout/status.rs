@@ -333,6 +333,15 @@ pub struct HistoryEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
 
+    /// For how many seconds of that a person was waited for: a question was open, somebody had paused, or a check or deadline
+    /// held the rollout until somebody decides. Absent: not known, as for what an earlier version of Teal began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub human_seconds: Option<u32>,
+
+    /// The rest of it in seconds: starting, moving traffic, holding, checking, going back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_seconds: Option<u32>,
+
     /// Names of the Decisions that counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = ATOMIC))]

@@ -158,7 +158,7 @@ pub fn rolled_back() -> Value {
     status["rejected"] = json!([CANDIDATE]);
     status["history"] = json!([{
         "revision": CANDIDATE, "attempt": 1, "outcome": "RolledBack", "reason": "guard errors failed (0.2, max 1%)",
-        "finishedAt": "2026-03-02T11:58:00Z",
+        "finishedAt": "2026-03-02T11:58:00Z", "machineSeconds": 900, "humanSeconds": 215,
     }]);
     status["conditions"] = json!([
         condition("Ready", "False", "RolledBack", &message),

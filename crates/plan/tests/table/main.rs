@@ -13,3 +13,4 @@ mod reaching;
 mod report;
 mod rest;
 mod returning;
+mod waited;
