@@ -150,6 +150,7 @@ fn gate(record: &Record) -> Option<GateStatus> {
     Some(GateStatus {
         step: place.step.clone(),
         nonce: gate.nonce.clone(),
+        evidence: gate.evidence.clone(),
         opened_at: Some(timestamp(gate.opened)),
         needs: vec![ApprovalNeed { count: gate.needed, have }],
         votes: gate

@@ -174,6 +174,9 @@ impl Held {
 pub struct Gate {
     /// 128 random bits in hex; new at each opening.
     pub nonce: String,
+    /// Hash of what the status showed when it was opened, put in as that is written. None: an earlier version opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
     /// When it was opened.
     pub opened: Time,
     /// Distinct persons that must approve.

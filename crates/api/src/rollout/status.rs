@@ -231,6 +231,11 @@ pub struct GateStatus {
     /// it, so that it can't be taken for the answer to another question.
     pub nonce: String,
 
+    /// Hash of what this status showed when the question was opened: both releases, the step, and the verdict, value and limit
+    /// of each check. It stays for as long as the question does. A vote may carry it, and is refused where it carries another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+
     /// Since when they are asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,

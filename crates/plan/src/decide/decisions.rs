@@ -150,16 +150,23 @@ fn question<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Result<(&'a StepRecord, &'
             place.step
         )));
     }
-    if d.evidence.is_some() {
-        return Err(refused(UNKNOWN_EVIDENCE));
+    match (&d.evidence, &gate.evidence) {
+        (None, _) => Ok((place, gate)),
+        (Some(seen), Some(shown)) if seen == shown => Ok((place, gate)),
+        (Some(_), Some(shown)) => Err(refused(format!(
+            "spec.evidence is of something else than what the open question of step {} shows, which is {shown}: look at \
+             status.checks, copy status.gate.evidence, and decide anew",
+            place.step
+        ))),
+        (Some(_), None) => Err(refused(UNKNOWN_EVIDENCE)),
     }
-    Ok((place, gate))
 }
 
 const NO_QUESTION: &str = "spec.step and spec.nonce answer no question: none is open; look at status.gate, and decide anew once one is";
 
-/// Nothing says what a question shows, so no evidence can be the right one.
-const UNKNOWN_EVIDENCE: &str = "spec.evidence can't be compared, for status.gate doesn't say what is shown: leave it out, and decide anew";
+/// A question that an earlier version opened doesn't say what it shows, so no evidence can be the right one.
+const UNKNOWN_EVIDENCE: &str = "spec.evidence can't be compared, for status.gate has no evidence (an earlier version of Teal opened it): leave it \
+                                out, and decide anew";
 
 fn approve(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let (place, gate) = match question(s, d) {

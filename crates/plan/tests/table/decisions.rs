@@ -29,7 +29,13 @@ fn asking() -> Snapshot {
     let mut s = reached("canary", 10, LONG_AGO);
     s.record.pinned = vec![("canary".to_owned(), 2)];
     if let Phase::Step(place) = &mut s.record.phase {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
+        place.gate = Some(Gate {
+            nonce: "n0".to_owned(),
+            evidence: None,
+            opened: LONG_AGO,
+            needed: 2,
+            votes: Vec::new(),
+        });
     }
     s
 }
@@ -67,6 +73,38 @@ fn a_vote_on_evidence_that_nothing_can_be_compared_with_is_refused() {
         s.decisions = vec![DecisionSeen { evidence: claimed, ..decision(action, "ana") }];
         let Ruling::Refused { message } = answer(&s) else { panic!("{action:?} was taken") };
         assert!(message.contains("spec.evidence") && message.contains("leave it out"), "{message}");
+    }
+}
+
+#[test]
+fn a_vote_on_the_evidence_of_the_question_counts_and_one_on_other_evidence_is_refused() {
+    let with = |evidence: Option<&str>, action| {
+        let mut s = asking();
+        if let Phase::Step(place) = &mut s.record.phase {
+            place.gate.as_mut().unwrap().evidence = Some("sha256:5d".to_owned());
+        }
+        s.decisions = vec![DecisionSeen { evidence: evidence.map(str::to_owned), ..decision(action, "ana") }];
+        s
+    };
+    for seen in [Some("sha256:5d"), None] {
+        let (record, _) = committed(&with(seen, Action::Approve));
+        let Phase::Step(place) = record.phase else { panic!("{seen:?}: {:?}", record.phase) };
+        let gate = place.gate.unwrap();
+        assert_eq!(
+            (gate.votes.len(), gate.evidence.as_deref()),
+            (1, Some("sha256:5d")),
+            "and it stays: {seen:?}"
+        );
+        let (record, _) = committed(&with(seen, Action::Reject));
+        assert!(matches!(record.phase, Phase::Returning { .. }), "{seen:?}");
+    }
+    for action in [Action::Approve, Action::Reject] {
+        let Ruling::Refused { message } = answer(&with(Some("sha256:5e"), action)) else {
+            panic!("{action:?} was taken")
+        };
+        for word in ["spec.evidence", "step canary", "sha256:5d", "status.gate.evidence", "decide anew"] {
+            assert!(message.contains(word), "{word}: {message}");
+        }
     }
 }
 

@@ -20,7 +20,13 @@ fn asking() -> Snapshot {
     let mut s = reached("canary", 10, LONG_AGO);
     s.record.pinned = vec![("canary".to_owned(), 1)];
     if let Phase::Step(place) = &mut s.record.phase {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 1, votes: Vec::new() });
+        place.gate = Some(Gate {
+            nonce: "n0".to_owned(),
+            evidence: None,
+            opened: LONG_AGO,
+            needed: 1,
+            votes: Vec::new(),
+        });
     }
     s
 }

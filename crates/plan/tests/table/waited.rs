@@ -32,7 +32,8 @@ fn canary() -> Snapshot {
 
 fn asking(needed: u32) -> Snapshot {
     let mut s = at(canary(), |place| {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: ago(40), needed, votes: Vec::new() });
+        place.gate =
+            Some(Gate { nonce: "n0".to_owned(), evidence: None, opened: ago(40), needed, votes: Vec::new() });
     });
     s.record.pinned = vec![("canary".to_owned(), needed)];
     s.record.waited = Some(Waited { since: Some(ago(40)), ..BEFORE });
