@@ -247,7 +247,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
             }
             if !serves(&s.world.color(previous.slot.color).serving) {
                 return refused(
-                    "the previous release has no ready endpoint: going back would stop all traffic",
+                    "the previous release has no ready endpoint, so going back would stop all traffic: mend its pods, and decide anew",
                 );
             }
         }
@@ -289,7 +289,12 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
     };
     let candidate = s.record.candidate.map(|candidate| candidate.slot.revision.to_string());
     if d.revision != candidate || d.step.as_deref() != Some(&place.step) {
-        return superseded(format!("it is for another revision or step; now at {}: decide anew", place.step));
+        return superseded(format!(
+            "spec.revision or spec.step is not what is under way, which is {} at step {}: copy both from status.candidate and \
+             status.step, and decide anew",
+            candidate.as_deref().unwrap_or("none"),
+            place.step
+        ));
     }
     let Some((index, step)) = s.settings.step(&place.step) else { return Followed::Later };
     if !is_there(s, place, step) {
@@ -363,9 +368,10 @@ fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
             // It is also the word of a person that a watch or a guard waits for.
             Followed::Commit(rest::make_room(consume(s, d, false)))
         }
-        Some(kept) if resting => {
-            superseded(format!("it is for another revision; {} is kept", kept.slot.revision))
-        }
+        Some(kept) if resting => superseded(format!(
+            "spec.revision is not the one that is kept, which is {}: copy it from kubectl get rollouts.teal.dev, and decide anew",
+            kept.slot.revision
+        )),
         Some(_) | None => refused("no release is kept, so there is nothing to retire"),
     }
 }

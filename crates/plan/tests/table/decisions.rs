@@ -507,3 +507,19 @@ fn a_yes_moves_nothing_forward_while_a_guard_has_failed_or_is_blind_or_other_con
         assert_eq!((stays, back), (!goes_back, goes_back), "{:?}", record.phase);
     }
 }
+
+#[test]
+fn who_skips_or_retires_something_else_is_told_the_field_and_what_it_should_be() {
+    let mut skipped = asking();
+    skipped.decisions = vec![DecisionSeen { step: Some("full".to_owned()), ..decision(Action::Skip, "ana") }];
+    let mut retired = kept();
+    retired.decisions =
+        vec![DecisionSeen { revision: Some("r9".to_owned()), ..decision(Action::Retire, "ana") }];
+    for (s, words) in [
+        (skipped, ["spec.step", "at step canary", "decide anew"]),
+        (retired, ["spec.revision", "which is r1-01010101", "decide anew"]),
+    ] {
+        let Ruling::Superseded { message } = answer(&s) else { panic!("{:?}", answer(&s)) };
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+    }
+}
