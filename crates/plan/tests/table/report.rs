@@ -480,12 +480,6 @@ fn every_row_of_the_table_of_kstatus_is_kept() {
     let no = |reason: &str| Some((false, reason.to_owned()));
     let readiness = |s: Snapshot, readiness| with(s, |s| s.settings.readiness = readiness);
     let paused = || with(reached("canary", 10, LONG_AGO), paused_by_ana);
-    let rejected = |cause: Cause| {
-        with(sent_back(), |s| s.record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause.clone()) })
-    };
-    let person = Cause::Decision { user: "ana".to_owned(), rejected: true, reason: String::new() };
-    let late = Cause::Deadline { waiting_for: "pods".to_owned() };
-    let hand = Cause::ForeignWriter { manager: "helm".to_owned() };
     let installing = with(at_rest(), |s| {
         s.record.phase = Phase::Installing { deadline: DEADLINE };
         s.world.blue.available = false;
@@ -537,9 +531,6 @@ fn every_row_of_the_table_of_kstatus_is_kept() {
         ("complete, old kept", kept(), yes("Promoted"), None, None, yes("Promoted")),
         ("complete, old retired", at_rest(), yes("Promoted"), None, None, yes("Promoted")),
         ("rolled back", sent_back(), no("RolledBack"), None, yes("RolledBack"), no("RolledBack")),
-        ("rejected", rejected(person), no("RolledBack"), None, yes("Rejected"), no("RolledBack")),
-        ("deadline", rejected(late), no("RolledBack"), None, yes("DeadlineExceeded"), no("RolledBack")),
-        ("another writer", rejected(hand), no("RolledBack"), None, yes("ForeignWriter"), no("RolledBack")),
         (
             "hands off mid-rollout",
             with(reached("canary", 10, LONG_AGO), hands_off),
@@ -560,5 +551,27 @@ fn every_row_of_the_table_of_kstatus_is_kept() {
         );
         assert_eq!(seen, (ready, reconciling, stalled, promoted), "{name}: {report:#?}");
         assert_eq!(condition(&report, "Available").map(|(status, _)| status), Some(true), "{name}");
+    }
+}
+
+/// Whatever sent it back, it has failed for kstatus while live serves; the reason says by what.
+#[test]
+fn what_was_sent_back_is_failed_and_says_by_what() {
+    let rejected = |cause: Cause| {
+        with(sent_back(), |s| s.record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause.clone()) })
+    };
+    let person = Cause::Decision { user: "ana".to_owned(), rejected: true, reason: String::new() };
+    let late = Cause::Deadline { waiting_for: "pods".to_owned() };
+    let hand = Cause::ForeignWriter { manager: "helm".to_owned() };
+    let no = |reason: &str| Some((false, reason.to_owned()));
+    for (cause, reason) in [(person, "Rejected"), (late, "DeadlineExceeded"), (hand, "ForeignWriter")] {
+        let report = of(&rejected(cause));
+        assert_eq!(condition(&report, "Stalled"), Some((true, reason.to_owned())), "{report:#?}");
+        assert_eq!(condition(&report, "Reconciling"), None, "{reason}");
+        assert_eq!(
+            (condition(&report, "Ready"), condition(&report, "Promoted")),
+            (no("RolledBack"), no("RolledBack"))
+        );
+        assert_eq!(condition(&report, "Available").map(|(status, _)| status), Some(true), "{reason}");
     }
 }
