@@ -93,8 +93,8 @@ pub struct DecisionSpec {
     #[schemars(length(min = 1, max = limit::REASON))]
     pub reason: Option<String>,
 
-    /// Hash of what was shown to who decided, for Approve and Reject. No question says so far what it shows, so there is
-    /// nothing to compare it with, and a vote that gives it is refused: leave it out.
+    /// Hash of what was shown to who decided, for Approve and Reject: status.gate.evidence of the Rollout. A vote that gives
+    /// another one is refused; one that gives none counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 71))]
     pub evidence: Option<String>,

@@ -95,6 +95,7 @@ struct Subject {
     revision: Option<String>,
     step: Option<String>,
     nonce: Option<String>,
+    evidence: Option<String>,
 }
 
 /// The Decision by which a person does this to a Rollout as it is now, ready to be created in its namespace.
@@ -139,7 +140,7 @@ fn spec(action: Action, rollout: &Rollout, subject: Subject, person: &Person) ->
         decided_by: DecidedBy { user: person.user.clone(), group: person.group.clone() },
         via: person.via.clone(),
         reason: person.reason.clone(),
-        evidence: None,
+        evidence: subject.evidence,
     }
 }
 
@@ -202,6 +203,7 @@ fn question(action: Action, rollout: &Rollout, status: &RolloutStatus) -> Result
             revision: Some(candidate.revision.clone()),
             step: Some(gate.step.clone()),
             nonce: Some(gate.nonce.clone()),
+            evidence: gate.evidence.clone(),
         }),
         _ => Err(VerbError::NoQuestion {
             rollout: full_name(rollout),

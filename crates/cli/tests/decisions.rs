@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use support::run::{run, run_with, serving};
 use support::server::Server;
 use support::{
-    CANDIDATE, LIVE, NONCE, checking, condition, held_while_promoting, job_failed, kept, object, paused,
-    rolled_back, waiting,
+    CANDIDATE, EVIDENCE, LIVE, NONCE, checking, condition, held_while_promoting, job_failed, kept, object,
+    paused, rolled_back, waiting,
 };
 use teal_cli::exit::Exit;
 use teal_cli::render::{self, Paint};
@@ -24,6 +24,7 @@ async fn an_approval_is_bound_to_the_question_shown_and_followed_to_its_outcome(
         json!({
             "rollout": {"name": "web", "uid": "u-1"}, "action": "Approve", "revision": CANDIDATE, "step": "canary",
             "nonce": NONCE, "decidedBy": {"user": "jo@example.com"}, "via": "cli",
+            "evidence": EVIDENCE,
         })
     );
     assert!(ran.out.starts_with("shop/web asks: may r7-3f9c2a1b (green, image web 1.8.2)"), "{}", ran.out);

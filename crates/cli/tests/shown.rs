@@ -14,6 +14,7 @@ use support::{
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
+use teal_cli::standing::{Goal, Standing};
 
 fn states() -> Vec<(&'static str, Value)> {
     vec![
@@ -209,5 +210,60 @@ fn help() {
     for name in names.iter().filter(|name| *name != "help") {
         let verb = command.find_subcommand_mut(name).expect("a verb");
         insta::assert_snapshot!(format!("help_{name}"), verb.render_long_help());
+    }
+}
+
+/// Whoever writes a script reads the page; the program must do what it says.
+#[test]
+fn the_page_of_the_command_line_says_what_the_help_says() {
+    let page = include_str!("../../../docs/reference/kubectl-teal.md");
+    let lacks = |row: &str| assert!(page.contains(row), "docs/reference/kubectl-teal.md lacks {row:?}");
+    let codes = teal_cli::exit::HELP.lines().skip(1);
+    let codes: Vec<(&str, &str)> = codes.filter_map(|line| line.trim().split_once("  ")).collect();
+    for (code, meaning) in &codes {
+        lacks(&format!("\n| {code} | {meaning} |\n"));
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line[2..3].parse::<u8>().is_ok());
+    assert_eq!(rows.count(), codes.len(), "the page has a code that the help hasn't");
+    let command = Arguments::command();
+    for verb in command.get_subcommands() {
+        lacks(&format!(
+            "\n| `{}` | {} |\n",
+            verb.get_name(),
+            verb.get_about().expect("it says what it does")
+        ));
+    }
+    for goal in <Goal as clap::ValueEnum>::value_variants() {
+        let goal = clap::ValueEnum::to_possible_value(goal).expect("it has a name");
+        lacks(&format!("`--wait={}` | {} |", goal.get_name(), goal.get_help().expect("it says until when")));
+    }
+}
+
+/// By which codes each wait can end at all, as the page says.
+#[test]
+fn the_page_of_the_command_line_says_by_which_codes_each_wait_ends() {
+    let page = include_str!("../../../docs/reference/kubectl-teal.md");
+    let all = [
+        Standing::NotSeen,
+        Standing::UnderWay,
+        Standing::Asked,
+        Standing::Back,
+        Standing::Stalled,
+        Standing::Kept,
+        Standing::Done,
+        Standing::Held { kept: true },
+        Standing::Held { kept: false },
+    ];
+    for goal in <Goal as clap::ValueEnum>::value_variants() {
+        let mut codes: Vec<u8> =
+            all.iter().filter_map(|standing| goal.outcome(*standing)).map(|exit| exit as u8).collect();
+        codes.push(teal_cli::exit::Exit::TimedOut as u8);
+        codes.sort_unstable();
+        codes.dedup();
+        let codes: Vec<String> = codes.iter().map(u8::to_string).collect();
+        let name = clap::ValueEnum::to_possible_value(goal).expect("it has a name");
+        let row = page.lines().find(|line| line.contains(&format!("`--wait={}`", name.get_name())));
+        let row = row.expect("a row of the page");
+        assert!(row.ends_with(&format!("| {} |", codes.join(", "))), "{row}: {codes:?}");
     }
 }

@@ -27,6 +27,7 @@ mod config;
 mod epochs;
 mod error;
 mod events;
+mod evidence;
 mod execute;
 mod json;
 mod kinds;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use teal_api::names::manager;
+use teal_api::rollout::CheckStatus;
 use teal_api::{Rollout, RolloutStatus};
 use teal_plan::snapshot::Stops;
 use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, plan, report};
@@ -18,6 +19,7 @@ use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
+use crate::evidence;
 use crate::execute::{Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
@@ -316,7 +318,12 @@ impl Reconciler {
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let old = rollout.status.as_ref();
-        let status = self.render(rollout, seen, report, &commit.record)?;
+        let checks = self.checks.statuses(&seen.names.uid);
+        let shown = render(rollout, seen, report, &commit.record, checks.clone())?;
+        let status = match evidence::pinned(&commit.record, &seen.snapshot.nonce, &shown) {
+            Some(record) => render(rollout, seen, report, &record, checks)?,
+            None => shown,
+        };
         tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
         let result = self.write(rollout, old, &status).await;
         // A conflict says as little: the one that was faster may have been this write's own first try.
@@ -382,7 +389,8 @@ impl Reconciler {
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
-        let new = self.render(rollout, seen, report, &seen.snapshot.record)?;
+        let checks = self.checks.statuses(&seen.names.uid);
+        let new = render(rollout, seen, report, &seen.snapshot.record, checks)?;
         let old = rollout.status.as_ref();
         let in_motion = in_motion(&seen.snapshot.record.phase) && !report.trouble && !memory.told_trouble;
         let differs = status::says_more(old, &new, in_motion);
@@ -439,26 +447,6 @@ impl Reconciler {
         }
     }
 
-    fn render(
-        &self,
-        rollout: &Rollout,
-        seen: &Seen,
-        report: &report::Report,
-        record: &teal_plan::Record,
-    ) -> Result<RolloutStatus, Error> {
-        status::render(&Parts {
-            snapshot: &seen.snapshot,
-            record,
-            report,
-            routes: &seen.routes,
-            traffic: &seen.traffic,
-            summaries: &summaries(seen),
-            namespace: &seen.names.namespace,
-            checks: self.checks.statuses(&seen.names.uid),
-            old: rollout.status.as_ref(),
-        })
-    }
-
     /// Compare-and-set: the patch names the version that was read, so of two writers one learns that it is late.
     async fn write(
         &self,
@@ -503,6 +491,26 @@ impl Reconciler {
             self.watching.forget(id);
         }
     }
+}
+
+fn render(
+    rollout: &Rollout,
+    seen: &Seen,
+    report: &report::Report,
+    record: &teal_plan::Record,
+    checks: Vec<CheckStatus>,
+) -> Result<RolloutStatus, Error> {
+    status::render(&Parts {
+        snapshot: &seen.snapshot,
+        record,
+        report,
+        routes: &seen.routes,
+        traffic: &seen.traffic,
+        summaries: &summaries(seen),
+        namespace: &seen.names.namespace,
+        checks,
+        old: rollout.status.as_ref(),
+    })
 }
 
 /// What the releases in the two colors are, in a few words.

@@ -9,7 +9,7 @@ use teal_api::rollout::status::{
 };
 use teal_plan::record::{Attempt, Outcome, Release};
 use teal_plan::report::{Report, StepReport, cause};
-use teal_plan::{Color, Phase, Record, Snapshot, Time};
+use teal_plan::{Color, Phase, Record, Snapshot, Span, Time};
 
 use crate::error::Error;
 use crate::observe::RouteSeen;
@@ -150,6 +150,7 @@ fn gate(record: &Record) -> Option<GateStatus> {
     Some(GateStatus {
         step: place.step.clone(),
         nonce: gate.nonce.clone(),
+        evidence: gate.evidence.clone(),
         opened_at: Some(timestamp(gate.opened)),
         needs: vec![ApprovalNeed { count: gate.needed, have }],
         votes: gate
@@ -172,6 +173,9 @@ fn history(attempt: &Attempt) -> HistoryEntry {
         Outcome::Cancelled => ("Cancelled", None),
         Outcome::Superseded => ("Superseded", None),
     };
+    let seconds = |span: Span| u32::try_from(span.0.max(0) / 1000).unwrap_or(u32::MAX);
+    let all = seconds(attempt.finished - attempt.started);
+    let human = attempt.waited.map(|waited| seconds(waited).min(all));
     HistoryEntry {
         revision: attempt.revision.to_string(),
         attempt: attempt.attempt,
@@ -179,6 +183,8 @@ fn history(attempt: &Attempt) -> HistoryEntry {
         reason,
         started_at: Some(timestamp(attempt.started)),
         finished_at: Some(timestamp(attempt.finished)),
+        human_seconds: human,
+        machine_seconds: human.map(|human| all.saturating_sub(human)),
         decisions: attempt.decisions.clone(),
     }
 }
@@ -292,6 +298,26 @@ mod tests {
         let repaired = status(vec![condition("LiveRepaired", "True", FOUND, "Deployment web-blue")], "a");
         let another = status(vec![condition("LiveRepaired", "True", FOUND, "ConfigMap settings-blue")], "a");
         assert!(says_more(Some(&repaired), &another, true), "another object was found");
+    }
+
+    #[test]
+    fn the_history_says_how_long_the_machine_took_and_how_long_a_person_was_waited_for() {
+        let told = |waited| {
+            let entry = history(&Attempt {
+                revision: teal_plan::Revision { counter: 2, hash: 2 },
+                attempt: 1,
+                outcome: Outcome::Promoted,
+                started: Time(1_500),
+                finished: Time(1_801_900),
+                waited,
+                decisions: Vec::new(),
+            });
+            (entry.machine_seconds, entry.human_seconds)
+        };
+        assert_eq!(told(Some(Span(540_700))), (Some(1_260), Some(540)), "together all whole seconds of it");
+        assert_eq!(told(Some(Span(0))), (Some(1_800), Some(0)));
+        assert_eq!(told(Some(Span::seconds(9_999))), (Some(0), Some(1_800)), "a clock that was turned back");
+        assert_eq!(told(None), (None, None), "an earlier version did not count");
     }
 
     #[test]

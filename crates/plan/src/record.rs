@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::{ContentHash, Revision, Slot, Time};
+use crate::words::{ContentHash, Revision, Slot, Span, Time};
 
 /// The planner's memory.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Record {
     /// be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<Consumed>,
+    /// How long people were waited for in the attempt under way; none where none is, or where an earlier version began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Waited>,
     /// Ended attempts, newest first, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
@@ -171,6 +174,9 @@ impl Held {
 pub struct Gate {
     /// 128 random bits in hex; new at each opening.
     pub nonce: String,
+    /// Hash of what the status showed when it was opened, put in as that is written. None: an earlier version opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
     /// When it was opened.
     pub opened: Time,
     /// Distinct persons that must approve.
@@ -375,6 +381,17 @@ pub struct Consumed {
     pub vote: bool,
 }
 
+/// Time in which people were waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waited {
+    /// What is over of it.
+    pub total: Span,
+    /// Since when they are waited for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
 /// An ended attempt.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -389,6 +406,9 @@ pub struct Attempt {
     pub started: Time,
     /// When it ended.
     pub finished: Time,
+    /// For how much of that time people were waited for; none where it isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Span>,
     /// Decisions that took part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<String>,

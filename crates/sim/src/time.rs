@@ -107,6 +107,7 @@ impl World {
 
 fn forget(record: &mut Record) {
     record.history.clear();
+    record.waited = None;
     record.rejected.clear();
     record.pinned.clear();
     for release in [&mut record.live, &mut record.candidate, &mut record.previous].into_iter().flatten() {

@@ -231,6 +231,11 @@ pub struct GateStatus {
     /// it, so that it can't be taken for the answer to another question.
     pub nonce: String,
 
+    /// Hash of what this status showed when the question was opened: both releases, the step, and the verdict, value and limit
+    /// of each check. It stays for as long as the question does. A vote may carry it, and is refused where it carries another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+
     /// Since when they are asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
@@ -332,6 +337,15 @@ pub struct HistoryEntry {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+
+    /// For how many seconds of that a person was waited for: a question was open, somebody had paused, or a check or deadline
+    /// held the rollout until somebody decides. Absent: not known, as for what an earlier version of Teal began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub human_seconds: Option<u32>,
+
+    /// The rest of it in seconds: starting, moving traffic, holding, checking, going back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_seconds: Option<u32>,
 
     /// Names of the Decisions that counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -111,10 +111,22 @@ fn a_vote_carries_its_question() {
     assert_eq!(vote.spec.revision.as_deref(), Some("r7-3f9c2a1b"));
     assert_eq!(vote.spec.step.as_deref(), Some("canary"));
     assert_eq!(vote.spec.nonce.as_deref(), Some("9f3cAAAABBBB"));
-    assert_eq!(vote.spec.evidence, None, "no question says what it shows: a vote that claims it is refused");
+    assert_eq!(vote.spec.evidence, None, "the operator's version gave the question none");
     assert_eq!(vote.spec.rollout, RolloutReference { name: "web".to_owned(), uid: Some("8f14".to_owned()) });
     assert_eq!(vote.metadata.namespace.as_deref(), Some("shop"));
     assert!(vote.name_any().starts_with("web-approve-9f3c-"), "{}", vote.name_any());
+}
+
+#[test]
+fn a_vote_carries_the_evidence_of_the_status_that_its_question_was_read_from() {
+    let mut shown = asking();
+    shown.gate.as_mut().expect("open").evidence = Some("sha256:5d".to_owned());
+    for action in [Action::Approve, Action::Reject] {
+        let vote = decision(action, &rollout(Some(shown.clone())), &ann()).expect("a gate is open");
+        assert_eq!(vote.spec.evidence.as_deref(), Some("sha256:5d"), "{action}");
+    }
+    let rollback = decision(Action::Rollback, &rollout(Some(shown)), &ann()).expect("it is under way");
+    assert_eq!(rollback.spec.evidence, None, "going back needs none");
 }
 
 #[test]

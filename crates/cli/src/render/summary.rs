@@ -1,7 +1,7 @@
 //! `status`: where one Rollout is, on half a screen.
 
 use teal_api::conditions::ConditionType;
-use teal_api::rollout::{CheckStatus, GateStatus, StepStatus};
+use teal_api::rollout::{CheckStatus, GateStatus, HistoryEntry, StepStatus};
 use teal_api::{Rollout, RolloutStatus};
 
 use super::table::{Cell, indented, lines, text};
@@ -58,8 +58,19 @@ fn facts(status: &RolloutStatus, clock: &Clock) -> Vec<(&'static str, String)> {
         let reason = entry.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let when = entry.finished_at.map(|at| format!(" at {}", clock.at(at))).unwrap_or_default();
         facts.push(("last", format!("{} {}{when}{reason}", entry.revision, entry.outcome)));
+        facts.extend(took(entry).map(|took| ("took", took)));
     }
     facts
+}
+
+/// How long it took, and how much of that a person was waited for.
+fn took(entry: &HistoryEntry) -> Option<String> {
+    let (machine, human) = (entry.machine_seconds?, entry.human_seconds?);
+    let all = Clock::length(machine.saturating_add(human));
+    Some(match human {
+        0 => format!("{all}, waiting for nobody"),
+        _ => format!("{all}, {} of it waiting for a person", Clock::length(human)),
+    })
 }
 
 fn step(step: &StepStatus, clock: &Clock) -> String {

@@ -30,6 +30,11 @@ impl Clock {
         format!("{} ({distance})", then.strftime(form))
     }
 
+    /// How long something took.
+    pub fn length(seconds: u32) -> String {
+        short(SignedDuration::from_secs(i64::from(seconds)))
+    }
+
     /// How long ago, as kubectl writes it.
     pub fn age(&self, from: Timestamp) -> String {
         short(self.now.duration_since(from))

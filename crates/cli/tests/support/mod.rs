@@ -13,6 +13,7 @@ use teal_cli::render::Clock;
 
 pub const LIVE: &str = "r6-5b1d9e02";
 pub const CANDIDATE: &str = "r7-3f9c2a1b";
+pub const EVIDENCE: &str = "sha256:5d41402abc4b2a76b9719d911017c592ae1bd4a9e5a4ff8a2b3c6a5d1b7c9e0f";
 pub const NONCE: &str = "9f3c0000111122223333444455556666";
 
 /// The moment at which everything is shown.
@@ -122,7 +123,7 @@ pub fn waiting() -> Value {
     status["checks"][0]["verdict"] = json!("Pass");
     status["checks"][0]["samples"] = json!(8);
     status["gate"] = json!({
-        "step": "canary", "nonce": NONCE, "openedAt": "2026-03-02T11:40:00Z",
+        "step": "canary", "nonce": NONCE, "evidence": EVIDENCE, "openedAt": "2026-03-02T11:40:00Z",
         "needs": [{"count": 2, "have": 1}],
         "votes": [{"decision": "web-approve-1", "user": "mina", "via": "web", "at": "2026-03-02T11:45:00Z"}],
     });
@@ -158,7 +159,7 @@ pub fn rolled_back() -> Value {
     status["rejected"] = json!([CANDIDATE]);
     status["history"] = json!([{
         "revision": CANDIDATE, "attempt": 1, "outcome": "RolledBack", "reason": "guard errors failed (0.2, max 1%)",
-        "finishedAt": "2026-03-02T11:58:00Z",
+        "finishedAt": "2026-03-02T11:58:00Z", "machineSeconds": 900, "humanSeconds": 215,
     }]);
     status["conditions"] = json!([
         condition("Ready", "False", "RolledBack", &message),

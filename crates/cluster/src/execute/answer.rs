@@ -122,6 +122,7 @@ mod tests {
             outcome: Outcome::Promoted,
             started: Time(i64::from(counter) * 60_000),
             finished: Time(i64::from(counter) * 60_000 + 30_000),
+            waited: None,
             decisions: Vec::new(),
         };
         let mut history: Vec<Attempt> = (2..11).rev().map(attempt).collect();

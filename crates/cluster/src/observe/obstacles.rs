@@ -1,6 +1,6 @@
 //! What is in the way, each with object, field and remedy.
 
-use teal_api::defaults::SpecError;
+use teal_api::defaults::{Filled, SpecError};
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
@@ -39,7 +39,7 @@ pub(super) fn gather(
     obstacles.extend(around::unmanaged(facts));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
     obstacles.extend(likeness::unlike(facts, renderings));
-    obstacles.extend(judged_by_time(facts));
+    obstacles.extend(judged_by_time(&facts.filled));
     (obstacles, renderings.refusals.is_empty())
 }
 
@@ -86,11 +86,43 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
     found
 }
 
-/// With neither checks nor approval it is said that only readiness and time are judged.
-fn judged_by_time(facts: &Facts<'_>) -> Option<Obstacle> {
-    facts.filled.judged_by_time_only().then(|| {
-        let message = "no step has checks or an approval, so only readiness and time are judged: add spec.checks, or \
-                       an approval to a step";
+/// With neither checks nor approval nor guards it is said that only readiness and time are judged.
+fn judged_by_time(filled: &Filled) -> Option<Obstacle> {
+    filled.judged_by_time_only().then(|| {
+        let message = "no step has checks or an approval and no guard watches (spec.guards is empty), so only readiness and time are \
+                       judged: name spec.checks in a step or in spec.guards, or add an approval to a step";
         obstacle("JudgedByTimeOnly", message, Stops::Nothing)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(checks: &Value, guards: &Value, gates: &Value) -> Option<String> {
+        let mut step = json!({"name": "full", "weight": 100, "hold": "1m", "checks": []});
+        step.as_object_mut()?.extend(gates.as_object()?.clone());
+        let spec = json!({
+            "release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]},
+            "steps": [step], "checks": checks, "guards": guards,
+        });
+        let filled = teal_api::defaults::filled(&serde_json::from_value(spec).unwrap()).unwrap();
+        judged_by_time(&filled).map(|obstacle| obstacle.message)
+    }
+
+    #[test]
+    fn that_nothing_but_time_is_judged_says_that_no_guard_watches_and_what_to_do() {
+        let errors = json!([{"name": "errors", "query": "up", "threshold": {"max": "1%"}}]);
+        for checks in [&json!([]), &errors] {
+            let message = said(checks, &json!([]), &json!({})).unwrap();
+            for word in ["no guard watches", "spec.guards", "spec.checks", "an approval to a step"] {
+                assert!(message.contains(word), "{word}: {message}");
+            }
+        }
+        assert_eq!(said(&errors, &json!([{"check": "errors"}]), &json!({})), None, "a guard watches");
+        assert_eq!(said(&errors, &json!([]), &json!({"checks": ["errors"]})), None);
+        assert_eq!(said(&errors, &json!([]), &json!({"approval": {"count": 1}})), None);
+    }
 }

@@ -150,16 +150,23 @@ fn question<'a>(s: &'a Snapshot, d: &DecisionSeen) -> Result<(&'a StepRecord, &'
             place.step
         )));
     }
-    if d.evidence.is_some() {
-        return Err(refused(UNKNOWN_EVIDENCE));
+    match (&d.evidence, &gate.evidence) {
+        (None, _) => Ok((place, gate)),
+        (Some(seen), Some(shown)) if seen == shown => Ok((place, gate)),
+        (Some(_), Some(shown)) => Err(refused(format!(
+            "spec.evidence is of something else than what the open question of step {} shows, which is {shown}: look at \
+             status.checks, copy status.gate.evidence, and decide anew",
+            place.step
+        ))),
+        (Some(_), None) => Err(refused(UNKNOWN_EVIDENCE)),
     }
-    Ok((place, gate))
 }
 
 const NO_QUESTION: &str = "spec.step and spec.nonce answer no question: none is open; look at status.gate, and decide anew once one is";
 
-/// Nothing says what a question shows, so no evidence can be the right one.
-const UNKNOWN_EVIDENCE: &str = "spec.evidence can't be compared, for status.gate doesn't say what is shown: leave it out, and decide anew";
+/// A question that an earlier version opened doesn't say what it shows, so no evidence can be the right one.
+const UNKNOWN_EVIDENCE: &str = "spec.evidence can't be compared, for status.gate has no evidence (an earlier version of Teal opened it): leave it \
+                                out, and decide anew";
 
 fn approve(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let (place, gate) = match question(s, d) {
@@ -240,7 +247,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
             }
             if !serves(&s.world.color(previous.slot.color).serving) {
                 return refused(
-                    "the previous release has no ready endpoint: going back would stop all traffic",
+                    "the previous release has no ready endpoint, so going back would stop all traffic: mend its pods, and decide anew",
                 );
             }
         }
@@ -282,7 +289,12 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
     };
     let candidate = s.record.candidate.map(|candidate| candidate.slot.revision.to_string());
     if d.revision != candidate || d.step.as_deref() != Some(&place.step) {
-        return superseded(format!("it is for another revision or step; now at {}: decide anew", place.step));
+        return superseded(format!(
+            "spec.revision or spec.step is not what is under way, which is {} at step {}: copy both from status.candidate and \
+             status.step, and decide anew",
+            candidate.as_deref().unwrap_or("none"),
+            place.step
+        ));
     }
     let Some((index, step)) = s.settings.step(&place.step) else { return Followed::Later };
     if !is_there(s, place, step) {
@@ -356,9 +368,10 @@ fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
             // It is also the word of a person that a watch or a guard waits for.
             Followed::Commit(rest::make_room(consume(s, d, false)))
         }
-        Some(kept) if resting => {
-            superseded(format!("it is for another revision; {} is kept", kept.slot.revision))
-        }
+        Some(kept) if resting => superseded(format!(
+            "spec.revision is not the one that is kept, which is {}: copy it from kubectl get rollouts.teal.dev, and decide anew",
+            kept.slot.revision
+        )),
         Some(_) | None => refused("no release is kept, so there is nothing to retire"),
     }
 }

@@ -190,7 +190,7 @@ pub(super) fn count(gate: &Gate) -> u32 {
 /// Opens the question of a step, and says so.
 pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) -> Gate {
     next.say(Why::Asking { step: step.name.clone(), have: 0, needed });
-    Gate { nonce: s.nonce.clone(), opened: s.now, needed, votes: Vec::new() }
+    Gate { nonce: s.nonce.clone(), evidence: None, opened: s.now, needed, votes: Vec::new() }
 }
 
 /// Commits what follows a step whose gates hold: the next step, or promotion.

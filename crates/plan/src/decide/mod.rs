@@ -8,6 +8,7 @@ mod home;
 mod install;
 mod jobs;
 mod overlap;
+mod people;
 mod probe;
 mod promote;
 mod reach;
@@ -208,11 +209,13 @@ struct Draft<'a> {
     s: &'a Snapshot,
     record: Record,
     notices: Vec<Notice>,
+    /// An attempt begins with it, and with that the time in which people are waited for.
+    begins: bool,
 }
 
 impl<'a> Draft<'a> {
     fn new(s: &'a Snapshot) -> Self {
-        Self { s, record: s.record.clone(), notices: Vec::new() }
+        Self { s, record: s.record.clone(), notices: Vec::new(), begins: false }
     }
 
     /// The epoch that the commit will have.
@@ -233,6 +236,7 @@ impl<'a> Draft<'a> {
             outcome,
             started: release.since,
             finished: self.s.now,
+            waited: people::waited(self.s),
             decisions,
         };
         self.record.history.insert(0, attempt);
@@ -241,8 +245,9 @@ impl<'a> Draft<'a> {
 
     fn commit(self, why: Vec<Why>) -> Plan {
         let epoch = self.next_epoch();
-        let Self { s, mut record, notices } = self;
+        let Self { s, mut record, notices, begins } = self;
         jobs::note(s, &mut record);
+        record.waited = people::count(s, &record, begins);
         record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }

@@ -133,6 +133,8 @@ pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
     let s = draft.s;
     let Some(candidate) = draft.record.candidate.take() else { return draft.commit(Vec::new()) };
     draft.remember(&candidate, Outcome::Promoted);
+    // Going back from here is told as what came after the promotion.
+    draft.begins = true;
     draft.record.previous = draft.record.live.take();
     draft.record.live = Some(Release { since: s.now, ..candidate });
     draft.record.vacate_after = Some(s.now + s.settings.drain);

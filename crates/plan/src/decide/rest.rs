@@ -189,6 +189,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     draft.record.vacate_after = None;
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
+    draft.begins = true;
     draft.record.started = draft.next_epoch();
     let started = draft.record.started;
     jobs::begin(&mut draft, slot.revision, started);

@@ -113,7 +113,7 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Shifting { weight } => format!("moves to {weight} %"),
         Why::TooFewEndpoints { slot, needed, serving } => format!(
-            "{} ({}) has {} ready endpoints and needs {}",
+            "{} ({}) has {} ready endpoints and needs {}: look at its pods",
             slot.revision,
             slot.color,
             numbers(serving),
@@ -145,7 +145,7 @@ pub fn sentence(why: &Why) -> String {
             "paused by spec.mode: set it to Active to go on".to_owned()
         }
         Why::Paused { by } => format!("paused by {by}: resume to go on"),
-        Why::ForeignWriter { manager } => format!("{manager} wrote the routes"),
+        Why::ForeignWriter { manager } => format!("{manager} wrote the routes: leave their weights to Teal"),
         Why::Overlapping { lasts, .. } => overlapping(*lasts),
         Why::Promoting => "becomes live".to_owned(),
         Why::Returning => "goes back to live".to_owned(),
@@ -157,7 +157,10 @@ pub fn sentence(why: &Why) -> String {
             numbers(needed)
         ),
         Why::ReturnBlocked { slot } => {
-            format!("going back waits: {} ({}) has no ready endpoint", slot.revision, slot.color)
+            format!(
+                "going back waits: {} ({}) has no ready endpoint: look at its pods",
+                slot.revision, slot.color
+            )
         }
         Why::Watching { step, .. } => format!(
             "callers of routes that are not listed changed over all at once, so the checks of step {step} go on before the \

@@ -29,7 +29,13 @@ fn asking() -> Snapshot {
     let mut s = reached("canary", 10, LONG_AGO);
     s.record.pinned = vec![("canary".to_owned(), 2)];
     if let Phase::Step(place) = &mut s.record.phase {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
+        place.gate = Some(Gate {
+            nonce: "n0".to_owned(),
+            evidence: None,
+            opened: LONG_AGO,
+            needed: 2,
+            votes: Vec::new(),
+        });
     }
     s
 }
@@ -67,6 +73,38 @@ fn a_vote_on_evidence_that_nothing_can_be_compared_with_is_refused() {
         s.decisions = vec![DecisionSeen { evidence: claimed, ..decision(action, "ana") }];
         let Ruling::Refused { message } = answer(&s) else { panic!("{action:?} was taken") };
         assert!(message.contains("spec.evidence") && message.contains("leave it out"), "{message}");
+    }
+}
+
+#[test]
+fn a_vote_on_the_evidence_of_the_question_counts_and_one_on_other_evidence_is_refused() {
+    let with = |evidence: Option<&str>, action| {
+        let mut s = asking();
+        if let Phase::Step(place) = &mut s.record.phase {
+            place.gate.as_mut().unwrap().evidence = Some("sha256:5d".to_owned());
+        }
+        s.decisions = vec![DecisionSeen { evidence: evidence.map(str::to_owned), ..decision(action, "ana") }];
+        s
+    };
+    for seen in [Some("sha256:5d"), None] {
+        let (record, _) = committed(&with(seen, Action::Approve));
+        let Phase::Step(place) = record.phase else { panic!("{seen:?}: {:?}", record.phase) };
+        let gate = place.gate.unwrap();
+        assert_eq!(
+            (gate.votes.len(), gate.evidence.as_deref()),
+            (1, Some("sha256:5d")),
+            "and it stays: {seen:?}"
+        );
+        let (record, _) = committed(&with(seen, Action::Reject));
+        assert!(matches!(record.phase, Phase::Returning { .. }), "{seen:?}");
+    }
+    for action in [Action::Approve, Action::Reject] {
+        let Ruling::Refused { message } = answer(&with(Some("sha256:5e"), action)) else {
+            panic!("{action:?} was taken")
+        };
+        for word in ["spec.evidence", "step canary", "sha256:5d", "status.gate.evidence", "decide anew"] {
+            assert!(message.contains(word), "{word}: {message}");
+        }
     }
 }
 
@@ -467,5 +505,21 @@ fn a_yes_moves_nothing_forward_while_a_guard_has_failed_or_is_blind_or_other_con
         let stays = matches!(&record.phase, Phase::Step(place) if place.step == "canary");
         let back = matches!(record.phase, Phase::Returning { .. });
         assert_eq!((stays, back), (!goes_back, goes_back), "{:?}", record.phase);
+    }
+}
+
+#[test]
+fn who_skips_or_retires_something_else_is_told_the_field_and_what_it_should_be() {
+    let mut skipped = asking();
+    skipped.decisions = vec![DecisionSeen { step: Some("full".to_owned()), ..decision(Action::Skip, "ana") }];
+    let mut retired = kept();
+    retired.decisions =
+        vec![DecisionSeen { revision: Some("r9".to_owned()), ..decision(Action::Retire, "ana") }];
+    for (s, words) in [
+        (skipped, ["spec.step", "at step canary", "decide anew"]),
+        (retired, ["spec.revision", "which is r1-01010101", "decide anew"]),
+    ] {
+        let Ruling::Superseded { message } = answer(&s) else { panic!("{:?}", answer(&s)) };
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
     }
 }

@@ -300,7 +300,13 @@ fn an_open_question_outlives_a_spec_that_can_not_be_used() {
     s.settings.wanted = None;
     s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
     if let Phase::Step(place) = &mut s.record.phase {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 2, votes: Vec::new() });
+        place.gate = Some(Gate {
+            nonce: "n0".to_owned(),
+            evidence: None,
+            opened: LONG_AGO,
+            needed: 2,
+            votes: Vec::new(),
+        });
         place.terms += 1;
     }
     let plan = checked(&s);

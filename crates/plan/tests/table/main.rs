@@ -14,3 +14,4 @@ mod reaching;
 mod report;
 mod rest;
 mod returning;
+mod waited;

@@ -20,7 +20,13 @@ fn asking() -> Snapshot {
     let mut s = reached("canary", 10, LONG_AGO);
     s.record.pinned = vec![("canary".to_owned(), 1)];
     if let Phase::Step(place) = &mut s.record.phase {
-        place.gate = Some(Gate { nonce: "n0".to_owned(), opened: LONG_AGO, needed: 1, votes: Vec::new() });
+        place.gate = Some(Gate {
+            nonce: "n0".to_owned(),
+            evidence: None,
+            opened: LONG_AGO,
+            needed: 1,
+            votes: Vec::new(),
+        });
     }
     s
 }
@@ -464,4 +470,108 @@ fn without_a_mesh_the_deadline_of_the_switch_is_told_with_the_overlap() {
     s.settings.routed = true;
     s.world.routes = routes(Form::Owner);
     assert_eq!(of(&s).deadline, Some(DEADLINE), "the overlap is a part of the promotion");
+}
+
+/// The rows of the table "conditions and kstatus" of the API, one by one: Ready, Reconciling, Stalled, Promoted, and whether live
+/// is Available. kstatus reads Reconciling as in progress, Stalled as failed, and neither as current.
+#[test]
+fn every_row_of_the_table_of_kstatus_is_kept() {
+    let yes = |reason: &str| Some((true, reason.to_owned()));
+    let no = |reason: &str| Some((false, reason.to_owned()));
+    let readiness = |s: Snapshot, readiness| with(s, |s| s.settings.readiness = readiness);
+    let paused = || with(reached("canary", 10, LONG_AGO), paused_by_ana);
+    let installing = with(at_rest(), |s| {
+        s.record.phase = Phase::Installing { deadline: DEADLINE };
+        s.world.blue.available = false;
+    });
+    let returning = with(reached("canary", 10, LONG_AGO), |s| {
+        s.record.phase = Phase::Returning { cause: Cause::Superseded, since: NOW };
+    });
+    let checking = with(reached("canary", 10, NOW), |_| {});
+    let shifting = with(trying("canary", 10), |s| {
+        s.world.green = present(candidate());
+        s.world.candidate_service = points(candidate());
+        s.world.routes = routes(Form::Entered(0));
+    });
+    let cancelled = with(at_rest(), |s| s.record.phase = Phase::Rest { outcome: Outcome::Cancelled });
+    let under_way = || no("UnderWay");
+    let rows = vec![
+        ("first install", installing, no("Progressing"), yes("CandidateStarting"), None, under_way()),
+        ("preparing", trying("canary", 10), no("Progressing"), yes("CandidateStarting"), None, under_way()),
+        ("shifting", shifting, no("Progressing"), yes("ShiftingTraffic"), None, under_way()),
+        ("checking", checking, no("Progressing"), yes("GatesRunning"), None, under_way()),
+        ("promoting", promoting(), no("Progressing"), yes("Promoting"), None, under_way()),
+        ("rolling back", returning, no("Progressing"), yes("RollingBack"), None, under_way()),
+        ("asked", asking(), yes("AwaitingDecision"), None, None, under_way()),
+        (
+            "asked, OnServing",
+            readiness(asking(), Readiness::OnServing),
+            yes("Serving"),
+            None,
+            None,
+            under_way(),
+        ),
+        (
+            "asked, OnComplete",
+            readiness(asking(), Readiness::OnComplete),
+            no("AwaitingDecision"),
+            yes("GatesRunning"),
+            None,
+            under_way(),
+        ),
+        ("paused", paused(), yes("Paused"), None, None, under_way()),
+        (
+            "paused, OnComplete",
+            readiness(paused(), Readiness::OnComplete),
+            no("Paused"),
+            yes("GatesRunning"),
+            None,
+            under_way(),
+        ),
+        ("complete, old kept", kept(), yes("Promoted"), None, None, yes("Promoted")),
+        ("complete, old retired", at_rest(), yes("Promoted"), None, None, yes("Promoted")),
+        ("rolled back", sent_back(), no("RolledBack"), None, yes("RolledBack"), no("RolledBack")),
+        (
+            "hands off mid-rollout",
+            with(reached("canary", 10, LONG_AGO), hands_off),
+            no("HandsOff"),
+            None,
+            yes("HandsOff"),
+            under_way(),
+        ),
+        ("the spec is live's again", cancelled, yes("Promoted"), None, None, yes("Cancelled")),
+    ];
+    for (name, s, ready, reconciling, stalled, promoted) in rows {
+        let report = of(&s);
+        let seen = (
+            condition(&report, "Ready"),
+            condition(&report, "Reconciling"),
+            condition(&report, "Stalled"),
+            condition(&report, "Promoted"),
+        );
+        assert_eq!(seen, (ready, reconciling, stalled, promoted), "{name}: {report:#?}");
+        assert_eq!(condition(&report, "Available").map(|(status, _)| status), Some(true), "{name}");
+    }
+}
+
+/// Whatever sent it back, it has failed for kstatus while live serves; the reason says by what.
+#[test]
+fn what_was_sent_back_is_failed_and_says_by_what() {
+    let rejected = |cause: Cause| {
+        with(sent_back(), |s| s.record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause.clone()) })
+    };
+    let person = Cause::Decision { user: "ana".to_owned(), rejected: true, reason: String::new() };
+    let late = Cause::Deadline { waiting_for: "pods".to_owned() };
+    let hand = Cause::ForeignWriter { manager: "helm".to_owned() };
+    let no = |reason: &str| Some((false, reason.to_owned()));
+    for (cause, reason) in [(person, "Rejected"), (late, "DeadlineExceeded"), (hand, "ForeignWriter")] {
+        let report = of(&rejected(cause));
+        assert_eq!(condition(&report, "Stalled"), Some((true, reason.to_owned())), "{report:#?}");
+        assert_eq!(condition(&report, "Reconciling"), None, "{reason}");
+        assert_eq!(
+            (condition(&report, "Ready"), condition(&report, "Promoted")),
+            (no("RolledBack"), no("RolledBack"))
+        );
+        assert_eq!(condition(&report, "Available").map(|(status, _)| status), Some(true), "{reason}");
+    }
 }
