@@ -17,6 +17,10 @@ pub(super) struct Phase {
     pub(super) seconds: f64,
     /// CPU seconds by process.
     pub(super) cpu_seconds: BTreeMap<String, f64>,
+    /// Memory of the operator (RSS) at its end.
+    pub(super) memory_mib: f64,
+    /// The most memory that the operator had meanwhile.
+    pub(super) peak_memory_mib: f64,
 }
 
 /// How it was measured.
@@ -33,7 +37,7 @@ pub(super) struct Setting {
     /// As whom the operator runs, and by what it is told from others in the audit log.
     pub(super) operator: String,
     /// How the routes' owner writes them.
-    pub(super) routes: &'static str,
+    pub(super) routes: String,
     /// The timers that count.
     pub(super) timers: String,
 }
@@ -49,6 +53,8 @@ pub(super) struct Report {
     pub(super) figures: Vec<Figure>,
     /// Requests of a promoted update, by verb and resource.
     pub(super) per_promoted_update: Shares,
+    /// The same where the VirtualService's owner applies it server-side.
+    pub(super) per_promoted_update_of_applied: Shares,
     /// Requests of an update that is rolled back.
     pub(super) per_rolled_back_update: Shares,
     /// Where the CPU time went.
@@ -65,6 +71,8 @@ impl Report {
         self.latency_rows(&mut text);
         self.figure_rows(&mut text);
         shares(&mut text, "requests for each promoted update", &self.per_promoted_update);
+        let applied = "requests for each promoted update, its VirtualService applied server-side";
+        shares(&mut text, applied, &self.per_promoted_update_of_applied);
         shares(&mut text, "requests for each update that is rolled back", &self.per_rolled_back_update);
         self.phase_rows(&mut text);
         text
@@ -105,13 +113,15 @@ impl Report {
     }
 
     fn phase_rows(&self, text: &mut String) {
-        line(text, "CPU seconds by phase");
+        line(text, "CPU seconds by phase; memory of the operator at its end, and the most meanwhile");
         for phase in &self.phases {
             let mut used: Vec<(&String, &f64)> =
                 phase.cpu_seconds.iter().filter(|(_, seconds)| **seconds >= 0.01).collect();
             used.sort_by(|one, other| other.1.total_cmp(one.1));
             let used: Vec<String> = used.iter().map(|(name, seconds)| format!("{name} {seconds}")).collect();
-            line(text, &format!("  {:<38} {:>7} s: {}", phase.name, phase.seconds, used.join(", ")));
+            let Phase { name, seconds, memory_mib, peak_memory_mib, .. } = phase;
+            let memory = format!("{memory_mib} MiB, most {peak_memory_mib} MiB");
+            line(text, &format!("  {name:<38} {seconds:>7} s: {}; {memory}", used.join(", ")));
         }
     }
 }
@@ -213,6 +223,8 @@ mod tests {
                 name: "install",
                 seconds: 3.0,
                 cpu_seconds: [("etcd".into(), 1.5), ("idle".into(), 0.0)].into(),
+                memory_mib: 20.5,
+                peak_memory_mib: 31.25,
             }],
             ..Report::default()
         }
@@ -226,6 +238,7 @@ mod tests {
         assert!(row("approve, all").ends_with("300  MISSED"), "{table}");
         assert!(row("entry").ends_with('–'), "{table}");
         assert!(row("writes").contains("14.5") && row("writes").ends_with("16  met"), "{table}");
+        assert!(table.contains("etcd 1.5; 20.5 MiB, most 31.25 MiB"), "{table}");
         assert!(
             table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
             "{table}"
@@ -239,5 +252,6 @@ mod tests {
         assert_eq!(json["latencies"][2]["p50_ms"], serde_json::Value::Null);
         assert_eq!(json["figures"][0]["value"], 14.5);
         assert_eq!(json["per_promoted_update"]["writes"]["patch services"], 2.0);
+        assert_eq!(json["phases"][0]["peak_memory_mib"], 31.25);
     }
 }

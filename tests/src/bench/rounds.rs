@@ -1,5 +1,6 @@
 //! What users do, again and again, and how long it took.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
@@ -23,11 +24,21 @@ const BETWEEN_SINGLES: Duration = Duration::from_millis(100);
 /// No request of the operator's for so long is rest.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// How the owner of the VirtualServices writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// By updates, as `kubectl apply` and Helm 3 do.
+    Updates,
+    /// By server-side apply, as GitOps and Helm 4 do.
+    Applies,
+}
+
 /// The applications and what is done with them.
 pub(super) struct Rounds<'a> {
     stage: &'a mut Stage,
     names: Vec<String>,
     replicas: u32,
+    owner: Owner,
 }
 
 /// How long the parts of an update took.
@@ -42,9 +53,14 @@ pub(super) struct Updated {
 }
 
 impl<'a> Rounds<'a> {
-    /// So many applications, not yet there.
-    pub(super) fn new(stage: &'a mut Stage, count: u32, replicas: u32) -> Self {
-        Self { stage, names: (0..count).map(apps::name).collect(), replicas }
+    /// Applications that are not yet there.
+    pub(super) fn new(stage: &'a mut Stage, apps: Range<u32>, replicas: u32, owner: Owner) -> Self {
+        Self { stage, names: apps.map(apps::name).collect(), replicas, owner }
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.names.len()).unwrap_or(u32::MAX)
     }
 
     /// The stage, for its figures.
@@ -53,7 +69,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn bound(&self) -> Duration {
-        BOUND + BOUND_FOR_EACH * u32::try_from(self.names.len()).unwrap_or(u32::MAX)
+        BOUND + BOUND_FOR_EACH * self.count()
     }
 
     /// Names of those that are decided on one at a time, and of the others.
@@ -72,19 +88,23 @@ impl<'a> Rounds<'a> {
         self.all_stand("the first version of all as live", is_complete).await
     }
 
-    /// Writes the VirtualService of each as kubectl apply does. Whose it is then stands in its field managers.
+    /// Writes the VirtualService of each as its owner does. Whose it is then stands in its field managers.
     async fn route(&self) -> Result<()> {
         let kind = GroupVersionKind::gvk("networking.istio.io", "v1", "VirtualService");
         let resource = ApiResource::from_gvk(&kind);
         let client = self.stage.world.client.clone();
         let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource);
-        let params =
+        let updates =
             PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..PostParams::default() };
+        let applies = PatchParams::apply("owner");
         let made = self.names.iter().map(async |name| {
             let wrong = |error: serde_json::Error| Error::Unmet(format!("VirtualService {name}: {error}"));
             let route = serde_json::from_value(apps::virtual_service(name)).map_err(wrong)?;
-            let made = api.create(&params, &route).await;
-            made.map(drop).map_err(Error::api(format!("create VirtualService {name}")))
+            let made = match self.owner {
+                Owner::Updates => api.create(&updates, &route).await,
+                Owner::Applies => api.patch(name, &applies, &Patch::Apply(&route)).await,
+            };
+            made.map(drop).map_err(Error::api(format!("write VirtualService {name}")))
         });
         try_join_all(made).await.map(drop)
     }
