@@ -15,6 +15,7 @@ use crate::error::Result;
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) updated: Vec<Updated>,
+    pub(super) updated_singly: Vec<Duration>,
     pub(super) approved: [Vec<Duration>; 2],
     pub(super) returned: [Vec<Duration>; 2],
     pub(super) promoted: Tally,
@@ -47,6 +48,7 @@ pub(super) fn latencies(gathered: &Gathered) -> Vec<Latency> {
             None,
         ),
         Latency::new("update → 10 %, all at once", &all(|updated| &updated.at_10), Some(4000.0), None),
+        Latency::new("update → 10 %, one at a time", &gathered.updated_singly, None, None),
         Latency::new("approve → 100 %, one at a time", &approved[0], Some(20.0), Some(60.0)),
         Latency::new("approve → 100 %, all at once", &approved[1], Some(300.0), None),
         Latency::new("rollback → 0 %, one at a time", &returned[0], Some(15.0), None),

@@ -10,6 +10,7 @@ mod gathered;
 mod ledger;
 mod operator;
 mod process;
+mod profile;
 mod report;
 mod rolling;
 mod rounds;
@@ -30,6 +31,7 @@ pub use arguments::Arguments;
 use crate::error::{Error, Result};
 use crate::world::images;
 use gathered::Gathered;
+use profile::Single;
 use report::{Report, Setting};
 use rounds::{Owner, Rounds};
 use stage::Stage;
@@ -160,10 +162,9 @@ async fn promote(
     update(rounds, "v2", report, gathered).await?;
     let (singly, together) = rounds.split(arguments.singles());
     note(&format!("approving {} one at a time, then {} at once …", singly.len(), together.len()));
-    let phase = rounds.stage().begin("approve, one at a time")?;
-    gathered.approved[0] = rounds.one_at_a_time(Action::Approve, &singly).await?;
-    report.phases.push(rounds.stage().end(&phase)?);
-    let phase = rounds.stage().begin("approve, all at once")?;
+    gathered.approved[0] =
+        decide_singly(rounds, Action::Approve, &singly, "approve → 100 %, one at a time", report).await?;
+    let phase = rounds.stage().begin("approve → 100 %, all at once")?;
     gathered.approved[1] = rounds.at_once(Action::Approve, &together).await?;
     report.phases.push(rounds.stage().end(&phase)?);
     let phase = rounds.stage().begin("promote and retire")?;
@@ -184,10 +185,9 @@ async fn take_back(
     update(rounds, "v3", report, gathered).await?;
     let (singly, together) = rounds.split(arguments.singles());
     note(&format!("rolling back {} one at a time, then {} at once …", singly.len(), together.len()));
-    let phase = rounds.stage().begin("roll back, one at a time")?;
-    gathered.returned[0] = rounds.one_at_a_time(Action::Rollback, &singly).await?;
-    report.phases.push(rounds.stage().end(&phase)?);
-    let phase = rounds.stage().begin("roll back, all at once")?;
+    gathered.returned[0] =
+        decide_singly(rounds, Action::Rollback, &singly, "rollback → 0 %, one at a time", report).await?;
+    let phase = rounds.stage().begin("rollback → 0 %, all at once")?;
     gathered.returned[1] = rounds.at_once(Action::Rollback, &together).await?;
     report.phases.push(rounds.stage().end(&phase)?);
     rounds.all_returned().await?;
@@ -199,10 +199,12 @@ async fn take_back(
 /// Some further applications, whose owner applies their VirtualServices server-side, from installation to promotion.
 async fn ship_applied(rounds: &mut Rounds<'_>, report: &mut Report, gathered: &mut Gathered) -> Result<()> {
     note(&format!("installing and shipping {} more, applied server-side …", rounds.count()));
-    let phase = rounds.stage().begin("applied server-side, from start to end")?;
+    let phase = rounds.stage().begin("the same, applied server-side")?;
     rounds.install().await?;
     rounds.until_rest().await?;
-    rounds.update("v2").await?;
+    let from = rounds.stage().auditor.position();
+    let singles = rounds.update_one_at_a_time("v2").await?;
+    gathered.updated_singly = explain(rounds, "update → 10 %, one at a time", &singles, from, report)?;
     let (all, _) = rounds.split(rounds.count());
     rounds.at_once(Action::Approve, &all).await?;
     rounds.all_complete().await?;
@@ -210,6 +212,35 @@ async fn ship_applied(rounds: &mut Rounds<'_>, report: &mut Report, gathered: &m
     gathered.applied = rounds.until_rest().await?;
     report.per_promoted_update_of_applied = gathered.applied.shares(rounds.count());
     Ok(())
+}
+
+/// Decides on some one at a time, and says where the time went.
+async fn decide_singly(
+    rounds: &mut Rounds<'_>,
+    action: Action,
+    names: &[String],
+    name: &'static str,
+    report: &mut Report,
+) -> Result<Vec<Duration>> {
+    let phase = rounds.stage().begin(name)?;
+    let from = rounds.stage().auditor.position();
+    let singles = rounds.one_at_a_time(action, names).await?;
+    report.phases.push(rounds.stage().end(&phase)?);
+    explain(rounds, name, &singles, from, report)
+}
+
+/// Lays the requests since a position of the log beside what was done singly, and gives how long each took.
+fn explain(
+    rounds: &mut Rounds<'_>,
+    name: &'static str,
+    singles: &[Single],
+    from: u64,
+    report: &mut Report,
+) -> Result<Vec<Duration>> {
+    let Stage { auditor, user, .. } = rounds.stage();
+    let requests = auditor.requests_since(from)?;
+    report.profiles.push(profile::profile(name, singles, &requests, &operator::user(), user));
+    Ok(singles.iter().map(|single| single.took).collect())
 }
 
 async fn update(

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::profile::Profile;
 use super::statistics::{Figure, Latency};
 use super::tally::Shares;
 
@@ -57,6 +58,8 @@ pub(super) struct Report {
     pub(super) per_promoted_update_of_applied: Shares,
     /// Requests of an update that is rolled back.
     pub(super) per_rolled_back_update: Shares,
+    /// Where the time of single updates, approvals and rollbacks went.
+    pub(super) profiles: Vec<Profile>,
     /// Where the CPU time went.
     pub(super) phases: Vec<Phase>,
 }
@@ -74,6 +77,7 @@ impl Report {
         let applied = "requests for each promoted update, its VirtualService applied server-side";
         shares(&mut text, applied, &self.per_promoted_update_of_applied);
         shares(&mut text, "requests for each update that is rolled back", &self.per_rolled_back_update);
+        self.profiles.iter().for_each(|profile| profile_rows(&mut text, profile));
         self.phase_rows(&mut text);
         text
     }
@@ -124,6 +128,22 @@ impl Report {
             line(text, &format!("  {name:<38} {seconds:>7} s: {}; {memory}", used.join(", ")));
         }
     }
+}
+
+fn profile_rows(text: &mut String, profile: &Profile) {
+    let Profile { name, samples, took_ms, in_requests_ms, between_ms, rows } = profile;
+    let (took, in_requests, between) = (number(*took_ms), number(*in_requests_ms), number(*between_ms));
+    line(
+        text,
+        &format!("where the time of {name} goes: medians of {samples}, from the user's write in etcd"),
+    );
+    line(text, &format!("  {took} ms: {in_requests} in requests of the operator's, {between} between them"));
+    line(text, &format!("  {:>10}  {:<46} {:>10} {:>8}", "starts, ms", "what", "takes, ms", "seen"));
+    for row in rows {
+        let (starts, takes) = (row.starts_ms, number(row.takes_ms));
+        line(text, &format!("  {starts:>10}  {:<46} {takes:>10} {:>8}", row.what, row.seen));
+    }
+    line(text, "");
 }
 
 fn shares(text: &mut String, heading: &str, shares: &Shares) {
@@ -205,6 +225,7 @@ impl Against {
 mod tests {
     use std::time::Duration;
 
+    use super::super::profile::Row;
     use super::*;
 
     fn report() -> Report {
@@ -219,6 +240,22 @@ mod tests {
                 writes: [("patch services".to_owned(), 2.0)].into(),
                 ..Shares::default()
             },
+            profiles: vec![Profile {
+                name: "approve, one at a time",
+                samples: 20,
+                took_ms: Some(23.0),
+                in_requests_ms: Some(16.5),
+                between_ms: Some(6.5),
+                rows: vec![
+                    Row {
+                        starts_ms: 5.8,
+                        what: "patch rollouts/status".into(),
+                        takes_ms: Some(9.1),
+                        seen: 20,
+                    },
+                    Row { starts_ms: 23.0, what: "the effect is in etcd".into(), takes_ms: None, seen: 20 },
+                ],
+            }],
             phases: vec![Phase {
                 name: "install",
                 seconds: 3.0,
@@ -238,6 +275,8 @@ mod tests {
         assert!(row("approve, all").ends_with("300  MISSED"), "{table}");
         assert!(row("entry").ends_with('–'), "{table}");
         assert!(row("writes").contains("14.5") && row("writes").ends_with("16  met"), "{table}");
+        assert!(table.contains("23 ms: 16.5 in requests of the operator's, 6.5 between them"), "{table}");
+        assert!(row("         5.8  patch rollouts/status").ends_with("9.1       20"), "{table}");
         assert!(table.contains("etcd 1.5; 20.5 MiB, most 31.25 MiB"), "{table}");
         assert!(
             table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
@@ -252,6 +291,7 @@ mod tests {
         assert_eq!(json["latencies"][2]["p50_ms"], serde_json::Value::Null);
         assert_eq!(json["figures"][0]["value"], 14.5);
         assert_eq!(json["per_promoted_update"]["writes"]["patch services"], 2.0);
+        assert_eq!(json["profiles"][0]["rows"][0]["takes_ms"], 9.1);
         assert_eq!(json["phases"][0]["peak_memory_mib"], 31.25);
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use teal_api::{Action, Decision, Rollout};
 
 use super::apps::{self, NAMESPACE};
 use super::ledger::{Fact, Ledger, Standing, Write};
+use super::profile::Single;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::error::{Error, Result};
@@ -111,20 +113,8 @@ impl<'a> Rounds<'a> {
 
     /// Updates all at once and waits until people are asked at 10 %.
     pub(super) async fn update(&self, version: &str) -> Result<Updated> {
-        let api = self.rollouts();
-        let patches = self.names.iter().map(async |name| {
-            let change = json!({"spec": {"release": apps::release(name, version, self.replicas)}});
-            let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(&change)).await;
-            let patched = patched.map_err(Error::api(format!("update Rollout {name}")))?;
-            Ok::<_, Error>(Write {
-                resource: "rollouts",
-                revision: revision(&patched)?,
-                name: name.clone(),
-                app: name.clone(),
-            })
-        });
-        let writes = try_join_all(patches).await?;
-        self.all_stand("a question at 10 % in all", |standing| standing.current && standing.asks).await?;
+        let writes = try_join_all(self.names.iter().map(|name| self.release(name, version))).await?;
+        self.all_asked().await?;
         self.stage.clock.look(|ledger| {
             let took = |holds: &dyn Fn(&Fact) -> bool| all_took(ledger, &writes, "virtualservices", holds);
             Ok(Updated {
@@ -135,16 +125,64 @@ impl<'a> Rounds<'a> {
         })
     }
 
+    /// Updates one after another, each when the one before is at 10 %.
+    pub(super) async fn update_one_at_a_time(&self, version: &str) -> Result<Vec<Single>> {
+        let mut singles = Vec::new();
+        for name in &self.names {
+            let write = self.release(name, version).await?;
+            let took = self.given(10, &write).await?;
+            let marks = self.stage.clock.look(|ledger| {
+                let entered = ledger.took(&write, "virtualservices", |fact| *fact == Fact::Weight(Some(0)));
+                [
+                    ("the candidate is named at 0 %", entered),
+                    ("the candidate's pods are available", candidate_available(ledger, &write)),
+                ]
+            });
+            let marks = marks.into_iter().filter_map(|(what, after)| Some((what, after?))).collect();
+            singles.push(self.single(&write, took, marks)?);
+            tokio::time::sleep(BETWEEN_SINGLES).await;
+        }
+        self.all_asked().await?;
+        Ok(singles)
+    }
+
+    async fn release(&self, name: &str, version: &str) -> Result<Write> {
+        let change = json!({"spec": {"release": apps::release(name, version, self.replicas)}});
+        let patched = self.rollouts().patch(name, &PatchParams::default(), &Patch::Merge(&change)).await;
+        let patched = patched.map_err(Error::api(format!("update Rollout {name}")))?;
+        Ok(Write {
+            resource: "rollouts",
+            revision: revision(&patched)?,
+            name: name.to_owned(),
+            app: name.to_owned(),
+        })
+    }
+
+    async fn all_asked(&self) -> Result<()> {
+        self.all_stand("a question at 10 % in all", |standing| standing.current && standing.asks).await
+    }
+
     /// Decides one after another, each when the effect of the one before was seen.
-    pub(super) async fn one_at_a_time(&self, action: Action, names: &[String]) -> Result<Vec<Duration>> {
-        let mut took = Vec::new();
+    pub(super) async fn one_at_a_time(&self, action: Action, names: &[String]) -> Result<Vec<Single>> {
+        let mut singles = Vec::new();
         for name in names {
             let decision = self.prepare(action, name).await?;
             let write = self.send(name, &decision).await?;
-            took.push(self.effect(action, &write).await?);
+            let took = self.effect(action, &write).await?;
+            singles.push(self.single(&write, took, Vec::new())?);
             tokio::time::sleep(BETWEEN_SINGLES).await;
         }
-        Ok(took)
+        Ok(singles)
+    }
+
+    /// The audit log has the wall clock's times. That may be corrected while all this runs, so it is asked each time.
+    fn single(&self, write: &Write, took: Duration, marks: Vec<(&'static str, Duration)>) -> Result<Single> {
+        let begun = self.stage.clock.look(|ledger| ledger.at(write.resource, &write.name, write.revision));
+        let unseen = || Error::Unmet(format!("the write about {} was not seen in etcd", write.app));
+        let ago = begun.ok_or_else(unseen)?.elapsed();
+        let begun = Timestamp::now().checked_sub(ago);
+        let begun = begun.map_err(|error| Error::Unmet(format!("the wall clock: {error}")))?;
+        Ok(Single { app: write.app.clone(), resource: write.resource, begun, took, marks })
     }
 
     /// Decides on all at the same time.
@@ -175,8 +213,13 @@ impl<'a> Rounds<'a> {
     }
 
     async fn effect(&self, action: Action, write: &Write) -> Result<Duration> {
-        let weight = if action == Action::Approve { 100 } else { 0 };
-        let what = format!("{weight} % for the candidate of {} after {}", write.app, action.verb());
+        self.given(if action == Action::Approve { 100 } else { 0 }, write).await
+    }
+
+    /// How long it took until the candidate had so much.
+    async fn given(&self, weight: u64, write: &Write) -> Result<Duration> {
+        let what =
+            format!("{weight} % for the candidate of {} after its {} was written", write.app, write.resource);
         let took = |ledger: &Ledger| {
             let took = ledger.took(write, "virtualservices", |fact| fact.gives(weight));
             took.ok_or_else(|| format!("{:?}", ledger.newest("rollouts", &write.app)))
