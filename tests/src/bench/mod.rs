@@ -9,6 +9,8 @@ mod clock;
 mod gathered;
 mod ledger;
 mod operator;
+mod origin;
+mod page;
 mod process;
 mod profile;
 mod report;
@@ -31,6 +33,7 @@ pub use arguments::Arguments;
 use crate::error::{Error, Result};
 use crate::world::images;
 use gathered::Gathered;
+use origin::Origin;
 use profile::Single;
 use report::{Report, Setting};
 use rounds::{Owner, Rounds};
@@ -73,6 +76,9 @@ fn print(text: &str) {
 fn prepare(arguments: &Arguments) -> Result<()> {
     if std::env::var_os(IN_BED).is_none() {
         // The same build as for the images of demo and stories; what is run is the program beside this one.
+        if let Some(page) = &arguments.page {
+            page::has_place(page, section(arguments))?;
+        }
         images::build(&images::PROGRAMS)?;
         operator::program()?;
     }
@@ -96,9 +102,12 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     note("starting a control plane with pretended nodes, and the operator …");
     let mut stage = Stage::set(arguments).await?;
     let shown = if arguments.against_rolling {
-        rolling::compare(&stage, note).await.map(|against| show(arguments, &against, &against.table()))
+        let against = rolling::compare(&stage, note).await;
+        against
+            .and_then(|against| show(arguments, &against, &against.table(), &page::against_rolling(&against)))
     } else {
-        measure(&mut stage, arguments).await.map(|report| show(arguments, &report, &report.table()))
+        let report = measure(&mut stage, arguments).await;
+        report.and_then(|report| show(arguments, &report, &report.table(), &page::measured(&report)))
     };
     if let Err(error) = shown {
         return Err(stage.operator.last_words(&error));
@@ -106,16 +115,22 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     stage.strike().await
 }
 
-fn show(arguments: &Arguments, value: &impl Serialize, table: &str) {
+/// The section of the page that this measurement writes.
+const fn section(arguments: &Arguments) -> &'static str {
+    if arguments.against_rolling { page::AGAINST_ROLLING } else { page::MEASURED }
+}
+
+fn show(arguments: &Arguments, value: &impl Serialize, table: &str, on_page: &str) -> Result<()> {
     match serde_json::to_string(value) {
         Ok(json) if arguments.json => print(&format!("{json}\n")),
         _ => print(table),
     }
+    arguments.page.as_deref().map_or(Ok(()), |page| page::put(page, section(arguments), on_page))
 }
 
 async fn measure(stage: &mut Stage, arguments: &Arguments) -> Result<Report> {
     let Arguments { apps, replicas, .. } = *arguments;
-    let mut report = Report { setting: setting(arguments), ..Report::default() };
+    let mut report = Report { setting: setting(stage, arguments).await, ..Report::default() };
     let mut gathered = Gathered::default();
     let mut rounds = Rounds::new(stage, 0..apps, replicas, Owner::Updates);
     note(&format!("installing {apps} applications …"));
@@ -256,7 +271,7 @@ async fn update(
     Ok(())
 }
 
-fn setting(arguments: &Arguments) -> Setting {
+async fn setting(stage: &Stage, arguments: &Arguments) -> Setting {
     let further = if arguments.operator.is_empty() {
         String::new()
     } else {
@@ -265,7 +280,7 @@ fn setting(arguments: &Arguments) -> Setting {
     Setting {
         apps: arguments.apps,
         replicas: arguments.replicas,
-        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        origin: Origin::of(stage).await,
         clock: clock::DESCRIPTION,
         operator: format!(
             "a process beside the cluster with a token of its chart's ServiceAccount and that account's rights; counted in the audit log by its user {}{further}",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use teal_testbed::audit::Request;
 
+use super::apps::PREFIX;
 use super::statistics::{median, milliseconds, percentile, rounded};
 
 /// How long before its version stood in etcd a user's own request may have come.
@@ -158,9 +159,11 @@ fn begins(request: &Request, single: &Single, starts_ms: f64, takes_ms: f64) -> 
 }
 
 fn is_of(request: &Request, app: &str) -> bool {
-    // A list has no name but may select by one.
-    let named = request.object_ref.as_ref().is_some_and(|reference| reference.name.contains(app));
-    (named || request.uri.contains(app)) && request.verb != "watch"
+    let (name, resource) =
+        request.object_ref.as_ref().map_or(("", ""), |reference| (&*reference.name, &*reference.resource));
+    // A list has no name but may select by one; what names no application at all is asked for the one at work.
+    let names = |part: &str| name.contains(part) || request.uri.contains(part);
+    (names(app) || !names(PREFIX)) && request.verb != "watch" && resource != "leases"
 }
 
 /// Its verb and resource, which of two Services, and the answer if it is an error.
@@ -253,6 +256,8 @@ mod tests {
             request("me", "patch", "decisions", "d-1", -2.0, 3.0),
             request("me", "patch", "decisions", "of an earlier one", -300.0, 3.0),
             request("teal", "patch", "rollouts", "app-00001", 4.0, 6.0),
+            request("teal", "list", "resourcequotas", "", 5.0, 1.0),
+            request("teal", "update", "leases", "teal", 5.0, 1.0),
             request("teal", "get", "virtualservices", "app-00001", 12.0, 2.0),
             request("teal", "list", "endpointslices", "app-00001-candidate", 13.0, 3.0),
             request("teal", "patch", "rollouts", "app-00002", 13.0, 3.0),
@@ -272,6 +277,7 @@ mod tests {
         let expected = [
             (-2.0, "the person's patch decisions", Some(3.0)),
             (4.0, "patch rollouts", Some(6.0)),
+            (5.0, "list resourcequotas", Some(1.0)),
             (9.0, "half way", None),
             (12.0, "get virtualservices", Some(2.0)),
             (13.0, "list endpointslices of the candidate", Some(3.0)),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::origin::Origin;
 use super::profile::Profile;
 use super::statistics::{Figure, Latency};
 use super::tally::Shares;
@@ -31,8 +32,8 @@ pub(super) struct Setting {
     pub(super) apps: u32,
     /// Pods of each color.
     pub(super) replicas: u32,
-    /// Processor cores of the machine.
-    pub(super) cores: usize,
+    /// When, of what and on what.
+    pub(super) origin: Origin,
     /// By what clock times are taken.
     pub(super) clock: &'static str,
     /// As whom the operator runs, and by what it is told from others in the audit log.
@@ -67,9 +68,9 @@ pub(super) struct Report {
 impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
-        let Setting { apps, replicas, cores, clock, operator, routes, timers } = &self.setting;
+        let Setting { apps, replicas, origin, clock, operator, routes, timers } = &self.setting;
         let mut text = format!(
-            "{apps} Rollouts of {replicas} pod(s) a color on {cores} cores\noperator: {operator}\nroutes: {routes}\ntimers: {timers}\ntimes: {clock}\n\n"
+            "{apps} Rollouts of {replicas} pod(s) a color, {origin}\noperator: {operator}\nroutes: {routes}\ntimers: {timers}\ntimes: {clock}\n\n"
         );
         self.latency_rows(&mut text);
         self.figure_rows(&mut text);
@@ -166,9 +167,9 @@ fn shares(text: &mut String, heading: &str, shares: &Shares) {
     line(text, "");
 }
 
-fn line(text: &mut String, line: &str) {
+pub(super) fn line(text: &mut String, line: &str) {
     // Writing into a String can't fail.
-    writeln!(text, "{}", line.trim_end()).ok();
+    writeln!(text, "{}", line.trim_end_matches(' ')).ok();
 }
 
 fn number(value: Option<f64>) -> String {
@@ -202,13 +203,15 @@ pub(super) struct Against {
     pub(super) ratio_to_complete: f64,
     /// By what clock.
     pub(super) clock: &'static str,
+    /// When, of what and on what.
+    pub(super) origin: Origin,
 }
 
 impl Against {
     /// For people.
     pub(super) fn table(&self) -> String {
         format!(
-            "{} pods that take {} s to start, from the user's write\n  rolling update, one at a time          {:>8} s\n  Teal, all traffic on the new pods      {:>8} s   {} times faster\n  Teal, complete                         {:>8} s   {} times faster\ntimes: {}\n",
+            "{} pods that take {} s to start, from the user's write\n  rolling update, one at a time          {:>8} s\n  Teal, all traffic on the new pods      {:>8} s   {} times faster\n  Teal, complete                         {:>8} s   {} times faster\ntimes: {}\n{}\n",
             self.pods,
             self.start_seconds,
             self.rolling_seconds,
@@ -217,18 +220,19 @@ impl Against {
             self.teal_seconds_to_complete,
             self.ratio_to_complete,
             self.clock,
+            self.origin,
         )
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::super::profile::Row;
     use super::*;
 
-    fn report() -> Report {
+    pub(in super::super) fn report() -> Report {
         Report {
             latencies: vec![
                 Latency::new("approve, one at a time", &[Duration::from_millis(12)], Some(20.0), Some(60.0)),
@@ -259,7 +263,13 @@ mod tests {
             phases: vec![Phase {
                 name: "install",
                 seconds: 3.0,
-                cpu_seconds: [("etcd".into(), 1.5), ("idle".into(), 0.0)].into(),
+                cpu_seconds: [
+                    ("etcd".into(), 1.5),
+                    ("kwok".into(), 0.25),
+                    ("idle".into(), 0.0),
+                    (super::super::stage::OTHERS.into(), 0.5),
+                ]
+                .into(),
                 memory_mib: 20.5,
                 peak_memory_mib: 31.25,
             }],
@@ -277,7 +287,7 @@ mod tests {
         assert!(row("writes").contains("14.5") && row("writes").ends_with("16  met"), "{table}");
         assert!(table.contains("23 ms: 16.5 in requests of the operator's, 6.5 between them"), "{table}");
         assert!(row("         5.8  patch rollouts/status").ends_with("9.1       20"), "{table}");
-        assert!(table.contains("etcd 1.5; 20.5 MiB, most 31.25 MiB"), "{table}");
+        assert!(table.contains("kwok 0.25; 20.5 MiB, most 31.25 MiB"), "{table}");
         assert!(
             table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
             "{table}"

@@ -25,7 +25,7 @@ use crate::world::{OPERATOR_NAMESPACE, RELEASE, World, chart};
 /// Pods on one pretended node, well below what it takes.
 const PODS_PER_NODE: u32 = 500;
 /// What others do on the machine meanwhile is shown too: it makes times longer.
-const OTHERS: &str = "others on this machine";
+pub(super) const OTHERS: &str = "others on this machine";
 /// What this program does is shown beside the parts.
 const OWN: &str = "bench";
 
