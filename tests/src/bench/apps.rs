@@ -7,9 +7,12 @@ pub(super) const NAMESPACE: &str = "bench";
 /// How long the former color and a failed one stay. Short, so that an update and its clean-up are both inside the run.
 pub(super) const KEEP: &str = "1s";
 
+/// What the names of all begin with.
+pub(super) const PREFIX: &str = "app-";
+
 /// The name of an application: of its Rollout, Deployment, Service and VirtualService.
 pub(super) fn name(index: u32) -> String {
-    format!("app-{index:05}")
+    format!("{PREFIX}{index:05}")
 }
 
 /// The VirtualService, as its owner writes it.

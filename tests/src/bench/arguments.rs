@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Print one JSON object on standard output instead of the table
     #[arg(long)]
     pub json: bool,
+    /// Write the tables into this page too, between the marks that it has for them, such as docs/reference/measurements.md
+    #[arg(long, value_name = "FILE")]
+    pub page: Option<std::path::PathBuf>,
     /// Measure something else: 24 pods that take 5 s to start, replaced by a rolling update one at a time, and by Teal
     #[arg(long)]
     pub against_rolling: bool,

@@ -6,9 +6,13 @@
 mod apps;
 mod arguments;
 mod clock;
+mod gathered;
 mod ledger;
 mod operator;
+mod origin;
+mod page;
 mod process;
+mod profile;
 mod report;
 mod rolling;
 mod rounds;
@@ -28,14 +32,18 @@ pub use arguments::Arguments;
 
 use crate::error::{Error, Result};
 use crate::world::images;
+use gathered::Gathered;
+use origin::Origin;
+use profile::Single;
 use report::{Report, Setting};
-use rounds::{Rounds, Updated};
+use rounds::{Owner, Rounds};
 use stage::Stage;
-use statistics::{Figure, Latency, per, rounded};
-use tally::Tally;
+use statistics::rounded;
 
 /// Set by the bed in every process but the first.
 const IN_BED: &str = "TEAL_BED_ROLE";
+/// Applications whose VirtualServices are applied server-side, beside the others: what is counted on them doesn't vary.
+const APPLIED: u32 = 8;
 /// After this the whole bench is given up.
 const WHOLE: Duration = Duration::from_secs(3600);
 
@@ -68,6 +76,9 @@ fn print(text: &str) {
 fn prepare(arguments: &Arguments) -> Result<()> {
     if std::env::var_os(IN_BED).is_none() {
         // The same build as for the images of demo and stories; what is run is the program beside this one.
+        if let Some(page) = &arguments.page {
+            page::has_place(page, section(arguments))?;
+        }
         images::build(&images::PROGRAMS)?;
         operator::program()?;
     }
@@ -91,9 +102,12 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     note("starting a control plane with pretended nodes, and the operator …");
     let mut stage = Stage::set(arguments).await?;
     let shown = if arguments.against_rolling {
-        rolling::compare(&stage, note).await.map(|against| show(arguments, &against, &against.table()))
+        let against = rolling::compare(&stage, note).await;
+        against
+            .and_then(|against| show(arguments, &against, &against.table(), &page::against_rolling(&against)))
     } else {
-        measure(&mut stage, arguments).await.map(|report| show(arguments, &report, &report.table()))
+        let report = measure(&mut stage, arguments).await;
+        report.and_then(|report| show(arguments, &report, &report.table(), &page::measured(&report)))
     };
     if let Err(error) = shown {
         return Err(stage.operator.last_words(&error));
@@ -101,39 +115,35 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     stage.strike().await
 }
 
-fn show(arguments: &Arguments, value: &impl Serialize, table: &str) {
+/// The section of the page that this measurement writes.
+const fn section(arguments: &Arguments) -> &'static str {
+    if arguments.against_rolling { page::AGAINST_ROLLING } else { page::MEASURED }
+}
+
+fn show(arguments: &Arguments, value: &impl Serialize, table: &str, on_page: &str) -> Result<()> {
     match serde_json::to_string(value) {
         Ok(json) if arguments.json => print(&format!("{json}\n")),
         _ => print(table),
     }
-}
-
-/// What was gathered on the way.
-#[derive(Default)]
-struct Gathered {
-    updated: Vec<Updated>,
-    approved: [Vec<Duration>; 2],
-    returned: [Vec<Duration>; 2],
-    promoted: Tally,
-    rolled_back: Tally,
-    at_rest: Tally,
-    cpu_at_rest: f64,
-    memory_at_rest: f64,
+    arguments.page.as_deref().map_or(Ok(()), |page| page::put(page, section(arguments), on_page))
 }
 
 async fn measure(stage: &mut Stage, arguments: &Arguments) -> Result<Report> {
     let Arguments { apps, replicas, .. } = *arguments;
-    let mut report = Report { setting: setting(arguments), ..Report::default() };
+    let mut report = Report { setting: setting(stage, arguments).await, ..Report::default() };
     let mut gathered = Gathered::default();
-    let mut rounds = Rounds::new(stage, apps, replicas);
+    let mut rounds = Rounds::new(stage, 0..apps, replicas, Owner::Updates);
     note(&format!("installing {apps} applications …"));
-    let phase = rounds.stage().begin("install all");
+    let phase = rounds.stage().begin("install all")?;
     rounds.install().await?;
-    report.phases.push(rounds.stage().end(&phase));
+    report.phases.push(rounds.stage().end(&phase)?);
     rounds.until_rest().await?;
     rest(&mut rounds, arguments, &mut report, &mut gathered).await?;
     promote(&mut rounds, arguments, &mut report, &mut gathered).await?;
     take_back(&mut rounds, arguments, &mut report, &mut gathered).await?;
+    let further = apps..apps.saturating_add(APPLIED);
+    let mut rounds = Rounds::new(stage, further, replicas, Owner::Applies);
+    ship_applied(&mut rounds, &mut report, &mut gathered).await?;
     finish(stage, arguments, report, &gathered)
 }
 
@@ -147,13 +157,13 @@ async fn rest(
     note(&format!("at rest for {} s …", arguments.rest));
     let pid = rounds.stage().operator.pid();
     let before = process::cpu_seconds(pid).unwrap_or_default();
-    let phase = rounds.stage().begin("rest");
+    let phase = rounds.stage().begin("rest")?;
     rounds.stage().auditor.since_last()?;
     tokio::time::sleep(Duration::from_secs(arguments.rest)).await;
     gathered.at_rest = rounds.stage().auditor.since_last()?;
-    report.phases.push(rounds.stage().end(&phase));
+    report.phases.push(rounds.stage().end(&phase)?);
     gathered.cpu_at_rest = rounded(process::cpu_seconds(pid).unwrap_or_default() - before);
-    gathered.memory_at_rest = rounds.stage().operator.memory()?.0;
+    gathered.memory[0] = rounds.stage().operator.memory()?.0;
     Ok(())
 }
 
@@ -167,16 +177,16 @@ async fn promote(
     update(rounds, "v2", report, gathered).await?;
     let (singly, together) = rounds.split(arguments.singles());
     note(&format!("approving {} one at a time, then {} at once …", singly.len(), together.len()));
-    let phase = rounds.stage().begin("approve, one at a time");
-    gathered.approved[0] = rounds.one_at_a_time(Action::Approve, &singly).await?;
-    report.phases.push(rounds.stage().end(&phase));
-    let phase = rounds.stage().begin("approve, all at once");
+    gathered.approved[0] =
+        decide_singly(rounds, Action::Approve, &singly, "approve → 100 %, one at a time", report).await?;
+    let phase = rounds.stage().begin("approve → 100 %, all at once")?;
     gathered.approved[1] = rounds.at_once(Action::Approve, &together).await?;
-    report.phases.push(rounds.stage().end(&phase));
-    let phase = rounds.stage().begin("promote and retire");
+    report.phases.push(rounds.stage().end(&phase)?);
+    let phase = rounds.stage().begin("promote and retire")?;
     rounds.all_complete().await?;
-    report.phases.push(rounds.stage().end(&phase));
+    report.phases.push(rounds.stage().end(&phase)?);
     gathered.promoted = rounds.until_rest().await?;
+    gathered.memory[1] = rounds.stage().operator.memory()?.0;
     Ok(())
 }
 
@@ -190,15 +200,62 @@ async fn take_back(
     update(rounds, "v3", report, gathered).await?;
     let (singly, together) = rounds.split(arguments.singles());
     note(&format!("rolling back {} one at a time, then {} at once …", singly.len(), together.len()));
-    let phase = rounds.stage().begin("roll back, one at a time");
-    gathered.returned[0] = rounds.one_at_a_time(Action::Rollback, &singly).await?;
-    report.phases.push(rounds.stage().end(&phase));
-    let phase = rounds.stage().begin("roll back, all at once");
+    gathered.returned[0] =
+        decide_singly(rounds, Action::Rollback, &singly, "rollback → 0 %, one at a time", report).await?;
+    let phase = rounds.stage().begin("rollback → 0 %, all at once")?;
     gathered.returned[1] = rounds.at_once(Action::Rollback, &together).await?;
-    report.phases.push(rounds.stage().end(&phase));
+    report.phases.push(rounds.stage().end(&phase)?);
     rounds.all_returned().await?;
     gathered.rolled_back = rounds.until_rest().await?;
+    gathered.memory[2] = rounds.stage().operator.memory()?.0;
     Ok(())
+}
+
+/// Some further applications, whose owner applies their VirtualServices server-side, from installation to promotion.
+async fn ship_applied(rounds: &mut Rounds<'_>, report: &mut Report, gathered: &mut Gathered) -> Result<()> {
+    note(&format!("installing and shipping {} more, applied server-side …", rounds.count()));
+    let phase = rounds.stage().begin("the same, applied server-side")?;
+    rounds.install().await?;
+    rounds.until_rest().await?;
+    let from = rounds.stage().auditor.position();
+    let singles = rounds.update_one_at_a_time("v2").await?;
+    gathered.updated_singly = explain(rounds, "update → 10 %, one at a time", &singles, from, report)?;
+    let (all, _) = rounds.split(rounds.count());
+    rounds.at_once(Action::Approve, &all).await?;
+    rounds.all_complete().await?;
+    report.phases.push(rounds.stage().end(&phase)?);
+    gathered.applied = rounds.until_rest().await?;
+    report.per_promoted_update_of_applied = gathered.applied.shares(rounds.count());
+    Ok(())
+}
+
+/// Decides on some one at a time, and says where the time went.
+async fn decide_singly(
+    rounds: &mut Rounds<'_>,
+    action: Action,
+    names: &[String],
+    name: &'static str,
+    report: &mut Report,
+) -> Result<Vec<Duration>> {
+    let phase = rounds.stage().begin(name)?;
+    let from = rounds.stage().auditor.position();
+    let singles = rounds.one_at_a_time(action, names).await?;
+    report.phases.push(rounds.stage().end(&phase)?);
+    explain(rounds, name, &singles, from, report)
+}
+
+/// Lays the requests since a position of the log beside what was done singly, and gives how long each took.
+fn explain(
+    rounds: &mut Rounds<'_>,
+    name: &'static str,
+    singles: &[Single],
+    from: u64,
+    report: &mut Report,
+) -> Result<Vec<Duration>> {
+    let Stage { auditor, user, .. } = rounds.stage();
+    let requests = auditor.requests_since(from)?;
+    report.profiles.push(profile::profile(name, singles, &requests, &operator::user(), user));
+    Ok(singles.iter().map(|single| single.took).collect())
 }
 
 async fn update(
@@ -208,13 +265,13 @@ async fn update(
     gathered: &mut Gathered,
 ) -> Result<()> {
     note(&format!("updating all to {version} at once …"));
-    let phase = rounds.stage().begin("update → 10 %, all at once");
+    let phase = rounds.stage().begin("update → 10 %, all at once")?;
     gathered.updated.push(rounds.update(version).await?);
-    report.phases.push(rounds.stage().end(&phase));
+    report.phases.push(rounds.stage().end(&phase)?);
     Ok(())
 }
 
-fn setting(arguments: &Arguments) -> Setting {
+async fn setting(stage: &Stage, arguments: &Arguments) -> Setting {
     let further = if arguments.operator.is_empty() {
         String::new()
     } else {
@@ -223,14 +280,16 @@ fn setting(arguments: &Arguments) -> Setting {
     Setting {
         apps: arguments.apps,
         replicas: arguments.replicas,
-        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        origin: Origin::of(stage).await,
         clock: clock::DESCRIPTION,
         operator: format!(
             "a process beside the cluster with a token of its chart's ServiceAccount and that account's rights; counted in the audit log by its user {}{further}",
             operator::user()
         ),
-        routes: "their owner writes by updates, as kubectl apply and Helm 3 do; one who applies server-side gets its \
-                 claim back by one more write",
+        routes: format!(
+            "their owner writes by updates, as kubectl apply and Helm 3 do; of {APPLIED} more it applies server-side, and \
+             gets its claim back by one more write"
+        ),
         timers: format!(
             "propagation 2s (default), drain {}, keep {}, hold 0s at 100 %",
             operator::DRAIN,
@@ -240,62 +299,9 @@ fn setting(arguments: &Arguments) -> Setting {
 }
 
 fn finish(stage: &Stage, arguments: &Arguments, mut report: Report, gathered: &Gathered) -> Result<Report> {
-    report.latencies = latencies(gathered);
-    report.figures = figures(stage, arguments, gathered)?;
+    report.latencies = gathered::latencies(gathered);
+    report.figures = gathered::figures(stage, arguments, gathered)?;
     report.per_promoted_update = gathered.promoted.shares(arguments.apps);
     report.per_rolled_back_update = gathered.rolled_back.shares(arguments.apps);
     Ok(report)
-}
-
-fn latencies(gathered: &Gathered) -> Vec<Latency> {
-    let all = |part: fn(&Updated) -> &Vec<Duration>| -> Vec<Duration> {
-        gathered.updated.iter().flat_map(|updated| part(updated).iter().copied()).collect()
-    };
-    let Gathered { approved, returned, .. } = gathered;
-    vec![
-        Latency::new(
-            "update → candidate named at 0 %, all at once",
-            &all(|updated| &updated.entered),
-            None,
-            None,
-        ),
-        Latency::new(
-            "update → candidate's pods available, all at once",
-            &all(|updated| &updated.available),
-            None,
-            None,
-        ),
-        Latency::new("update → 10 %, all at once", &all(|updated| &updated.at_10), Some(4000.0), None),
-        Latency::new("approve → 100 %, one at a time", &approved[0], Some(20.0), Some(60.0)),
-        Latency::new("approve → 100 %, all at once", &approved[1], Some(300.0), None),
-        Latency::new("rollback → 0 %, one at a time", &returned[0], Some(15.0), None),
-        Latency::new("rollback → 0 %, all at once", &returned[1], Some(200.0), None),
-    ]
-}
-
-fn figures(stage: &Stage, arguments: &Arguments, gathered: &Gathered) -> Result<Vec<Figure>> {
-    let Gathered { promoted, rolled_back, at_rest, cpu_at_rest, memory_at_rest, .. } = gathered;
-    let (_, most) = stage.operator.memory()?;
-    let each = |count: u64| per(count, arguments.apps);
-    let (update, back, idle) = ("per update", "per rollback", "requests");
-    let memory_target = Some(if arguments.apps <= 100 { 30.0 } else { 300.0 });
-    let cpu = process::cpu_seconds(stage.operator.pid()).unwrap_or_default();
-    Ok(vec![
-        Figure::new("object writes, promoted", each(promoted.writes()), update, Some(16.0)),
-        Figure::new("the release's own objects, promoted", each(promoted.own_writes()), update, None),
-        Figure::new("Events, promoted", each(promoted.events()), update, Some(4.0)),
-        Figure::new("reads, promoted", each(promoted.reads()), update, Some(10.0)),
-        Figure::new("answered with an error, promoted", each(promoted.refused()), update, None),
-        Figure::new("object writes, update and rollback", each(rolled_back.writes()), back, None),
-        Figure::new("the release's own, update and rollback", each(rolled_back.own_writes()), back, None),
-        Figure::new("Events, update and rollback", each(rolled_back.events()), back, None),
-        Figure::new("reads, update and rollback", each(rolled_back.reads()), back, None),
-        Figure::new("at rest, all but watches and the lease", per(at_rest.moving(), 1), idle, Some(0.0)),
-        Figure::new("at rest, the leader's lease", per(at_rest.leases(), 1), idle, None),
-        Figure::new("at rest, CPU of the operator", *cpu_at_rest, "s", None),
-        Figure::new("memory at rest (RSS)", *memory_at_rest, "MiB", memory_target),
-        // While all are installed at once; the target is for what 100 or 10,000 need that are there.
-        Figure::new("memory, the most there was (peak RSS)", most, "MiB", None),
-        Figure::new("CPU of the operator, whole run", rounded(cpu), "s", None),
-    ])
 }

@@ -23,6 +23,8 @@ pub(super) const DRAIN: &str = "1s";
 pub(super) struct Operator {
     child: Child,
     log: PathBuf,
+    /// The most memory there was before the kernel's own mark of it was last forgotten.
+    most: f64,
 }
 
 /// The user that the API server knows it by.
@@ -51,7 +53,7 @@ impl Operator {
         let kubeconfig = folder.join("operator.kubeconfig");
         write(&kubeconfig, &as_user(&world.cluster, token.trim())?.to_string())?;
         let log = folder.join("operator.log");
-        let mut operator = Self { child: spawn(&kubeconfig, &log, arguments)?, log };
+        let mut operator = Self { child: spawn(&kubeconfig, &log, arguments)?, log, most: 0.0 };
         let url = format!("http://{ADDRESS}/readyz");
         let http = reqwest::Client::new();
         let ready = async || {
@@ -72,7 +74,20 @@ impl Operator {
 
     /// Memory in MiB: now, and the most there ever was.
     pub(super) fn memory(&self) -> Result<(f64, f64)> {
+        let (now, most) = self.memory_of_late()?;
+        Ok((now, most.max(self.most)))
+    }
+
+    /// Memory in MiB: now, and the most there was since it was last forgotten.
+    pub(super) fn memory_of_late(&self) -> Result<(f64, f64)> {
         process::memory(self.pid()).ok_or_else(|| Error::Unmet("the operator ended by itself".into()))
+    }
+
+    /// Begins anew with the most memory there was of late.
+    pub(super) fn forget_most(&mut self) -> Result<()> {
+        self.most = self.memory()?.1;
+        let forgotten = process::forget_most(self.pid());
+        forgotten.map_err(|source| Error::Local { action: "forget the most memory there was", source })
     }
 
     /// Adds to an error what the operator wrote last.

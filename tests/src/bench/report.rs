@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::origin::Origin;
+use super::profile::Profile;
 use super::statistics::{Figure, Latency};
 use super::tally::Shares;
 
@@ -17,6 +19,10 @@ pub(super) struct Phase {
     pub(super) seconds: f64,
     /// CPU seconds by process.
     pub(super) cpu_seconds: BTreeMap<String, f64>,
+    /// Memory of the operator (RSS) at its end.
+    pub(super) memory_mib: f64,
+    /// The most memory that the operator had meanwhile.
+    pub(super) peak_memory_mib: f64,
 }
 
 /// How it was measured.
@@ -26,14 +32,14 @@ pub(super) struct Setting {
     pub(super) apps: u32,
     /// Pods of each color.
     pub(super) replicas: u32,
-    /// Processor cores of the machine.
-    pub(super) cores: usize,
+    /// When, of what and on what.
+    pub(super) origin: Origin,
     /// By what clock times are taken.
     pub(super) clock: &'static str,
     /// As whom the operator runs, and by what it is told from others in the audit log.
     pub(super) operator: String,
     /// How the routes' owner writes them.
-    pub(super) routes: &'static str,
+    pub(super) routes: String,
     /// The timers that count.
     pub(super) timers: String,
 }
@@ -49,8 +55,12 @@ pub(super) struct Report {
     pub(super) figures: Vec<Figure>,
     /// Requests of a promoted update, by verb and resource.
     pub(super) per_promoted_update: Shares,
+    /// The same where the VirtualService's owner applies it server-side.
+    pub(super) per_promoted_update_of_applied: Shares,
     /// Requests of an update that is rolled back.
     pub(super) per_rolled_back_update: Shares,
+    /// Where the time of single updates, approvals and rollbacks went.
+    pub(super) profiles: Vec<Profile>,
     /// Where the CPU time went.
     pub(super) phases: Vec<Phase>,
 }
@@ -58,14 +68,17 @@ pub(super) struct Report {
 impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
-        let Setting { apps, replicas, cores, clock, operator, routes, timers } = &self.setting;
+        let Setting { apps, replicas, origin, clock, operator, routes, timers } = &self.setting;
         let mut text = format!(
-            "{apps} Rollouts of {replicas} pod(s) a color on {cores} cores\noperator: {operator}\nroutes: {routes}\ntimers: {timers}\ntimes: {clock}\n\n"
+            "{apps} Rollouts of {replicas} pod(s) a color, {origin}\noperator: {operator}\nroutes: {routes}\ntimers: {timers}\ntimes: {clock}\n\n"
         );
         self.latency_rows(&mut text);
         self.figure_rows(&mut text);
         shares(&mut text, "requests for each promoted update", &self.per_promoted_update);
+        let applied = "requests for each promoted update, its VirtualService applied server-side";
+        shares(&mut text, applied, &self.per_promoted_update_of_applied);
         shares(&mut text, "requests for each update that is rolled back", &self.per_rolled_back_update);
+        self.profiles.iter().for_each(|profile| profile_rows(&mut text, profile));
         self.phase_rows(&mut text);
         text
     }
@@ -105,15 +118,33 @@ impl Report {
     }
 
     fn phase_rows(&self, text: &mut String) {
-        line(text, "CPU seconds by phase");
+        line(text, "CPU seconds by phase; memory of the operator at its end, and the most meanwhile");
         for phase in &self.phases {
             let mut used: Vec<(&String, &f64)> =
                 phase.cpu_seconds.iter().filter(|(_, seconds)| **seconds >= 0.01).collect();
             used.sort_by(|one, other| other.1.total_cmp(one.1));
             let used: Vec<String> = used.iter().map(|(name, seconds)| format!("{name} {seconds}")).collect();
-            line(text, &format!("  {:<38} {:>7} s: {}", phase.name, phase.seconds, used.join(", ")));
+            let Phase { name, seconds, memory_mib, peak_memory_mib, .. } = phase;
+            let memory = format!("{memory_mib} MiB, most {peak_memory_mib} MiB");
+            line(text, &format!("  {name:<38} {seconds:>7} s: {}; {memory}", used.join(", ")));
         }
     }
+}
+
+fn profile_rows(text: &mut String, profile: &Profile) {
+    let Profile { name, samples, took_ms, in_requests_ms, between_ms, rows } = profile;
+    let (took, in_requests, between) = (number(*took_ms), number(*in_requests_ms), number(*between_ms));
+    line(
+        text,
+        &format!("where the time of {name} goes: medians of {samples}, from the user's write in etcd"),
+    );
+    line(text, &format!("  {took} ms: {in_requests} in requests of the operator's, {between} between them"));
+    line(text, &format!("  {:>10}  {:<46} {:>10} {:>8}", "starts, ms", "what", "takes, ms", "seen"));
+    for row in rows {
+        let (starts, takes) = (row.starts_ms, number(row.takes_ms));
+        line(text, &format!("  {starts:>10}  {:<46} {takes:>10} {:>8}", row.what, row.seen));
+    }
+    line(text, "");
 }
 
 fn shares(text: &mut String, heading: &str, shares: &Shares) {
@@ -136,9 +167,9 @@ fn shares(text: &mut String, heading: &str, shares: &Shares) {
     line(text, "");
 }
 
-fn line(text: &mut String, line: &str) {
+pub(super) fn line(text: &mut String, line: &str) {
     // Writing into a String can't fail.
-    writeln!(text, "{}", line.trim_end()).ok();
+    writeln!(text, "{}", line.trim_end_matches(' ')).ok();
 }
 
 fn number(value: Option<f64>) -> String {
@@ -172,13 +203,15 @@ pub(super) struct Against {
     pub(super) ratio_to_complete: f64,
     /// By what clock.
     pub(super) clock: &'static str,
+    /// When, of what and on what.
+    pub(super) origin: Origin,
 }
 
 impl Against {
     /// For people.
     pub(super) fn table(&self) -> String {
         format!(
-            "{} pods that take {} s to start, from the user's write\n  rolling update, one at a time          {:>8} s\n  Teal, all traffic on the new pods      {:>8} s   {} times faster\n  Teal, complete                         {:>8} s   {} times faster\ntimes: {}\n",
+            "{} pods that take {} s to start, from the user's write\n  rolling update, one at a time          {:>8} s\n  Teal, all traffic on the new pods      {:>8} s   {} times faster\n  Teal, complete                         {:>8} s   {} times faster\ntimes: {}\n{}\n",
             self.pods,
             self.start_seconds,
             self.rolling_seconds,
@@ -187,17 +220,19 @@ impl Against {
             self.teal_seconds_to_complete,
             self.ratio_to_complete,
             self.clock,
+            self.origin,
         )
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
+    use super::super::profile::Row;
     use super::*;
 
-    fn report() -> Report {
+    pub(in super::super) fn report() -> Report {
         Report {
             latencies: vec![
                 Latency::new("approve, one at a time", &[Duration::from_millis(12)], Some(20.0), Some(60.0)),
@@ -209,10 +244,34 @@ mod tests {
                 writes: [("patch services".to_owned(), 2.0)].into(),
                 ..Shares::default()
             },
+            profiles: vec![Profile {
+                name: "approve, one at a time",
+                samples: 20,
+                took_ms: Some(23.0),
+                in_requests_ms: Some(16.5),
+                between_ms: Some(6.5),
+                rows: vec![
+                    Row {
+                        starts_ms: 5.8,
+                        what: "patch rollouts/status".into(),
+                        takes_ms: Some(9.1),
+                        seen: 20,
+                    },
+                    Row { starts_ms: 23.0, what: "the effect is in etcd".into(), takes_ms: None, seen: 20 },
+                ],
+            }],
             phases: vec![Phase {
                 name: "install",
                 seconds: 3.0,
-                cpu_seconds: [("etcd".into(), 1.5), ("idle".into(), 0.0)].into(),
+                cpu_seconds: [
+                    ("etcd".into(), 1.5),
+                    ("kwok".into(), 0.25),
+                    ("idle".into(), 0.0),
+                    (super::super::stage::OTHERS.into(), 0.5),
+                ]
+                .into(),
+                memory_mib: 20.5,
+                peak_memory_mib: 31.25,
             }],
             ..Report::default()
         }
@@ -226,6 +285,9 @@ mod tests {
         assert!(row("approve, all").ends_with("300  MISSED"), "{table}");
         assert!(row("entry").ends_with('–'), "{table}");
         assert!(row("writes").contains("14.5") && row("writes").ends_with("16  met"), "{table}");
+        assert!(table.contains("23 ms: 16.5 in requests of the operator's, 6.5 between them"), "{table}");
+        assert!(row("         5.8  patch rollouts/status").ends_with("9.1       20"), "{table}");
+        assert!(table.contains("kwok 0.25; 20.5 MiB, most 31.25 MiB"), "{table}");
         assert!(
             table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
             "{table}"
@@ -239,5 +301,7 @@ mod tests {
         assert_eq!(json["latencies"][2]["p50_ms"], serde_json::Value::Null);
         assert_eq!(json["figures"][0]["value"], 14.5);
         assert_eq!(json["per_promoted_update"]["writes"]["patch services"], 2.0);
+        assert_eq!(json["profiles"][0]["rows"][0]["takes_ms"], 9.1);
+        assert_eq!(json["phases"][0]["peak_memory_mib"], 31.25);
     }
 }

@@ -11,6 +11,7 @@ use teal_api::Rollout;
 use super::apps::{self, NAMESPACE};
 use super::clock::DESCRIPTION;
 use super::ledger::{Fact, Ledger, Write};
+use super::origin::Origin;
 use super::report::Against;
 use super::stage::Stage;
 use super::statistics::rounded;
@@ -46,6 +47,7 @@ pub(super) async fn compare(stage: &Stage, note: impl Fn(&str)) -> Result<Agains
         ratio_to_all_traffic: ratio(all_traffic),
         ratio_to_complete: ratio(complete),
         clock: DESCRIPTION,
+        origin: Origin::of(stage).await,
     })
 }
 

@@ -1,8 +1,10 @@
 //! What users do, again and again, and how long it took.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -11,6 +13,7 @@ use teal_api::{Action, Decision, Rollout};
 
 use super::apps::{self, NAMESPACE};
 use super::ledger::{Fact, Ledger, Standing, Write};
+use super::profile::Single;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::error::{Error, Result};
@@ -23,11 +26,21 @@ const BETWEEN_SINGLES: Duration = Duration::from_millis(100);
 /// No request of the operator's for so long is rest.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// How the owner of the VirtualServices writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// By updates, as `kubectl apply` and Helm 3 do.
+    Updates,
+    /// By server-side apply, as GitOps and Helm 4 do.
+    Applies,
+}
+
 /// The applications and what is done with them.
 pub(super) struct Rounds<'a> {
     stage: &'a mut Stage,
     names: Vec<String>,
     replicas: u32,
+    owner: Owner,
 }
 
 /// How long the parts of an update took.
@@ -42,9 +55,14 @@ pub(super) struct Updated {
 }
 
 impl<'a> Rounds<'a> {
-    /// So many applications, not yet there.
-    pub(super) fn new(stage: &'a mut Stage, count: u32, replicas: u32) -> Self {
-        Self { stage, names: (0..count).map(apps::name).collect(), replicas }
+    /// Applications that are not yet there.
+    pub(super) fn new(stage: &'a mut Stage, apps: Range<u32>, replicas: u32, owner: Owner) -> Self {
+        Self { stage, names: apps.map(apps::name).collect(), replicas, owner }
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.names.len()).unwrap_or(u32::MAX)
     }
 
     /// The stage, for its figures.
@@ -53,7 +71,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn bound(&self) -> Duration {
-        BOUND + BOUND_FOR_EACH * u32::try_from(self.names.len()).unwrap_or(u32::MAX)
+        BOUND + BOUND_FOR_EACH * self.count()
     }
 
     /// Names of those that are decided on one at a time, and of the others.
@@ -72,39 +90,31 @@ impl<'a> Rounds<'a> {
         self.all_stand("the first version of all as live", is_complete).await
     }
 
-    /// Writes the VirtualService of each as kubectl apply does. Whose it is then stands in its field managers.
+    /// Writes the VirtualService of each as its owner does. Whose it is then stands in its field managers.
     async fn route(&self) -> Result<()> {
         let kind = GroupVersionKind::gvk("networking.istio.io", "v1", "VirtualService");
         let resource = ApiResource::from_gvk(&kind);
         let client = self.stage.world.client.clone();
         let api: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource);
-        let params =
+        let updates =
             PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..PostParams::default() };
+        let applies = PatchParams::apply("owner");
         let made = self.names.iter().map(async |name| {
             let wrong = |error: serde_json::Error| Error::Unmet(format!("VirtualService {name}: {error}"));
             let route = serde_json::from_value(apps::virtual_service(name)).map_err(wrong)?;
-            let made = api.create(&params, &route).await;
-            made.map(drop).map_err(Error::api(format!("create VirtualService {name}")))
+            let made = match self.owner {
+                Owner::Updates => api.create(&updates, &route).await,
+                Owner::Applies => api.patch(name, &applies, &Patch::Apply(&route)).await,
+            };
+            made.map(drop).map_err(Error::api(format!("write VirtualService {name}")))
         });
         try_join_all(made).await.map(drop)
     }
 
     /// Updates all at once and waits until people are asked at 10 %.
     pub(super) async fn update(&self, version: &str) -> Result<Updated> {
-        let api = self.rollouts();
-        let patches = self.names.iter().map(async |name| {
-            let change = json!({"spec": {"release": apps::release(name, version, self.replicas)}});
-            let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(&change)).await;
-            let patched = patched.map_err(Error::api(format!("update Rollout {name}")))?;
-            Ok::<_, Error>(Write {
-                resource: "rollouts",
-                revision: revision(&patched)?,
-                name: name.clone(),
-                app: name.clone(),
-            })
-        });
-        let writes = try_join_all(patches).await?;
-        self.all_stand("a question at 10 % in all", |standing| standing.current && standing.asks).await?;
+        let writes = try_join_all(self.names.iter().map(|name| self.release(name, version))).await?;
+        self.all_asked().await?;
         self.stage.clock.look(|ledger| {
             let took = |holds: &dyn Fn(&Fact) -> bool| all_took(ledger, &writes, "virtualservices", holds);
             Ok(Updated {
@@ -115,16 +125,64 @@ impl<'a> Rounds<'a> {
         })
     }
 
+    /// Updates one after another, each when the one before is at 10 %.
+    pub(super) async fn update_one_at_a_time(&self, version: &str) -> Result<Vec<Single>> {
+        let mut singles = Vec::new();
+        for name in &self.names {
+            let write = self.release(name, version).await?;
+            let took = self.given(10, &write).await?;
+            let marks = self.stage.clock.look(|ledger| {
+                let entered = ledger.took(&write, "virtualservices", |fact| *fact == Fact::Weight(Some(0)));
+                [
+                    ("the candidate is named at 0 %", entered),
+                    ("the candidate's pods are available", candidate_available(ledger, &write)),
+                ]
+            });
+            let marks = marks.into_iter().filter_map(|(what, after)| Some((what, after?))).collect();
+            singles.push(self.single(&write, took, marks)?);
+            tokio::time::sleep(BETWEEN_SINGLES).await;
+        }
+        self.all_asked().await?;
+        Ok(singles)
+    }
+
+    async fn release(&self, name: &str, version: &str) -> Result<Write> {
+        let change = json!({"spec": {"release": apps::release(name, version, self.replicas)}});
+        let patched = self.rollouts().patch(name, &PatchParams::default(), &Patch::Merge(&change)).await;
+        let patched = patched.map_err(Error::api(format!("update Rollout {name}")))?;
+        Ok(Write {
+            resource: "rollouts",
+            revision: revision(&patched)?,
+            name: name.to_owned(),
+            app: name.to_owned(),
+        })
+    }
+
+    async fn all_asked(&self) -> Result<()> {
+        self.all_stand("a question at 10 % in all", |standing| standing.current && standing.asks).await
+    }
+
     /// Decides one after another, each when the effect of the one before was seen.
-    pub(super) async fn one_at_a_time(&self, action: Action, names: &[String]) -> Result<Vec<Duration>> {
-        let mut took = Vec::new();
+    pub(super) async fn one_at_a_time(&self, action: Action, names: &[String]) -> Result<Vec<Single>> {
+        let mut singles = Vec::new();
         for name in names {
             let decision = self.prepare(action, name).await?;
             let write = self.send(name, &decision).await?;
-            took.push(self.effect(action, &write).await?);
+            let took = self.effect(action, &write).await?;
+            singles.push(self.single(&write, took, Vec::new())?);
             tokio::time::sleep(BETWEEN_SINGLES).await;
         }
-        Ok(took)
+        Ok(singles)
+    }
+
+    /// The audit log has the wall clock's times. That may be corrected while all this runs, so it is asked each time.
+    fn single(&self, write: &Write, took: Duration, marks: Vec<(&'static str, Duration)>) -> Result<Single> {
+        let begun = self.stage.clock.look(|ledger| ledger.at(write.resource, &write.name, write.revision));
+        let unseen = || Error::Unmet(format!("the write about {} was not seen in etcd", write.app));
+        let ago = begun.ok_or_else(unseen)?.elapsed();
+        let begun = Timestamp::now().checked_sub(ago);
+        let begun = begun.map_err(|error| Error::Unmet(format!("the wall clock: {error}")))?;
+        Ok(Single { app: write.app.clone(), resource: write.resource, begun, took, marks })
     }
 
     /// Decides on all at the same time.
@@ -155,8 +213,13 @@ impl<'a> Rounds<'a> {
     }
 
     async fn effect(&self, action: Action, write: &Write) -> Result<Duration> {
-        let weight = if action == Action::Approve { 100 } else { 0 };
-        let what = format!("{weight} % for the candidate of {} after {}", write.app, action.verb());
+        self.given(if action == Action::Approve { 100 } else { 0 }, write).await
+    }
+
+    /// How long it took until the candidate had so much.
+    async fn given(&self, weight: u64, write: &Write) -> Result<Duration> {
+        let what =
+            format!("{weight} % for the candidate of {} after its {} was written", write.app, write.resource);
         let took = |ledger: &Ledger| {
             let took = ledger.took(write, "virtualservices", |fact| fact.gives(weight));
             took.ok_or_else(|| format!("{:?}", ledger.newest("rollouts", &write.app)))

@@ -25,7 +25,7 @@ use crate::world::{OPERATOR_NAMESPACE, RELEASE, World, chart};
 /// Pods on one pretended node, well below what it takes.
 const PODS_PER_NODE: u32 = 500;
 /// What others do on the machine meanwhile is shown too: it makes times longer.
-const OTHERS: &str = "others on this machine";
+pub(super) const OTHERS: &str = "others on this machine";
 /// What this program does is shown beside the parts.
 const OWN: &str = "bench";
 
@@ -121,19 +121,21 @@ impl Stage {
         all
     }
 
-    /// Begins a phase of which is told where the CPU time went.
-    pub(super) fn begin(&self, name: &'static str) -> Running {
-        Running { name, begun: Instant::now(), before: self.cpu_seconds() }
+    /// Begins a phase of which is told where the CPU time went, and how much memory the operator needed.
+    pub(super) fn begin(&mut self, name: &'static str) -> Result<Running> {
+        self.operator.forget_most()?;
+        Ok(Running { name, begun: Instant::now(), before: self.cpu_seconds() })
     }
 
     /// Ends a phase.
-    pub(super) fn end(&self, running: &Running) -> Phase {
+    pub(super) fn end(&self, running: &Running) -> Result<Phase> {
         let used = self.cpu_seconds().into_iter().map(|(name, seconds)| {
             let before = running.before.get(&name).copied().unwrap_or(0.0);
             (name, super::statistics::rounded((seconds - before).max(0.0)))
         });
         let seconds = super::statistics::rounded(running.begun.elapsed().as_secs_f64());
-        Phase { name: running.name, seconds, cpu_seconds: used.collect() }
+        let (memory_mib, peak_memory_mib) = self.operator.memory_of_late()?;
+        Ok(Phase { name: running.name, seconds, cpu_seconds: used.collect(), memory_mib, peak_memory_mib })
     }
 
     fn cpu_seconds(&self) -> BTreeMap<String, f64> {

@@ -12,6 +12,13 @@ pub(super) fn percentile(samples: &[Duration], percent: u32) -> Option<Duration>
     sorted.get(rank - 1).copied()
 }
 
+/// The middle one of numbers, the lower one of two: always one that was measured.
+pub(super) fn median(numbers: &[f64]) -> Option<f64> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().div_ceil(2).max(1) - 1).copied().map(rounded)
+}
+
 /// Milliseconds with two places after the point: finer is noise.
 pub(super) fn milliseconds(duration: Duration) -> f64 {
     rounded(duration.as_secs_f64() * 1000.0)
@@ -116,6 +123,9 @@ mod tests {
             "few samples: the slowest"
         );
         assert_eq!(percentile(&[], 50), None);
+        assert_eq!(median(&[5.0, -1.0, 3.004]), Some(3.0));
+        assert_eq!(median(&[5.0, 3.0]), Some(3.0));
+        assert_eq!(median(&[]), None);
     }
 
     #[test]

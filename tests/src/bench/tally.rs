@@ -169,6 +169,16 @@ impl Auditor {
         self.position = position;
         Ok(Tally::of(&requests, &self.user))
     }
+
+    /// How far the log was read.
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// All requests since a position, counted or not.
+    pub(super) fn requests_since(&self, position: u64) -> Result<Vec<Request>> {
+        Ok(audit::read(&self.path, position)?.0)
+    }
 }
 
 impl std::ops::AddAssign for Tally {

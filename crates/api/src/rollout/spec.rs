@@ -125,7 +125,7 @@ pub struct RolloutSpec {
     )]
     pub checks: Option<Vec<Check>>,
 
-    /// Checks that are asked the whole time from the first weight on, in every phase, also while people are waited
+    /// Checks that are judged the whole time from the first weight on, in every phase, also while people are waited
     /// for. A guard that fails takes the release back, whatever onFailure says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(

@@ -112,17 +112,9 @@ pub fn sentence(why: &Why) -> String {
             slot.revision, slot.color
         ),
         Why::Shifting { weight } => format!("moves to {weight} %"),
-        Why::TooFewEndpoints { slot, needed, serving } => format!(
-            "{} ({}) has {} ready endpoints and needs {}: look at its pods",
-            slot.revision,
-            slot.color,
-            numbers(serving),
-            numbers(needed)
-        ),
+        Why::TooFewEndpoints { slot, needed, serving } => too_few(*slot, needed, serving),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
-        Why::Probing { checks } => {
-            format!("metrics are asked for checks {} before the first request", checks.join(", "))
-        }
+        Why::Probing { checks } => probing(checks),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
         Why::Unseen { check, detail } => unseen(check, detail),
         Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
@@ -174,6 +166,20 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn probing(checks: &[String]) -> String {
+    format!("metrics are asked for checks {} before the first request", checks.join(", "))
+}
+
+fn too_few(slot: Slot, needed: &[u32], serving: &[u32]) -> String {
+    format!(
+        "{} ({}) has {} ready endpoints and needs {}: look at its pods",
+        slot.revision,
+        slot.color,
+        numbers(serving),
+        numbers(needed)
+    )
 }
 
 fn going(slot: Slot, jobs: &[String]) -> String {
