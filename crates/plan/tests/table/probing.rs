@@ -30,7 +30,7 @@ fn answered() -> Vec<(String, teal_plan::snapshot::CheckSeen)> {
 /// A check that its source gave no answer to.
 fn unusable(check: &str) -> (String, teal_plan::snapshot::CheckSeen) {
     let (name, mut seen) = blind(check, Standing::Pending);
-    seen.trouble.as_mut().unwrap().reason = "SourceSlow".to_owned();
+    "SourceSlow".clone_into(&mut seen.trouble.as_mut().unwrap().reason);
     (name, seen)
 }
 
