@@ -8,5 +8,6 @@
 mod bad_input;
 mod bench;
 mod hands;
+mod in_place;
 mod life;
 mod work;
