@@ -10,4 +10,5 @@ mod bench;
 mod hands;
 mod in_place;
 mod life;
+mod shared;
 mod work;
