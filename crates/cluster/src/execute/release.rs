@@ -175,7 +175,8 @@ fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>) -> Val
     let workload =
         rendering.workloads.iter().find(|w| w.key.kind == piece.kind.kind && w.colored_name == piece.name);
     let start = u64::from(workload.map_or(1, |workload| workload.start_replicas));
-    let size = size(written, start, &piece.content, view);
+    let owners = workload.and_then(|workload| workload.written_replicas).map(u64::from).or(written);
+    let size = size(Written { here: written, owners }, start, &piece.content, view);
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         match size {
             Some(size) => spec.insert("replicas".into(), json!(size)),
@@ -185,8 +186,18 @@ fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>) -> Val
     object
 }
 
+/// Sizes that were written; none under an autoscaler.
+#[derive(Clone, Copy)]
+struct Written {
+    /// For this color: a candidate comes with live's present size.
+    here: Option<u64>,
+    /// In the manifest.
+    owners: Option<u64>,
+}
+
 /// None leaves the size to whoever wrote it last.
-fn size(written: Option<u64>, start: u64, content: &str, view: Option<&ObjectView>) -> Option<u64> {
+fn size(written: Written, start: u64, content: &str, view: Option<&ObjectView>) -> Option<u64> {
+    let Written { here: written, owners } = written;
     let Some(view) = view else { return Some(written.unwrap_or(start)) };
     let now = view.state.as_ref().map_or(0, |state| u64::from(state.replicas));
     let of_owner = |content: &str| content.rsplit_once('.').map(|(_, size)| size.to_owned());
@@ -194,7 +205,8 @@ fn size(written: Option<u64>, start: u64, content: &str, view: Option<&ObjectVie
     if now == 0 {
         Some(written.unwrap_or(start).max(1))
     } else if written.is_some() && before != of_owner(content) {
-        written
+        // Also for a candidate: live's size is the former one as long as live hasn't been resized, too.
+        owners
     } else if owns_size(view) {
         Some(now)
     } else {
@@ -262,9 +274,19 @@ mod tests {
             ("resized in the spec", "b.5", Some(there(7, "a.3", false)), written),
             ("wakes", "b.3", Some(there(0, "a.3", true)), Some(3)),
         ] {
-            assert_eq!(size(written, 3, content, view.as_ref()), expected, "{what}");
+            let both = Written { here: written, owners: written };
+            assert_eq!(size(both, 3, content, view.as_ref()), expected, "{what}");
         }
-        assert_eq!(size(None, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
-        assert_eq!(size(None, 4, "b.-", Some(&there(9, "a.-", false))), None);
+        let scaled = Written { here: None, owners: None };
+        assert_eq!(size(scaled, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
+        assert_eq!(size(scaled, 4, "b.-", Some(&there(9, "a.-", false))), None);
+    }
+
+    #[test]
+    fn a_candidate_starts_with_lives_size_and_follows_its_owner_from_then_on() {
+        let written = Written { here: Some(7), owners: Some(5) };
+        assert_eq!(size(written, 7, "a.5", None), Some(7));
+        assert_eq!(size(written, 7, "b.5", Some(&there(7, "a.5", true))), Some(7));
+        assert_eq!(size(written, 7, "a.5", Some(&there(7, "a.3", true))), Some(5), "resized in the spec");
     }
 }

@@ -1,5 +1,6 @@
 //! Keeping the content of revisions, from which live is repaired and gone back to.
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label, limit, manager};
 use teal_plan::Revision;
@@ -10,6 +11,7 @@ use crate::access::Target;
 use crate::error::Error;
 use crate::json;
 use crate::kinds;
+use crate::observe::Names;
 use crate::rendering::owner_reference;
 
 fn name(order: &Order<'_>, revision: Revision) -> String {
@@ -110,6 +112,15 @@ async fn prune(tools: &Tools, order: &Order<'_>) {
             Err(error) => tracing::debug!(%error, "an old revision stays"),
         }
     }
+}
+
+/// Reads all that is kept of this Rollout's revisions.
+pub(super) async fn all(tools: &Tools, order: &Order<'_>) -> Result<Vec<Kept>, Error> {
+    let Names { namespace, name, uid, .. } = order.names;
+    let views = tools.stores.revisions.group(namespace, name);
+    let revisions = views.iter().filter(|view| view.rollout_uid == *uid).filter_map(|view| view.revision);
+    let kept = try_join_all(revisions.map(|revision| read(tools, namespace, name, revision))).await?;
+    Ok(kept.into_iter().flatten().collect())
 }
 
 /// Reads the kept content of a revision.

@@ -1,9 +1,12 @@
 //! Clearing a color.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use teal_plan::{Color, Revision, Slot};
+use teal_release::{Kept, Object, ObjectKey};
 
-use super::{Order, Tools, worst};
+use super::{Order, Tools, revision, worst};
 use crate::access::Target;
 use crate::error::Error;
 use crate::kinds;
@@ -20,14 +23,45 @@ pub(super) async fn clear(
 ) -> Result<bool, Error> {
     let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
     let going = objects.iter().filter(|view| goes(view, color, except));
-    let unneeded = objects.iter().filter(|view| except.is_none() && is_unneeded(order, view));
-    let deletions = join_all(going.chain(unneeded).map(|view| delete(tools, order, view))).await;
+    let lacked = objects.iter().filter(|view| except.is_none() && live_lacks(order, view)).cloned();
+    let unneeded = without_kept(tools, order, lacked.collect()).await;
+    let deletions = join_all(going.chain(&unneeded).map(|view| delete(tools, order, view))).await;
     let services = services(tools, order, color, except).await;
     worst(deletions.into_iter().chain(services).collect())
 }
 
-/// A shared object that no kept release has any more.
-fn is_unneeded(order: &Order<'_>, view: &ObjectView) -> bool {
+/// Those that no kept revision has, so that whoever goes back to one finds its accounts as they were: an account made anew
+/// is another one to whom it was known. Where what is kept can't be read they stay. Autoscalers are as the spec says now.
+async fn without_kept(
+    tools: &Tools,
+    order: &Order<'_>,
+    mut views: Vec<Arc<ObjectView>>,
+) -> Vec<Arc<ObjectView>> {
+    if views.iter().all(|view| teal_release::is_in_place(&key(view))) {
+        return views;
+    }
+    match revision::all(tools, order).await {
+        Ok(kept) => views.retain(|view| is_in_no(&kept, view)),
+        Err(error) => {
+            tracing::debug!(%error, "shared objects stay");
+            views.clear();
+        }
+    }
+    views
+}
+
+fn is_in_no(kept: &[Kept], view: &ObjectView) -> bool {
+    let key = key(view);
+    let mut manifests = kept.iter().flat_map(Kept::manifests).filter_map(Object::from_value);
+    teal_release::is_in_place(&key) || !manifests.any(|object| object.key() == key)
+}
+
+fn key(view: &ObjectView) -> ObjectKey {
+    ObjectKey::new(view.kind.group, view.kind.kind, &view.id.name)
+}
+
+/// A shared object that live, left alone, doesn't have.
+fn live_lacks(order: &Order<'_>, view: &ObjectView) -> bool {
     let record = order.record;
     let alone = record.candidate.is_none() && record.previous.is_none();
     let Some(live) = record.live.filter(|_| alone) else { return false };
@@ -56,8 +90,7 @@ pub(super) async fn drop_in_place(
 
 /// Whether an object of the slot reaches live in place and is in its release no more.
 pub(crate) fn is_dropped(rendering: &Rendering, view: &ObjectView, slot: Slot) -> bool {
-    let key = teal_release::ObjectKey::new(view.kind.group, view.kind.kind, &view.id.name);
-    teal_release::is_in_place(&key)
+    teal_release::is_in_place(&key(view))
         && view.slot() == Some(slot)
         && !view.deleting
         && !view.derived
@@ -131,6 +164,21 @@ mod tests {
         .unwrap();
         let kind = kinds::find("autoscaling", "HorizontalPodAutoscaler").unwrap();
         ObjectView::of(kind, &metadata).unwrap()
+    }
+
+    #[test]
+    fn what_a_kept_revision_has_is_needed() {
+        let metadata: ObjectMeta =
+            serde_json::from_value(json!({"name": "clerk", "labels": {label::ROLLOUT: "web"}})).unwrap();
+        let view = ObjectView::of(kinds::find("", "ServiceAccount").unwrap(), &metadata).unwrap();
+        let kept = |name: &str| {
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+            let release = json!({"manifests": [account]});
+            Kept { hash: teal_release::hash(&release), services: Vec::new(), release }
+        };
+        assert!(!is_in_no(&[kept("agent"), kept("clerk")], &view));
+        assert!(is_in_no(&[kept("agent")], &view));
+        assert!(is_in_no(&[], &view));
     }
 
     #[test]

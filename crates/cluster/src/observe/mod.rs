@@ -146,7 +146,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     obstacles.extend(memory.obstacles(facts.names.generation, now));
     memory.edits.note(facts.names.generation, facts.hash, now);
     obstacles.extend(starts::obstacles(&facts, memory));
-    let weight = routes.seen.form.highest().max(facts.record.intended_weight());
+    let weight = routes.seen.form.highest().max(committed_weight(&facts));
     let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
     let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
     let of = |color| if color == Color::Blue { blue.available } else { green.available };
@@ -203,6 +203,16 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         unlike_live,
         owners_differ,
         need,
+    }
+}
+
+/// What the candidate has by the record. Of a weight that routes are on the way to, they say themselves how much of it is there:
+/// pods that are too few for it hold the raise back, and are no failure at the weight before.
+fn committed_weight(facts: &Facts<'_>) -> u8 {
+    let routed = facts.traffic.virtual_services.iter().flatten().next().is_some();
+    match &facts.record.phase {
+        Phase::Step(place) if routed && place.reached.is_none() => 0,
+        _ => facts.record.intended_weight(),
     }
 }
 

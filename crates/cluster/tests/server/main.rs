@@ -8,5 +8,7 @@
 mod bad_input;
 mod bench;
 mod hands;
+mod in_place;
 mod life;
+mod shared;
 mod work;

@@ -3,16 +3,9 @@
 
 use std::time::Duration;
 
+use crate::bench::objects::with;
 use crate::bench::{Bench, objects};
 use serde_json::{Value, json};
-
-fn with(version: &str, more: &[Value]) -> Value {
-    let mut rollout = objects::rollout(version);
-    if let Some(manifests) = rollout["spec"]["release"]["manifests"].as_array_mut() {
-        manifests.extend(more.iter().cloned());
-    }
-    rollout
-}
 
 fn deployment(name: &str, version: &str, fate: &str) -> Value {
     json!({

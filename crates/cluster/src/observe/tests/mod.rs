@@ -138,6 +138,20 @@ fn before_any_service_selects_them_ready_pods_count() {
 }
 
 #[test]
+fn pods_that_are_too_few_for_the_next_weight_are_no_failure_at_the_present_one() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(100);
+    hand.pods(Color::Green, &[true, true, false]);
+    let destinations = json!([{"destination": {"host": "web"}, "weight": 90},
+        {"destination": {"host": "web-candidate"}, "weight": 10}]);
+    hand.route(&destinations, "teal/traffic");
+    assert_eq!(hand.look(0).snapshot.world.green.short_since, None);
+    hand.reach(1_000);
+    assert_eq!(hand.look(1_000).snapshot.world.green.short_since, Some(Time(1_000)), "at the weight it is");
+}
+
+#[test]
 fn of_a_kept_release_whose_content_is_lost_those_pods_count_that_the_service_would_select() {
     let mut hand = Hand::new();
     hand.install();

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::bench::Bench;
 use crate::bench::bad::Case;
+use crate::bench::case::{WINDOW, candidates_weight};
+use crate::bench::history::History;
 
 /// The key of an annotation that ends with the Rollout's uid.
 async fn key(bench: &Bench, prefix: &str) -> String {
@@ -133,6 +135,8 @@ async fn a_saved_route_that_can_not_be_read() {
 async fn a_saved_owner_that_nobody_can_be() {
     let bench = Bench::installed("owner").await;
     let owner = bench.route_spec().await;
+    let history = History::begin(bench.api("virtualservices")).await;
+    let asked = bench.requests();
     bench.apply(&crate::bench::objects::rollout("2")).await;
     bench.phase("Waiting").await;
     let key = key(&bench, "saved").await;
@@ -145,6 +149,14 @@ async fn a_saved_owner_that_nobody_can_be() {
     bench.decide("Approve").await;
     bench.completes("web").await;
     assert_eq!(bench.route_spec().await, owner);
+    let shares: Vec<i64> = history.all().await.iter().map(candidates_weight).collect();
+    let mut rises = shares.clone();
+    rises.dedup();
+    assert_eq!(rises, [0, 10, 100, 0], "as without it: {shares:?}");
+    bench.quiet().await;
+    let requests: u64 = bench.difference(&asked).iter().map(|(.., count)| count).sum();
+    assert!(requests <= 60, "{requests} requests for one rollout");
+    bench.is_calm(WINDOW).await;
     bench.end().await;
 }
 

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bench::bad::Case;
+use crate::bench::case::WINDOW;
+use crate::bench::history::History;
 use crate::bench::{Bench, objects};
 
 /// Two Rollouts whose releases have one object of the same kind and name: the first keeps it as it is, and the second
@@ -93,6 +95,7 @@ async fn objects_that_can_not_be_read() {
     let mut bench = Bench::start("unread").await;
     bench.pause_teal().await;
     bench.apply_route().await;
+    let history = History::begin(bench.api("virtualservices")).await;
     let deep = format!("{}1{}", r#"{"a":"#.repeat(130), "}".repeat(130));
     let mut rollout = other();
     let manifest =
@@ -118,5 +121,13 @@ async fn objects_that_can_not_be_read() {
         })
         .await;
     bench.quiet().await;
+    bench.is_calm(WINDOW).await;
+    assert_eq!(history.all().await.len(), 1, "no route was written");
+    let mended = other();
+    let path = format!("{ROLLOUTS}/other");
+    send(&bench, "DELETE", &path, "application/json", String::new()).await;
+    bench.until("the other one gone", async || bench.exists("rollouts", "other").await == Some(false)).await;
+    bench.apply(&mended).await;
+    bench.completes("other").await;
     bench.end().await;
 }

@@ -132,6 +132,8 @@ impl Case {
             Routes::ByWayOfLive => {
                 let home = versions.iter().any(|version| candidates_weight(version) == 0);
                 assert!(home, "never back at live: {versions:#?}");
+                let raised = versions.iter().find(|version| candidates_weight(version) > 10);
+                assert!(raised.is_none(), "the candidate got more than it had: {raised:#?}");
             }
         }
     }
@@ -186,4 +188,5 @@ fn a_case_sees_every_version() {
     let by_way = untouched.by_way_of_live();
     assert!(!refuses(&by_way, &[10, 0, 10]));
     assert!(refuses(&by_way, &[10, 10]));
+    assert!(refuses(&by_way, &[10, 0, 11]));
 }

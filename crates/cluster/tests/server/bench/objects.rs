@@ -55,6 +55,15 @@ pub(crate) fn rollout(version: &str) -> Value {
     })
 }
 
+/// The simple case with more manifests.
+pub(crate) fn with(version: &str, more: &[Value]) -> Value {
+    let mut rollout = rollout(version);
+    if let Some(manifests) = rollout["spec"]["release"]["manifests"].as_array_mut() {
+        manifests.extend(more.iter().cloned());
+    }
+    rollout
+}
+
 /// A stand-in for the chart's policy, which must be in force for approvals to be taken.
 pub(crate) async fn prepare(client: &Client) {
     let group = "admissionregistration.k8s.io";
