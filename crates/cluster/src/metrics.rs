@@ -60,6 +60,17 @@ pub struct Looks {
     pub seconds: f64,
 }
 
+impl Looks {
+    fn add(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let bucket = LOOK_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LOOK_BUCKETS.len());
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += 1;
+        }
+        self.seconds += seconds;
+    }
+}
+
 /// All figures at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -71,6 +82,8 @@ pub struct Figures {
     pub requests: BTreeMap<(&'static str, String), u64>,
     /// How long looks took, without what followed from them.
     pub looks: Looks,
+    /// The same with all that followed: reads, the commit or the writes.
+    pub reconciles: Looks,
     /// Events that were told.
     pub events: u64,
     /// Failed looks by class.
@@ -84,6 +97,7 @@ struct State {
     rollouts: HashMap<ObjectId, RolloutFigures>,
     unreadable: HashMap<ObjectId, u64>,
     looks: Looks,
+    reconciles: Looks,
     failures: BTreeMap<&'static str, u64>,
 }
 
@@ -97,12 +111,12 @@ impl Watching {
         let mut state = self.lock();
         state.unreadable.remove(&id);
         state.rollouts.insert(id, figures);
-        let seconds = took.as_secs_f64();
-        let bucket = LOOK_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LOOK_BUCKETS.len());
-        if let Some(count) = state.looks.buckets.get_mut(bucket) {
-            *count += 1;
-        }
-        state.looks.seconds += seconds;
+        state.looks.add(took);
+    }
+
+    /// A look ended, with all that followed from it, well or not.
+    pub(crate) fn reconciled(&self, took: Duration) {
+        self.lock().reconciles.add(took);
     }
 
     /// Whether this version is news.
@@ -138,6 +152,7 @@ impl Watching {
             rollouts,
             unreadable: u64::try_from(state.unreadable.len()).unwrap_or(u64::MAX),
             looks: state.looks.clone(),
+            reconciles: state.reconciles.clone(),
             failures: state.failures.clone(),
             ..Figures::default()
         }

@@ -106,7 +106,9 @@ impl Reconciler {
             let settled = self.settle(&mut memory).await?;
             if settled { Ok(None) } else { self.look(&view, &rollout, &mut memory).await.map(Some) }
         };
+        let started = std::time::Instant::now();
         let result = looked.instrument(span).await;
+        self.watching.reconciled(started.elapsed());
         if !self.leadership.is_leader() {
             // What a look under way took note of when leadership was lost already.
             self.checks.forget(&view.uid);

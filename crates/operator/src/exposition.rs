@@ -4,7 +4,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use teal_cluster::{Figures, LOOK_BUCKETS};
+use teal_cluster::{Figures, LOOK_BUCKETS, Looks};
 
 /// Everything in one text.
 pub(crate) fn text(figures: &Figures) -> String {
@@ -36,13 +36,14 @@ impl Collector for Shown {
                 }
             }
         }
-        let looks = encoder.encode_descriptor(
-            "look_duration",
-            "Time from caches to a plan",
-            Some(&Unit::Seconds),
-            MetricType::Histogram,
-        )?;
-        LookHistogram(figures).encode(looks)
+        for (name, help, looks) in [
+            ("look_duration", "Time from caches to a plan", &figures.looks),
+            ("reconcile_duration", "Time of a look with all that followed from it", &figures.reconciles),
+        ] {
+            let unit = Some(&Unit::Seconds);
+            histogram(looks, encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -157,16 +158,11 @@ fn seconds_since(at_ms: i64) -> f64 {
     number(u64::try_from((now - at_ms) / 1000).unwrap_or(0))
 }
 
-struct LookHistogram<'a>(&'a Figures);
-
-impl LookHistogram<'_> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let looks = &self.0.looks;
-        let bounds = LOOK_BUCKETS.into_iter().chain([f64::MAX]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(looks.buckets).collect();
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        encoder.encode_histogram::<NoLabelSet>(looks.seconds, count, &buckets, None)
-    }
+fn histogram(looks: &Looks, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let bounds = LOOK_BUCKETS.into_iter().chain([f64::MAX]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(looks.buckets).collect();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    encoder.encode_histogram::<NoLabelSet>(looks.seconds, count, &buckets, None)
 }
 
 #[cfg(test)]
@@ -182,6 +178,7 @@ mod tests {
         figures.requests.insert(("patch", "Service".into()), 3);
         figures.failures.insert("denied", 2);
         figures.looks.buckets[2] = 5;
+        figures.reconciles.buckets[4] = 7;
         figures.rollouts.push(RolloutFigures {
             namespace: "shop".into(),
             name: "web".into(),
@@ -207,6 +204,7 @@ mod tests {
             "teal_rollout_stalled{namespace=\"shop\",rollout=\"web\",reason=\"ChecksBlind\"} 1.0",
             "teal_rollout_check_verdict{namespace=\"shop\",rollout=\"web\",check=\"errors\",verdict=\"Pass\"} 1.0",
             "teal_look_duration_seconds_count 5",
+            "teal_reconcile_duration_seconds_count 7",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -74,9 +74,20 @@ pub(crate) struct Done {
     pub(crate) unsure: Option<(Known, ObjectId)>,
 }
 
-/// Carries out all of them at the same time: effects of one plan are independent of each other.
+/// Carries out all of them at the same time: effects of one plan are independent of each other. But what people are answered
+/// waits until traffic is where it should be, because an API server that is busy with both is slower with each.
 pub(crate) async fn execute(tools: &Tools, order: &Order<'_>, effects: &[Effect]) -> Vec<Done> {
-    join_all(effects.iter().map(|effect| one(tools, order, effect))).await
+    let mut done = Vec::new();
+    for turn in turns(effects) {
+        done.extend(join_all(turn.into_iter().map(|effect| one(tools, order, effect))).await);
+    }
+    done
+}
+
+/// What goes first, and what has time.
+fn turns(effects: &[Effect]) -> [Vec<&Effect>; 2] {
+    let (answers, traffic) = effects.iter().partition(|effect| matches!(effect, Effect::Answer { .. }));
+    [traffic, answers]
 }
 
 async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
@@ -300,4 +311,20 @@ async fn roles_fresh(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<(),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use teal_plan::outcome::Ruling;
+
+    use super::*;
+
+    #[test]
+    fn traffic_goes_before_what_people_are_answered() {
+        let answer = Effect::Answer { decision: "web-1".to_owned(), ruling: Ruling::Done };
+        let effects = [answer.clone(), Effect::LowerWeight(0), answer.clone(), Effect::EnterRoutes];
+        let [first, then] = turns(&effects);
+        assert_eq!(first, [&Effect::LowerWeight(0), &Effect::EnterRoutes]);
+        assert_eq!(then, [&answer, &answer]);
+    }
 }
