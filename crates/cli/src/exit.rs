@@ -3,7 +3,7 @@
 /// The exit codes, in the words of `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0  done: promoted and at rest, or the decision took effect
+  0  done: promoted (the former color may be kept), or the decision took effect or, with --timeout 0s, was made
   1  something failed; the reason is on standard error
   2  the command line was not understood
   3  a person is waited for: approval, pause, or a check or deadline that holds

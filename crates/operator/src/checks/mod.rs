@@ -37,15 +37,20 @@ struct Asked {
     asks: BTreeMap<String, Ask>,
     /// States by check; each knows the place that it is for.
     states: BTreeMap<String, States>,
+    /// When its probes may be sent at once again: whoever edits queries all the time asks no oftener than others.
+    probes_from: u64,
 }
+
+/// The least time between two times that probes of one Rollout are sent at once.
+const PROBE_PAUSE_MS: u64 = 1_000;
 
 /// The questions of all Rollouts.
 pub struct Checks {
     measurer: Arc<Measurer>,
     poker: Poker,
     asked: Mutex<HashMap<String, Asked>>,
-    /// Uids with a probe that was not sent yet.
-    fresh: Mutex<BTreeSet<String>>,
+    /// Uids with probes that were not sent yet, and when they may be.
+    fresh: Mutex<BTreeMap<String, u64>>,
     changed: Notify,
 }
 
@@ -61,14 +66,16 @@ impl Checks {
         // No instant up to here is asked about any more. One that passes while others are asked is late and not lost.
         let mut since = millis(now().0);
         loop {
-            let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
-            if !fresh.is_empty() {
-                let at = latest_shared(millis(now().0));
-                self.send(at, self.probes(&fresh, at));
-            }
+            self.send_fresh(millis(now().0));
             let next = self.next(since);
+            if let Some(at) = next.filter(|at| *at <= millis(now().0)) {
+                since = at;
+                self.send(at, self.due(at));
+                continue;
+            }
+            let alarm = next.into_iter().chain(self.fresh().values().copied()).min();
             let wait = async {
-                match next {
+                match alarm {
                     Some(at) => tokio::time::sleep(until(at)).await,
                     None => std::future::pending().await,
                 }
@@ -78,15 +85,28 @@ impl Checks {
                 () = self.changed.notified() => {
                     let now = millis(now().0);
                     since = since.max(next.map_or(now, |at| now.min(at.saturating_sub(1))));
-                    continue;
                 }
                 () = stop.cancelled() => return,
             }
-            if let Some(at) = next {
-                since = at;
-                self.send(at, self.due(at));
-            }
         }
+    }
+
+    /// Sends the probes whose time has come.
+    fn send_fresh(self: &Arc<Self>, now: u64) {
+        let due: BTreeSet<String> = {
+            let mut fresh = self.fresh();
+            let due = fresh.iter().filter(|(_, at)| **at <= now).map(|(uid, _)| uid.clone()).collect();
+            fresh.retain(|_, at| *at > now);
+            due
+        };
+        if !due.is_empty() {
+            let at = latest_shared(now);
+            self.send(at, self.probes(&due, at));
+        }
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first instant after `since` at which somebody asks.
@@ -201,6 +221,7 @@ impl Measuring for Checks {
             name,
             asks: BTreeMap::new(),
             states: BTreeMap::new(),
+            probes_from: 0,
         });
         if entry.asks == asks {
             return;
@@ -218,7 +239,11 @@ impl Measuring for Checks {
         }
         entry.asks = asks;
         if entry.states.values().any(States::is_awaited_probe) {
-            self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+            self.fresh().entry(uid).or_insert_with(|| {
+                let at = entry.probes_from.max(millis(now().0));
+                entry.probes_from = at + PROBE_PAUSE_MS;
+                at
+            });
         }
         drop(all);
         self.changed.notify_one();
@@ -331,7 +356,7 @@ mod tests {
     fn a_probe_is_asked_until_it_is_answered_and_no_longer() {
         let checks = checks();
         checks.ask(probing("up"));
-        let fresh = std::mem::take(&mut *checks.fresh.lock().unwrap());
+        let fresh: BTreeSet<String> = checks.fresh().keys().cloned().collect();
         let at = latest_shared(millis(now().0));
         assert_eq!(checks.probes(&fresh, at).requests.len(), 1, "at once");
         let bad = Outcome::Error(Problem::new(ProblemKind::Timeout, "no answer"));
@@ -353,6 +378,27 @@ mod tests {
         let at_ms = millis(now().0) + 60_000;
         checks.fold(Answer { key: before, sample: Sample { at_ms, outcome: Outcome::from_value(0.0) } });
         assert!(!answered(&checks));
+    }
+
+    #[test]
+    fn whoever_edits_queries_all_the_time_asks_no_oftener_than_each_second() {
+        let checks = checks();
+        let first = millis(now().0);
+        for number in 0..200 {
+            checks.ask(probing(&format!("up + {number}")));
+            let taken = std::mem::take(&mut *checks.fresh());
+            let at = taken["1"];
+            assert!(at >= first + number * PROBE_PAUSE_MS, "{number}: {at}");
+        }
+        checks.ask(probing("up"));
+        let at = checks.fresh()["1"];
+        for number in 0..200 {
+            checks.ask(probing(&format!("down + {number}")));
+        }
+        assert_eq!(checks.fresh()["1"], at, "those that wait take the latest with them");
+        std::mem::take(&mut *checks.fresh());
+        checks.ask(probing("up"));
+        assert_eq!(checks.fresh()["1"], at + PROBE_PAUSE_MS);
     }
 
     #[test]

@@ -324,7 +324,8 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let wanted = s.record.wanted;
     if wanted.map(|wanted| wanted.revision.to_string()) != d.revision {
         return superseded(
-            "spec.revision is not the one that is wanted: copy it from kubectl get rollouts.teal.dev, and decide anew",
+            "spec.revision is not the one that is wanted: copy it from status.rejected[0], or status.candidate.revision while one is \
+             tried, and decide anew",
         );
     }
     let mut draft = consume(s, d, false);
@@ -369,7 +370,8 @@ fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
             Followed::Commit(rest::make_room(consume(s, d, false)))
         }
         Some(kept) if resting => superseded(format!(
-            "spec.revision is not the one that is kept, which is {}: copy it from kubectl get rollouts.teal.dev, and decide anew",
+            "spec.revision is not the one that is kept, which is {}: copy it from status.previous.revision, or \
+             status.candidate.revision after going back, and decide anew",
             kept.slot.revision
         )),
         Some(_) | None => refused("no release is kept, so there is nothing to retire"),

@@ -10,8 +10,14 @@ use crate::snapshot::{Obstacle, Snapshot, Stops};
 /// Whether checks are asked only to see that they can be: on the way to a first weight. One that was there and was lost is
 /// given back as it was.
 pub(crate) fn is_on(s: &Snapshot) -> bool {
-    let unreached = |place: &StepRecord| place.reached.is_none() && place.lost.is_none();
-    matches!(&s.record.phase, Phase::Step(place) if unreached(place)) && !reach::carries(s)
+    let Phase::Step(place) = &s.record.phase else { return false };
+    place.reached.is_none() && place.lost.is_none() && is_first(s, place) && !reach::carries(s)
+}
+
+/// No step before this one gave the candidate any weight. Without a mesh nothing but all of it is a weight.
+fn is_first(s: &Snapshot, place: &StepRecord) -> bool {
+    let mut before = s.settings.steps.iter().take_while(|step| step.name != place.step);
+    !s.settings.routed || before.all(|step| step.weight == 0)
 }
 
 /// The checks that will be needed: of the step that comes and of those after it, and all guards.

@@ -294,7 +294,9 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
         // While a Job is waited for the release is applied at every look, and nothing else is left to write.
         let only_waits =
             awaited && next.effects.iter().all(|effect| matches!(effect, Effect::ApplyRelease { .. }));
-        if blocked.is_none() && (next.effects.is_empty() || only_waits) {
+        // What metrics have not said yet is no end of what they were in the way of.
+        let asks = next.why.iter().any(|why| matches!(why, Why::Probing { .. }));
+        if blocked.is_none() && !asks && (next.effects.is_empty() || only_waits) {
             return unblocked(s, place, next);
         }
         let stalled = since + s.settings.progress_deadline;

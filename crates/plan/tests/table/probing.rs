@@ -152,3 +152,24 @@ fn a_weight_that_was_there_is_given_back_without_asking() {
     assert_eq!(unanswered(&s), []);
     assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
 }
+
+#[test]
+fn a_correction_on_the_way_to_a_later_step_waits_for_nobody() {
+    let mut s = ready();
+    if let Phase::Step(place) = &mut s.record.phase {
+        (place.step, place.weight, place.terms) = ("full".to_owned(), 100, s.settings.steps[1].terms());
+    }
+    s.world.routes = routes(Form::Owner);
+    s.checks = vec![unusable("errors")];
+    assert!(!probes(&s));
+    assert_eq!(unanswered(&s), []);
+    assert_eq!(effects(&s), [Effect::EnterRoutes]);
+}
+
+#[test]
+fn that_nothing_is_known_yet_ends_no_obstacle() {
+    let mut s = ready();
+    s.world.routes = routes(Form::Owner);
+    s.record.blocked_since = Some(LONG_AGO);
+    assert_eq!((effects(&s), probing(&s).is_some()), (vec![], true), "as after a restart");
+}

@@ -19,7 +19,7 @@ use crate::server::NAME as SERVER;
 use crate::workspace::Workspace;
 use counts::Counts;
 pub(crate) use steps::together;
-use steps::{Needs, STEPS, Step, TOLD, Work};
+use steps::{Needs, STEPS, STORIES_STEP, Step, Work};
 use summary::{Line, Outcome};
 
 /// Names the cluster to tests that need an API server.
@@ -91,7 +91,7 @@ impl Choice {
 
     /// Refuses, before anything is built, what a step would refuse in the end.
     fn check(&self) -> Result<(), Error> {
-        let told = STEPS.iter().any(|step| step.name == TOLD && self.takes(step));
+        let told = STEPS.iter().any(|step| step.name == STORIES_STEP && self.takes(step));
         if told && self.kubeconfig.is_some() && self.gateway.is_none() {
             return Err(Error::NoGateway);
         }
@@ -108,7 +108,7 @@ impl Choice {
             }
             let Some(kubeconfig) = &kubeconfig else { continue };
             command.env(KUBECONFIG, kubeconfig);
-            if step.name == TOLD {
+            if step.name == STORIES_STEP {
                 command.arg("--kubeconfig").arg(kubeconfig);
                 command.args(self.gateway.iter().flat_map(|url| ["--gateway", url]));
                 command.args(self.prometheus.iter().flat_map(|url| ["--prometheus", url]));

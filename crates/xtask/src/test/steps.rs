@@ -22,7 +22,7 @@ const PLAIN: [&str; 2] = ["teal-example-app", "teal-load"];
 const FEATURES: &str = "xtask/generate,xtask/image";
 
 /// The step that tells stories, and the program that does.
-pub(super) const TOLD: &str = "stories";
+pub(super) const STORIES_STEP: &str = "stories";
 
 /// What a step does in this checkout and on this machine.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub(super) const STEPS: [Step; 11] = [
     Step { name: "explorer", about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
     Step { name: "bed", about: "beds start, work and leave nothing behind", needs: Needs::Bed, work: bed },
     Step { name: SERVER, about: "tests against a real API server", needs: Needs::Cluster, work: server },
-    Step { name: TOLD, about: "stories on a real cluster", needs: Needs::Cluster, work: stories },
+    Step { name: STORIES_STEP, about: "stories on a real cluster", needs: Needs::Cluster, work: stories },
 ];
 
 fn just(command: Command) -> Work {
@@ -155,7 +155,7 @@ fn server(_: &Workspace) -> Work {
 fn stories(_: &Workspace) -> Work {
     // Built as the tests of its package are, which the step `unit` has done already; only the images are optimised. One bed at a
     // time, because stories measure, and two cores are all they may count on.
-    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", TOLD, "--"]))
+    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", STORIES_STEP, "--"]))
 }
 
 fn this_program(arguments: &[&str]) -> Command {

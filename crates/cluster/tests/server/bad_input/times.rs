@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::bench::case::{Case, WINDOW};
 use crate::bench::history::{History, Version};
+use crate::bench::setup::Setup;
 use crate::bench::{Bench, objects};
 
 /// `pods::an_image_that_never_gets_ready` shows that it covers provisioning; here it is the wait for endpoints to be
@@ -49,7 +50,10 @@ async fn endpoints_that_never_settle() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn hold_checks_and_people_have_no_deadline() {
-    let bench = Bench::installed("patient").await;
+    let bench = Bench::start_with("patient", Setup::without_data()).await;
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
     let deadline = Duration::from_secs(15);
     let mut rollout = objects::rollout("2");
     rollout["spec"]["progressDeadline"] = json!("15s");
@@ -78,7 +82,7 @@ async fn hold_checks_and_people_have_no_deadline() {
     let is_well = async |phase: &str| {
         bench.status("/phase").await == phase && bench.condition("Stalled").await.0.is_empty()
     };
-    // Nobody measures here, so the check would wait for ever.
+    // There is never any data here, so the check would wait for ever.
     bench.stays_for(deadline + Duration::from_secs(2), async || is_well("Checking").await).await;
     bench.skip().await;
     at(30).await;
