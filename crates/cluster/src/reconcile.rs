@@ -484,6 +484,8 @@ impl Reconciler {
         let entry = memories.entry(id.clone()).or_default();
         // A Rollout of the same name made anew inherits nothing.
         if entry.0 != uid {
+            // Nor does anyone else ask for an end of what is asked of metrics for the former one.
+            self.checks.forget(&entry.0);
             *entry = (uid.to_owned(), Arc::default());
         }
         Arc::clone(&entry.1)
@@ -500,8 +502,9 @@ impl Reconciler {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((uid, _)) = memories.remove(id) {
             self.checks.forget(&uid);
-            self.watching.forget(id);
         }
+        // Of one that could not be read nothing is remembered, and yet it is counted.
+        self.watching.forget(id);
     }
 }
 
