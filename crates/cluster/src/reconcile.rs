@@ -21,7 +21,7 @@ use crate::events::Events;
 use crate::execute::{Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
-use crate::memory::{Memory, Room};
+use crate::memory::{Memory, Packed, Room};
 use crate::met::{before_any_weight, mended, noted, remember};
 use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe};
@@ -296,7 +296,7 @@ impl Reconciler {
             let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
                 Ok(Some(kept)) => {
-                    memory.contents.insert(revision, Arc::new(kept));
+                    memory.contents.insert(revision, Packed::of(&kept));
                 }
                 Ok(None) => tracing::debug!(%revision, "its content is not kept"),
                 Err(error @ Error::Kept { .. }) => tracing::warn!(%error, "a kept revision can't be used"),
