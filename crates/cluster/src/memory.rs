@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use serde_json::Value;
 use teal_api::Rollout;
 use teal_plan::snapshot::Obstacle;
 use teal_plan::{ContentHash, Revision, Span, Time};
@@ -28,7 +29,7 @@ pub(crate) struct Memory {
     /// Versions of routes by another hand that led to a pause, by object.
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Contents of revisions that are not in the spec.
-    pub(crate) contents: BTreeMap<Revision, Arc<Kept>>,
+    pub(crate) contents: BTreeMap<Revision, Packed>,
     /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
     hash: Option<(i64, ContentHash)>,
     /// Renderings, so that a look costs no rendering while nothing changes.
@@ -124,8 +125,24 @@ impl Memory {
     pub(crate) fn trim(&mut self, needed: &[Revision], at_rest: bool) {
         self.contents.retain(|revision, _| needed.contains(revision));
         if at_rest {
-            self.renderings.clear();
+            self.renderings = Vec::new();
         }
+    }
+}
+
+/// The manifests of a revision as text. They are held as long as the spec wants something else than live, which may be for
+/// months after a rollout was taken back, and parsed JSON takes ten times the room.
+pub(crate) struct Packed(Box<str>);
+
+impl Packed {
+    /// Of what was kept.
+    pub(crate) fn of(kept: &Kept) -> Self {
+        Self(Value::from(kept.manifests()).to_string().into())
+    }
+
+    /// As they were. Nothing where they can't be read, which is no release without manifests.
+    pub(crate) fn manifests(&self) -> Option<Vec<Value>> {
+        serde_json::from_str(&self.0).ok()
     }
 }
 
@@ -197,7 +214,20 @@ impl Corrections {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_was_kept_is_held_as_text_and_comes_back_as_it_was() {
+        let manifests =
+            json!([{"kind": "Service", "spec": {"ports": [{"port": 80}], "share": 0.1, "none": null}}]);
+        let hash = ContentHash { version: 1, digest: [1; 32] };
+        let kept = |release| Kept { hash, services: Vec::new(), release };
+        let packed = Packed::of(&kept(json!({"manifests": manifests})));
+        assert_eq!(packed.manifests().map(Value::from), Some(manifests));
+        assert_eq!(Packed::of(&kept(json!({}))).manifests(), Some(Vec::new()));
+    }
 
     #[test]
     fn a_sighting_lasts_as_long_as_the_fact() {

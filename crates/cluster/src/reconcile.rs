@@ -23,7 +23,7 @@ use crate::evidence;
 use crate::execute::{Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
-use crate::memory::{Memory, Room};
+use crate::memory::{Memory, Packed, Room};
 use crate::met::{before_any_weight, mended, noted, remember};
 use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe};
@@ -300,7 +300,7 @@ impl Reconciler {
             let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
                 Ok(Some(kept)) => {
-                    memory.contents.insert(revision, Arc::new(kept));
+                    memory.contents.insert(revision, Packed::of(&kept));
                 }
                 Ok(None) => tracing::debug!(%revision, "its content is not kept"),
                 Err(error @ Error::Kept { .. }) => tracing::warn!(%error, "a kept revision can't be used"),
@@ -474,6 +474,8 @@ impl Reconciler {
         let entry = memories.entry(id.clone()).or_default();
         // A Rollout of the same name made anew inherits nothing.
         if entry.0 != uid {
+            // Nor does anyone else ask for an end of what is asked of metrics for the former one.
+            self.checks.forget(&entry.0);
             *entry = (uid.to_owned(), Arc::default());
         }
         Arc::clone(&entry.1)
@@ -490,8 +492,9 @@ impl Reconciler {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((uid, _)) = memories.remove(id) {
             self.checks.forget(&uid);
-            self.watching.forget(id);
         }
+        // Of one that could not be read nothing is remembered, and yet it is counted.
+        self.watching.forget(id);
     }
 }
 

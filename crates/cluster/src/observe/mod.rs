@@ -433,13 +433,9 @@ pub(crate) fn manifests_for(
     if release.hash == hash {
         return Some(spec);
     }
-    let kept = memory.contents.get(&release.slot.revision)?;
+    let kept = memory.contents.get(&release.slot.revision)?.manifests()?;
     let is_read = why_unread(rollout.spec.release.raw()).is_none();
-    Some(if is_live && is_read {
-        teal_release::with_in_place_of(kept.manifests(), &spec)
-    } else {
-        kept.manifests().to_vec()
-    })
+    Some(if is_live && is_read { teal_release::with_in_place_of(&kept, &spec) } else { kept })
 }
 
 fn recorded(facts: &Facts<'_>) -> bool {

@@ -82,7 +82,7 @@ async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
 
 /// Who is asked about, and who was forgotten.
 #[derive(Clone, Default)]
-struct Asked(Arc<Mutex<(Vec<String>, Vec<String>)>>);
+pub(super) struct Asked(pub(super) Arc<Mutex<(Vec<String>, Vec<String>)>>);
 
 impl Measuring for Asked {
     fn ask(&self, questions: Questions) {

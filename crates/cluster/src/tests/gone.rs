@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::ending::Asked;
+use super::reconciler;
+use super::server::Server;
+use crate::config::Config;
+use crate::observe::tests::cluster::Hand;
+use crate::reconcile::Reconciler;
+use crate::stores::ObjectId;
+
+const PATH: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
+
+/// The Rollout as a watch brings it, and a look at it.
+async fn look_at(server: &Server, reconciler: &Reconciler, rollout: Value) {
+    server.put(PATH, rollout);
+    reconciler.tools.stores.offer_rollout(server.object(PATH).expect("it was put there"), "");
+    reconciler.reconcile(&web()).await;
+}
+
+fn web() -> ObjectId {
+    ObjectId::new("shop", "web")
+}
+
+#[tokio::test]
+async fn a_rollout_that_could_not_be_read_is_not_counted_once_it_is_gone() {
+    let server = Server::default();
+    let (stores, pokes, mut rollout) = Hand::new().into_parts();
+    rollout["spec"]["traffic"] = json!("all of it");
+    let reconciler = reconciler(&server, stores, pokes, Config::default());
+    look_at(&server, &reconciler, rollout).await;
+    assert_eq!(reconciler.watching.read().unreadable, 1);
+
+    reconciler.tools.stores.rollouts.forget(&web());
+    reconciler.reconcile(&web()).await;
+    assert_eq!(reconciler.watching.read().unreadable, 0);
+}
+
+/// It was deleted and made anew between two looks.
+#[tokio::test]
+async fn for_a_rollout_that_another_of_its_name_replaced_nothing_more_is_asked() {
+    let server = Server::default();
+    let (stores, pokes, rollout) = Hand::new().into_parts();
+    let asked = Asked::default();
+    let mut reconciler = reconciler(&server, stores, pokes, Config::default());
+    reconciler.checks = Arc::new(asked.clone());
+    for uid in ["former", "present"] {
+        let mut rollout = rollout.clone();
+        rollout["metadata"]["uid"] = json!(uid);
+        look_at(&server, &reconciler, rollout).await;
+    }
+    let (asks, forgotten) = asked.0.lock().unwrap().clone();
+    assert!(asks.contains(&"former".to_owned()) && asks.contains(&"present".to_owned()), "{asks:?}");
+    assert!(forgotten.contains(&"former".to_owned()), "{forgotten:?}");
+    assert!(!forgotten.contains(&"present".to_owned()), "{forgotten:?}");
+}
