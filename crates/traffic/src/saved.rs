@@ -148,6 +148,11 @@ impl Saved {
         records.filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok()).collect()
     }
 
+    /// Whether it has entries of any of these Services.
+    pub(crate) fn is_of(&self, services: &[RoleService]) -> bool {
+        self.routes.iter().any(|saved| services.iter().any(|service| service.name == saved.service))
+    }
+
     pub(crate) fn set(&mut self, saved: SavedRoute) {
         self.routes.retain(|other| other.route != saved.route || other.service != saved.service);
         self.routes.push(saved);
@@ -243,15 +248,20 @@ pub(crate) fn is_recorded(
     destination: &Value,
     service: &RoleService,
 ) -> bool {
-    let name = http(virtual_service).get(route).and_then(|value| text(value, "/name"));
+    let routes = http(virtual_service);
+    let name = routes.get(route).and_then(|value| text(value, "/name")).filter(|name| !name.is_empty());
     let digest = likeness(virtual_service, route, Some(destination));
-    let own = match name.filter(|name| !name.is_empty()) {
+    let own = match name {
         Some(name) => format!("name:{name}"),
         None => format!("match:{digest}"),
     };
+    // A name that stands there once says enough, whatever else became of the route.
+    let once = routes.iter().filter(|value| text(value, "/name") == name).count() == 1;
+    let is_like = |saved: &SavedRoute| once || saved.like.as_ref().is_none_or(|like| *like == digest);
     let is = |saved: &SavedRoute| {
         let renamed = saved.like.as_ref() == Some(&digest) && is_name_gone(virtual_service, &saved.route);
-        saved.service == service.name && (renamed || saved.route == own || unordered(&saved.route) == own)
+        let same = is_like(saved) && (saved.route == own || unordered(&saved.route) == own);
+        saved.service == service.name && (renamed || same)
     };
     records.iter().any(|saved| saved.routes.iter().any(is))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::object::{list, namespace, text};
-use crate::read::{http, said};
+use crate::read::{http, live_of, said};
 use crate::saved::is_recorded;
 use crate::{ObjectName, Refusal, RoleService, Saved, Scope};
 
@@ -20,14 +20,17 @@ pub(crate) struct Alone {
 }
 
 /// All of them in routes that the Rollout lists or had entered. Other routes may lead to the candidate by their owner's will,
-/// unless the Rollout means every route and none is left that leads to live.
+/// unless the Rollout means every route, none is left that leads to any of its Services, and nothing says what was entered.
 pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
     let namespace = namespace(virtual_service);
-    let (records, mut found) = (Saved::all(virtual_service), Vec::new());
+    let (records, routes) = (Saved::all(virtual_service), http(virtual_service));
+    let names_any =
+        |route: &Value| list(route, "/route").iter().any(|entry| live_of(entry, namespace, scope).is_some());
+    let known = records.iter().any(|saved| saved.is_of(scope.services));
+    let bereft = scope.routes.is_none() && !known && !routes.iter().any(names_any);
+    let mut found = Vec::new();
     for service in scope.services {
         let look = Look { virtual_service, scope, namespace, service, records: &records };
-        let routes = http(virtual_service);
-        let bereft = scope.routes.is_none() && !routes.iter().any(|route| look.names_live(route));
         let each = routes.iter().enumerate().filter(|(_, route)| !look.names_live(route));
         found.extend(each.flat_map(|(index, route)| look.at(index, route, bereft)));
     }

@@ -136,3 +136,47 @@ fn rule_4_a_candidate_alone_is_found_and_led_home_also_where_another_route_or_se
         }
     }
 }
+
+type Hand<'a> = &'a dyn Fn(&mut serde_json::Value);
+
+#[test]
+fn a_preview_of_the_owners_own_is_left_to_him_whatever_becomes_of_live_beside_it() {
+    let mut two = World::web();
+    two.services.push(RoleService::new("shop", "api"));
+    let tester = |name: &str, host: &str| {
+        format!(
+            "{{{name}match: [{{headers: {{x: {{exact: y}}}}}}], route: [{{destination: {{host: {host}}}}}]}}"
+        )
+    };
+    let main = |name: &str| format!("{{{name}route: [{{destination: {{host: web}}}}]}}");
+    let elsewhere = |now: &mut serde_json::Value| {
+        now["spec"]["http"][1]["route"] = json!([{"destination": {"host": "other"}}]);
+    };
+    let stays = |_: &mut serde_json::Value| {};
+    for (what, world, routes, hand) in [
+        ("of another Service", &two, [tester("", "api-candidate"), main("")], &stays as Hand<'_>),
+        (
+            "of another Service, live sent elsewhere",
+            &two,
+            [tester("", "api-candidate"), main("")],
+            &elsewhere,
+        ),
+        ("live sent elsewhere", &World::web(), [tester("", "web-candidate"), main("")], &elsewhere),
+        (
+            "of the same name",
+            &World::web(),
+            [tester("name: main, ", "web-candidate"), main("name: main, ")],
+            &stays,
+        ),
+    ] {
+        let owner = virtual_service(&format!("[{}, {}]", routes[0], routes[1]));
+        let mut now = at(world, &entered(world, &owner), 0);
+        hand(&mut now);
+        assert_eq!(left_alone(&now, &world.scope()), None, "{what}");
+        assert_eq!(lower(&now, &world.scope(), &stamp(2)).unwrap(), None, "{what}");
+        assert_eq!(now["spec"]["http"][0], owner["spec"]["http"][0], "{what}");
+    }
+    // Before anything is noted: a Service of which no route here names live.
+    let fresh = virtual_service(&format!("[{}, {}]", tester("", "api-candidate"), main("")));
+    assert_eq!(lower(&fresh, &two.scope(), &stamp(2)).unwrap(), None);
+}
