@@ -180,3 +180,28 @@ fn a_preview_of_the_owners_own_is_left_to_him_whatever_becomes_of_live_beside_it
     let fresh = virtual_service(&format!("[{}, {}]", tester("", "api-candidate"), main("")));
     assert_eq!(lower(&fresh, &two.scope(), &stamp(2)).unwrap(), None);
 }
+
+#[test]
+fn rule_4_a_route_that_is_given_a_name_meanwhile_is_given_back_as_it_was() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{match: [{uri: {prefix: /}}], route: [{destination: {host: web}, weight: 100}]}, {route: [{destination: {host: \
+         web}}]}]",
+    );
+    let named = |mut spec: serde_json::Value| {
+        spec["spec"]["http"][0]["name"] = json!("main");
+        spec
+    };
+    let now = named(at(&world, &at(&world, &entered(&world, &owner), 10), 0));
+    let restoration = leave(&now, &world.scope(), &stamp(4)).unwrap();
+    let mut end = now.clone();
+    apply(&mut end, &restoration.patch.unwrap()).unwrap();
+    assert_eq!(end["spec"], named(owner.clone())["spec"]);
+    assert!(restoration.exact);
+    let mut alone = now;
+    alone["spec"]["http"][0]["route"].as_array_mut().unwrap().remove(0);
+    alone["spec"]["http"][0]["route"][0]["weight"] = json!(100);
+    let patch = lower(&alone, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut alone, &patch).unwrap();
+    assert_eq!(alone["spec"]["http"][0], named(owner)["spec"]["http"][0]);
+}
