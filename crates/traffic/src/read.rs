@@ -6,6 +6,7 @@ mod missing;
 use serde_json::Value;
 
 pub(crate) use alone::alone;
+pub use alone::left_alone;
 
 use crate::draft::MOST_OPERATIONS;
 use crate::object::list;

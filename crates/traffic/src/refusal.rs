@@ -37,6 +37,21 @@ pub enum Refusal {
         /// What to change.
         remedy: String,
     },
+    /// A candidate has taken live's place in a route.
+    #[error(
+        "{object}: {field} names {candidate} without {live}, so that all of its requests reach the candidate: they are \
+             led to {live} again; put {live} back beside {candidate}, or take {candidate} out"
+    )]
+    LiveTakenOut {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+        /// The live Service.
+        live: String,
+        /// The candidate's.
+        candidate: String,
+    },
     /// Two routes bear the selected name.
     #[error(
         "{object}: spec.http[{first}] and spec.http[{second}] are both named {route}: give each its own name"
@@ -217,7 +232,9 @@ impl Refusal {
     /// The reason for a condition: `CamelCase`, stable.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::RouteNotFound { .. } | Self::NoDestination { .. } => "RouteNotFound",
+            Self::RouteNotFound { .. } | Self::NoDestination { .. } | Self::LiveTakenOut { .. } => {
+                "RouteNotFound"
+            }
             Self::RouteAmbiguous { .. }
             | Self::NotForwarding { .. }
             | Self::TooManyRoutes { .. }

@@ -131,13 +131,11 @@ impl Saved {
         own.or_else(|| self.renamed(virtual_service, route, pair))
     }
 
-    /// The record of a route that bore another name when it was entered: none bears that any more, and the rest is the same.
+    /// The record of a route that bore another name, or none, when it was entered: none bears that any more, and the rest is the same.
     fn renamed(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
         let like = likeness(virtual_service, route.index, live_destination(virtual_service, route, pair));
         self.routes.iter().find(|saved| {
-            saved.service == pair.service.name
-                && saved.like.as_ref() == Some(&like)
-                && is_name_gone(virtual_service, &saved.route)
+            saved.service == pair.service.name && is_from_another_name(virtual_service, saved, &like)
         })
     }
 
@@ -146,6 +144,11 @@ impl Saved {
         let notes = map(object, "/metadata/annotations").into_iter().flatten();
         let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX));
         records.filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok()).collect()
+    }
+
+    /// Whether it has entries of any of these Services.
+    pub(crate) fn is_of(&self, services: &[RoleService]) -> bool {
+        self.routes.iter().any(|saved| services.iter().any(|service| service.name == saved.service))
     }
 
     pub(crate) fn set(&mut self, saved: SavedRoute) {
@@ -228,6 +231,27 @@ fn is_name_gone(virtual_service: &Value, key: &str) -> bool {
         && !http(virtual_service).iter().filter_map(|route| text(route, "/name")).any(bears)
 }
 
+/// Whether a record is of a route that is like this, under a name that is gone or without one.
+fn is_from_another_name(virtual_service: &Value, saved: &SavedRoute, like: &str) -> bool {
+    match &saved.like {
+        Some(recorded) => recorded == like && is_name_gone(virtual_service, &saved.route),
+        None => {
+            unordered(&saved.route).strip_prefix("match:") == Some(like)
+                && !is_there_without_a_name(virtual_service, like)
+        }
+    }
+}
+
+/// Whether a route without a name is like this.
+fn is_there_without_a_name(virtual_service: &Value, like: &str) -> bool {
+    let routes = http(virtual_service).iter().enumerate();
+    let mut unnamed = routes.filter(|(_, route)| text(route, "/name").is_none_or(str::is_empty));
+    unnamed.any(|(index, route)| {
+        let mut entries = list(route, "/route").iter();
+        entries.any(|entry| likeness(virtual_service, index, entry.get("destination")) == like)
+    })
+}
+
 /// Whether it was entered under another name.
 pub(crate) fn is_renamed(records: &[Saved], virtual_service: &Value, route: &Route) -> bool {
     let under_another =
@@ -243,15 +267,20 @@ pub(crate) fn is_recorded(
     destination: &Value,
     service: &RoleService,
 ) -> bool {
-    let name = http(virtual_service).get(route).and_then(|value| text(value, "/name"));
+    let routes = http(virtual_service);
+    let name = routes.get(route).and_then(|value| text(value, "/name")).filter(|name| !name.is_empty());
     let digest = likeness(virtual_service, route, Some(destination));
-    let own = match name.filter(|name| !name.is_empty()) {
+    let own = match name {
         Some(name) => format!("name:{name}"),
         None => format!("match:{digest}"),
     };
+    // A name that stands there once says enough, whatever else became of the route.
+    let once = routes.iter().filter(|value| text(value, "/name") == name).count() == 1;
+    let is_like = |saved: &SavedRoute| once || saved.like.as_ref().is_none_or(|like| *like == digest);
     let is = |saved: &SavedRoute| {
-        let renamed = saved.like.as_ref() == Some(&digest) && is_name_gone(virtual_service, &saved.route);
-        saved.service == service.name && (renamed || saved.route == own || unordered(&saved.route) == own)
+        let renamed = is_from_another_name(virtual_service, saved, &digest);
+        let same = is_like(saved) && (saved.route == own || unordered(&saved.route) == own);
+        saved.service == service.name && (renamed || same)
     };
     records.iter().any(|saved| saved.routes.iter().any(is))
 }

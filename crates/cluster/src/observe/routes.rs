@@ -8,7 +8,9 @@ use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::record::Pause;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
-use teal_traffic::{Refusal, RoleService, RouteSelector, Saved, Scope, made_out, read, record_fits};
+use teal_traffic::{
+    Refusal, RoleService, RouteSelector, Saved, Scope, left_alone, made_out, read, record_fits,
+};
 
 use super::{Facts, Names, obstacle};
 use crate::memory::Memory;
@@ -153,6 +155,9 @@ fn one(
             }
             let room = record_fits(&value, &set, &facts.names.uid, view.stripped());
             routes.obstacles.extend(room.err().map(|refusal| refused(&refusal)));
+            let alone = if owners { None } else { left_alone(&value, &scope) };
+            forms.leave_alone(alone.is_some());
+            routes.obstacles.extend(alone.map(|refusal| refused(&refusal)));
         }
         Err(refusal) => {
             forms.broken = true;
@@ -197,6 +202,12 @@ impl Forms {
                 candidate_weight
             }
         }
+    }
+
+    /// A route without live is not among those that are managed, and all of its requests reach the candidate.
+    fn leave_alone(&mut self, any: bool) {
+        self.broken |= any;
+        self.entered.extend(any.then_some(Entered { share: 100, stands: false }));
     }
 
     /// One form for all. Where some can't be read, the others must still be led home. Weights are whole numbers, so that

@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod alone;
 mod bad_input;
 mod bench;
 mod hands;

@@ -4,32 +4,48 @@ use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::object::{list, namespace, text};
-use crate::read::{http, said};
+use crate::read::{http, live_of, said};
 use crate::saved::is_recorded;
-use crate::{RoleService, Saved, Scope};
+use crate::{ObjectName, Refusal, RoleService, Saved, Scope};
 
 /// A candidate's destination with weight in a route that doesn't name live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Alone {
     route: usize,
     place: usize,
+    service: String,
+    candidate: String,
     /// Live's host, in the spelling that the candidate's has there.
     live: String,
 }
 
 /// All of them in routes that the Rollout lists or had entered. Other routes may lead to the candidate by their owner's will,
-/// unless the Rollout means every route and none is left that leads to live.
+/// unless the Rollout means every route, none is left that leads to any of its Services, and nothing says what was entered.
 pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
     let namespace = namespace(virtual_service);
-    let (records, mut found) = (Saved::all(virtual_service), Vec::new());
+    let (records, routes) = (Saved::all(virtual_service), http(virtual_service));
+    let names_any =
+        |route: &Value| list(route, "/route").iter().any(|entry| live_of(entry, namespace, scope).is_some());
+    let known = records.iter().any(|saved| saved.is_of(scope.services));
+    let bereft = scope.routes.is_none() && !known && !routes.iter().any(names_any);
+    let mut found = Vec::new();
     for service in scope.services {
         let look = Look { virtual_service, scope, namespace, service, records: &records };
-        let routes = http(virtual_service);
-        let bereft = scope.routes.is_none() && !routes.iter().any(|route| look.names_live(route));
         let each = routes.iter().enumerate().filter(|(_, route)| !look.names_live(route));
         found.extend(each.flat_map(|(index, route)| look.at(index, route, bereft)));
     }
     found
+}
+
+/// The first route in which a candidate has taken live's place, also where [`crate::read`] manages others: a route without live is
+/// not among them, so that what they say is not all. It is led home by [`crate::lower`].
+pub fn left_alone(virtual_service: &Value, scope: &Scope<'_>) -> Option<Refusal> {
+    let first = alone(virtual_service, scope).into_iter().next()?;
+    let object = ObjectName::of(virtual_service, "VirtualService").ok()?.boxed();
+    let name = http(virtual_service).get(first.route).and_then(|route| text(route, "/name"));
+    let name = name.filter(|name| !name.is_empty()).map(|name| format!(" ({name})")).unwrap_or_default();
+    let field = format!("spec.http[{}]{name}", first.route);
+    Some(Refusal::LiveTakenOut { object, field, live: first.service, candidate: first.candidate })
 }
 
 /// For one Service in one `VirtualService`.
@@ -68,7 +84,14 @@ impl Look<'_> {
             *destination.get_mut("host")? = json!(live);
             let recorded =
                 || is_recorded(self.records, self.virtual_service, index, &destination, self.service);
-            (ours || self.lists(route) || recorded()).then_some(Alone { route: index, place, live })
+            let (service, candidate) = (self.service.name.clone(), self.service.candidate.clone());
+            (ours || self.lists(route) || recorded()).then_some(Alone {
+                route: index,
+                place,
+                service,
+                candidate,
+                live,
+            })
         });
         found.collect()
     }
@@ -86,5 +109,11 @@ impl Alone {
         draft.test(Path::route(self.route).then("route"), entries.cloned().unwrap_or_default());
         let host = Path::destination(self.route, self.place).then("destination").then("host");
         draft.replace(host, json!(self.live));
+        // The weight that it had beside live, which nobody could read as a sole destination's.
+        let entries = entries.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let weight = entries.get(self.place).and_then(|entry| entry.get("weight")?.as_i64());
+        if entries.len() == 1 && weight.is_some_and(|weight| weight != 100) {
+            draft.replace(Path::destination(self.route, self.place).then("weight"), json!(100));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Routes that a hand took out of Teal's sight, in which the candidate still has weight; and those that are none of Teal's.
 
 use serde_json::json;
-use teal_traffic::{leave, lower, made_out, read};
+use teal_traffic::{RoleService, leave, left_alone, lower, made_out, read};
 
 use crate::support::{World, apply, at, entered, stamp, virtual_service};
 
@@ -87,4 +87,121 @@ fn rule_4_where_every_route_is_meant_and_only_the_candidate_is_left_no_record_is
     let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
     assert_eq!(now["spec"]["http"][0]["route"], json!([{"destination": {"host": "web"}, "weight": 100}]));
+}
+
+/// What is read of the others says nothing of it: at 0 they were given back, what was noted went, and it kept all.
+#[test]
+fn rule_4_a_candidate_alone_is_found_and_led_home_also_where_another_route_or_service_still_names_live() {
+    let two = |routes: Option<&str>| {
+        let mut world = World::web();
+        world.services.push(RoleService::new("shop", "api"));
+        world.routes = routes.map(|name| vec![teal_traffic::RouteSelector::named(name)]);
+        world
+    };
+    let prefix = "{match: [{uri: {prefix: /api}}], route: [{destination: {host: web}}]}";
+    let both = "{name: both, route: [{destination: {host: web}, weight: 60}, {destination: {host: api}, weight: 40}]}";
+    for (what, world, owner, field) in [
+        (
+            "of two routes",
+            World::web(),
+            format!("[{prefix}, {{route: [{{destination: {{host: web}}}}]}}]"),
+            "spec.http[0]",
+        ),
+        ("of two Services", two(Some("both")), format!("[{both}]"), "spec.http[0] (both)"),
+        ("of two Services in any route", two(None), format!("[{both}]"), "spec.http[0] (both)"),
+    ] {
+        let owner = virtual_service(&owner);
+        let mut now = at(&world, &entered(&world, &owner), 10);
+        assert_eq!(left_alone(&now, &world.scope()), None, "{what}");
+        now["spec"]["http"][0]["route"].as_array_mut().unwrap().remove(0);
+        let refusal = left_alone(&now, &world.scope()).unwrap();
+        assert_eq!(refusal.reason(), "RouteNotFound");
+        let said = refusal.to_string();
+        for part in ["VirtualService shop/web: ", field, " names web-candidate without web,", "put web back"]
+        {
+            assert!(said.contains(part), "{what}: {part} in {said}");
+        }
+        while let Some(patch) = lower(&now, &world.scope(), &stamp(3)).unwrap() {
+            apply(&mut now, &patch).unwrap();
+        }
+        assert_eq!(left_alone(&now, &world.scope()), None, "{what}");
+        let route = &now["spec"]["http"][0]["route"];
+        assert!(
+            route.as_array().unwrap().iter().any(|to| to["destination"]["host"] == "web"),
+            "{what}: {route}"
+        );
+        if what == "of two routes" {
+            assert_eq!(*route, json!([{"destination": {"host": "web"}, "weight": 100}]));
+            assert_eq!(read(&now, &world.scope()).unwrap().candidate_weight(), 0, "{what}");
+        }
+    }
+}
+
+type Hand<'a> = &'a dyn Fn(&mut serde_json::Value);
+
+#[test]
+fn a_preview_of_the_owners_own_is_left_to_him_whatever_becomes_of_live_beside_it() {
+    let mut two = World::web();
+    two.services.push(RoleService::new("shop", "api"));
+    let tester = |name: &str, host: &str| {
+        format!(
+            "{{{name}match: [{{headers: {{x: {{exact: y}}}}}}], route: [{{destination: {{host: {host}}}}}]}}"
+        )
+    };
+    let main = |name: &str| format!("{{{name}route: [{{destination: {{host: web}}}}]}}");
+    let elsewhere = |now: &mut serde_json::Value| {
+        now["spec"]["http"][1]["route"] = json!([{"destination": {"host": "other"}}]);
+    };
+    let stays = |_: &mut serde_json::Value| {};
+    for (what, world, routes, hand) in [
+        ("of another Service", &two, [tester("", "api-candidate"), main("")], &stays as Hand<'_>),
+        (
+            "of another Service, live sent elsewhere",
+            &two,
+            [tester("", "api-candidate"), main("")],
+            &elsewhere,
+        ),
+        ("live sent elsewhere", &World::web(), [tester("", "web-candidate"), main("")], &elsewhere),
+        (
+            "of the same name",
+            &World::web(),
+            [tester("name: main, ", "web-candidate"), main("name: main, ")],
+            &stays,
+        ),
+    ] {
+        let owner = virtual_service(&format!("[{}, {}]", routes[0], routes[1]));
+        let mut now = at(world, &entered(world, &owner), 0);
+        hand(&mut now);
+        assert_eq!(left_alone(&now, &world.scope()), None, "{what}");
+        assert_eq!(lower(&now, &world.scope(), &stamp(2)).unwrap(), None, "{what}");
+        assert_eq!(now["spec"]["http"][0], owner["spec"]["http"][0], "{what}");
+    }
+    // Before anything is noted: a Service of which no route here names live.
+    let fresh = virtual_service(&format!("[{}, {}]", tester("", "api-candidate"), main("")));
+    assert_eq!(lower(&fresh, &two.scope(), &stamp(2)).unwrap(), None);
+}
+
+#[test]
+fn rule_4_a_route_that_is_given_a_name_meanwhile_is_given_back_as_it_was() {
+    let world = World::web();
+    let owner = virtual_service(
+        "[{match: [{uri: {prefix: /}}], route: [{destination: {host: web}, weight: 100}]}, {route: [{destination: {host: \
+         web}}]}]",
+    );
+    let named = |mut spec: serde_json::Value| {
+        spec["spec"]["http"][0]["name"] = json!("main");
+        spec
+    };
+    let now = named(at(&world, &at(&world, &entered(&world, &owner), 10), 0));
+    let restoration = leave(&now, &world.scope(), &stamp(4)).unwrap();
+    let mut end = now.clone();
+    apply(&mut end, &restoration.patch.unwrap()).unwrap();
+    assert_eq!(end["spec"], named(owner.clone())["spec"]);
+    assert!(restoration.exact);
+    let mut alone = now;
+    alone["spec"]["http"][0]["route"].as_array_mut().unwrap().remove(0);
+    alone["spec"]["http"][0]["route"][0]["weight"] = json!(100);
+    let patch = lower(&alone, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut alone, &patch).unwrap();
+    assert_eq!(alone["spec"]["http"][0], named(owner)["spec"]["http"][0]);
 }

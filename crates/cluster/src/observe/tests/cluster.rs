@@ -415,6 +415,26 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
+    /// Two routes as Teal has entered them: one of a prefix, and the rest.
+    pub(super) fn two_routes(&mut self, api: &Value, rest: &Value) {
+        self.route(rest, "owner");
+        let saved = json!({"routes": [
+            {"route": "name:api", "service": "web"}, {"route": "name:primary", "service": "web"},
+        ]});
+        self.annotate_route("saved", &saved.to_string());
+        self.put_first(&json!({"name": "api", "match": [{"uri": {"prefix": "/api"}}], "route": api}));
+    }
+
+    /// One more http route before the others.
+    pub(super) fn put_first(&mut self, route: &Value) {
+        let version = self.next();
+        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object["metadata"]["generation"] = json!(version);
+        object["spec"]["http"].as_array_mut().expect("routes").insert(0, route.clone());
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
+    }
+
     /// The candidate's role selects the candidate.
     pub(super) fn point_candidate(&mut self) {
         let slot = self.slot(Color::Green);

@@ -1,0 +1,53 @@
+//! A hand takes live out of one of several routes.
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, objects};
+
+fn to(host: &str, weight: Option<u8>) -> Value {
+    let mut entry = json!({"destination": {"host": host, "port": {"number": 80}}});
+    if let Some(weight) = weight {
+        entry["weight"] = json!(weight);
+    }
+    entry
+}
+
+/// One route of a prefix, and one of the rest.
+fn routes(prefix: &[Value], rest: &[Value]) -> Value {
+    json!([{"match": [{"uri": {"prefix": "/api"}}], "route": prefix}, {"route": rest}])
+}
+
+/// The other route is at its weight all the time, and given back at the end: that must not be all that is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
+    let bench = Bench::start("alone").await;
+    let mut owner = objects::virtual_service();
+    owner["spec"]["http"] = routes(&[to("web", None)], &[to("web", None)]);
+    bench.create("virtualservices", "owner", owner.clone()).await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let both = [to("web", Some(90)), to("web-candidate", Some(10))];
+    let at_ten = routes(&both, &both);
+    assert_eq!(bench.route_spec().await["http"], at_ten);
+    let alone = routes(&both[1..], &both);
+    bench.merge_as("kubectl-edit", "virtualservices", "web", json!({"spec": {"http": alone}})).await;
+    bench
+        .until("led home", async || {
+            let spec = bench.route_spec().await;
+            spec.pointer("/http/0/route/0/destination/host") == Some(&json!("web"))
+        })
+        .await;
+    bench.until("entered and raised again", async || bench.route_spec().await["http"] == at_ten).await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    bench.quiet().await;
+    // Of the route that a hand wrote it is known only what the hand left of it.
+    let known = routes(&[to("web", Some(100))], &[to("web", None)]);
+    assert_eq!(bench.route_spec().await["http"], known);
+    let noted = bench.value("virtualservices", "web").await["metadata"]["annotations"].to_string();
+    assert!(!noted.contains("saved.teal.dev/"), "{noted}");
+    bench.end().await;
+}
