@@ -8,6 +8,7 @@
 mod bad_input;
 mod bench;
 mod hands;
+mod held;
 mod in_place;
 mod life;
 mod shared;
