@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label, limit, manager};
 use teal_plan::Revision;
-use teal_release::{Kept, Object, ObjectKey};
+use teal_release::{Fate, Kept, Object, ObjectKey};
 
 use super::{Order, Tools, answer};
 use crate::access::Target;
@@ -144,9 +144,11 @@ impl Shares {
 }
 
 impl Share {
+    /// One object for both colors is another than one per color, even under the same name in the manifests.
     fn of(kept: &Kept) -> Self {
         let manifests = kept.manifests().iter().filter_map(Object::from_value);
-        Self::These(manifests.map(|object| object.key()).collect())
+        let shared = manifests.filter(|object| matches!(teal_release::fate_of(object), Ok(Fate::Shared)));
+        Self::These(shared.map(|object| object.key()).collect())
     }
 
     fn read(result: Result<Option<Kept>, Error>) -> Result<Self, Error> {
@@ -251,6 +253,16 @@ mod tests {
             ("one can't be read", vec![agent(), damaged()], &["1", "2"], false),
         ] {
             assert_eq!(lack(shares, uids, "ServiceAccount", "clerk"), lacks, "{what}");
+        }
+    }
+
+    #[test]
+    fn one_object_per_color_needs_no_shared_one_of_its_name() {
+        for (notes, lacks) in [(json!({}), true), (json!({"teal.dev/fate": "Shared"}), false)] {
+            let settings = kept(&json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "settings", "annotations": notes}}));
+            let shares = vec![("1", Share::of(&settings))];
+            assert_eq!(lack(shares, &["1"], "ConfigMap", "settings"), lacks, "{notes}");
         }
     }
 

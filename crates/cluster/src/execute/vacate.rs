@@ -54,9 +54,12 @@ async fn without_kept(
 }
 
 /// Whether a shared object that live lacks stays as long as a revision that has it is kept. Autoscalers are as the spec says
-/// now.
+/// now, and what works by itself would go on beside what has taken its place, which has ticks and messages handled twice.
 fn outlasts_live(key: &ObjectKey) -> bool {
-    !teal_release::is_in_place(key)
+    let in_place = teal_release::is_in_place(key);
+    let key = (key.group.as_str(), key.kind.as_str());
+    let works = matches!(key, ("apps", "Deployment" | "StatefulSet") | ("batch", "CronJob"));
+    !in_place && !works
 }
 
 fn key(view: &ObjectView) -> ObjectKey {
@@ -167,6 +170,20 @@ mod tests {
         .unwrap();
         let kind = kinds::find("autoscaling", "HorizontalPodAutoscaler").unwrap();
         ObjectView::of(kind, &metadata).unwrap()
+    }
+
+    #[test]
+    fn what_works_by_itself_is_at_work_for_live_alone() {
+        for (group, kind, outlasts) in [
+            ("", "ServiceAccount", true),
+            ("", "ConfigMap", true),
+            ("apps", "Deployment", false),
+            ("apps", "StatefulSet", false),
+            ("batch", "CronJob", false),
+            ("autoscaling", "HorizontalPodAutoscaler", false),
+        ] {
+            assert_eq!(outlasts_live(&ObjectKey::new(group, kind, "tick")), outlasts, "{kind}");
+        }
     }
 
     #[test]

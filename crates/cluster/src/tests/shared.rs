@@ -96,15 +96,20 @@ async fn what_is_kept_is_read_once_however_long_a_color_takes_to_go() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_keeps_accounts_and_is_not_read_again() {
+async fn what_can_not_be_read_keeps_accounts_and_nothing_that_works_by_itself() {
     let world = World::new(json!({"format": 99}));
     let order = Order::of(&world.rollout, &world.seen);
     world.stand(account(), "clerk", &json!({}));
+    world.stand(kinds::DEPLOYMENT, "worker", &json!({}));
     world.stand(kinds::DEPLOYMENT, "web-green", &green());
     let mut asked = world.clear(&order, 3).await;
     asked.sort();
     assert_eq!(
         asked,
-        ["DELETE /apis/apps/v1/namespaces/shop/deployments/web-green".into(), format!("GET {KEPT}"),]
+        [
+            "DELETE /apis/apps/v1/namespaces/shop/deployments/web-green".into(),
+            "DELETE /apis/apps/v1/namespaces/shop/deployments/worker".into(),
+            format!("GET {KEPT}"),
+        ]
     );
 }
