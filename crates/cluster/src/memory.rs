@@ -5,7 +5,7 @@ mod edits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use teal_api::Rollout;
@@ -13,6 +13,7 @@ use teal_plan::snapshot::Obstacle;
 use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
 
+use crate::execute::revision::Shares;
 use crate::kinds::Known;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
@@ -30,6 +31,8 @@ pub(crate) struct Memory {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Packed>,
+    /// Which shared objects each kept revision has.
+    pub(crate) shares: Arc<Mutex<Shares>>,
     /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
     hash: Option<(i64, ContentHash)>,
     /// Renderings, so that a look costs no rendering while nothing changes.

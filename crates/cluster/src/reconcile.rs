@@ -350,7 +350,7 @@ impl Reconciler {
         effects: &[Effect],
         memory: &mut Memory,
     ) -> Result<Next, Error> {
-        let order = Order::of(rollout, seen);
+        let order = Order { shares: Arc::clone(&memory.shares), ..Order::of(rollout, seen) };
         let done = execute(&self.tools, &order, effects).await;
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);

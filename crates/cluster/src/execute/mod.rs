@@ -58,6 +58,8 @@ pub(crate) struct Order<'a> {
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
     pub(crate) now: Time,
+    /// Which shared objects the kept revisions have, as far as this process has read.
+    pub(crate) shares: Arc<Mutex<revision::Shares>>,
     /// Objects of live that were found edited or gone at rest.
     pub(crate) repaired: Mutex<Vec<String>>,
     /// What is to be told of role Services that another hand had turned.
@@ -154,6 +156,7 @@ impl<'a> Order<'a> {
             blue: seen.blue.clone(),
             green: seen.green.clone(),
             now: seen.snapshot.now,
+            shares: Arc::default(),
             repaired: Mutex::default(),
             turned: Mutex::default(),
         }

@@ -1,10 +1,13 @@
 //! Keeping the content of revisions, from which live is repaired and gone back to.
 
-use futures::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+
+use futures::future::join_all;
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label, limit, manager};
 use teal_plan::Revision;
-use teal_release::Kept;
+use teal_release::{Fate, Kept, Object, ObjectKey};
 
 use super::{Order, Tools, answer};
 use crate::access::Target;
@@ -13,6 +16,7 @@ use crate::json;
 use crate::kinds;
 use crate::observe::Names;
 use crate::rendering::owner_reference;
+use crate::stores::ObjectView;
 
 fn name(order: &Order<'_>, revision: Revision) -> String {
     format!("{}-{revision}", order.names.name)
@@ -114,13 +118,84 @@ async fn prune(tools: &Tools, order: &Order<'_>) {
     }
 }
 
-/// Reads all that is kept of this Rollout's revisions.
-pub(super) async fn all(tools: &Tools, order: &Order<'_>) -> Result<Vec<Kept>, Error> {
-    let Names { namespace, name, uid, .. } = order.names;
-    let views = tools.stores.revisions.group(namespace, name);
-    let revisions = views.iter().filter(|view| view.rollout_uid == *uid).filter_map(|view| view.revision);
-    let kept = try_join_all(revisions.map(|revision| read(tools, namespace, name, revision))).await?;
-    Ok(kept.into_iter().flatten().collect())
+/// Which shared objects the kept revisions have, by the uids under which they are kept: the API server lets nobody change
+/// the content of one.
+#[derive(Default)]
+pub(crate) struct Shares(BTreeMap<Box<str>, Share>);
+
+/// What one revision has of what is shared.
+enum Share {
+    These(BTreeSet<ObjectKey>),
+    /// It can't be read, so it may have any.
+    Unknowable,
+}
+
+impl Shares {
+    /// Whether of all of these revisions it is known that they don't have the object.
+    fn lack(&self, uids: &[&str], key: &ObjectKey) -> bool {
+        let lacks = |share: &Share| matches!(share, Share::These(keys) if !keys.contains(key));
+        uids.iter().all(|uid| self.0.get(*uid).is_some_and(lacks))
+    }
+
+    /// Lets go of all but these.
+    fn trim(&mut self, uids: &[&str]) {
+        self.0.retain(|uid, _| uids.contains(&&**uid));
+    }
+}
+
+impl Share {
+    /// One object for both colors is another than one per color, even under the same name in the manifests.
+    fn of(kept: &Kept) -> Self {
+        let manifests = kept.manifests().iter().filter_map(Object::from_value);
+        let shared = manifests.filter(|object| matches!(teal_release::fate_of(object), Ok(Fate::Shared)));
+        Self::These(shared.map(|object| object.key()).collect())
+    }
+
+    fn read(result: Result<Option<Kept>, Error>) -> Result<Self, Error> {
+        match result {
+            Ok(Some(kept)) => Ok(Self::of(&kept)),
+            Ok(None) => Ok(Self::These(BTreeSet::new())),
+            Err(error @ Error::Kept { .. }) => {
+                tracing::warn!(%error, "what both colors share stays as long as this is kept: delete it if nobody goes back to it");
+                Ok(Self::Unknowable)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn all(tools: &Tools, order: &Order<'_>) -> Vec<Arc<ObjectView>> {
+    let mut kept = tools.stores.revisions.group(&order.names.namespace, &order.names.name);
+    kept.retain(|view| view.rollout_uid == order.names.uid && view.revision.is_some());
+    kept
+}
+
+fn uids(views: &[Arc<ObjectView>]) -> Vec<&str> {
+    views.iter().map(|view| &*view.uid).collect()
+}
+
+/// Reads which shared objects the kept revisions have, as far as that isn't known.
+pub(super) async fn learn(tools: &Tools, order: &Order<'_>) -> Result<(), Error> {
+    let Names { namespace, name, .. } = order.names;
+    let views = all(tools, order);
+    let unknown: Vec<(Box<str>, Revision)> = {
+        let mut shares = order.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.trim(&uids(&views));
+        let unknown = views.iter().filter(|view| !shares.0.contains_key(&*view.uid));
+        unknown.filter_map(|view| Some(((*view.uid).into(), view.revision?))).collect()
+    };
+    let reads = unknown.into_iter().map(async |(uid, revision)| {
+        let share = Share::read(read(tools, namespace, name, revision).await)?;
+        order.shares.lock().unwrap_or_else(PoisonError::into_inner).0.insert(uid, share);
+        Ok(())
+    });
+    join_all(reads).await.into_iter().collect()
+}
+
+/// Whether it is known that no kept revision has the shared object.
+pub(super) fn none_has(tools: &Tools, order: &Order<'_>, key: &ObjectKey) -> bool {
+    let views = all(tools, order);
+    order.shares.lock().unwrap_or_else(PoisonError::into_inner).lack(&uids(&views), key)
 }
 
 /// Reads the kept content of a revision.
@@ -150,5 +225,54 @@ mod tests {
         assert_eq!(patch["metadata"]["labels"], json!({"teal.dev/rollout-uid": "new"}));
         let owners = patch["metadata"]["ownerReferences"].as_array().unwrap();
         assert_eq!(owners.iter().map(|owner| &owner["uid"]).collect::<Vec<_>>(), ["new"]);
+    }
+
+    fn kept(manifest: &Value) -> Kept {
+        let release = json!({"manifests": [manifest]});
+        Kept { hash: teal_release::hash(&release), services: Vec::new(), release }
+    }
+
+    fn lack(shares: Vec<(&str, Share)>, uids: &[&str], kind: &str, name: &str) -> bool {
+        let shares = Shares(shares.into_iter().map(|(uid, share)| (uid.into(), share)).collect());
+        shares.lack(uids, &ObjectKey::new("", kind, name))
+    }
+
+    #[test]
+    fn what_a_kept_revision_has_or_may_have_is_needed() {
+        let account = |name: &str| {
+            kept(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}))
+        };
+        let agent = || ("1", Share::of(&account("agent")));
+        let clerk = || ("2", Share::of(&account("clerk")));
+        let damaged = || ("2", Share::Unknowable);
+        for (what, shares, uids, lacks) in [
+            ("one has it", vec![agent(), clerk()], &["1", "2"][..], false),
+            ("none has it", vec![agent()], &["1"], true),
+            ("nothing is kept", vec![], &[], true),
+            ("one isn't read yet", vec![agent()], &["1", "2"], false),
+            ("one can't be read", vec![agent(), damaged()], &["1", "2"], false),
+        ] {
+            assert_eq!(lack(shares, uids, "ServiceAccount", "clerk"), lacks, "{what}");
+        }
+    }
+
+    #[test]
+    fn one_object_per_color_needs_no_shared_one_of_its_name() {
+        for (notes, lacks) in [(json!({}), true), (json!({"teal.dev/fate": "Shared"}), false)] {
+            let settings = kept(&json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "settings", "annotations": notes}}));
+            let shares = vec![("1", Share::of(&settings))];
+            assert_eq!(lack(shares, &["1"], "ConfigMap", "settings"), lacks, "{notes}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_goes_with_what_was_kept() {
+        let mut shares = Shares::default();
+        for uid in ["1", "2"] {
+            shares.0.insert(uid.into(), Share::Unknowable);
+        }
+        shares.trim(&["2", "3"]);
+        assert_eq!(shares.0.keys().map(|uid| &**uid).collect::<Vec<_>>(), ["2"]);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use teal_plan::{Color, Revision, Slot};
-use teal_release::{Kept, Object, ObjectKey};
+use teal_release::ObjectKey;
 
 use super::{Order, Tools, revision, worst};
 use crate::access::Target;
@@ -22,38 +22,44 @@ pub(super) async fn clear(
     except: Option<Revision>,
 ) -> Result<bool, Error> {
     let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
-    let going = objects.iter().filter(|view| goes(view, color, except));
+    let going: Vec<&Arc<ObjectView>> = objects.iter().filter(|view| goes(view, color, except)).collect();
     let lacked = objects.iter().filter(|view| except.is_none() && live_lacks(order, view)).cloned();
-    let unneeded = without_kept(tools, order, lacked.collect()).await;
-    let deletions = join_all(going.chain(&unneeded).map(|view| delete(tools, order, view))).await;
+    let unneeded = without_kept(tools, order, lacked.collect(), !going.is_empty()).await;
+    let all = going.into_iter().chain(&unneeded);
+    let deletions = join_all(all.map(|view| delete(tools, order, view))).await;
     let services = services(tools, order, color, except).await;
     worst(deletions.into_iter().chain(services).collect())
 }
 
 /// Those that no kept revision has, so that whoever goes back to one finds its accounts as they were: an account made anew
-/// is another one to whom it was known. Where what is kept can't be read they stay. Autoscalers are as the spec says now.
+/// is another one to whom it was known. Where it isn't known what is kept they stay; that is read only as long as the color
+/// has something to delete, since what is being deleted may take for ever to go.
 async fn without_kept(
     tools: &Tools,
     order: &Order<'_>,
     mut views: Vec<Arc<ObjectView>>,
+    reads: bool,
 ) -> Vec<Arc<ObjectView>> {
-    if views.iter().all(|view| teal_release::is_in_place(&key(view))) {
-        return views;
+    if reads
+        && views.iter().any(|view| outlasts_live(&key(view)))
+        && let Err(error) = revision::learn(tools, order).await
+    {
+        tracing::warn!(%error, "shared objects stay: what is kept can't be read");
     }
-    match revision::all(tools, order).await {
-        Ok(kept) => views.retain(|view| is_in_no(&kept, view)),
-        Err(error) => {
-            tracing::debug!(%error, "shared objects stay");
-            views.clear();
-        }
-    }
+    views.retain(|view| {
+        let key = key(view);
+        !outlasts_live(&key) || revision::none_has(tools, order, &key)
+    });
     views
 }
 
-fn is_in_no(kept: &[Kept], view: &ObjectView) -> bool {
-    let key = key(view);
-    let mut manifests = kept.iter().flat_map(Kept::manifests).filter_map(Object::from_value);
-    teal_release::is_in_place(&key) || !manifests.any(|object| object.key() == key)
+/// Whether a shared object that live lacks stays as long as a revision that has it is kept. Autoscalers are as the spec says
+/// now, and what works by itself would go on beside what has taken its place, which has ticks and messages handled twice.
+fn outlasts_live(key: &ObjectKey) -> bool {
+    let in_place = teal_release::is_in_place(key);
+    let key = (key.group.as_str(), key.kind.as_str());
+    let works = matches!(key, ("apps", "Deployment" | "StatefulSet") | ("batch", "CronJob"));
+    !in_place && !works
 }
 
 fn key(view: &ObjectView) -> ObjectKey {
@@ -167,18 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kept_revision_has_is_needed() {
-        let metadata: ObjectMeta =
-            serde_json::from_value(json!({"name": "clerk", "labels": {label::ROLLOUT: "web"}})).unwrap();
-        let view = ObjectView::of(kinds::find("", "ServiceAccount").unwrap(), &metadata).unwrap();
-        let kept = |name: &str| {
-            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
-            let release = json!({"manifests": [account]});
-            Kept { hash: teal_release::hash(&release), services: Vec::new(), release }
-        };
-        assert!(!is_in_no(&[kept("agent"), kept("clerk")], &view));
-        assert!(is_in_no(&[kept("agent")], &view));
-        assert!(is_in_no(&[], &view));
+    fn what_works_by_itself_is_at_work_for_live_alone() {
+        for (group, kind, outlasts) in [
+            ("", "ServiceAccount", true),
+            ("", "ConfigMap", true),
+            ("apps", "Deployment", false),
+            ("apps", "StatefulSet", false),
+            ("batch", "CronJob", false),
+            ("autoscaling", "HorizontalPodAutoscaler", false),
+        ] {
+            assert_eq!(outlasts_live(&ObjectKey::new(group, kind, "tick")), outlasts, "{kind}");
+        }
     }
 
     #[test]

@@ -7,21 +7,33 @@ use teal_plan::{Phase, Slot};
 use super::{Facts, obstacle};
 use crate::kinds;
 use crate::rendering::uncolored;
+use crate::stores::ObjectView;
 
-/// Those that Teal made of releases of this very Rollout, by name.
+/// Those that Teal made of releases of this very Rollout, by name, and what has the names of its own.
 pub(super) fn see(facts: &Facts<'_>) -> Vec<JobSeen> {
     let views = facts.objects.iter().filter(|view| view.kind == kinds::JOB && !view.derived);
-    let own = views.filter(|view| view.rollout_uid == facts.names.uid);
-    let mut jobs: Vec<JobSeen> = own
-        .filter_map(|view| {
-            let slot = view.slot()?;
-            let name = uncolored(&view.id.name, slot.color).to_owned();
-            let (epoch, ended, going) = (view.epoch, view.ended, view.deleting);
-            Some(JobSeen { name, revision: slot.revision, epoch, ended, going })
-        })
+    let mut jobs: Vec<JobSeen> = views
+        .filter_map(|view| if view.rollout_uid == facts.names.uid { own(view) } else { left(facts, view) })
         .collect();
     jobs.sort_by(|one, other| (one.revision, &one.name).cmp(&(other.revision, &other.name)));
     jobs
+}
+
+fn own(view: &ObjectView) -> Option<JobSeen> {
+    let slot = view.slot()?;
+    let name = uncolored(&view.id.name, slot.color).to_owned();
+    let (epoch, ended, going) = (view.epoch, view.ended, view.deleting);
+    Some(JobSeen { name, revision: slot.revision, epoch, ended, going })
+}
+
+/// What a former Rollout of this name left under the name of a Job of live that comes after retirement: it did nothing for this
+/// one, so it is of a try before all others, but the Job can't be made before it is gone.
+fn left(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
+    let live = facts.record.live?.slot;
+    let jobs = facts.record.later.iter().find(|jobs| jobs.revision == live.revision)?;
+    let seen = own(view).filter(|_| view.color == Some(live.color))?;
+    let known = jobs.each.iter().any(|job| job.name == seen.name);
+    known.then_some(JobSeen { revision: live.revision, epoch: 0, ..seen })
 }
 
 /// A Job that was there and is not, before anybody saw it end: whether its work was done nobody knows, and it runs only once.

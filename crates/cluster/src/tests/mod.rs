@@ -7,6 +7,7 @@ mod looks;
 mod met;
 mod orphans;
 mod server;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

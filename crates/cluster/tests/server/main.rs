@@ -9,6 +9,7 @@ mod alone;
 mod bad_input;
 mod bench;
 mod hands;
+mod held;
 mod in_place;
 mod life;
 mod shared;

@@ -285,6 +285,20 @@ impl Hand {
         }));
     }
 
+    /// A Job that ended well and is being deleted, of a Rollout of this name that was here before; the only one.
+    pub(super) fn leave_job(&mut self, name: &str, slot: Slot) {
+        let (_, cache) = self.stores.objects.iter().find(|(kind, _)| *kind == kinds::JOB).expect("a cache");
+        for view in cache.group("shop", "web") {
+            cache.forget(&view.id);
+        }
+        self.job(name, slot, 7, Some(true));
+        let version = self.next();
+        let (_, cache) = self.stores.objects.iter().find(|(kind, _)| *kind == kinds::JOB).expect("a cache");
+        let view = cache.get("shop", &format!("{name}-{}", slot.color)).expect("a Job");
+        let former = "8765-4321".into();
+        cache.offer(ObjectView { rollout_uid: former, deleting: true, epoch: 0, version, ..(*view).clone() });
+    }
+
     /// A Deployment turns out to be another Rollout's.
     pub(super) fn give_away(&mut self, name: &str, rollout: &str) {
         let version = self.next();

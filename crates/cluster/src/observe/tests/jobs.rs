@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
-use teal_plan::Color;
 use teal_plan::snapshot::{JobSeen, Stops};
+use teal_plan::{Color, Slot};
 
 use super::cluster::Hand;
 
@@ -92,4 +92,26 @@ fn rule_15_a_job_after_retirement_that_did_not_end_well_is_told_and_stops_nothin
     assert!(found.message.contains("Job contract-blue failed"), "{}", found.message);
     hand.start_candidate(10);
     assert_eq!(failed(&mut hand), None, "a newer revision is under way, and it can't be run again now");
+}
+
+#[test]
+fn rule_15_what_a_former_rollout_left_under_the_name_of_a_job_after_retirement_is_seen_as_of_no_try() {
+    let mut hand = Hand::new();
+    hand.manifest(after_retirement("contract"));
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    let newer = hand.slot(Color::Green);
+    for (what, of, recorded, seen) in [
+        ("held by a finalizer", slot, "contract", true),
+        ("of a revision that this one never had", Slot { color: Color::Blue, ..newer }, "contract", true),
+        ("in the other color, where it is in nobody's way", newer, "contract", false),
+        ("under a name that isn't wanted", slot, "expand", false),
+    ] {
+        hand.leave_job("contract", of);
+        let each = json!([{"name": recorded, "state": "Due", "after": 1}]);
+        hand.record("later", json!([{"revision": slot.revision, "each": each}]));
+        let (name, revision) = ("contract".to_owned(), slot.revision);
+        let expected = JobSeen { name, revision, epoch: 0, ended: Some(true), going: true };
+        assert_eq!(hand.look(0).snapshot.world.jobs, Vec::from_iter(seen.then_some(expected)), "{what}");
+    }
 }
