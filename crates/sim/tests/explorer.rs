@@ -33,9 +33,9 @@ const fn shaped(budget: Budget, shape: Shape) -> Budget {
 
 /// All that is looked for. For each of them a fault is sown that it alone may notice: an invariant that nothing can break in
 /// the model shows nothing.
-const INVARIANTS: [&str; 16] = [
+const INVARIANTS: [&str; 17] = [
     "I1", "I2", "I3", "I4", "I5", "I6", "I8", "I14", "I15", "settles", "share", "checks", "mode", "jobs",
-    "overlap", "gone",
+    "overlap", "gone", "wakes",
 ];
 
 /// Each budget stresses one kind of trouble, most together with a paused writer; every cache lags in some of them.
@@ -189,12 +189,13 @@ fn search(budgets: Vec<(&'static str, Budget)>, usual: usize, bounded: impl Fn(&
         let begun = Instant::now();
         let found = explore(bounds(budget, limit), None);
         println!(
-            "explorer: {name}: {} states, {} transitions, {}, promoted in {}, rolled back in {}, settles within {} rounds ({} ms)",
+            "explorer: {name}: {} states, {} transitions, {}, promoted in {}, rolled back in {}, wakes in {}, settles within {} rounds ({} ms)",
             found.states,
             found.transitions,
             extent(&found),
             found.promoted,
             found.rolled_back,
+            found.waits,
             found.worst_settle,
             begun.elapsed().as_millis()
         );
