@@ -23,8 +23,11 @@ const STATES: usize = 250_000;
 /// nothing of what lies behind the cut.
 const BOUNDED: [&str; 2] = ["everything lags", "a bare last step while everything lags"];
 
+/// From one state in so many it is tried whether the world settles: it takes some thirty rounds each time.
+const SETTLE_EVERY: usize = 16;
+
 fn bounds(budget: Budget, states: usize) -> Bounds {
-    Bounds { budget, states, settle_every: 16 }
+    Bounds { budget, states, settle_every: SETTLE_EVERY }
 }
 
 const fn shaped(budget: Budget, shape: Shape) -> Budget {
@@ -173,7 +176,7 @@ fn the_planner_keeps_its_invariants_in_every_state() {
 }
 
 #[test]
-#[ignore = "a longer search, by hand: see CONTRIBUTING"]
+#[ignore = "a longer search, by `cargo xtask test --long`: see CONTRIBUTING"]
 fn a_longer_search_through_several_kinds_of_trouble_at_once() {
     search(combined(), 2_000_000, |_| true);
 }
@@ -189,7 +192,7 @@ fn search(budgets: Vec<(&'static str, Budget)>, usual: usize, bounded: impl Fn(&
         let begun = Instant::now();
         let found = explore(bounds(budget, limit), None);
         println!(
-            "explorer: {name}: {} states, {} transitions, {}, promoted in {}, rolled back in {}, wakes in {}, settles within {} rounds ({} ms)",
+            "explorer: {name}: {} states, {} transitions, {}, promoted in {}, rolled back in {}, wakes in {}, settles from 1 of {SETTLE_EVERY} within {} rounds ({} ms)",
             found.states,
             found.transitions,
             extent(&found),
