@@ -1,14 +1,16 @@
 //! What writers may do next in a state.
 
 use teal_plan::record::{JobState, Phase, Record};
-use teal_plan::{Decision, Effect, Snapshot, lint, plan};
+use teal_plan::{Decision, Effect, Snapshot, Time, lint, plan};
 
 use crate::apply::{Kind, kind, land, may_issue};
 use crate::check::{self, Broken};
 use crate::events;
 use crate::fault::Fault;
 use crate::jobs;
+use crate::model::TICK;
 use crate::view::{Writer, shares, snapshot};
+use crate::wakes::{self, Rest};
 use crate::world::{Caches, InFlight, Routes, World, Write};
 
 /// A state that may follow, with what leads there and what it breaks.
@@ -33,6 +35,15 @@ pub(crate) struct Gather<'a> {
     pub(crate) world: &'a World,
     pub(crate) say: Say,
     pub(crate) out: Vec<Next>,
+    /// The planner wants nothing now, and time alone changes that.
+    pub(crate) waits: bool,
+}
+
+/// All that may happen next.
+pub(crate) struct After {
+    pub(crate) next: Vec<Next>,
+    /// The planner wants nothing now, and time alone changes that.
+    pub(crate) waits: bool,
 }
 
 impl Gather<'_> {
@@ -49,6 +60,10 @@ struct Planned {
     writes: Vec<Write>,
     epoch: u64,
     broken: Option<Broken>,
+    /// Nothing is wanted now.
+    rests: bool,
+    /// When to look again.
+    wake_at: Option<Time>,
 }
 
 fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
@@ -59,6 +74,7 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
         detail: format!("lint: {}", violation.detail),
     });
     let epoch = snapshot.record.epoch;
+    let (rests, wake_at) = (plan.decision == Decision::Rest, sow_wake(plan.wake_at, fault));
     let writes = match plan.decision {
         Decision::Rest => Vec::new(),
         Decision::Commit(commit) => {
@@ -71,7 +87,7 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
             effects.flat_map(|effect| each(world, &snapshot, effect, fault)).collect()
         }
     };
-    Planned { writes, epoch, broken }
+    Planned { writes, epoch, broken, rests, wake_at }
 }
 
 /// An effect on routes is done to each VirtualService by itself: at the same time, but for a raise, which is done to one after
@@ -114,6 +130,14 @@ fn sow(s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Option<Effect> {
     })
 }
 
+fn sow_wake(wake_at: Option<Time>, fault: Option<Fault>) -> Option<Time> {
+    match fault {
+        Some(Fault::Sleeps) => None,
+        Some(Fault::Oversleeps) => wake_at.map(|at| Time(at.0 + TICK)),
+        _ => wake_at,
+    }
+}
+
 fn sow_commit(mut record: Record, fault: Option<Fault>) -> Record {
     match (fault, &mut record.phase) {
         (Some(Fault::SkipStep), Phase::Step(place)) => {
@@ -131,9 +155,8 @@ fn sow_commit(mut record: Record, fault: Option<Fault>) -> Record {
     record
 }
 
-/// Everything that may happen next.
-pub(crate) fn successors(world: &World, fault: Option<Fault>, say: Say) -> Vec<Next> {
-    let mut gather = Gather { world, say, out: Vec::new() };
+pub(crate) fn successors(world: &World, fault: Option<Fault>, say: Say) -> After {
+    let mut gather = Gather { world, say, out: Vec::new(), waits: false };
     writers(&mut gather, fault);
     in_flight(&mut gather, fault);
     catch_up(&mut gather);
@@ -144,7 +167,7 @@ pub(crate) fn successors(world: &World, fault: Option<Fault>, say: Say) -> Vec<N
         next.world.normalise();
     }
     out.retain(|next| next.world != *world || next.broken.is_some());
-    out
+    After { next: out, waits: gather.waits }
 }
 
 /// Each write of each writer, at once; and A's also left in flight.
@@ -152,6 +175,9 @@ fn writers(gather: &mut Gather<'_>, fault: Option<Fault>) {
     let (world, say) = (gather.world, gather.say);
     for writer in [Writer::A, Writer::B] {
         let planned = ask_planner(world, writer, fault);
+        if planned.rests && writer == Writer::B {
+            sleep(gather, planned.wake_at, fault);
+        }
         for write in planned.writes {
             if !may_issue(&world.truth, &write, planned.epoch, fault) {
                 continue;
@@ -174,6 +200,16 @@ fn writers(gather: &mut Gather<'_>, fault: Option<Fault>) {
                 gather.out.push(Next { label, world: next, broken });
             }
         }
+    }
+}
+
+/// Nothing is written, and B looks again when it was told to.
+fn sleep(gather: &mut Gather<'_>, wake_at: Option<Time>, fault: Option<Fault>) {
+    let Rest { ends, broken } = wakes::rest(gather.world, wake_at, fault);
+    gather.waits = ends;
+    if broken.is_some() {
+        let label = gather.say.it(|| "B sleeps".to_owned());
+        gather.out.push(Next { label, world: gather.world.clone(), broken });
     }
 }
 

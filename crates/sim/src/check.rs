@@ -344,7 +344,9 @@ fn raised(before: &Truth, after: &Truth, index: usize) -> Option<Broken> {
 /// A role that was led home stays there.
 fn turned(before: &Truth, after: &Truth) -> Option<Broken> {
     let live = before.record.live?.slot;
-    let away = before.live.value.reaches(live) && after.live.value.slot() != Some(live);
+    // What another hand widened to both colors was not turned by whoever writes something else.
+    let changed = before.live.value != after.live.value;
+    let away = changed && before.live.value.reaches(live) && after.live.value.slot() != Some(live);
     let back = matches!(before.record.phase, Phase::Rest { .. })
         || (matches!(before.record.phase, Phase::Returning { .. })
             && before.live.epoch >= before.record.epoch);

@@ -38,6 +38,8 @@ pub struct Found {
     pub promoted: usize,
     /// States in which a candidate had been sent back.
     pub rolled_back: usize,
+    /// States in which the planner wants nothing until time alone changes that, each held against when it looks again.
+    pub waits: usize,
     /// The most rounds that it took to settle.
     pub worst_settle: usize,
     /// The first invariant that was broken, with the way there.
@@ -78,6 +80,7 @@ impl Walk {
             complete: true,
             promoted: 0,
             rolled_back: 0,
+            waits: 0,
             worst_settle: 0,
             broken: None,
         };
@@ -115,7 +118,9 @@ impl Walk {
                 Err(broken) => return self.report(broken, index, None),
             }
         }
-        for (place, next) in successors(world, self.fault, Say(false)).into_iter().enumerate() {
+        let after = successors(world, self.fault, Say(false));
+        self.found.waits += usize::from(after.waits);
+        for (place, next) in after.next.into_iter().enumerate() {
             self.found.transitions += 1;
             if let Some(broken) = next.broken {
                 return self.report(broken, index, Some(place));
@@ -150,7 +155,9 @@ impl Walk {
         let mut world = World::at_rest(self.bounds.budget);
         let mut path = Vec::new();
         for place in places.into_iter().rev() {
-            let Some(next) = successors(&world, self.fault, Say(true)).into_iter().nth(place) else { break };
+            let Some(next) = successors(&world, self.fault, Say(true)).next.into_iter().nth(place) else {
+                break;
+            };
             path.push(next.label);
             world = next.world;
         }

@@ -24,6 +24,7 @@ mod jobs;
 pub mod model;
 mod time;
 mod view;
+mod wakes;
 pub mod world;
 
 pub use explore::{Bounds, Found, explore};

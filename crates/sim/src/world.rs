@@ -400,7 +400,11 @@ fn seen<T: PartialEq + Copy>(cached: Stored<T>, there: Stored<T>) -> Stored<T> {
 impl Truth {
     /// The revisions behind the live role.
     pub fn behind_live(&self) -> [Option<Slot>; 2] {
-        let in_color = |color| self.slot(color).map(|pods| Slot { color, revision: pods.revision });
+        // Endpoints are pods that serve: whoever selects both before the other ones do gets none of those.
+        let in_color = |color| {
+            let serving = self.slot(color).filter(|pods| pods.ready);
+            serving.map(|pods| Slot { color, revision: pods.revision })
+        };
         match self.live.value {
             Selects::Slot(slot) => [Some(slot), None],
             Selects::Both => [Color::Blue, Color::Green].map(in_color),

@@ -19,7 +19,7 @@ use crate::server::NAME as SERVER;
 use crate::workspace::Workspace;
 use counts::Counts;
 pub(crate) use steps::together;
-use steps::{Needs, STEPS, STORIES_STEP, Step, Work};
+use steps::{EXPLORED, Needs, STEPS, STORIES_STEP, Step, Work};
 use summary::{Line, Outcome};
 
 /// Names the cluster to tests that need an API server.
@@ -37,7 +37,8 @@ pub struct Choice {
     /// Leave out what needs a cluster
     #[arg(long)]
     pub quick: bool,
-    /// Do at length too what is bounded otherwise: stories that take long and tell nearly what others do
+    /// Do at length too what is bounded otherwise: stories that take long and tell nearly what others do, and the explorer's
+    /// mixtures of several kinds of trouble
     #[arg(long, conflicts_with = "quick")]
     pub long: bool,
     /// Use this cluster with Istio for the steps `server` and `stories`, instead of clusters started for them. It has nothing of
@@ -105,6 +106,10 @@ impl Choice {
         for command in commands {
             if self.long && step.needs != Needs::Nothing {
                 command.env(LONG, "true");
+            }
+            if self.long && step.name == EXPLORED {
+                // Its mixtures of several kinds of trouble.
+                command.arg("--include-ignored");
             }
             let Some(kubeconfig) = &kubeconfig else { continue };
             command.env(KUBECONFIG, kubeconfig);
@@ -217,6 +222,18 @@ mod tests {
         let only = Choice { only: vec!["unit".to_owned(), "fmt".to_owned()], ..Choice::default() };
         assert_eq!(taken(&only), ["fmt", "unit"]);
     }
+
+    #[test]
+    fn at_length_the_explorer_walks_its_mixtures_too() {
+        let step = STEPS.iter().find(|step| step.name == "explorer").unwrap();
+        let mixes = |long: bool| {
+            let mut commands = [Command::new("x")];
+            Choice { long, ..Choice::default() }.direct(step, &mut commands);
+            commands.iter().flat_map(Command::get_args).any(|word| word == "--include-ignored")
+        };
+        assert!(mixes(true) && !mixes(false));
+    }
+
     fn on_theirs(gateway: Option<&str>, only: &[&str]) -> Choice {
         let only = only.iter().map(|step| (*step).to_owned()).collect();
         let gateway = gateway.map(str::to_owned);

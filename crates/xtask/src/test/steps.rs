@@ -24,6 +24,9 @@ const FEATURES: &str = "xtask/generate,xtask/image";
 /// The step that tells stories, and the program that does.
 pub(super) const STORIES_STEP: &str = "stories";
 
+/// The step that explores.
+pub(super) const EXPLORED: &str = "explorer";
+
 /// What a step does in this checkout and on this machine.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -85,7 +88,7 @@ pub(super) const STEPS: [Step; 11] = [
         needs: Needs::Nothing,
         work: generate,
     },
-    Step { name: "explorer", about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
+    Step { name: EXPLORED, about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
     Step { name: "bed", about: "beds start, work and leave nothing behind", needs: Needs::Bed, work: bed },
     Step { name: SERVER, about: "tests against a real API server", needs: Needs::Cluster, work: server },
     Step { name: STORIES_STEP, about: "stories on a real cluster", needs: Needs::Cluster, work: stories },
