@@ -19,8 +19,9 @@ pub struct Arguments {
     /// Leave the cluster up when all is done, and print how to reach it
     #[arg(long)]
     pub keep: bool,
-    /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop
-    #[arg(long, requires = "gateway")]
+    /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop, and its
+    /// Prometheus must see them: by its answers the bad version is sent back
+    #[arg(long, requires_all = ["gateway", "prometheus"])]
     pub kubeconfig: Option<PathBuf>,
     /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10
     #[arg(long, requires = "kubeconfig")]
@@ -57,6 +58,8 @@ mod tests {
     #[test]
     fn a_cluster_of_ones_own_needs_its_gateway() {
         assert!(Arguments::try_parse_from(["demo", "--kubeconfig", "k"]).is_err());
-        assert!(Arguments::try_parse_from(["demo", "--kubeconfig", "k", "--gateway", "http://g"]).is_ok());
+        let asked = ["demo", "--kubeconfig", "k", "--gateway", "http://g", "--prometheus", "http://p"];
+        assert!(Arguments::try_parse_from(asked).is_ok());
+        assert!(Arguments::try_parse_from(&asked[..5]).is_err(), "nobody would send the bad version back");
     }
 }

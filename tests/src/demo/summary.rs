@@ -94,9 +94,10 @@ impl Summary {
         );
         demand(good.retired, "the old color is not gone".into());
         demand(bad.rolled_back, "the bad version was not rolled back".into());
-        let back =
-            bad.weights.first() == Some(&0) && bad.weights.contains(&10) && bad.weights.last() == Some(&0);
-        demand(back, format!("the bad version was given {:?}, not [0, 10, 0]", bad.weights));
+        demand(
+            bad.weights == [0, 10, 0],
+            format!("the bad version was given {:?}, not [0, 10, 0]", bad.weights),
+        );
         demand(
             bad.ms_from_verdict_to_zero_weight.is_some(),
             "no failed verdict took the bad version's weight".into(),
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn each_shortfall_is_named_by_itself() {
         type Spoil = fn(&mut Summary);
-        let spoil: [(Spoil, &str); 12] = [
+        let spoil: [(Spoil, &str); 13] = [
             (|s| s.good.weights = vec![0, 10, 0, 100], "[0, 10, 0, 100]"),
             (|s| s.good.share_at_10.requests = 4999, "4999"),
             (|s| s.good.share_at_10.candidate_percent = 7.9, "7.90 %"),
@@ -163,6 +164,7 @@ mod tests {
             (|s| s.good.retired = false, "not gone"),
             (|s| s.bad.rolled_back = false, "not rolled back"),
             (|s| s.bad.weights = vec![0, 10], "[0, 10]"),
+            (|s| s.bad.weights = vec![0, 10, 100, 0], "[0, 10, 100, 0]"),
             (|s| s.bad.ms_from_verdict_to_zero_weight = None, "verdict"),
             (|s| s.bad.failed_requests_on_live = 2, "2 requests failed on the live"),
             (|s| s.cut_connections = 3, "3 sessions"),

@@ -112,6 +112,13 @@ impl Summary {
         self.violations.is_empty()
     }
 
+    /// Invariants of which nothing was judged: a history that shows none of what they are about proves nothing. `but` are
+    /// those that this history can't show.
+    pub fn unjudged(&self, but: &[Invariant]) -> Vec<Invariant> {
+        let blind = |invariant: &Invariant| !but.contains(invariant) && self.count(*invariant).judged == 0;
+        Invariant::ALL.into_iter().filter(blind).collect()
+    }
+
     /// The counts of one invariant.
     pub fn count(&self, invariant: Invariant) -> Count {
         self.counts.get(&invariant).copied().unwrap_or_default()

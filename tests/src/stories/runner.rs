@@ -11,7 +11,7 @@ use teal_testbed::{Cluster, Config, enter, history as etcd};
 
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
-use crate::history::{History, Options, check};
+use crate::history::{History, Options, Summary, check};
 use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, images};
 
 /// No story takes longer, or it hangs.
@@ -175,7 +175,8 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
         let interrupted = tokio::signal::ctrl_c().await;
         interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
     }
-    let holds = invariants(&world).await?;
+    let whole = arguments.only.is_empty();
+    let holds = invariants(&world, whole).await?;
     let longest = ended.iter().map(|ended| ended.took).max().unwrap_or_default();
     world.stop().await?;
     say(&format!("{passed} passed, {failed} failed; the longest took {:.1} s", longest.as_secs_f64()));
@@ -189,8 +190,9 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
     Ok(failed == 0 && holds)
 }
 
-/// Holds every version of every object of the bed against the invariants, and says the counts.
-async fn invariants(world: &World) -> Result<bool> {
+/// Holds every version of every object of the bed against the invariants, and says the counts. All stories together show
+/// something of each.
+async fn invariants(world: &World, whole: bool) -> Result<bool> {
     let Some(address) = world.cluster.etcd.as_deref() else {
         say("history: NOT CHECKED: the etcd of this cluster can't be read");
         return Ok(true);
@@ -204,7 +206,16 @@ async fn invariants(world: &World) -> Result<bool> {
     // Marked so that the summary of `cargo xtask test` takes them over.
     let lines = summary.to_string();
     lines.lines().for_each(|line| say(&format!("history: {}", line.trim_start_matches("history: "))));
-    Ok(summary.holds())
+    Ok(summary.holds() && (!whole || shown(&summary)))
+}
+
+/// Whether something was judged of each invariant; says which were not.
+fn shown(summary: &Summary) -> bool {
+    let unjudged = summary.unjudged(&[]);
+    if !unjudged.is_empty() {
+        say(&format!("history: FAILED: nothing was judged for {unjudged:?}"));
+    }
+    unjudged.is_empty()
 }
 
 async fn one(world: &World, story: &'static Story) -> Ended {
@@ -242,6 +253,12 @@ mod tests {
             name.len() <= 40 && name.chars().all(|one| matches!(one, 'a'..='z' | '0'..='9' | '-'))
         };
         assert!(names.iter().all(fits));
+    }
+
+    #[test]
+    fn a_whole_run_with_an_empty_history_fails() {
+        let empty = check(&History::default(), &Options::default());
+        assert!(empty.holds() && !shown(&empty));
     }
 
     #[test]

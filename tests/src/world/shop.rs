@@ -62,6 +62,9 @@ impl<'a> Shop<'a> {
     pub fn version(&self, version: &str) -> Result<Value> {
         let mut rollout = manifests::rollout(version, &self.namespace)?;
         (self.tailoring)(&mut rollout);
+        if self.world.cluster.prometheus.is_none() {
+            unchecked(&mut rollout);
+        }
         Ok(rollout)
     }
 
@@ -221,6 +224,16 @@ pub(super) fn at_rest(journal: &Journal) -> Option<()> {
     (rests && journal.live().is_some()).then_some(())
 }
 
+/// Takes out what is asked of a Prometheus: where there is none, no candidate gets a weight before its checks can be asked.
+fn unchecked(rollout: &mut Value) {
+    let Some(spec) = rollout["spec"].as_object_mut() else { return };
+    spec.remove("checks");
+    spec.remove("guards");
+    for step in spec.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten() {
+        step.as_object_mut().and_then(|step| step.remove("checks"));
+    }
+}
+
 /// Short times for stories that are not about time.
 pub fn quick(rollout: &mut Value) {
     rollout["spec"]["steps"] = json!([
@@ -228,4 +241,20 @@ pub fn quick(rollout: &mut Value) {
         {"name": "full", "weight": 100, "hold": "1s", "checks": []},
     ]);
     rollout["spec"]["keep"] = json!({"previous": "5s", "failed": "2s"});
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_prometheus_nothing_asks_for_one() {
+        let mut rollout = manifests::rollout("v2", "shop").unwrap();
+        assert_eq!(rollout["spec"]["checks"][0]["name"], "errors");
+        rollout["spec"]["guards"] = json!([{"check": "errors"}]);
+        rollout["spec"]["steps"][0]["checks"] = json!(["errors"]);
+        unchecked(&mut rollout);
+        assert!(!rollout["spec"].to_string().contains("errors"), "{:#}", rollout["spec"]);
+        assert_eq!(rollout["spec"]["steps"][0]["weight"], 10, "the rest stays");
+    }
 }

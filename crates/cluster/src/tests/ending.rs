@@ -71,6 +71,9 @@ async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
     let measuring = |_| -> Arc<dyn Measuring> { Arc::new(Unmeasured) };
     let renew = Duration::from_millis(50);
     let cluster = Cluster::start(server.client(), Config::default(), measuring, Some(lease(renew)), &stop);
+    // It asks anew what was refused: by then all else was seen, and the lease would have been taken.
+    let pods = || server.requests().iter().filter(|asked| asked.contains("/api/v1/pods")).count();
+    until("pods asked for twice", || pods() >= 2).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert_eq!((holder(&server), cluster.probe().is_ready()), (None, false));
     server.mend();

@@ -1,5 +1,6 @@
 //! What other hands do to a rollout, and what becomes of it.
 
+use crate::bench::history::History;
 use crate::bench::{Bench, objects};
 use serde_json::json;
 
@@ -145,11 +146,18 @@ async fn a_change_of_how_live_is_reached_comes_to_the_candidate() {
 #[ignore = "needs an API server"]
 async fn hands_off_writes_nothing_but_says_so() {
     let bench = installed("off").await;
+    bench.quiet().await;
+    let routes = History::begin(bench.api("virtualservices")).await;
+    let services = History::begin(bench.api("services")).await;
+    let before = (routes.all().await.len(), services.all().await.len());
     let mut rollout = objects::rollout("2");
     rollout["spec"]["mode"] = json!("HandsOff");
     bench.apply(&rollout).await;
     bench.phase("HandsOff").await;
+    let message = bench.status("/message").await;
+    assert!(message.contains("spec.mode is HandsOff: nothing is written"), "{message}");
     bench.quiet().await;
+    assert_eq!((routes.all().await.len(), services.all().await.len()), before, "nothing is written");
     assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
     rollout["spec"]["mode"] = json!("Active");
     bench.apply(&rollout).await;

@@ -56,7 +56,7 @@ async fn at_ten(name: &str, bad: Reply, reason: &'static str, field: &str, remed
     let stand = Stand::new(Reply::value("0"));
     let bench = at_rest(name, &stand.listen().await).await;
     let field = format!("spec.checks[errors].{field}");
-    let case = Case::told("MetricsBlind", "True", reason, ["errors", &field, remedy]).never_above(10);
+    let case = Case::told("MetricsBlind", "True", reason, ["errors", &field, remedy]).held_at(10);
     let spoil = async || {
         // More good answers than there can be before it turns.
         bench.apply(&checked(&json!({"passes": 8}))).await;
@@ -77,7 +77,7 @@ async fn without_data(name: &str, reply: Reply) {
     let stand = Stand::new(reply);
     let bench = at_rest(name, &stand.listen().await).await;
     let names = ["errors", "spec.checks[errors].query", "noData: Zero"];
-    let case = Case::told("MetricsBlind", "True", "NoData", names).never_above(10);
+    let case = Case::told("MetricsBlind", "True", "NoData", names).held_at(10);
     let mend = async || {
         assert_eq!(bench.weights().await, ten(), "neither on nor back");
         stand.tell(Reply::value("0"));
@@ -266,7 +266,7 @@ async fn at_its_limit(name: &str, reply: Reply) {
         assert_eq!(bench.condition("Stalled").await.1, "ChecksBlind", "still up to a person");
         bench.decide("Retry").await;
     };
-    bench.bad(case.never_above(10), spoil, mend).await;
+    bench.bad(case.held_at(10), spoil, mend).await;
     bench.end().await;
 }
 

@@ -135,7 +135,7 @@ async fn a_quota_that_comes_at_ten_percent() {
         counted(&bench, "6").await;
         bench.lose_a_pod("green").await;
     };
-    bench.bad(case.never_above(10), spoil, async || raise(&bench).await).await;
+    bench.bad(case.held_at(10), spoil, async || raise(&bench).await).await;
     bench.end().await;
 }
 

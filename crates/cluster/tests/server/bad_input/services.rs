@@ -18,7 +18,10 @@ fn serving(change: impl FnOnce(&mut Value)) -> Value {
 
 /// A change of the Service's spec in the release that is refused, and mended by taking it back.
 async fn refused(name: &str, case: Case, change: impl FnOnce(&mut Value)) {
-    let bench = Bench::installed(name).await;
+    refused_in(Bench::installed(name).await, case, change).await;
+}
+
+async fn refused_in(bench: Bench, case: Case, change: impl FnOnce(&mut Value)) {
     let bad = serving(change);
     bench
         .bad(
@@ -127,8 +130,10 @@ async fn a_service_that_selects_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_port_that_is_renumbered() {
-    let case = Case::refused("PortChanged", "/web", "spec.ports: port 80", "Keep the port");
-    refused("renumber", case, |spec| spec["ports"][0]["port"] = json!(81)).await;
+    let bench = Bench::installed("renumber").await;
+    let object = format!("Service {}/web", bench.namespace());
+    let case = Case::refused("PortChanged", &object, "spec.ports: port 80", "Keep the port");
+    refused_in(bench, case, |spec| spec["ports"][0]["port"] = json!(81)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,9 +152,10 @@ async fn a_port_that_is_removed() {
     bench.phase("Complete").await;
     let mut one = two("2");
     one["spec"]["release"]["manifests"][1]["spec"]["ports"].as_array_mut().expect("a list").remove(1);
+    let object = format!("Service {}/web", bench.namespace());
     bench
         .bad(
-            Case::refused("PortChanged", "/web", "spec.ports: port admin is removed", "Keep the port"),
+            Case::refused("PortChanged", &object, "spec.ports: port admin is removed", "Keep the port"),
             async || bench.apply(&one).await,
             async || bench.apply(&two("2")).await,
         )

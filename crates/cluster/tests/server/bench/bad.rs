@@ -14,7 +14,7 @@ use super::history::{History, Version};
 const SETTLED: Duration = Duration::from_secs(3);
 /// The most requests that it may take from before the case until it is told and settled, which may be a whole way up to a weight
 /// and back: a look that repeats itself makes as many within seconds.
-const REACTION: u64 = 100;
+const REACTION: u64 = 40;
 
 impl Bench {
     /// A case of bad input from its beginning to its end:
@@ -23,7 +23,7 @@ impl Bench {
     /// 2. its message names object, field and remedy;
     /// 3. the history of the VirtualServices is as the case says, in every version that the API server had, not only
     ///    in the last;
-    /// 4. the operator makes at most a hundred requests until it has been said, and then ten a minute. Counted once the reason has been said and nothing else has
+    /// 4. the operator makes at most forty requests until it has been said, and then ten a minute. Counted once the reason has been said and nothing else has
     ///    been said for three seconds: at most three within 20 s, or ten within a whole minute where it tries again by
     ///    itself. All that goes through the operator's door is counted (reads, writes, Events), watches are not;
     /// 5. after `mend` the rollout completes, with every question answered by yes, and without a touch to the operator.

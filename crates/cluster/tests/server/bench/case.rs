@@ -40,10 +40,12 @@ enum Routes {
     Untouched,
     /// In every version all requests go to live.
     Live,
-    /// All requests go to live in the end: for what is found only after the first weight.
+    /// All requests go to live in the end, and the candidate never has more than it had: for what is found only after the
+    /// first weight.
     BackAtLive,
-    /// The candidate never has more than so many percent: for what is found after the first weight and leads nowhere.
-    NeverAbove(i64),
+    /// The candidate never has more than so many percent, and never less than it had: for what is found after the first
+    /// weight and leads nowhere.
+    HeldAt(i64),
     /// All requests went to live, before the rollout began anew by itself.
     ByWayOfLive,
 }
@@ -94,9 +96,9 @@ impl Case {
         Self { routes: Routes::BackAtLive, ..self }
     }
 
-    /// It is found after the first weight, and the candidate gets no more than it has until it is mended.
-    pub(crate) fn never_above(self, percent: i64) -> Self {
-        Self { routes: Routes::NeverAbove(percent), ..self }
+    /// It is found after the first weight, and the candidate keeps what it has until it is mended.
+    pub(crate) fn held_at(self, percent: i64) -> Self {
+        Self { routes: Routes::HeldAt(percent), ..self }
     }
 
     /// It is found after the first weight, leads back to live, and the rollout begins anew by itself.
@@ -124,10 +126,21 @@ impl Case {
             Routes::BackAtLive => {
                 let weighed = latest(versions).find(|version| candidates_weight(version) > 0);
                 assert!(weighed.is_none(), "the candidate still has requests: {weighed:#?}");
+                let own = |version: &Version| version.spec().is_none_or(|spec| !written.contains(spec));
+                let raised = versions.iter().find(|version| {
+                    let first = versions.iter().find(|other| other.name == version.name);
+                    own(version) && candidates_weight(version) > first.map_or(0, candidates_weight)
+                });
+                assert!(raised.is_none(), "the candidate got more than it had: {raised:#?}");
             }
-            Routes::NeverAbove(percent) => {
+            Routes::HeldAt(percent) => {
                 let raised = versions.iter().find(|version| candidates_weight(version) > percent);
                 assert!(raised.is_none(), "the candidate got more than {percent} %: {raised:#?}");
+                let fallen = versions.iter().enumerate().find(|(place, version)| {
+                    let mut earlier = versions.iter().take(*place).filter(|other| other.name == version.name);
+                    earlier.any(|other| candidates_weight(other) > candidates_weight(version))
+                });
+                assert!(fallen.is_none(), "the candidate lost what it had: {fallen:#?}");
             }
             Routes::ByWayOfLive => {
                 let home = versions.iter().any(|version| candidates_weight(version) == 0);
@@ -182,9 +195,11 @@ fn a_case_sees_every_version() {
     let back = untouched.clone().back_at_live();
     assert!(!refuses(&back, &[10, 0]));
     assert!(refuses(&back, &[0, 10]));
-    let stays = untouched.clone().never_above(10);
+    assert!(refuses(&back, &[10, 50, 0]), "what was raised in between counts");
+    let stays = untouched.clone().held_at(10);
     assert!(!refuses(&stays, &[0, 10, 10]));
     assert!(refuses(&stays, &[10, 11, 10]));
+    assert!(refuses(&stays, &[10, 0, 10, 0]), "it stays where it is");
     let by_way = untouched.by_way_of_live();
     assert!(!refuses(&by_way, &[10, 0, 10]));
     assert!(refuses(&by_way, &[10, 10]));
