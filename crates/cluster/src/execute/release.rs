@@ -144,6 +144,13 @@ async fn check_free(tools: &Tools, order: &Order<'_>, target: Target<'_>) -> Res
     let Some(there) = tools.access.get(target).await? else { return Ok(()) };
     let owner = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
     if owner == Some(&json!(order.names.name)) {
+        if there.pointer("/metadata/deletionTimestamp").is_some() {
+            // A finalizer holds it: what is applied now would go with it, and a Job's end that is told there is the former try's.
+            return Err(Error::Changed {
+                object: target.to_string(),
+                detail: "it is being deleted".to_owned(),
+            });
+        }
         return order.check_epoch(target, epoch_on(&there, &order.names.uid));
     }
     let manager = owner.and_then(Value::as_str).map_or_else(|| writer(&there).to_owned(), of_rollout);

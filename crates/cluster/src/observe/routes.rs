@@ -153,6 +153,8 @@ fn one(
                 let (object, route) = (entry.name.clone(), route.name.clone());
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
+            let noted = Saved::is_on(&value, &facts.names.uid, &facts.services);
+            forms.leave_noted(noted && !set.is_entered() && is_over(&facts.record.phase));
             let room = record_fits(&value, &set, &facts.names.uid, view.stripped());
             routes.obstacles.extend(room.err().map(|refusal| refused(&refusal)));
             let alone = if owners { None } else { left_alone(&value, &scope) };
@@ -167,6 +169,14 @@ fn one(
             forms.entered.extend(share.map(|share| Entered { share, stands: false }));
             routes.obstacles.push(refused(&refusal));
         }
+    }
+}
+
+/// Whether what is noted of the routes is to go with their weights.
+const fn is_over(phase: &Phase) -> bool {
+    match phase {
+        Phase::Rest { .. } | Phase::Returning { .. } => true,
+        Phase::New | Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } => false,
     }
 }
 
@@ -208,6 +218,12 @@ impl Forms {
     fn leave_alone(&mut self, any: bool) {
         self.broken |= any;
         self.entered.extend(any.then_some(Entered { share: 100, stands: false }));
+    }
+
+    /// Another hand gave the routes back before Teal did, so that what is noted of them still stands there. It must go too: by it
+    /// routes that their owner leads to the candidate later would be taken for Teal's.
+    fn leave_noted(&mut self, any: bool) {
+        self.entered.extend(any.then_some(Entered { share: 0, stands: false }));
     }
 
     /// One form for all. Where some can't be read, the others must still be led home. Weights are whole numbers, so that

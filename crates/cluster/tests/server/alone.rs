@@ -51,3 +51,36 @@ async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
     assert!(!noted.contains("saved.teal.dev/"), "{noted}");
     bench.end().await;
 }
+
+/// By the runbook for when nobody acts, or by his own, the owner gives the routes back before Teal does. What was noted of them must
+/// go all the same: a preview that he makes later is his.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn routes_that_another_hand_gave_back_keep_no_note() {
+    let bench = Bench::start("givenback").await;
+    let mut owner = objects::virtual_service();
+    owner["spec"]["http"] = routes(&[to("web", None)], &[to("web", None)]);
+    bench.create("virtualservices", "owner", owner.clone()).await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let back = json!({"spec": {"http": owner["spec"]["http"]}});
+    bench.merge_as("kubectl-edit", "virtualservices", "web", back).await;
+    bench.phase("Paused").await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    let is_noted = async || {
+        let route = bench.value("virtualservices", "web").await;
+        route["metadata"]["annotations"].to_string().contains("saved.teal.dev/")
+    };
+    bench.until("no note", async || !is_noted().await).await;
+    bench.quiet().await;
+    assert_eq!(bench.route_spec().await["http"], owner["spec"]["http"]);
+    let preview = routes(&[to("web-candidate", None)], &[to("web", None)]);
+    bench.merge_as("owner", "virtualservices", "web", json!({"spec": {"http": preview}})).await;
+    bench.quiet().await;
+    assert_eq!(bench.route_spec().await["http"], preview);
+    assert_eq!(bench.condition("Accepted").await.0, "True");
+    bench.end().await;
+}

@@ -104,7 +104,7 @@ impl Hand {
     }
 
     /// One more manifest.
-    pub(super) fn manifest(&mut self, manifest: Value) {
+    pub(crate) fn manifest(&mut self, manifest: Value) {
         if let Some(all) = self.rollout["spec"]["release"]["manifests"].as_array_mut() {
             all.push(manifest);
         }
@@ -160,6 +160,11 @@ impl Hand {
         commit["phase"] =
             json!({"name": "Step", "step": "canary", "weight": weight, "deadline": 9_000_000, "terms": 0});
         commit["baseline"] = json!([3]);
+        // One that is to have none, or others, was written so.
+        let route = self.stores.virtual_services.get("shop", "web");
+        if route.is_some_and(|route| route.value()["metadata"]["annotations"] == json!({})) {
+            self.annotate_route("saved", &json!({"routes": [], "writers": ["owner"]}).to_string());
+        }
     }
 
     /// The step is to be reached by then.
@@ -401,14 +406,26 @@ impl Hand {
         }
     }
 
-    /// Writes the route as the given hand. Before the first write by Teal the owner had written it.
+    /// Whether the second revision is on its way or was: then Teal has noted how the owner had the route.
+    fn is_noted(&self) -> bool {
+        let commit = &self.rollout["status"]["commit"];
+        !commit["candidate"].is_null() || !commit["previous"].is_null()
+    }
+
+    /// Writes the route as the given hand. While a rollout is under way the owner had written it before the first write by Teal.
     pub(crate) fn route(&mut self, destinations: &Value, manager: &str) {
+        self.noted_route(destinations, manager, self.is_noted());
+    }
+
+    /// The same, with or without what Teal notes.
+    pub(super) fn noted_route(&mut self, destinations: &Value, manager: &str, noted: bool) {
         let version = self.next();
         let saved = json!({"routes": [], "writers": ["owner"]}).to_string();
+        let notes = if noted { json!({format!("saved.teal.dev/{UID}"): saved}) } else { json!({}) };
         let route = json!({
             "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
             "metadata": {"name": "web", "namespace": "shop", "uid": "vs", "resourceVersion": version.to_string(),
-                "generation": version, "annotations": {format!("saved.teal.dev/{UID}"): saved},
+                "generation": version, "annotations": notes,
                 "managedFields": [{"manager": manager, "operation": "Update", "time": "2026-01-01T00:00:00Z",
                     "fieldsV1": {"f:spec": {"f:http": {}}}}]},
             "spec": {"hosts": ["web"], "http": [{"name": "primary", "route": destinations}]},

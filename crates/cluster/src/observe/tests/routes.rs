@@ -74,3 +74,18 @@ fn a_candidate_that_stands_alone_by_its_owners_will_is_the_owners_form() {
     hand.put_first(&json!({"name": "preview", "route": [{"destination": {"host": "web-candidate"}}]}));
     assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Owner, "none of what was noted");
 }
+
+/// What is noted goes with the rollout, also where another hand gave the routes back before Teal did.
+#[test]
+fn a_note_that_outlived_its_rollout_is_taken_away() {
+    let mut hand = Hand::new();
+    hand.install();
+    let owners = json!([{"destination": {"host": "web"}}]);
+    hand.noted_route(&owners, "owner", true);
+    assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Mixed { highest: 0, owner: true });
+    hand.own_route(&owners, None);
+    assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Owner);
+    hand.start_candidate(10);
+    hand.route(&owners, "owner");
+    assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Owner, "it is needed for the way back");
+}
