@@ -72,8 +72,8 @@ async fn apply_piece(
         // It goes first; its absence will be seen.
         return Ok(false);
     }
-    if view.is_some() {
-        ticks::carry_on(tools, order, piece, slot).await?;
+    if view.is_some() && !ticks::carry_on(tools, order, piece, slot).await? {
+        return Ok(false);
     }
     let sized = sized(rendering, piece, view.as_deref());
     let wrote = apply_piece_over(tools, order, piece, sized, view.as_deref()).await?;

@@ -3,7 +3,12 @@
 //! The controller of CronJobs makes up for the newest tick since `status.lastScheduleTime`. Of a CronJob that slept, that one
 //! was made by the other color already: without this, each change-over would make it a second time. A tick in the moment in
 //! which both slept is still made up for.
+//!
+//! The controller works from a cache. One that has not seen yet that the other color's was laid to sleep may make a tick's Job
+//! all the same, and can't note it then, because its note names the version that it knew. So the other has slept for a
+//! while before this one wakes, and its newest Job counts beside its note.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use teal_api::names::manager;
 use teal_plan::Slot;
@@ -17,27 +22,38 @@ use crate::rendering::Piece;
 
 /// The newest tick that a CronJob made.
 const LAST: &str = "/status/lastScheduleTime";
+/// How long the other color's must have slept. Its beginning is known to the second, so that one less is certain; a cache that
+/// is watched lags by milliseconds.
+const ASLEEP_SECONDS: i64 = 3;
 
-/// Gives a CronJob that is about to wake the newest tick of the other color's.
+/// Gives a CronJob that is about to wake the newest tick of the other color's. Whether it may wake yet.
 pub(super) async fn carry_on(
     tools: &Tools,
     order: &Order<'_>,
     piece: &Piece,
     slot: Slot,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if piece.kind != kinds::CRON_JOB || piece.object.pointer("/spec/suspend") != Some(&Value::Bool(false)) {
-        return Ok(());
+        return Ok(true);
     }
-    let Some(other) = others_name(&piece.name, slot) else { return Ok(()) };
+    let Some(other) = others_name(&piece.name, slot) else { return Ok(true) };
     let resource = piece.kind.resource();
     let target = |name| Target { resource: &resource, namespace: &order.names.namespace, name };
-    let Some(slept) = tools.access.get(target(&piece.name)).await? else { return Ok(()) };
-    let Some(worked) = tools.access.get(target(&other)).await? else { return Ok(()) };
-    if let Some(last) = newer_tick(&slept, &worked) {
+    let Some(slept) = tools.access.get(target(&piece.name)).await? else { return Ok(true) };
+    if slept.pointer("/spec/suspend") != Some(&Value::Bool(true)) {
+        return Ok(true);
+    }
+    let Some(worked) = tools.access.get(target(&other)).await? else { return Ok(true) };
+    let now = Timestamp::now();
+    if just_fell_asleep(&worked, now) {
+        return Ok(false);
+    }
+    let made = newest_job(tools, order, &other, now).await?;
+    if let Some(last) = newer_tick(&slept, &worked, made.as_deref()) {
         let patch = json!({"status": {"lastScheduleTime": last}});
         tools.access.merge(target(&piece.name), manager::RELEASE, true, &patch).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn others_name(name: &str, slot: Slot) -> Option<String> {
@@ -45,10 +61,46 @@ fn others_name(name: &str, slot: Slot) -> Option<String> {
     Some(format!("{stem}{}", slot.color.other()))
 }
 
-/// The other's newest tick, if the one that slept doesn't know it. Both times are in the API server's one form, in which the
-/// later one sorts last.
-fn newer_tick<'a>(slept: &Value, worked: &'a Value) -> Option<&'a str> {
-    let last = text(worked, LAST);
+/// Whether Teal wrote it only a moment ago. A clock that is behind the API server's holds nothing up.
+fn just_fell_asleep(worked: &Value, now: Timestamp) -> bool {
+    let entries = worked.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let ours = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| text(entry, "/manager") == manager::RELEASE && entry.get("subresource").is_none());
+    let written = ours.filter_map(|entry| text(entry, "/time").parse::<Timestamp>().ok()).max();
+    written.is_some_and(|at| (0..ASLEEP_SECONDS).contains(&(now.as_second() - at.as_second())))
+}
+
+/// The tick of the Job that its controller made in this minute or in the last one, by the name that it gives to it.
+async fn newest_job(
+    tools: &Tools,
+    order: &Order<'_>,
+    cron_job: &str,
+    now: Timestamp,
+) -> Result<Option<String>, Error> {
+    let resource = kinds::JOB.resource();
+    let minute = now.as_second().div_euclid(60);
+    for minute in [minute, minute - 1] {
+        let name = format!("{cron_job}-{minute}");
+        let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
+        if tools.access.get(target).await?.is_some_and(|job| is_of(&job, cron_job)) {
+            return Ok(Timestamp::from_second(minute * 60).ok().map(|tick| tick.to_string()));
+        }
+    }
+    Ok(None)
+}
+
+fn is_of(job: &Value, cron_job: &str) -> bool {
+    let owners = job.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let is = |owner: &Value| text(owner, "/kind") == "CronJob" && text(owner, "/name") == cron_job;
+    owners.into_iter().flatten().any(is)
+}
+
+/// The other's newest tick, by its note or its Job, if the one that slept doesn't know it. All times are in the API server's
+/// one form, in which the later one sorts last.
+fn newer_tick<'a>(slept: &Value, worked: &'a Value, made: Option<&'a str>) -> Option<&'a str> {
+    let last = text(worked, LAST).max(made.unwrap_or_default());
     (last > text(slept, LAST)).then_some(last)
 }
 
@@ -62,15 +114,46 @@ mod tests {
     fn only_a_newer_tick_is_carried() {
         let job = |last: Option<&str>| json!({"status": {"lastScheduleTime": last}});
         let (early, late) = ("2026-11-26T10:01:00Z", "2026-11-26T10:02:00Z");
-        for (slept, worked, carried) in [
-            (None, Some(late), Some(late)),
-            (Some(early), Some(late), Some(late)),
-            (Some(late), Some(late), None),
-            (Some(late), Some(early), None),
-            (None, None, None),
+        for (slept, worked, made, carried) in [
+            (None, Some(late), None, Some(late)),
+            (Some(early), Some(late), None, Some(late)),
+            (Some(late), Some(late), Some(late), None),
+            (Some(late), Some(early), None, None),
+            (Some(early), Some(early), Some(late), Some(late)),
+            (Some(early), Some(late), Some(early), Some(late)),
+            (None, None, None, None),
         ] {
-            assert_eq!(newer_tick(&job(slept), &job(worked)), carried, "{slept:?} {worked:?}");
+            let found = newer_tick(&job(slept), &job(worked), made).map(str::to_owned);
+            assert_eq!(found.as_deref(), carried, "{slept:?} {worked:?} {made:?}");
         }
+    }
+
+    #[test]
+    fn it_wakes_once_the_other_has_slept_for_a_while() {
+        let written = |manager: &str| {
+            json!({"metadata": {"managedFields": [
+            {"manager": manager, "operation": "Apply", "time": "2026-11-26T10:02:00Z"},
+            {"manager": "kube-controller-manager", "operation": "Update", "time": "2026-11-26T10:02:09Z",
+                "subresource": "status"}]}})
+        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (now, early) in [
+            ("2026-11-26T10:02:00Z", true),
+            ("2026-11-26T10:02:02.9Z", true),
+            ("2026-11-26T10:02:03Z", false),
+            ("2026-11-26T10:01:30Z", false),
+        ] {
+            assert_eq!(just_fell_asleep(&written(manager::RELEASE), at(now)), early, "{now}");
+        }
+        assert!(!just_fell_asleep(&written("kubectl"), at("2026-11-26T10:02:01Z")));
+    }
+
+    #[test]
+    fn a_job_counts_that_the_other_one_made() {
+        let job =
+            |kind: &str, name: &str| json!({"metadata": {"ownerReferences": [{"kind": kind, "name": name}]}});
+        assert!(is_of(&job("CronJob", "report-blue"), "report-blue"));
+        assert!(!is_of(&job("CronJob", "report"), "report-blue") && !is_of(&json!({}), "report-blue"));
     }
 
     #[test]
