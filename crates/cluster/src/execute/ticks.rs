@@ -43,17 +43,17 @@ pub(super) async fn carry_on(
     if slept.pointer("/spec/suspend") != Some(&Value::Bool(true)) {
         return Ok(true);
     }
-    let Some(worked) = tools.access.get(target(&other)).await? else { return Ok(true) };
+    // It may be gone with its color already, and then it notes nothing more.
+    let worked = tools.access.get(target(&other)).await?.unwrap_or_default();
     let now = Timestamp::now();
-    if just_fell_asleep(&worked, now) {
-        return Ok(false);
-    }
-    let made = newest_job(tools, order, &other, now).await?;
+    let early = just_fell_asleep(&worked, now);
+    let made = if early { None } else { newest_job(tools, order, &other, now).await? };
     if let Some(last) = newer_tick(&slept, &worked, made.as_deref()) {
         let patch = json!({"status": {"lastScheduleTime": last}});
+        // At once: what it notes goes with its color.
         tools.access.merge(target(&piece.name), manager::RELEASE, true, &patch).await?;
     }
-    Ok(true)
+    Ok(!early)
 }
 
 fn others_name(name: &str, slot: Slot) -> Option<String> {

@@ -160,10 +160,9 @@ impl Hand {
         commit["phase"] =
             json!({"name": "Step", "step": "canary", "weight": weight, "deadline": 9_000_000, "terms": 0});
         commit["baseline"] = json!([3]);
-        // One that is to have none, or others, was written so.
         let route = self.stores.virtual_services.get("shop", "web");
         if route.is_some_and(|route| route.value()["metadata"]["annotations"] == json!({})) {
-            self.annotate_route("saved", &json!({"routes": [], "writers": ["owner"]}).to_string());
+            self.annotate_route("saved", r#"{"routes":[],"writers":["owner"]}"#);
         }
     }
 
@@ -406,15 +405,11 @@ impl Hand {
         }
     }
 
-    /// Whether the second revision is on its way or was: then Teal has noted how the owner had the route.
-    fn is_noted(&self) -> bool {
-        let commit = &self.rollout["status"]["commit"];
-        !commit["candidate"].is_null() || !commit["previous"].is_null()
-    }
-
     /// Writes the route as the given hand. While a rollout is under way the owner had written it before the first write by Teal.
     pub(crate) fn route(&mut self, destinations: &Value, manager: &str) {
-        self.noted_route(destinations, manager, self.is_noted());
+        let commit = &self.rollout["status"]["commit"];
+        let noted = !(commit["candidate"].is_null() && commit["previous"].is_null());
+        self.noted_route(destinations, manager, noted);
     }
 
     /// The same, with or without what Teal notes.
