@@ -24,6 +24,8 @@ pub(crate) fn prepare() -> Result<()> {
     write("/proc/sys/net/ipv4/ip_forward", "1")?;
     // Many clients on one machine open and close many connections.
     write("/proc/sys/net/ipv4/ip_local_port_range", "10240 65535")?;
+    // What listens later must not find its port taken by somebody's call: kubelet, controllers and kube-proxy, and istiod.
+    write("/proc/sys/net/ipv4/ip_local_reserved_ports", "10240-10300,15000-15100")?;
     write("/proc/sys/net/core/somaxconn", "16384")?;
     for folder in ["/run", "/var/lib/cni"] {
         fs::create_dir_all(folder).at("make", folder)?;
