@@ -11,7 +11,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use teal_api::names::manager;
-use teal_plan::Slot;
+use teal_plan::{Slot, Time};
 
 use super::{Order, Tools};
 use crate::access::Target;
@@ -45,9 +45,8 @@ pub(super) async fn carry_on(
     }
     // It may be gone with its color already, and then it notes nothing more.
     let worked = tools.access.get(target(&other)).await?.unwrap_or_default();
-    let now = Timestamp::now();
-    let early = just_fell_asleep(&worked, now);
-    let made = if early { None } else { newest_job(tools, order, &other, now).await? };
+    let early = just_fell_asleep(&worked, order.now);
+    let made = if early { None } else { newest_job(tools, order, &other).await? };
     if let Some(last) = newer_tick(&slept, &worked, made.as_deref()) {
         let patch = json!({"status": {"lastScheduleTime": last}});
         // At once: what it notes goes with its color.
@@ -62,25 +61,20 @@ fn others_name(name: &str, slot: Slot) -> Option<String> {
 }
 
 /// Whether Teal wrote it only a moment ago. A clock that is behind the API server's holds nothing up.
-fn just_fell_asleep(worked: &Value, now: Timestamp) -> bool {
+fn just_fell_asleep(worked: &Value, now: Time) -> bool {
     let entries = worked.pointer("/metadata/managedFields").and_then(Value::as_array);
     let ours = entries
         .into_iter()
         .flatten()
         .filter(|entry| text(entry, "/manager") == manager::RELEASE && entry.get("subresource").is_none());
     let written = ours.filter_map(|entry| text(entry, "/time").parse::<Timestamp>().ok()).max();
-    written.is_some_and(|at| (0..ASLEEP_SECONDS).contains(&(now.as_second() - at.as_second())))
+    written.is_some_and(|at| (0..ASLEEP_SECONDS).contains(&(seconds(now) - at.as_second())))
 }
 
 /// The tick of the Job that its controller made in this minute or in the last one, by the name that it gives to it.
-async fn newest_job(
-    tools: &Tools,
-    order: &Order<'_>,
-    cron_job: &str,
-    now: Timestamp,
-) -> Result<Option<String>, Error> {
+async fn newest_job(tools: &Tools, order: &Order<'_>, cron_job: &str) -> Result<Option<String>, Error> {
     let resource = kinds::JOB.resource();
-    let minute = now.as_second().div_euclid(60);
+    let minute = seconds(order.now).div_euclid(60);
     for minute in [minute, minute - 1] {
         let name = format!("{cron_job}-{minute}");
         let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
@@ -89,6 +83,10 @@ async fn newest_job(
         }
     }
     Ok(None)
+}
+
+const fn seconds(time: Time) -> i64 {
+    time.0.div_euclid(1_000)
 }
 
 fn is_of(job: &Value, cron_job: &str) -> bool {
@@ -136,7 +134,7 @@ mod tests {
             {"manager": "kube-controller-manager", "operation": "Update", "time": "2026-11-26T10:02:09Z",
                 "subresource": "status"}]}})
         };
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let at = |text: &str| Time(text.parse::<Timestamp>().unwrap().as_millisecond());
         for (now, early) in [
             ("2026-11-26T10:02:00Z", true),
             ("2026-11-26T10:02:02.9Z", true),

@@ -153,7 +153,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
     let world = World {

@@ -17,21 +17,28 @@ fn routes(prefix: &[Value], rest: &[Value]) -> Value {
     json!([{"match": [{"uri": {"prefix": "/api"}}], "route": prefix}, {"route": rest}])
 }
 
-/// The other route is at its weight all the time, and given back at the end: that must not be all that is looked at.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs an API server"]
-async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
-    let bench = Bench::start("alone").await;
+/// Version 2 at 10 % in both routes of their owner's, with these as he wrote them.
+async fn at_ten(name: &str) -> (Bench, Value) {
+    let bench = Bench::start(name).await;
     let mut owner = objects::virtual_service();
-    owner["spec"]["http"] = routes(&[to("web", None)], &[to("web", None)]);
-    bench.create("virtualservices", "owner", owner.clone()).await;
+    let http = routes(&[to("web", None)], &[to("web", None)]);
+    owner["spec"]["http"] = http.clone();
+    bench.create("virtualservices", "owner", owner).await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
+    (bench, http)
+}
+
+/// The other route is at its weight all the time, and given back at the end: that must not be all that is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
+    let (bench, _) = at_ten("alone").await;
     let both = [to("web", Some(90)), to("web-candidate", Some(10))];
-    let at_ten = routes(&both, &both);
-    assert_eq!(bench.route_spec().await["http"], at_ten);
+    let entered = routes(&both, &both);
+    assert_eq!(bench.route_spec().await["http"], entered);
     let alone = routes(&both[1..], &both);
     bench.merge_as("kubectl-edit", "virtualservices", "web", json!({"spec": {"http": alone}})).await;
     bench
@@ -40,7 +47,7 @@ async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
             spec.pointer("/http/0/route/0/destination/host") == Some(&json!("web"))
         })
         .await;
-    bench.until("entered and raised again", async || bench.route_spec().await["http"] == at_ten).await;
+    bench.until("entered and raised again", async || bench.route_spec().await["http"] == entered).await;
     bench.decide("Rollback").await;
     bench.phase("RolledBack").await;
     bench.quiet().await;
@@ -57,15 +64,8 @@ async fn a_candidate_that_is_left_alone_in_one_of_two_routes_is_led_home() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn routes_that_another_hand_gave_back_keep_no_note() {
-    let bench = Bench::start("givenback").await;
-    let mut owner = objects::virtual_service();
-    owner["spec"]["http"] = routes(&[to("web", None)], &[to("web", None)]);
-    bench.create("virtualservices", "owner", owner.clone()).await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
-    bench.apply(&objects::rollout("2")).await;
-    bench.phase("Waiting").await;
-    let back = json!({"spec": {"http": owner["spec"]["http"]}});
+    let (bench, owner) = at_ten("givenback").await;
+    let back = json!({"spec": {"http": owner}});
     bench.merge_as("kubectl-edit", "virtualservices", "web", back).await;
     bench.phase("Paused").await;
     bench.decide("Rollback").await;
@@ -76,7 +76,7 @@ async fn routes_that_another_hand_gave_back_keep_no_note() {
     };
     bench.until("no note", async || !is_noted().await).await;
     bench.quiet().await;
-    assert_eq!(bench.route_spec().await["http"], owner["spec"]["http"]);
+    assert_eq!(bench.route_spec().await["http"], owner);
     let preview = routes(&[to("web-candidate", None)], &[to("web", None)]);
     bench.merge_as("owner", "virtualservices", "web", json!({"spec": {"http": preview}})).await;
     bench.quiet().await;
