@@ -8,7 +8,7 @@ use teal_plan::snapshot::{Action, Standing};
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
 use crate::jobs::recorded;
-use crate::world::{Act, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
+use crate::world::{Act, Pods, Selects, Task, Truth, Weights, World};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -110,7 +110,7 @@ fn hands(gather: &mut Gather<'_>) {
         return;
     }
     let may_mangle = gather.world.truth.routes.iter().next().is_some() && !gather.world.truth.mangled;
-    let may_widen = gather.world.truth.live.value != Selects::Both && !rests(gather.world);
+    let may_widen = gather.world.truth.live.value != Selects::Both;
     let mut hand = |label: &str, touched: Kind, change: &dyn Fn(&mut Truth)| {
         gather.push(label, |w| {
             w.budget.drifts -= 1;
@@ -134,9 +134,7 @@ fn hands(gather: &mut Gather<'_>) {
         (t.live.value, t.live.age) = (Selects::Other, 0);
     });
     if may_widen {
-        // A Service as in Git, applied without the key that Teal's selector added to it (rule 12). Not at rest: what is kept
-        // gets requests again by it, and the planner doesn't begin its drain anew, so that it may be deleted (I15) a moment
-        // after its last request if that is when the time to keep it ends.
+        // A Service as in Git, applied without the key that Teal's selector added to it (rule 12).
         hand("another hand takes Teal's key from the Service's selector", Kind::Live, &|t| {
             (t.live.value, t.live.age) = (Selects::Both, 0);
         });
@@ -144,16 +142,6 @@ fn hands(gather: &mut Gather<'_>) {
     hand("another hand turns the candidate role elsewhere", Kind::Candidate, &|t| {
         (t.candidate.value, t.candidate.age) = (None, 0);
     });
-}
-
-/// Nothing is under way, or won't be once what is in flight lands.
-fn rests(world: &World) -> bool {
-    let late = match &world.in_flight {
-        Some(InFlight { write: Write::Commit(record), .. }) => Some(&**record),
-        Some(_) | None => None,
-    };
-    let mut records = late.into_iter().chain([&world.truth.record]);
-    records.any(|record| matches!(record.phase, Phase::Rest { .. }))
 }
 
 fn write_route(truth: &mut Truth, value: Weights, before: bool) {

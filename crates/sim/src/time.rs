@@ -4,7 +4,7 @@ use teal_plan::Time;
 use teal_plan::record::{Phase, Record, StepRecord};
 
 use crate::model::{FAR, NOW, TICK};
-use crate::world::{DRAINED, InFlight, PROPAGATED, Proxies, World, Write};
+use crate::world::{DRAINED, InFlight, LEFT, PROPAGATED, Proxies, World, Write};
 
 impl World {
     /// Forgets what no rule looks at, so that states repeat; kinds that don't lag are seen at once.
@@ -91,8 +91,11 @@ impl World {
         let routes = truth.routes.iter_mut().chain(caches.routes.iter_mut()).map(|route| &mut route.age);
         let live = [&mut truth.live, &mut caches.live].map(|role| &mut role.age);
         let candidate = [&mut truth.candidate, &mut caches.candidate].map(|role| &mut role.age);
-        for age in routes.chain(live).chain(candidate) {
+        for age in routes {
             *age = (*age + 1).min(PROPAGATED);
+        }
+        for age in live.into_iter().chain(candidate) {
+            *age = (*age + 1).min(LEFT);
         }
         self.proxies = Proxies {
             routes: truth.routes.weights(),

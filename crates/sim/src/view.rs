@@ -206,7 +206,7 @@ fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overl
         return None;
     }
     let selected = caches.live.value == Selects::Both;
-    let age = if fault == Some(Fault::OverlapCutShort) { PROPAGATED } else { caches.live.age };
+    let age = if fault == Some(Fault::OverlapCutShort) { LEFT } else { caches.live.age };
     let joined = caches.record.candidate.is_some_and(|candidate| {
         let [blue, green] = caches.slots;
         let pods = if candidate.slot.color == Color::Blue { blue } else { green };

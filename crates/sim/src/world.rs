@@ -7,8 +7,10 @@ use teal_plan::{Color, Effect, Revision, Slot};
 
 use crate::model::{Budget, NOW, content};
 
-/// Ages of routes and roles beyond the propagation wait are the same.
+/// Ages of routes beyond the propagation wait are the same.
 pub const PROPAGATED: u8 = 1;
+/// Ages of roles beyond the propagation wait and the drain after it are the same.
+pub const LEFT: u8 = PROPAGATED + DRAINED;
 /// Ages of pods' last request beyond the drain are the same.
 pub const DRAINED: u8 = 2;
 
@@ -182,7 +184,7 @@ pub struct Stored<T> {
     pub value: T,
     /// The epoch that it carries.
     pub epoch: u64,
-    /// Ticks since it changed, up to [`PROPAGATED`].
+    /// Ticks since it changed, up to [`PROPAGATED`] for routes and [`LEFT`] for roles.
     pub age: u8,
 }
 
@@ -310,8 +312,8 @@ impl World {
             live: Some(Release { slot, hash: content(1), since: NOW, attempt: 1 }),
             ..Record::default()
         };
-        let role = Stored { value: Some(slot), epoch: 1, age: PROPAGATED };
-        let live = Stored { value: Selects::Slot(slot), epoch: 1, age: PROPAGATED };
+        let role = Stored { value: Some(slot), epoch: 1, age: LEFT };
+        let live = Stored { value: Selects::Slot(slot), epoch: 1, age: LEFT };
         let pods =
             Pods { revision: slot.revision, epoch: 1, ready: true, broken: false, down: false, idle: 0 };
         let truth = Truth {

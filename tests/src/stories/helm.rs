@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use teal_api::Action;
 
 use super::play::Play;
-use crate::error::{Error, Result, expect};
+use crate::error::{Error, Result};
 use crate::world::{World, quick};
 
 /// The release of the chart that holds the routes.
@@ -44,10 +45,15 @@ pub(super) async fn at_every_phase(world: &World, namespace: &str) -> Result<()>
     upgrade(&play, &chart, &MERGED).await?;
     play.gone(&old).await?;
     play.promoted(&second).await?;
-    let shares = play.observer.look(|journal| journal.shares_of(&second));
-    expect(shares.iter().all(|share| matches!(share, 0 | 10 | 100)), || {
-        format!("{second} was given {shares:?}")
-    })?;
+    play.steps_were(&second, &[10, 100])?;
+    let third = play.to_10("v3-mended").await?;
+    play.gate().await?;
+    play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
+    play.phase("RollingBack").await?;
+    upgrade(&play, &chart, &FORCED).await?;
+    play.back_at(&second, &third).await?;
+    play.outcome(&third, "RolledBack").await?;
+    play.steps_were(&third, &[10])?;
     play.end(None).await
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use teal_api::Action;
 
 use super::play::{PATIENCE, Play};
 use crate::error::{Error, Result, expect};
@@ -42,7 +43,7 @@ pub(super) async fn forced_at_every_phase(world: &World, namespace: &str) -> Res
     at_every_phase(world, namespace, &arguments).await
 }
 
-/// Traffic is at live or where the step has it, never elsewhere, and the rollout goes on.
+/// Traffic is at live or where the step has it, never elsewhere, and the rollout goes on; also one that goes back.
 async fn at_every_phase(world: &World, namespace: &str, arguments: &[&str]) -> Result<()> {
     let patient = |rollout: &mut Value| {
         quick(rollout);
@@ -60,14 +61,21 @@ async fn at_every_phase(world: &World, namespace: &str, arguments: &[&str]) -> R
     play.share(&second, 100).await?;
     apply().await?;
     play.approve().await?;
+    play.phase("Promoting").await?;
+    apply().await?;
     play.promoted(&second).await?;
     apply().await?;
     play.gone(&old).await?;
     play.promoted(&second).await?;
-    let shares = play.observer.look(|journal| journal.shares_of(&second));
-    expect(shares.iter().all(|share| matches!(share, 0 | 10 | 100)), || {
-        format!("{second} was given {shares:?}")
-    })?;
+    play.steps_were(&second, &[10, 100])?;
+    let third = play.to_10("v3-mended").await?;
+    play.gate().await?;
+    play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
+    play.phase("RollingBack").await?;
+    apply().await?;
+    play.back_at(&second, &third).await?;
+    play.outcome(&third, "RolledBack").await?;
+    play.steps_were(&third, &[10])?;
     play.end(None).await
 }
 

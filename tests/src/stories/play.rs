@@ -249,6 +249,15 @@ impl<'a> Play<'a> {
         expect(shares == wanted, || format!("{revision} was given {shares:?}, not {wanted:?}"))
     }
 
+    /// Fails if a revision was given other shares than those of its steps, one after the other. Between them it may have had none,
+    /// where its owner had applied the routes, and then the same one again.
+    pub(super) fn steps_were(&self, revision: &str, wanted: &[u32]) -> Result<()> {
+        let shares = self.observer.look(|journal| journal.shares_of(revision));
+        let mut steps: Vec<u32> = shares.iter().copied().filter(|share| *share > 0).collect();
+        steps.dedup();
+        expect(steps == wanted, || format!("{revision} was given {shares:?}, not {wanted:?}"))
+    }
+
     /// What Envoy counts of requests to live that it could not send or that were answered by an error.
     pub(super) async fn refused_by_live(&self) -> Result<Vec<String>> {
         let Some(admin) = &self.shop.world.cluster.envoy_admin else { return Ok(Vec::new()) };

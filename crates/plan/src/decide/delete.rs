@@ -1,6 +1,6 @@
 //! Deletion of the Rollout: traffic to live, routes to their owner's bytes, the candidate away; then the finalizer.
 
-use super::{Next, home, returning};
+use super::{Next, home, reach, returning};
 use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Cause, Phase};
 use crate::snapshot::{Found, Objects, Snapshot};
@@ -46,9 +46,9 @@ fn leave(s: &Snapshot) -> Plan {
     let kept = s.record.previous.is_some();
     if !kept && s.world.color(color).objects != Objects::Absent {
         next.say(Why::Clearing(color));
-        match s.record.vacate_after {
-            Some(at) if s.now < at => next.wake(at),
-            Some(_) | None => next.act(Effect::Vacate { color, except: None }),
+        match reach::draining(s) {
+            Some(until) => next.wake(until),
+            None => next.act(Effect::Vacate { color, except: None }),
         }
         return next.into();
     }

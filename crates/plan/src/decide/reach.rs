@@ -196,6 +196,15 @@ pub(super) fn switched(s: &Snapshot, candidate: Slot) -> bool {
     !s.settings.routed && (s.world.live_service.points == Some(candidate) || overlap::is_on(s))
 }
 
+/// Until when requests may still be under way to what has left the traffic; none once they can't. Another hand may have turned
+/// a role to it for a moment since then, so its drain begins no earlier than the roles are as they are.
+pub(super) fn draining(s: &Snapshot) -> Option<Time> {
+    let turned = s.world.live_service.since.max(s.world.candidate_service.since);
+    let drained = turned + s.settings.propagation + s.settings.drain;
+    let until = s.record.vacate_after.map_or(drained, |after| after.max(drained));
+    (s.now < until).then_some(until)
+}
+
 /// Until when proxies may still act on what was before `since`; none once they can't.
 pub(super) fn propagating(s: &Snapshot, since: Time) -> Option<Time> {
     let until = since + s.settings.propagation;

@@ -1,6 +1,6 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, gates, home, jobs, returning};
+use super::{Draft, Next, gates, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
@@ -165,9 +165,9 @@ fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Dra
 fn clear(s: &Snapshot, live: Slot, mut next: Next) -> Next {
     let color = live.color.other();
     next.say(Why::Clearing(color));
-    match s.record.vacate_after {
-        Some(at) if s.now < at => next.wake(at),
-        Some(_) | None => next.act(Effect::Vacate { color, except: None }),
+    match reach::draining(s) {
+        Some(until) => next.wake(until),
+        None => next.act(Effect::Vacate { color, except: None }),
     }
     next
 }

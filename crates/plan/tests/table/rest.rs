@@ -99,6 +99,26 @@ fn rule_16_the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
     assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
 }
 
+/// Its selector without Teal's key is every release's: requests reach what is kept until the role is turned back.
+#[test]
+fn rule_16_a_drain_begins_anew_where_another_hand_led_requests_to_what_goes() {
+    let turned: [fn(&mut Snapshot); 2] =
+        [|s| s.world.live_service.since = NOW, |s| s.world.candidate_service.since = NOW];
+    for turned in turned {
+        for deleting in [false, true] {
+            let mut s = kept();
+            (s.record.previous, s.record.kept_until) = (None, None);
+            (s.deleting, s.world.finalizer) = (deleting, deleting);
+            turned(&mut s);
+            let drained = NOW + s.settings.propagation + s.settings.drain;
+            let plan = checked(&s);
+            assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(drained)), "{:?}", plan.why);
+            s.now = drained;
+            assert_eq!(effects(&s), [Effect::Vacate { color: Color::Blue, except: None }]);
+        }
+    }
+}
+
 /// What is in the way may be the very room that it takes.
 #[test]
 fn rule_16_what_is_over_goes_also_while_a_newer_revision_can_not_begin() {
