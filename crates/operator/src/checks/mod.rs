@@ -44,6 +44,10 @@ struct Asked {
 /// The least time between two times that probes of one Rollout are sent at once.
 const PROBE_PAUSE_MS: u64 = 1_000;
 
+/// What lies longer back is not asked any more, as after the machine slept or its clock was set: nobody looked then, and so many
+/// instants at once would be a burst. Answers are waited for as long.
+const LATEST_MS: u64 = 30_000;
+
 /// The questions of all Rollouts.
 pub struct Checks {
     measurer: Arc<Measurer>,
@@ -66,9 +70,11 @@ impl Checks {
         // No instant up to here is asked about any more. One that passes while others are asked is late and not lost.
         let mut since = millis(now().0);
         loop {
-            self.send_fresh(millis(now().0));
+            let present = millis(now().0);
+            self.send_fresh(present);
+            since = caught_up(since, present);
             let next = self.next(since);
-            if let Some(at) = next.filter(|at| *at <= millis(now().0)) {
+            if let Some(at) = next.filter(|at| *at <= present) {
                 since = at;
                 self.send(at, self.due(at));
                 continue;
@@ -288,6 +294,11 @@ impl Measuring for Checks {
     }
 }
 
+/// From when on instants are asked about.
+fn caught_up(since: u64, present: u64) -> u64 {
+    since.clamp(present.saturating_sub(LATEST_MS), present)
+}
+
 /// The last whole second: an instant that is over, so that whoever asks the same now shares the answer, and nobody waits for it.
 const fn latest_shared(now: u64) -> u64 {
     now - now % 1_000
@@ -416,6 +427,14 @@ mod tests {
         checks.ask(questions());
         assert_eq!(checks.next(29_999), Some(30_000), "whatever time it is by now");
         assert_eq!(checks.due(30_000).requests.len(), 1);
+    }
+
+    #[test]
+    fn after_a_sleep_or_a_turned_clock_only_what_was_due_a_moment_ago_is_asked() {
+        let hour = 3_600_000;
+        assert_eq!(caught_up(2 * hour - 10_000, 2 * hour), 2 * hour - 10_000, "late and not lost");
+        assert_eq!(caught_up(hour, 2 * hour), 2 * hour - LATEST_MS);
+        assert_eq!(caught_up(2 * hour, hour), hour, "the clock was set back");
     }
 
     #[test]

@@ -139,8 +139,9 @@ impl States {
         let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
         let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
         let good = self.guard.is_proven() && !self.probe;
+        let place = self.step.as_ref().map(|(place, _)| place.clone());
         let (standing, detail, answered) = (self.standing, sentence.unwrap_or_default(), self.answered);
-        CheckSeen { standing, detail, trouble, good, answered }
+        CheckSeen { standing, place, detail, trouble, good, answered }
     }
 
     /// For people. Of a probe only what is wrong: its numbers say nothing of a candidate without requests.
@@ -287,6 +288,22 @@ mod tests {
             answer(&mut states, &other, later, 30, 0.0);
             assert_eq!(standing(&states, &other), Planned::Pending, "one is not three");
         }
+    }
+
+    #[test]
+    fn what_passed_as_a_guard_says_for_which_step_it_did() {
+        let reached = now();
+        let guard = Ask { place: None, ..ask("half", reached) };
+        let mut states = States::begin(&guard);
+        for seconds in [31, 46, 61] {
+            answer(&mut states, &guard, reached, seconds, 0.0);
+        }
+        let seen = states.seen("errors", &guard);
+        assert_eq!((seen.standing, seen.place), (Planned::Pass, None));
+        let half = ask("half", Time(reached.0 + 62_000));
+        states.follow(&half);
+        let seen = states.seen("errors", &half);
+        assert_eq!((seen.standing, seen.place), (Planned::Pending, half.place));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Hold, checks, guards and people.
 
 use teal_plan::record::{Cause, Gate, Phase};
-use teal_plan::settings::{OnFailure, Until};
-use teal_plan::snapshot::{Form, Standing};
-use teal_plan::{Effect, Notice, Snapshot, Span, Time, Why};
+use teal_plan::settings::{OnFailure, Step, Until};
+use teal_plan::snapshot::{CheckSeen, Form, Standing};
+use teal_plan::{Decision, Effect, Notice, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -272,6 +272,38 @@ fn a_pinned_approval_outlives_the_name_of_its_step() {
 }
 
 #[test]
+fn a_pinned_approval_is_not_passed_over_by_moving_its_step_to_the_front() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    let [canary, full] = [s.settings.steps[0].clone(), s.settings.steps[1].clone()];
+    s.record.pinned = vec![("asked".to_owned(), 1)];
+    s.record.phase = seated(s.clone()).record.phase;
+    let asked = Step { name: "asked".to_owned(), approvals: Some(1), ..canary.clone() };
+    s.settings.steps = vec![canary.clone(), Step { weight: 50, ..asked.clone() }, full.clone()];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "asked"), "asked there");
+    s.settings.steps = vec![Step { weight: 5, ..asked }, canary, full];
+    assert_eq!(place(&s).2.expect("a question").needed, 1);
+}
+
+/// As a guard it had passed long ago: nobody has looked at this weight yet.
+#[test]
+fn what_a_check_saw_elsewhere_opens_no_step() {
+    let passed = standing("errors", Standing::Pass);
+    let elsewhere = [None, Some(("first".to_owned(), NOW)), Some(("canary".to_owned(), LONG_AGO))];
+    let mut s = reached("canary", 10, NOW);
+    s.settings.steps[0].hold = Span(0);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.record.phase = seated(s.clone()).record.phase;
+    for place in elsewhere {
+        s.checks = vec![(passed.0.clone(), CheckSeen { place, ..passed.1.clone() })];
+        let plan = checked(&s);
+        assert_eq!(plan.decision, Decision::Rest);
+        assert_eq!(plan.why, [Why::Checking { checks: vec!["errors".to_owned()] }]);
+    }
+    s.checks = vec![passed];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "full"));
+}
+
+#[test]
 fn an_edit_of_the_gates_asks_anew_with_a_new_nonce() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.record.pinned = vec![("canary".to_owned(), 1)];
@@ -287,7 +319,7 @@ fn an_edit_of_the_gates_asks_anew_with_a_new_nonce() {
 #[test]
 fn where_something_is_in_the_way_a_step_is_reached_and_no_more() {
     let mut s = unreached(reached("canary", 10, NOW));
-    s.settings.steps = vec![teal_plan::settings::Step { hold: Span(0), ..s.settings.steps[0].clone() }];
+    s.settings.steps = vec![Step { hold: Span(0), ..s.settings.steps[0].clone() }];
     s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
     s.record = committed(&s).0;
@@ -310,7 +342,7 @@ fn an_open_question_outlives_a_spec_that_can_not_be_used() {
         place.terms += 1;
     }
     let plan = checked(&s);
-    assert!(!matches!(plan.decision, teal_plan::Decision::Commit(_)), "{:?}", plan.decision);
+    assert!(!matches!(plan.decision, Decision::Commit(_)), "{:?}", plan.decision);
 }
 
 #[test]
@@ -332,7 +364,7 @@ fn who_skips_past_an_obstacle_comes_to_a_last_step_and_not_into_a_promotion() {
 #[test]
 fn no_question_is_opened_by_what_is_left_of_a_spec() {
     let mut s = unreached(reached("canary", 10, NOW));
-    s.settings.steps = vec![teal_plan::settings::Step { hold: Span(0), ..s.settings.steps[0].clone() }];
+    s.settings.steps = vec![Step { hold: Span(0), ..s.settings.steps[0].clone() }];
     s.record.pinned = vec![("full".to_owned(), 2)];
     s.world.obstacles = vec![obstacle(teal_plan::snapshot::Stops::Everything)];
     assert_eq!(place(&s), ("canary".to_owned(), Some(NOW), None));
@@ -365,7 +397,7 @@ fn a_guard_that_goes_blind_after_promotion_does_what_it_says() {
     // With few requests good answers come seldom and never in a row: one is enough.
     for seen in [Standing::Pass, Standing::Pending] {
         let (check, of) = standing("payments", seen);
-        s.checks = vec![(check, teal_plan::snapshot::CheckSeen { good: true, ..of })];
+        s.checks = vec![(check, CheckSeen { good: true, ..of })];
         assert_eq!(committed(&s).0.previous, None, "once somebody sees, it goes");
     }
     s.settings.guards = vec![guard("payments", Until::Promoted)];
