@@ -5,6 +5,8 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use kube::core::cel;
 use serde_json::Value;
@@ -62,6 +64,59 @@ fn an_operator_of_default_settings_takes_every_example_but_the_one_about_that() 
             assert_eq!(label, None, "{}", example.name());
         }
     }
+}
+
+fn checks(document: &Value) -> impl Iterator<Item = &Value> {
+    document["spec"]["checks"].as_array().into_iter().flatten()
+}
+
+/// A ratio is empty without requests. As 0 that would be a good sample, and a release that nobody called would be promoted.
+#[test]
+fn no_example_takes_a_ratio_without_requests_for_zero() {
+    let mut seen = 0;
+    for example in support::valid() {
+        for check in example.documents.iter().flat_map(checks) {
+            let divides = check["query"].as_str().expect("a query").contains('/');
+            assert!(!divides || check["noData"] != "Zero", "{}: {check}", example.name());
+            seen += usize::from(divides);
+        }
+    }
+    assert!(seen > 0, "no example has a ratio");
+}
+
+/// Every page and example that a query may be copied from, with its text; also the definitions, which `kubectl explain` shows.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut open: Vec<PathBuf> = ["docs", "examples", "crds"].iter().map(|name| root.join(name)).collect();
+    let mut found = vec![root.join("README.md")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|end| end == "md" || end == "yaml") {
+                found.push(path);
+            }
+        }
+    }
+    let text = |path: PathBuf| (path.display().to_string(), fs::read_to_string(&path).expect("readable"));
+    found.into_iter().map(text).collect()
+}
+
+/// Prometheus makes `teal_dev_revision` of the pods' label. A query by another one answers nothing.
+#[test]
+fn examples_and_pages_ask_for_the_revision_by_one_label() {
+    const ASKED: &str = "=\"$(revision)\"";
+    let mut seen = 0;
+    for (name, text) in pages() {
+        for (at, _) in text.match_indices(ASKED) {
+            let before = text.get(..at).expect("a boundary");
+            let label = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+            assert_eq!(label, Some("teal_dev_revision"), "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "only {seen} places");
 }
 
 /// Reads a document into our types and back: nothing may be lost on the way.

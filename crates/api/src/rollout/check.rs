@@ -29,7 +29,9 @@ pub struct Check {
 
     /// What is measured: PromQL that gives one number; several series are an error. Placeholders: $(color),
     /// $(liveColor), $(revision), $(role), $(service), $(candidateService), $(namespace), $(rollout). Example:
-    /// sum(rate(requests_total{revision="$(revision)",code=~"5.."}[1m])) / sum(rate(requests_total{revision="$(revision)"}[1m])).
+    /// (sum(rate(requests_total{teal_dev_revision="$(revision)",code=~"5.."}[1m])) or vector(0)) /
+    /// sum(rate(requests_total{teal_dev_revision="$(revision)"}[1m])). Prometheus has the label
+    /// teal_dev_revision where it is told to keep the labels of pods. Without requests this ratio is no number, and doesn't pass.
     /// A color comes again with the next revision, so a query by color alone may still see the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -79,8 +81,9 @@ pub struct Check {
     #[schemars(range(min = 1, max = 100))]
     pub failures: Option<u32>,
 
-    /// What an empty answer or NaN means. Wait: nothing is known yet. Zero: the value is 0, for error counters that
-    /// are absent until the first error. Fail: the sample is bad, once delay is over. It never means that all is well. Default: Wait.
+    /// What an empty answer or NaN means. Wait: nothing is known yet. Zero: the value is 0, for a counter that is absent until
+    /// the first error; with a max alone the sample is then good, so never use it for a ratio, which is empty without requests:
+    /// write (… or vector(0)) around the errors instead. Fail: the sample is bad, once delay is over. Default: Wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<NoData>")]
     pub no_data: Option<NoData>,
