@@ -1,9 +1,9 @@
 //! A release as it should stand in the cluster: every object in its final form, with a mark of what it was made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
@@ -187,11 +187,12 @@ fn owner(whom: &For<'_>) -> Value {
 /// The images of the workloads, without where they come from.
 fn summary(pieces: &[Piece]) -> String {
     let mut images: Vec<&str> = Vec::new();
+    let mut known = BTreeSet::new();
     for piece in pieces {
         let containers = piece.object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
         for image in containers.into_iter().flatten().filter_map(|container| container["image"].as_str()) {
             let short = image.rsplit('/').next().unwrap_or(image);
-            if !images.contains(&short) {
+            if known.insert(short) {
                 images.push(short);
             }
         }
@@ -277,29 +278,66 @@ fn owns(fields: &Value, wanted: &Value) -> bool {
             None => value.is_null() || is_empty(value),
         }),
         Value::Array(items) => {
-            let keyed = fields.iter().filter(|(key, _)| key.starts_with("k:") || key.starts_with("v:"));
-            let keyed: Vec<(&String, &Value)> = keyed.collect();
-            items.iter().all(|item| keyed.iter().any(|(key, below)| is_item(key, item) && owns(below, item)))
+            let keyed = Keyed::of(fields);
+            items.iter().all(|item| keyed.below(item).any(|below| owns(below, item)))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 
 fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Whether a list's key in the set means this item. A key that the item leaves out was defaulted by the server.
-fn is_item(key: &str, item: &Value) -> bool {
-    if let Some(text) = key.strip_prefix("v:") {
-        return serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item);
+/// The items of a list in a set of fields. Lists may be long and each of their items is looked for, so they are found by what
+/// their keys say.
+#[derive(Default)]
+struct Keyed<'a> {
+    /// Items known by some of their fields, and what is owned of them.
+    items: Vec<(Map<String, Value>, &'a Value)>,
+    /// Where those stand in `items` that have a value in a field, for each field that all keys name.
+    places: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    /// Items known by their value.
+    values: BTreeMap<String, &'a Value>,
+}
+
+impl<'a> Keyed<'a> {
+    fn of(fields: &'a Map<String, Value>) -> Self {
+        let mut keyed = Self::default();
+        for (key, below) in fields {
+            let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+            if let Some(value) = key.strip_prefix("v:").and_then(read) {
+                keyed.values.insert(value.to_string(), below);
+            } else if let Some(Value::Object(names)) = key.strip_prefix("k:").and_then(read) {
+                for (name, value) in &names {
+                    let places = keyed.places.entry(name.clone()).or_default();
+                    places.entry(value.to_string()).or_default().push(keyed.items.len());
+                }
+                keyed.items.push((names, below));
+            }
+        }
+        let all = keyed.items.len();
+        keyed.places.retain(|_, places| places.values().map(Vec::len).sum::<usize>() == all);
+        keyed
     }
-    let Some(keys) = key.strip_prefix("k:").and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-        return false;
-    };
-    keys.as_object().is_some_and(|keys| {
-        keys.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
-    })
+
+    /// What is owned of those that may be this item.
+    fn below<'s>(&'s self, item: &'s Value) -> impl Iterator<Item = &'a Value> + 's {
+        let by_field = self.places.iter().filter_map(|(name, places)| {
+            Some(places.get(&item.get(name)?.to_string()).map_or(&[][..], Vec::as_slice))
+        });
+        let narrowed = by_field.min_by_key(|places| places.len());
+        let rest = if narrowed.is_none() { &self.items[..] } else { &[] };
+        let narrowed = narrowed.into_iter().flatten().filter_map(|place| self.items.get(*place));
+        let found = narrowed.chain(rest).filter(|(names, _)| is_item(names, item));
+        let value = if self.values.is_empty() { None } else { self.values.get(&item.to_string()) };
+        found.map(|(_, below)| *below).chain(value.copied())
+    }
+}
+
+/// Whether a list's key means this item. A field that the item leaves out was defaulted by the server.
+fn is_item(names: &Map<String, Value>, item: &Value) -> bool {
+    names.iter().all(|(name, found)| item.get(name).is_none_or(|value| found == value))
 }
 
 /// A rendering made before, if nothing that it depends on changed.
@@ -343,6 +381,60 @@ mod tests {
             less.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert("f:other".into(), json!({}));
             assert!(!owns(&less, &wanted), "{path}");
         }
+    }
+
+    /// Each must be found without a look at all the others, or whoever writes a long list stops the operator for everybody.
+    #[test]
+    fn items_of_long_lists_are_found_by_their_keys() {
+        let count = 20_000;
+        let env: Vec<Value> = (0..count).map(|at| json!({"name": format!("V{at}"), "value": "x"})).collect();
+        let ports: Vec<Value> = (0..count).map(|at| json!({"containerPort": at})).collect();
+        let owned = json!({"f:name": {}, "f:value": {}, "f:containerPort": {}});
+        let env_keys = (0..count).map(|at| (format!("k:{{\"name\":\"V{at}\"}}"), owned.clone()));
+        let port_key = |at| format!("k:{{\"containerPort\":{at},\"protocol\":\"TCP\"}}");
+        let port_keys = (0..count).map(|at| (port_key(at), owned.clone()));
+        let mut fields = json!({
+            "f:env": Value::Object(env_keys.collect()),
+            "f:ports": Value::Object(port_keys.collect()),
+        });
+        let wanted = json!({"env": env, "ports": ports});
+        assert!(owns(&fields, &wanted));
+        fields["f:ports"].as_object_mut().unwrap().remove(&port_key(count - 1));
+        assert!(!owns(&fields, &wanted));
+    }
+
+    #[test]
+    fn items_are_found_by_some_of_their_fields_or_by_their_value() {
+        let leaf = json!({".": {}});
+        let services = json!({"k:{\"port\":80,\"protocol\":\"TCP\"}": leaf, "k:{\"port\":80,\"protocol\":\"UDP\"}": leaf});
+        for (set, list, expected) in [
+            (&services, json!([{"port": 80, "protocol": "UDP"}]), true),
+            (&services, json!([{"port": 80}]), true),
+            (&services, json!([{"port": 80, "protocol": "SCTP"}]), false),
+            (&services, json!([{"port": 81, "protocol": "TCP"}]), false),
+            (&services, json!([{"protocol": "TCP"}]), true),
+            (&services, json!([{"name": "anything"}]), true),
+            (&json!({"v:\"a\"": {}, "v:1": {}}), json!(["a", 1]), true),
+            (&json!({"v:\"a\"": {}, "v:1": {}}), json!(["b"]), false),
+        ] {
+            assert_eq!(owns(set, &list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn images_are_summed_up_once_each_however_many_there_are() {
+        let containers: Vec<Value> =
+            (0..75_000).map(|at| json!({"image": format!("registry/web:{}", at / 2)})).collect();
+        let piece = Piece {
+            kind: kinds::find("apps", "Deployment").unwrap(),
+            name: "web".into(),
+            shared: false,
+            object: json!({"spec": {"template": {"spec": {"containers": containers}}}}),
+            content: String::new(),
+        };
+        let text = summary(&[piece]);
+        assert!(text.starts_with("images web:0, web:1, web:2, "));
+        assert_eq!(text.matches("web:").count(), 37_500);
     }
 
     #[test]
