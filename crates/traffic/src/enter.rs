@@ -73,8 +73,7 @@ fn remember(
     unrecorded: Unrecorded,
 ) -> Saved {
     let owners = http_owners(virtual_service, &stamp.manager);
-    let mut saved = known
-        .unwrap_or_else(|| Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() });
+    let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
     if !owners.is_empty() {
         saved.owners = owners;
     }
@@ -85,6 +84,21 @@ fn remember(
         }
     }
     saved
+}
+
+/// A first record. Where another Rollout has entered before, `spec.http` is Teal's, and its owner may stand in no entry any
+/// more: whoever leaves last gives the claim back, so each must know whose it was.
+fn begun(virtual_service: &Value, stamp: &Stamp) -> Saved {
+    let mut begun = Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() };
+    for other in Saved::all(virtual_service) {
+        if begun.owners.is_empty() {
+            begun.owners = other.owners;
+        }
+        begun.writers.extend(other.writers);
+    }
+    begun.writers.sort_unstable();
+    begun.writers.dedup();
+    begun
 }
 
 /// Appends a copy of the live destination, in the same spelling and with all that belongs to it (rule 10).
