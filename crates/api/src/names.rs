@@ -201,8 +201,6 @@ pub mod limit {
     pub const APPROVALS: u32 = 20;
     /// Characters of a person's reason.
     pub const REASON: u32 = 1024;
-    /// Characters of `status.message`.
-    pub const STATUS_MESSAGE: usize = 1024;
     /// Characters of `status.waitingFor`.
     pub const WAITING_FOR: usize = 256;
     /// Entries of `status.history` and of `status.rejected`.
