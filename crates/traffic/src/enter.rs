@@ -10,43 +10,20 @@ use crate::saved::record;
 use crate::weigh::{is_at, weigh};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, Scope, Stamp};
 
-/// Whose a candidate's destination is that stands there without a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unrecorded {
-    /// The owner's, who exported the object during an earlier rollout.
-    Owners,
-    /// Ours: the record was lost, and guessing is left to [`leave`].
-    Ours,
-}
-
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
 /// To be called at rest and again until it returns `None`; a wait must follow before the first weight (rule 3). Routes
 /// whose owner already names the candidate get weight 0 there, and their own weights back in [`crate::leave`].
 pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
     let set = read(virtual_service, scope)?;
-    enter_up_to(virtual_service, &set, stamp, 0, Unrecorded::Owners)
-}
-
-/// Enters what is not entered, and lets candidates that are there keep no more than `limit` percent.
-pub(crate) fn enter_up_to(
-    virtual_service: &Value,
-    set: &RouteSet,
-    stamp: &Stamp,
-    limit: u8,
-    unrecorded: Unrecorded,
-) -> Result<Option<Patch>, Refusal> {
     let mut draft = Draft::default();
     for route in &set.routes {
         let mut edits = Draft::default();
         for pair in &route.pairs {
             if pair.candidate.is_none() {
                 add_candidate(&mut edits, virtual_service, route, pair);
-            } else {
-                let weight = route.candidate_weight(pair).min(route.candidate_at(pair, limit));
-                if !is_at(route, pair, weight) {
-                    weigh(&mut edits, route, pair, weight);
-                }
+            } else if !is_at(route, pair, 0) {
+                weigh(&mut edits, route, pair, 0);
             }
         }
         if !edits.changes_nothing() {
@@ -55,31 +32,25 @@ pub(crate) fn enter_up_to(
         draft.append(edits);
     }
     let known = Saved::of(virtual_service, &stamp.rollout);
-    if draft.changes_nothing() && (known.is_some() || unrecorded == Unrecorded::Ours) {
+    if draft.changes_nothing() && known.is_some() {
         return Ok(None);
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
-    draft.save(virtual_service, stamp, &remember(virtual_service, set, stamp, known, unrecorded));
+    draft.save(virtual_service, stamp, &remember(virtual_service, &set, stamp, known));
     Ok(draft.finish())
 }
 
 /// The record after entering: the earlier one, with what was found in the owner's form written anew.
-fn remember(
-    virtual_service: &Value,
-    set: &RouteSet,
-    stamp: &Stamp,
-    known: Option<Saved>,
-    unrecorded: Unrecorded,
-) -> Saved {
+fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Option<Saved>) -> Saved {
     let owners = http_owners(virtual_service, &stamp.manager);
     let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
     if !owners.is_empty() {
         saved.owners = owners;
     }
     for (route, pair) in pairs(set) {
-        let unknown = saved.find(virtual_service, route, pair).is_none();
-        if pair.candidate.is_none() || (unknown && unrecorded == Unrecorded::Owners) {
+        // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
+        if pair.candidate.is_none() || saved.find(virtual_service, route, pair).is_none() {
             saved.set(record(virtual_service, route, pair));
         }
     }

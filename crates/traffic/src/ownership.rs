@@ -78,18 +78,6 @@ pub(crate) fn writers(object: &Value, own: &str) -> Vec<String> {
     names
 }
 
-/// Who changed `spec.http` last without having written the object before the rollout: a person, most likely.
-///
-/// `None` if nobody did, or if that can't be told because the earlier writers weren't recorded.
-pub fn new_hand(object: &Value, saved: &Saved, own: &str) -> Option<HttpOwner> {
-    if saved.writers.is_empty() {
-        return None;
-    }
-    let newest = http_owners(object, own).into_iter().max_by(|one, other| one.time.cmp(&other.time))?;
-    let known = saved.writers.contains(&newest.manager);
-    (!known).then_some(newest)
-}
-
 /// In whose name the restoring request is to be sent, so that `spec.http` goes back with it: whoever changes a field owns it
 /// then. Only for one owner that writes by updates, as client-side apply and Helm 3 do, in this very version, and while
 /// nobody but `own` claims the field. All others need [`give_back`] and a request of its own.

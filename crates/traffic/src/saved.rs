@@ -210,8 +210,9 @@ fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) 
 /// A digest of a route's conditions and of a destination in it.
 fn likeness(virtual_service: &Value, route: usize, destination: Option<&Value>) -> String {
     let conditions = http(virtual_service).get(route).and_then(|value| value.get("match"));
-    let digest = Sha256::digest(json!([conditions, destination]).to_string());
-    digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    let mut digest = format!("{:x}", Sha256::digest(json!([conditions, destination]).to_string()));
+    digest.truncate(8);
+    digest
 }
 
 fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {

@@ -110,7 +110,7 @@ fn remember_again(draft: &mut Draft, virtual_service: &Value, set: &RouteSet, st
 }
 
 /// Raises under the strict guard.
-pub(crate) fn raise(
+fn raise(
     virtual_service: &Value,
     set: &RouteSet,
     stamp: &Stamp,
@@ -127,7 +127,7 @@ pub(crate) fn raise(
 }
 
 /// Lowers what is above `wanted` under the guard of the routes alone, not of the object's version.
-pub(crate) fn reduce(
+fn reduce(
     virtual_service: &Value,
     set: &RouteSet,
     stamp: &Stamp,

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    HttpOwner, Patch, RoleService, Saved, Stamp, enter, give_back, http_owners, leave, lower, new_hand,
-    restorer, set_weight,
+    HttpOwner, Patch, RoleService, Saved, Stamp, enter, give_back, http_owners, leave, lower, restorer,
+    set_weight,
 };
 
 use crate::support::{World, apply, at, left, stamp, virtual_service};
@@ -140,19 +140,6 @@ fn the_same_name_with_another_operation_is_another_owner() {
     assert_eq!(end["metadata"]["managedFields"][1], applied(&["gateways", "http"]));
 }
 
-#[test]
-fn a_new_hand_is_one_that_had_not_written_before_the_rollout() {
-    let helm = entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(&["hosts", "http"]));
-    let patch = entry("kubectl-patch", "Update", "2026-01-03T00:00:00Z", &spec(&["http"]));
-    let (mut end, saved) = rollout(&json!([helm]), &json!([teal(), patch]));
-    assert_eq!(saved.writers, ["helm"]);
-    assert_eq!(new_hand(&end, &saved, "teal").unwrap().manager, "kubectl-patch");
-    end["metadata"]["managedFields"] = json!([teal(), helm]);
-    assert_eq!(new_hand(&end, &saved, "teal"), None, "its owner re-applied");
-    end["metadata"]["managedFields"] = json!([patch]);
-    assert_eq!(new_hand(&end, &Saved::default(), "teal"), None, "unknown is no evidence");
-}
-
 /// Applies a patch as the API server does, which notes that whoever changes `spec.http` owns it from then on.
 fn send(object: &mut Value, manager: &str, patch: &Patch) {
     let before = object["spec"]["http"].clone();
@@ -192,7 +179,8 @@ fn give_all_back(object: &mut Value, world: &World, stamp: &Stamp) {
 fn rule_19_whoever_leaves_last_of_several_rollouts_gives_the_owner_its_claim() {
     let old = "2026-01-01T00:00:00Z";
     let service = |name: &str| World { services: vec![RoleService::new("shop", name)], ..World::web() };
-    let rollouts = [(service("web"), Stamp::new("uid-1", 3)), (service("api"), Stamp::new("uid-2", 5))];
+    let rollouts =
+        [(service("web"), Stamp::new("uid-1", 3, "teal")), (service("api"), Stamp::new("uid-2", 5, "teal"))];
     for operation in ["Update", "Apply"] {
         for beside in [&["hosts", "http"][..], &["http"]] {
             for order in [[0, 1, 0, 1], [0, 1, 1, 0]] {
