@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
 use teal_release::{Context, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
@@ -155,7 +154,7 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
         places.filter(|(name, _)| workload.traffic_services.contains(name)).map(|(_, least)| *least).max()
     });
     match least {
-        Some(least) => teal_release::hold_min_replicas(object, least).object,
+        Some(least) => teal_release::hold_min_replicas(object, least),
         None => object.clone(),
     }
 }
@@ -204,30 +203,14 @@ fn summary(pieces: &[Piece]) -> String {
 fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
     let key = object.key();
     let kind = kinds::find(&key.group, &key.kind)?;
-    let mut value = object.to_value();
+    let mut object = object.clone();
     if let Some(owner) = &marks.owner {
-        value["metadata"]["ownerReferences"] = json!([owner]);
+        object.set(&["metadata"], "ownerReferences", json!([owner]));
     }
     let replicas = marks.written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
-    let content = format!("{}.{replicas}", digest(&value));
-    if let Some(notes) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        notes.insert(annotation::CONTENT.to_owned(), json!(content));
-    }
-    Some(Piece { kind, name: key.name, shared, object: value, content })
-}
-
-/// Of the object without its size, which has writers of its own, unless it is held at 0.
-fn digest(object: &Value) -> String {
-    let mut object = object.clone();
-    let asleep = object.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0);
-    if object.pointer("/spec/template").is_some()
-        && !asleep
-        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        spec.remove("replicas");
-    }
-    let digest = Sha256::digest(object.to_string());
-    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let content = format!("{}.{replicas}", teal_release::fingerprint(&object));
+    object.set(&["metadata", "annotations"], annotation::CONTENT, json!(content));
+    Some(Piece { kind, name: key.name, shared, object: object.to_value(), content })
 }
 
 impl Piece {
@@ -435,6 +418,18 @@ mod tests {
         let text = summary(&[piece]);
         assert!(text.starts_with("images web:0, web:1, web:2, "));
         assert_eq!(text.matches("web:").count(), 37_500);
+    }
+
+    #[test]
+    fn every_object_bears_the_mark_of_its_content_also_one_without_annotations() {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}});
+        let object = Object::from_value(&account).unwrap();
+        let mark = |owner| {
+            let piece = piece(&object, true, &Marks { written: BTreeMap::new(), owner }).unwrap();
+            assert_eq!(piece.object["metadata"]["annotations"], json!({"teal.dev/content": piece.content}));
+            piece.content
+        };
+        assert_ne!(mark(None), mark(Some(json!({"uid": "1"}))), "whom it goes with is seen");
     }
 
     #[test]
