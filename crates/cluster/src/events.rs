@@ -10,7 +10,7 @@ use k8s_openapi::api::events::v1::Event as Kind;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
 use teal_api::Rollout;
-use teal_api::names::API_VERSION;
+use teal_api::names::{API_VERSION, REPORTING_CONTROLLER, manager};
 use teal_plan::{Notice, Time, report};
 use tokio::sync::mpsc;
 
@@ -42,7 +42,7 @@ impl Events {
                 let text = |pointer: &str| crate::json::text(&event, pointer).to_owned();
                 let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
                 let target = Target { resource: &resource, namespace: &namespace, name: &name };
-                match access.create(target, "teal/events", &event).await {
+                match access.create(target, manager::EVENTS, &event).await {
                     Ok(_) => written.add(),
                     Err(error) => tracing::debug!(%error, "an Event was not written"),
                 }
@@ -74,7 +74,7 @@ fn event(rollout: &Rollout, identity: &str, epoch: u64, index: usize, notice: &N
             "namespace": metadata.namespace,
         },
         "eventTime": format!("{:.6}", timestamp(now)),
-        "reportingController": "teal.dev/operator",
+        "reportingController": REPORTING_CONTROLLER,
         "reportingInstance": identity,
         "action": reason,
         "reason": reason,

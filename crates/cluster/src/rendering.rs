@@ -473,4 +473,40 @@ mod tests {
     fn an_atomic_part_is_owned_as_a_whole() {
         assert!(owns(&json!({"f:spec": {"f:selector": {}}}), &json!({"spec": {"selector": {"app": "web"}}})));
     }
+
+    /// The pure rooms can't know the API's, and what one writes the other must find.
+    #[test]
+    fn the_rooms_call_the_same_things_by_the_same_names() {
+        use teal_api::names as api;
+        use teal_release::names as release;
+
+        for (own, theirs) in [
+            (api::label::ROLLOUT, release::label::ROLLOUT),
+            (api::label::ROLLOUT_UID, release::label::ROLLOUT_UID),
+            (api::label::COLOR, release::label::COLOR),
+            (api::label::REVISION, release::label::REVISION),
+            (api::label::INSTANCE, release::label::INSTANCE),
+            (api::label::CANONICAL_REVISION, release::label::CANONICAL_REVISION),
+            (api::annotation::FATE, annotation::FATE),
+            (api::annotation::RUN, annotation::RUN),
+            (api::annotation::SWITCH, annotation::SWITCH),
+            (api::annotation::SWITCH, teal_traffic::SWITCH),
+            (api::annotation::OVERLAP, annotation::OVERLAP),
+            (api::annotation::HASH, annotation::HASH),
+            (api::annotation::CONTENT, annotation::CONTENT),
+            (api::annotation::OWNER_REPLICAS, annotation::OWNER_REPLICAS),
+            (api::annotation::OWNER_SUSPEND, annotation::OWNER_SUSPEND),
+            (api::annotation::OWNER_MIN_REPLICAS, annotation::OWNER_MIN_REPLICAS),
+            (api::annotation::OWNER_MAX_REPLICAS, annotation::OWNER_MAX_REPLICAS),
+            (api::annotation::EPOCH_PREFIX, teal_traffic::EPOCH_PREFIX),
+            (api::annotation::SAVED_PREFIX, teal_traffic::SAVED_PREFIX),
+            (api::annotation::COPIED_FROM, teal_traffic::COPIED_FROM),
+            (api::CANDIDATE_SUFFIX, release::CANDIDATE_SUFFIX),
+        ] {
+            assert_eq!(own, theirs);
+        }
+        let service = teal_traffic::RoleService::new("shop", "web");
+        assert_eq!(service.candidate, api::candidate_service("web"));
+        assert_eq!(api::colored("web", Color::Green.as_str()), "web-green");
+    }
 }

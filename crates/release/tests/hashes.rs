@@ -6,7 +6,6 @@ mod common;
 
 use common::fixture;
 use serde_json::{Value, json};
-use teal_plan::ContentHash;
 use teal_release::{Kept, from_store, hash, store};
 
 /// Any other value here would start a rollout of every release at the next upgrade of the operator: a changed recipe
