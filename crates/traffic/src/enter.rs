@@ -4,6 +4,7 @@ use json_patch::Patch;
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
+use crate::moved::Moved;
 use crate::ownership::{http_owners, writers};
 use crate::read::{http, pairs, read};
 use crate::saved::record;
@@ -48,9 +49,11 @@ fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Optio
     if !owners.is_empty() {
         saved.owners = owners;
     }
+    let before = saved.clone();
+    let moved = Moved::of(virtual_service, std::slice::from_ref(&before));
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
-        if pair.candidate.is_none() || saved.find(virtual_service, route, pair).is_none() {
+        if pair.candidate.is_none() || before.find(&moved, virtual_service, route, pair).is_none() {
             saved.set(record(virtual_service, route, pair));
         }
     }

@@ -16,6 +16,7 @@ mod finding;
 mod leave;
 mod likeness;
 mod mesh;
+mod moved;
 mod object;
 mod ownership;
 mod read;

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use crate::moved::{Likeness, Moved, unordered};
 use crate::object::{annotation, list, map, text};
 use crate::read::{http, pairs};
 use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
@@ -125,18 +125,17 @@ impl Saved {
         json!(self).to_string()
     }
 
-    pub(crate) fn find(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
+    /// Its entry of a pair; `moved` are those of its routes that have another name now.
+    pub(crate) fn find<'a>(
+        &'a self,
+        moved: &Moved<'a>,
+        virtual_service: &Value,
+        route: &Route,
+        pair: &Pair,
+    ) -> Option<&'a SavedRoute> {
         let key = key(virtual_service, route, pair);
         let own = self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name);
-        own.or_else(|| self.renamed(virtual_service, route, pair))
-    }
-
-    /// The record of a route that bore another name, or none, when it was entered: none bears that any more, and the rest is the same.
-    fn renamed(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
-        let like = likeness(virtual_service, route.index, live_destination(virtual_service, route, pair));
-        self.routes.iter().find(|saved| {
-            saved.service == pair.service.name && is_from_another_name(virtual_service, saved, &like)
-        })
+        own.or_else(|| moved.find(virtual_service, route, pair))
     }
 
     /// All records on an object, of whichever Rollout.
@@ -200,88 +199,40 @@ fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
     if let Some(name) = &route.name {
         return format!("name:{name}{order}");
     }
-    format!("match:{}{order}", likeness(virtual_service, route.index, destination))
+    format!("match:{}{order}", likeness(virtual_service, route, destination))
 }
 
 fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) -> Option<&'a Value> {
     http(virtual_service).get(route.index)?.pointer(&format!("/route/{}/destination", pair.live))
 }
 
-/// A digest of a route's conditions and of a destination in it.
-fn likeness(virtual_service: &Value, route: usize, destination: Option<&Value>) -> String {
-    let conditions = http(virtual_service).get(route).and_then(|value| value.get("match"));
-    let mut digest = format!("{:x}", Sha256::digest(json!([conditions, destination]).to_string()));
-    digest.truncate(8);
-    digest
+fn likeness(virtual_service: &Value, route: &Route, destination: Option<&Value>) -> String {
+    Likeness::of(http(virtual_service).get(route.index).unwrap_or(&Value::Null)).with(destination)
 }
 
 fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {
     let destination = live_destination(virtual_service, route, pair);
-    route.name.as_ref().map(|_| likeness(virtual_service, route.index, destination))
+    route.name.as_ref().map(|_| likeness(virtual_service, route, destination))
 }
 
-/// A key without the order among routes that are alike.
-fn unordered(key: &str) -> &str {
-    let order = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    key.rsplit_once('#').filter(|(_, digits)| order(digits)).map_or(key, |(before, _)| before)
-}
-
-fn is_name_gone(virtual_service: &Value, key: &str) -> bool {
-    let bears = |name: &str| [key, unordered(key)].contains(&&*format!("name:{name}"));
-    key.starts_with("name:")
-        && !http(virtual_service).iter().filter_map(|route| text(route, "/name")).any(bears)
-}
-
-/// Whether a record is of a route that is like this, under a name that is gone or without one.
-fn is_from_another_name(virtual_service: &Value, saved: &SavedRoute, like: &str) -> bool {
-    match &saved.like {
-        Some(recorded) => recorded == like && is_name_gone(virtual_service, &saved.route),
-        None => {
-            unordered(&saved.route).strip_prefix("match:") == Some(like)
-                && !is_there_without_a_name(virtual_service, like)
-        }
-    }
-}
-
-/// Whether a route without a name is like this.
-fn is_there_without_a_name(virtual_service: &Value, like: &str) -> bool {
-    let routes = http(virtual_service).iter().enumerate();
-    let mut unnamed = routes.filter(|(_, route)| text(route, "/name").is_none_or(str::is_empty));
-    unnamed.any(|(index, route)| {
-        let mut entries = list(route, "/route").iter();
-        entries.any(|entry| likeness(virtual_service, index, entry.get("destination")) == like)
-    })
-}
-
-/// Whether it was entered under another name.
-pub(crate) fn is_renamed(records: &[Saved], virtual_service: &Value, route: &Route) -> bool {
-    let under_another =
-        |saved: &Saved| route.pairs.iter().any(|pair| saved.renamed(virtual_service, route, pair).is_some());
-    records.iter().any(under_another)
-}
-
-/// Whether a route was entered for a Service when this was its live destination.
+/// Whether a route was entered for a Service when a destination that gives it this likeness was its live one.
 pub(crate) fn is_recorded(
     records: &[Saved],
-    virtual_service: &Value,
-    route: usize,
-    destination: &Value,
+    moved: &Moved<'_>,
+    route: &Value,
+    like: &str,
     service: &RoleService,
 ) -> bool {
-    let routes = http(virtual_service);
-    let name = routes.get(route).and_then(|value| text(value, "/name")).filter(|name| !name.is_empty());
-    let digest = likeness(virtual_service, route, Some(destination));
+    let name = text(route, "/name").filter(|name| !name.is_empty());
     let own = match name {
         Some(name) => format!("name:{name}"),
-        None => format!("match:{digest}"),
+        None => format!("match:{like}"),
     };
     // A name that stands there once says enough, whatever else became of the route.
-    let once = routes.iter().filter(|value| text(value, "/name") == name).count() == 1;
-    let is_like = |saved: &SavedRoute| once || saved.like.as_ref().is_none_or(|like| *like == digest);
+    let once = moved.is_once(name);
     let is = |saved: &SavedRoute| {
-        let renamed = is_from_another_name(virtual_service, saved, &digest);
-        let same = is_like(saved) && (saved.route == own || unordered(&saved.route) == own);
-        saved.service == service.name && (renamed || same)
+        let is_like = once || saved.like.as_ref().is_none_or(|other| other == like);
+        saved.service == service.name && is_like && (saved.route == own || unordered(&saved.route) == own)
     };
-    records.iter().any(|saved| saved.routes.iter().any(is))
+    moved.get(&service.name, like).is_some() || records.iter().any(|saved| saved.routes.iter().any(is))
 }
