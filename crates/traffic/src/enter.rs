@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
+use crate::order::Order;
 use crate::ownership::{http_owners, writers};
 use crate::read::{http, pairs, read};
 use crate::saved::record;
@@ -50,11 +51,12 @@ fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Optio
         saved.owners = owners;
     }
     let before = saved.clone();
+    let order = Order::of(virtual_service);
     let moved = Moved::of(virtual_service, std::slice::from_ref(&before));
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
-        if pair.candidate.is_none() || before.find(&moved, virtual_service, route, pair).is_none() {
-            saved.set(record(virtual_service, route, pair));
+        if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
+            saved.set(record(&order, virtual_service, route, pair));
         }
     }
     saved

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
+use crate::order::Order;
 use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
@@ -27,7 +28,11 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     let earlier = Saved::left_behind(virtual_service, &stamp.rollout, scope.services);
     let known = Saved::of(virtual_service, &stamp.rollout);
     let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
-    let known = Known { moved: Moved::of(virtual_service, std::slice::from_ref(&saved)), saved: &saved };
+    let known = Known {
+        order: Order::of(virtual_service),
+        moved: Moved::of(virtual_service, std::slice::from_ref(&saved)),
+        saved: &saved,
+    };
     let mut draft = Draft::default();
     let mut exact = true;
     for route in &set.routes {
@@ -51,6 +56,7 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
 /// What is known of how the owner wrote it.
 struct Known<'a> {
     saved: &'a Saved,
+    order: Order<'a>,
     moved: Moved<'a>,
 }
 
@@ -64,7 +70,7 @@ fn restore(
 ) -> Result<bool, Refusal> {
     let entered = route.pairs.iter().filter_map(|pair| {
         let candidate = pair.candidate?;
-        Some((pair, candidate, known.saved.find(&known.moved, virtual_service, route, pair)))
+        Some((pair, candidate, known.saved.find((&known.order, &known.moved), virtual_service, route, pair)))
     });
     let entered: Vec<(&Pair, usize, Option<&SavedRoute>)> = entered.collect();
     let ours = |record: Option<&SavedRoute>| record.is_none_or(|record| record.candidate.is_none());

@@ -18,6 +18,7 @@ mod likeness;
 mod mesh;
 mod moved;
 mod object;
+mod order;
 mod ownership;
 mod read;
 mod refusal;

@@ -94,11 +94,14 @@ impl Likeness {
         Self(Sha256::new_with_prefix(format!("[{},", json!(route.get("match")))))
     }
 
-    /// Eight digits of the whole.
+    /// Its first eight digits.
     pub(crate) fn with(&self, destination: Option<&Value>) -> String {
-        let whole = self.0.clone().chain_update(format!("{}]", json!(destination)));
-        let mut digits = format!("{:x}", whole.finalize());
-        digits.truncate(8);
-        digits
+        let [first, second, third, fourth, ..] = self.whole(destination);
+        format!("{:08x}", u32::from_be_bytes([first, second, third, fourth]))
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self, destination: Option<&Value>) -> [u8; 32] {
+        self.0.clone().chain_update(format!("{}]", json!(destination))).finalize().into()
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::moved::{Likeness, Moved, unordered};
-use crate::object::{annotation, list, map, text};
+use crate::object::{annotation, map, text};
+use crate::order::Order;
 use crate::read::{http, pairs};
 use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
 
@@ -128,12 +129,12 @@ impl Saved {
     /// Its entry of a pair; `moved` are those of its routes that have another name now.
     pub(crate) fn find<'a>(
         &'a self,
-        moved: &Moved<'a>,
+        (order, moved): (&Order<'_>, &Moved<'a>),
         virtual_service: &Value,
         route: &Route,
         pair: &Pair,
     ) -> Option<&'a SavedRoute> {
-        let key = key(virtual_service, route, pair);
+        let key = order.key(virtual_service, route, pair);
         let own = self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name);
         own.or_else(|| moved.find(virtual_service, route, pair))
     }
@@ -157,10 +158,10 @@ impl Saved {
 }
 
 /// The record of a pair as it stands in the object now.
-pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+pub(crate) fn record(order: &Order<'_>, virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
     let written = |at: usize| route.destinations.get(at).and_then(|destination| destination.written);
     SavedRoute {
-        route: key(virtual_service, route, pair),
+        route: order.key(virtual_service, route, pair),
         like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: written(pair.live),
@@ -170,36 +171,15 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
 
 /// The record of a pair whose own is lost: the candidate was none of its owner's, and the rest is as a person would write
 /// it, without a weight where there is no other.
-pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+pub(crate) fn lost(order: &Order<'_>, virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
     let alone = route.destinations.len() == 2;
     SavedRoute {
-        route: key(virtual_service, route, pair),
+        route: order.key(virtual_service, route, pair),
         like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: Some(route.total(pair)).filter(|_| !alone),
         candidate: None,
     }
-}
-
-/// What a route is known by for the length of a rollout. Of several that are alike it is their order that tells them
-/// apart, so that routes put in elsewhere don't matter.
-fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
-    let routes = http(virtual_service);
-    let own = routes.get(route.index);
-    let destination = live_destination(virtual_service, route, pair);
-    let conditions = own.and_then(|value| value.get("match"));
-    // The cheapest first: of thousands of routes each is compared with all before it.
-    let alike = |other: &&Value| {
-        text(other, "/name").filter(|name| !name.is_empty()) == route.name.as_deref()
-            && (route.name.is_some() || other.get("match") == conditions)
-            && list(other, "/route").iter().any(|entry| entry.get("destination") == destination)
-    };
-    let earlier = routes.iter().take(route.index).filter(alike).count();
-    let order = if earlier == 0 { String::new() } else { format!("#{earlier}") };
-    if let Some(name) = &route.name {
-        return format!("name:{name}{order}");
-    }
-    format!("match:{}{order}", likeness(virtual_service, route, destination))
 }
 
 fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) -> Option<&'a Value> {

@@ -223,3 +223,16 @@ fn many_routes_and_many_records_are_not_each_compared_with_all() {
         {"destination": {"host": "web"}, "weight": 90}, {"destination": {"host": "web-candidate"}, "weight": 10}]);
     assert_eq!(made_out(&now, &world.scope()), Some(10), "found by what it is like");
 }
+
+/// More than can be raised, but a hand may have put them there.
+#[test]
+fn however_many_routes_are_alike_they_are_told_apart_at_once() {
+    let world = World::web();
+    let mut now = virtual_service("[]");
+    let route = json!({"route": [{"destination": {"host": "web"}, "weight": 100},
+        {"destination": {"host": "web-candidate"}, "weight": 0}]});
+    now["spec"]["http"] = vec![route; 15_000].into();
+    now["metadata"]["annotations"]["saved.teal.dev/uid-1"] = json!(Saved::default().text());
+    let patch = leave(&now, &world.scope(), &stamp(4)).unwrap().patch.unwrap();
+    assert!(patch.0.len() > 15_000);
+}
