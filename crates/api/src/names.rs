@@ -1,5 +1,6 @@
-//! Every name that Teal writes on objects or expects there. One place, because selectors, policies,
-//! dashboards and runbooks must agree on them for years.
+//! The names that Teal writes on objects or expects there: selectors, policies, dashboards and runbooks must agree on
+//! them for years. The pure rooms `teal-release` and `teal-traffic`, which know nothing of this one, repeat those that they
+//! write; `teal-cluster`, which sees all three, holds them against these.
 
 /// API group of `Rollout` and `Decision`.
 pub const GROUP: &str = "teal.dev";
@@ -12,18 +13,8 @@ pub const API_VERSION: &str = "teal.dev/v1alpha1";
 pub const ROLLOUTS: &str = "rollouts.teal.dev";
 /// Plural resource name of `Decision` with its group.
 pub const DECISIONS: &str = "decisions.teal.dev";
-/// Subresource on which the verbs of decisions are granted (`rollouts/decision`). It holds no data.
-pub const DECISION_SUBRESOURCE: &str = "decision";
-
-/// The two slots for the objects of a release.
-pub mod color {
-    /// The first slot; the first install goes here.
-    pub const BLUE: &str = "blue";
-    /// The second slot.
-    pub const GREEN: &str = "green";
-    /// Both, in the order in which they are filled.
-    pub const BOTH: [&str; 2] = [BLUE, GREEN];
-}
+/// Who tells Events, in their `reportingController`.
+pub const REPORTING_CONTROLLER: &str = "teal.dev/operator";
 
 /// The two roles that a color can have.
 pub mod role {
@@ -61,12 +52,12 @@ pub mod label {
 
 /// Annotations.
 pub mod annotation {
-    /// On a manifest: overrides the fate of its kind. See [`super::fate`].
+    /// On a manifest: overrides the fate of its kind; `Own`, `Shared` or `LiveOnly`.
     pub const FATE: &str = "teal.dev/fate";
-    /// On a Job of a release: when it runs. See [`super::run`].
+    /// On a Job of a release: when it runs; `before` or `after-retire`.
     pub const RUN: &str = "teal.dev/run";
-    /// On a traffic Service, in the release or in the cluster: how it is turned to another revision. See [`super::switch`];
-    /// where nothing is written, `Overlap` for one that is reached from outside, else `AtOnce`.
+    /// On a traffic Service, in the release or in the cluster: how it is turned to another revision: `AtOnce`, or
+    /// `Overlap` by way of both; where nothing is written, `Overlap` for one that is reached from outside, else `AtOnce`.
     pub const SWITCH: &str = "teal.dev/switch";
     /// On a traffic Service, in the release or in the cluster: for how long it selects both revisions before it is turned,
     /// like `90s`; 30 seconds where nothing is written.
@@ -74,8 +65,12 @@ pub mod annotation {
     /// On objects of a color: the versioned hash (`v1:…`) of the release they were made from. An annotation,
     /// because a label can't hold a colon. Together with the labels it lets a lost status be rebuilt.
     pub const HASH: &str = "teal.dev/hash";
+    /// On every object of a release: a digest of what was applied, so that a changed wish is seen without comparing fields.
+    pub const CONTENT: &str = "teal.dev/content";
     /// On an `HorizontalPodAutoscaler` or `ScaledObject`: the `minReplicas` its owner wrote, while Teal holds it higher.
     pub const OWNER_MIN_REPLICAS: &str = "teal.dev/owner-min-replicas";
+    /// Beside it, where the maximum had to be raised along: the `maxReplicas` its owner wrote.
+    pub const OWNER_MAX_REPLICAS: &str = "teal.dev/owner-max-replicas";
     /// On a workload that is at 0 because its color is not live: the replicas its owner wrote.
     pub const OWNER_REPLICAS: &str = "teal.dev/owner-replicas";
     /// On a `CronJob` that is suspended because its color is not live: the `suspend` its owner wrote.
@@ -84,36 +79,15 @@ pub mod annotation {
     /// share one `VirtualService`. See [`epoch`].
     pub const EPOCH_PREFIX: &str = "epoch.teal.dev/";
 
+    /// Prefix of the annotations on a `VirtualService` that say how its owner wrote it; the Rollout's uid follows.
+    pub const SAVED_PREFIX: &str = "saved.teal.dev/";
+    /// On the copy of a `DestinationRule` for the candidate: the rule it was made from, as `namespace/name`.
+    pub const COPIED_FROM: &str = "teal.dev/copied-from";
+
     /// Key of the epoch that one Rollout writes on a shared object.
     pub fn epoch(rollout_uid: &str) -> String {
         format!("{EPOCH_PREFIX}{rollout_uid}")
     }
-}
-
-/// Values of [`annotation::FATE`].
-pub mod fate {
-    /// One object per color.
-    pub const OWN: &str = "Own";
-    /// One object for all colors, never renamed.
-    pub const SHARED: &str = "Shared";
-    /// Works only in the live color: at 0 or suspended in the other one.
-    pub const LIVE_ONLY: &str = "LiveOnly";
-}
-
-/// Values of [`annotation::RUN`].
-pub mod run {
-    /// Once per revision, before its workloads are started.
-    pub const BEFORE: &str = "before";
-    /// Once per revision, after the former one was retired.
-    pub const AFTER_RETIRE: &str = "after-retire";
-}
-
-/// Values of [`annotation::SWITCH`].
-pub mod switch {
-    /// From one revision to the other in one write, though what leads to it from outside may lose requests then.
-    pub const AT_ONCE: &str = "AtOnce";
-    /// Both revisions for a time, then the new one.
-    pub const OVERLAP: &str = "Overlap";
 }
 
 /// Finalizers.
@@ -130,10 +104,10 @@ pub mod manager {
     pub const ROLES: &str = "teal/roles";
     /// Routes of a `VirtualService`, and the `DestinationRule` made for the candidate.
     pub const TRAFFIC: &str = "teal/traffic";
-    /// Holding `minReplicas`, sizes and `suspend` of a color.
-    pub const SIZE: &str = "teal/size";
     /// Status of Rollouts and Decisions.
     pub const STATUS: &str = "teal/status";
+    /// Events.
+    pub const EVENTS: &str = "teal/events";
     /// `ControllerRevisions`.
     pub const REVISIONS: &str = "teal/revisions";
     /// The leader lease.
@@ -171,10 +145,6 @@ pub mod placeholder {
 pub mod limit {
     /// Characters of a Rollout's name: it becomes part of labels and object names.
     pub const ROLLOUT_NAME: u32 = 50;
-    /// Characters of a traffic Service's name: `-candidate` must fit behind it.
-    pub const SERVICE_NAME: u32 = 53;
-    /// Characters of the name of a `StatefulSet` or `CronJob`: they put more behind it in names of their own.
-    pub const LONG_LIVED_NAME: u32 = 46;
     /// Characters of any name that must be a DNS label.
     pub const DNS_LABEL: u32 = 63;
     /// Characters of any object's name.
@@ -201,8 +171,6 @@ pub mod limit {
     pub const APPROVALS: u32 = 20;
     /// Characters of a person's reason.
     pub const REASON: u32 = 1024;
-    /// Characters of `status.message`.
-    pub const STATUS_MESSAGE: usize = 1024;
     /// Characters of `status.waitingFor`.
     pub const WAITING_FOR: usize = 256;
     /// Entries of `status.history` and of `status.rejected`.
@@ -214,11 +182,6 @@ pub mod limit {
 /// Suffix of the candidate's role Service.
 pub const CANDIDATE_SUFFIX: &str = "-candidate";
 
-/// Name of the Service that always selects the live color: the name its owner gave it.
-pub fn live_service(service: &str) -> String {
-    service.to_owned()
-}
-
 /// Name of the Service that selects the candidate, or live where there is none.
 pub fn candidate_service(service: &str) -> String {
     format!("{service}{CANDIDATE_SUFFIX}")
@@ -227,19 +190,6 @@ pub fn candidate_service(service: &str) -> String {
 /// Name of an object in one color: `web` in blue is `web-blue`.
 pub fn colored(name: &str, color: &str) -> String {
     format!("{name}-{color}")
-}
-
-/// Revision id of the counter and the hex digits of a hash: `r7-3f9c2a1b`. Takes the first eight digits.
-pub fn revision_id(counter: u64, hash_hex: &str) -> String {
-    let short: String = hash_hex.chars().take(8).collect();
-    format!("r{counter}-{short}")
-}
-
-/// Counter of a revision id, or nothing if the text is not one.
-pub fn revision_counter(revision: &str) -> Option<u64> {
-    let (counter, hash) = revision.strip_prefix('r')?.split_once('-')?;
-    let is_hash = hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { counter.parse().ok() } else { None }
 }
 
 /// Cuts a sentence to what a field may hold, marking the cut. Limits of texts in status are kept here and not in
@@ -256,24 +206,6 @@ pub fn shortened(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn longest_names_still_fit() {
-        let service = "s".repeat(limit::SERVICE_NAME as usize);
-        assert_eq!(candidate_service(&service).len(), limit::DNS_LABEL as usize);
-        let long_lived = "s".repeat(limit::LONG_LIVED_NAME as usize);
-        assert!(colored(&long_lived, color::GREEN).len() <= 52, "a CronJob's name may have 52 characters");
-    }
-
-    #[test]
-    fn revision_ids_are_read_back() {
-        let id = revision_id(7, "3f9c2a1bffff");
-        assert_eq!(id, "r7-3f9c2a1b");
-        assert_eq!(revision_counter(&id), Some(7));
-        for no_id in ["r7", "7-3f9c2a1b", "r7-3f9c2a1", "rx-3f9c2a1b", "r7-3f9c2a1g", ""] {
-            assert_eq!(revision_counter(no_id), None, "{no_id}");
-        }
-    }
 
     #[test]
     fn sentences_are_cut_at_characters() {

@@ -68,23 +68,24 @@ impl JsonSchema for Limit {
     }
 }
 
-/// Units with what a number of them is multiplied and divided by. Division, so that 1% is the very same number as
-/// 0.01. `ms` stands before `s` and `m`, since it ends like the one.
-const UNITS: [(&str, f64, f64); 5] =
-    [("%", 1.0, 100.0), ("ms", 1.0, 1000.0), ("s", 1.0, 1.0), ("m", 60.0, 1.0), ("h", 3600.0, 1.0)];
+/// The units, each with the power of ten and the factor that lead to the base unit; `ms` stands before `s` and `m`, since it ends
+/// like the one.
+const UNITS: [(&str, i32, f64); 6] =
+    [("%", -2, 1.0), ("ms", -3, 1.0), ("s", 0, 1.0), ("m", 0, 60.0), ("h", 0, 3600.0), ("", 0, 1.0)];
 
-/// The number in base units.
+/// The number in base units: the very one that judges compare with.
 pub fn parse(text: &str) -> Result<f64, LimitError> {
     let error = || LimitError { text: text.to_owned() };
-    let (number, multiplier, divisor) = UNITS
+    let (number, power, factor) = UNITS
         .iter()
-        .find_map(|(unit, multiplier, divisor)| Some((text.strip_suffix(unit)?, *multiplier, *divisor)))
-        .unwrap_or((text, 1.0, 1.0));
+        .find_map(|(unit, power, factor)| Some((text.strip_suffix(unit)?, power, factor)))
+        .ok_or_else(error)?;
     if !is_plain_decimal(number) {
         return Err(error());
     }
-    let value: f64 = number.parse().map_err(|_| error())?;
-    Ok(value * multiplier / divisor)
+    // The power of ten goes into the text: 0.7 divided by 100 is less than 0.007.
+    let value: f64 = format!("{number}e{power}").parse().map_err(|_| error())?;
+    Ok(value * factor)
 }
 
 /// What the schema allows: digits, at most one point between digits, at most a sign in front. Rust would take `inf`.
@@ -107,6 +108,9 @@ mod tests {
             ("1%", 0.01),
             ("0.01", 0.01),
             ("99.5%", 0.995),
+            ("0.7%", 0.007),
+            ("0.1%", 0.001),
+            ("1.1ms", 0.0011),
             ("250ms", 0.25),
             ("2s", 2.0),
             ("1.5m", 90.0),

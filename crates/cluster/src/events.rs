@@ -10,7 +10,7 @@ use k8s_openapi::api::events::v1::Event as Kind;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
 use teal_api::Rollout;
-use teal_api::names::{API_VERSION, limit, shortened};
+use teal_api::names::{API_VERSION, REPORTING_CONTROLLER, manager};
 use teal_plan::{Notice, Time, report};
 use tokio::sync::mpsc;
 
@@ -42,7 +42,7 @@ impl Events {
                 let text = |pointer: &str| crate::json::text(&event, pointer).to_owned();
                 let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
                 let target = Target { resource: &resource, namespace: &namespace, name: &name };
-                match access.create(target, "teal/events", &event).await {
+                match access.create(target, manager::EVENTS, &event).await {
                     Ok(_) => written.add(),
                     Err(error) => tracing::debug!(%error, "an Event was not written"),
                 }
@@ -74,12 +74,12 @@ fn event(rollout: &Rollout, identity: &str, epoch: u64, index: usize, notice: &N
             "namespace": metadata.namespace,
         },
         "eventTime": format!("{:.6}", timestamp(now)),
-        "reportingController": "teal.dev/operator",
+        "reportingController": REPORTING_CONTROLLER,
         "reportingInstance": identity,
         "action": reason,
         "reason": reason,
         "type": if report::warns(notice) { "Warning" } else { "Normal" },
-        "note": shortened(&note, limit::STATUS_MESSAGE - 24),
+        "note": report::bounded(note, report::LONGEST),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": "Rollout",
@@ -93,15 +93,21 @@ fn event(rollout: &Rollout, identity: &str, epoch: u64, index: usize, notice: &N
 
 #[cfg(test)]
 mod tests {
+    use teal_plan::record::Cause;
+
     use super::*;
 
-    #[test]
-    fn telling_again_has_the_same_name() {
-        let rollout: Rollout = serde_json::from_value(json!({
+    fn rollout() -> Rollout {
+        serde_json::from_value(json!({
             "metadata": {"name": "web", "namespace": "shop", "uid": "751c6a30-b344"},
             "spec": {"release": {"manifests": []}, "traffic": {"services": []}},
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn telling_again_has_the_same_name() {
+        let rollout = rollout();
         let notice = Notice::Resumed;
         let told = |now| event(&rollout, "a", 7, 0, &notice, Time(now));
         assert_eq!(told(1)["metadata"], told(2)["metadata"]);
@@ -110,5 +116,16 @@ mod tests {
         let other = event(&rollout, "a", 7, 0, &other, Time(1));
         assert_ne!(other["metadata"], told(1)["metadata"], "other news of the same epoch");
         assert_eq!(told(1)["eventTime"], "1970-01-01T00:00:00.001000Z");
+    }
+
+    /// The API server counts bytes and refuses what has more; nobody would hear of it.
+    #[test]
+    fn a_note_has_no_more_bytes_than_the_server_takes() {
+        let cause = Cause::Decision { user: "ann".into(), rejected: true, reason: "가".repeat(1000) };
+        let notice = Notice::RolledBack { revision: teal_release::hash(&json!({})).revision(2), cause };
+        let event = event(&rollout(), "a", 7, 0, &notice, Time(1));
+        let note = event["note"].as_str().unwrap();
+        assert!(note.contains("ann") && note.ends_with("가 …"), "{note}");
+        assert!((1000..=1024).contains(&note.len()), "{}", note.len());
     }
 }

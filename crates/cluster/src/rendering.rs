@@ -1,10 +1,9 @@
 //! A release as it should stand in the cluster: every object in its final form, with a mark of what it was made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value, json};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
 use teal_release::{Context, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
@@ -155,7 +154,7 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
         places.filter(|(name, _)| workload.traffic_services.contains(name)).map(|(_, least)| *least).max()
     });
     match least {
-        Some(least) => teal_release::hold_min_replicas(object, least).object,
+        Some(least) => teal_release::hold_min_replicas(object, least),
         None => object.clone(),
     }
 }
@@ -187,11 +186,12 @@ fn owner(whom: &For<'_>) -> Value {
 /// The images of the workloads, without where they come from.
 fn summary(pieces: &[Piece]) -> String {
     let mut images: Vec<&str> = Vec::new();
+    let mut known = BTreeSet::new();
     for piece in pieces {
         let containers = piece.object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
         for image in containers.into_iter().flatten().filter_map(|container| container["image"].as_str()) {
             let short = image.rsplit('/').next().unwrap_or(image);
-            if !images.contains(&short) {
+            if known.insert(short) {
                 images.push(short);
             }
         }
@@ -203,30 +203,14 @@ fn summary(pieces: &[Piece]) -> String {
 fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
     let key = object.key();
     let kind = kinds::find(&key.group, &key.kind)?;
-    let mut value = object.to_value();
+    let mut object = object.clone();
     if let Some(owner) = &marks.owner {
-        value["metadata"]["ownerReferences"] = json!([owner]);
+        object.set(&["metadata"], "ownerReferences", json!([owner]));
     }
     let replicas = marks.written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
-    let content = format!("{}.{replicas}", digest(&value));
-    if let Some(notes) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        notes.insert(annotation::CONTENT.to_owned(), json!(content));
-    }
-    Some(Piece { kind, name: key.name, shared, object: value, content })
-}
-
-/// Of the object without its size, which has writers of its own, unless it is held at 0.
-fn digest(object: &Value) -> String {
-    let mut object = object.clone();
-    let asleep = object.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0);
-    if object.pointer("/spec/template").is_some()
-        && !asleep
-        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        spec.remove("replicas");
-    }
-    let digest = Sha256::digest(object.to_string());
-    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let content = format!("{}.{replicas}", teal_release::fingerprint(&object));
+    object.set(&["metadata", "annotations"], annotation::CONTENT, json!(content));
+    Some(Piece { kind, name: key.name, shared, object: object.to_value(), content })
 }
 
 impl Piece {
@@ -277,29 +261,66 @@ fn owns(fields: &Value, wanted: &Value) -> bool {
             None => value.is_null() || is_empty(value),
         }),
         Value::Array(items) => {
-            let keyed = fields.iter().filter(|(key, _)| key.starts_with("k:") || key.starts_with("v:"));
-            let keyed: Vec<(&String, &Value)> = keyed.collect();
-            items.iter().all(|item| keyed.iter().any(|(key, below)| is_item(key, item) && owns(below, item)))
+            let keyed = Keyed::of(fields);
+            items.iter().all(|item| keyed.below(item).any(|below| owns(below, item)))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 
 fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Whether a list's key in the set means this item. A key that the item leaves out was defaulted by the server.
-fn is_item(key: &str, item: &Value) -> bool {
-    if let Some(text) = key.strip_prefix("v:") {
-        return serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item);
+/// The items of a list in a set of fields. Lists may be long and each of their items is looked for, so they are found by what
+/// their keys say.
+#[derive(Default)]
+struct Keyed<'a> {
+    /// Items known by some of their fields, and what is owned of them.
+    items: Vec<(Map<String, Value>, &'a Value)>,
+    /// Where those stand in `items` that have a value in a field, for each field that all keys name.
+    places: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    /// Items known by their value.
+    values: BTreeMap<String, &'a Value>,
+}
+
+impl<'a> Keyed<'a> {
+    fn of(fields: &'a Map<String, Value>) -> Self {
+        let mut keyed = Self::default();
+        for (key, below) in fields {
+            let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+            if let Some(value) = key.strip_prefix("v:").and_then(read) {
+                keyed.values.insert(value.to_string(), below);
+            } else if let Some(Value::Object(names)) = key.strip_prefix("k:").and_then(read) {
+                for (name, value) in &names {
+                    let places = keyed.places.entry(name.clone()).or_default();
+                    places.entry(value.to_string()).or_default().push(keyed.items.len());
+                }
+                keyed.items.push((names, below));
+            }
+        }
+        let all = keyed.items.len();
+        keyed.places.retain(|_, places| places.values().map(Vec::len).sum::<usize>() == all);
+        keyed
     }
-    let Some(keys) = key.strip_prefix("k:").and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-        return false;
-    };
-    keys.as_object().is_some_and(|keys| {
-        keys.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
-    })
+
+    /// What is owned of those that may be this item.
+    fn below<'s>(&'s self, item: &'s Value) -> impl Iterator<Item = &'a Value> + 's {
+        let by_field = self.places.iter().filter_map(|(name, places)| {
+            Some(places.get(&item.get(name)?.to_string()).map_or(&[][..], Vec::as_slice))
+        });
+        let narrowed = by_field.min_by_key(|places| places.len());
+        let rest = if narrowed.is_none() { &self.items[..] } else { &[] };
+        let narrowed = narrowed.into_iter().flatten().filter_map(|place| self.items.get(*place));
+        let found = narrowed.chain(rest).filter(|(names, _)| is_item(names, item));
+        let value = if self.values.is_empty() { None } else { self.values.get(&item.to_string()) };
+        found.map(|(_, below)| *below).chain(value.copied())
+    }
+}
+
+/// Whether a list's key means this item. A field that the item leaves out was defaulted by the server.
+fn is_item(names: &Map<String, Value>, item: &Value) -> bool {
+    names.iter().all(|(name, found)| item.get(name).is_none_or(|value| found == value))
 }
 
 /// A rendering made before, if nothing that it depends on changed.
@@ -345,6 +366,72 @@ mod tests {
         }
     }
 
+    /// Each must be found without a look at all the others, or whoever writes a long list stops the operator for everybody.
+    #[test]
+    fn items_of_long_lists_are_found_by_their_keys() {
+        let count = 20_000;
+        let env: Vec<Value> = (0..count).map(|at| json!({"name": format!("V{at}"), "value": "x"})).collect();
+        let ports: Vec<Value> = (0..count).map(|at| json!({"containerPort": at})).collect();
+        let owned = json!({"f:name": {}, "f:value": {}, "f:containerPort": {}});
+        let env_keys = (0..count).map(|at| (format!("k:{{\"name\":\"V{at}\"}}"), owned.clone()));
+        let port_key = |at| format!("k:{{\"containerPort\":{at},\"protocol\":\"TCP\"}}");
+        let port_keys = (0..count).map(|at| (port_key(at), owned.clone()));
+        let mut fields = json!({
+            "f:env": Value::Object(env_keys.collect()),
+            "f:ports": Value::Object(port_keys.collect()),
+        });
+        let wanted = json!({"env": env, "ports": ports});
+        assert!(owns(&fields, &wanted));
+        fields["f:ports"].as_object_mut().unwrap().remove(&port_key(count - 1));
+        assert!(!owns(&fields, &wanted));
+    }
+
+    #[test]
+    fn items_are_found_by_some_of_their_fields_or_by_their_value() {
+        let leaf = json!({".": {}});
+        let services = json!({"k:{\"port\":80,\"protocol\":\"TCP\"}": leaf, "k:{\"port\":80,\"protocol\":\"UDP\"}": leaf});
+        for (set, list, expected) in [
+            (&services, json!([{"port": 80, "protocol": "UDP"}]), true),
+            (&services, json!([{"port": 80}]), true),
+            (&services, json!([{"port": 80, "protocol": "SCTP"}]), false),
+            (&services, json!([{"port": 81, "protocol": "TCP"}]), false),
+            (&services, json!([{"protocol": "TCP"}]), true),
+            (&services, json!([{"name": "anything"}]), true),
+            (&json!({"v:\"a\"": {}, "v:1": {}}), json!(["a", 1]), true),
+            (&json!({"v:\"a\"": {}, "v:1": {}}), json!(["b"]), false),
+        ] {
+            assert_eq!(owns(set, &list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn images_are_summed_up_once_each_however_many_there_are() {
+        let containers: Vec<Value> =
+            (0..75_000).map(|at| json!({"image": format!("registry/web:{}", at / 2)})).collect();
+        let piece = Piece {
+            kind: kinds::find("apps", "Deployment").unwrap(),
+            name: "web".into(),
+            shared: false,
+            object: json!({"spec": {"template": {"spec": {"containers": containers}}}}),
+            content: String::new(),
+        };
+        let text = summary(&[piece]);
+        assert!(text.starts_with("images web:0, web:1, web:2, "));
+        assert_eq!(text.matches("web:").count(), 37_500);
+    }
+
+    #[test]
+    fn every_object_bears_the_mark_of_its_content_also_one_without_annotations() {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}});
+        let object = Object::from_value(&account).unwrap();
+        let mark = |owner| {
+            let piece = piece(&object, true, &Marks { written: BTreeMap::new(), owner }).unwrap();
+            assert_eq!(piece.object["metadata"]["annotations"], json!({"teal.dev/content": piece.content}));
+            piece.content
+        };
+        assert_ne!(mark(None), mark(Some(json!({"uid": "1"}))), "whom it goes with is seen");
+    }
+
     #[test]
     fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
         let job = |name: &str, run: &str| {
@@ -385,5 +472,41 @@ mod tests {
     #[test]
     fn an_atomic_part_is_owned_as_a_whole() {
         assert!(owns(&json!({"f:spec": {"f:selector": {}}}), &json!({"spec": {"selector": {"app": "web"}}})));
+    }
+
+    /// The pure rooms can't know the API's, and what one writes the other must find.
+    #[test]
+    fn the_rooms_call_the_same_things_by_the_same_names() {
+        use teal_api::names as api;
+        use teal_release::names as release;
+
+        for (own, theirs) in [
+            (api::label::ROLLOUT, release::label::ROLLOUT),
+            (api::label::ROLLOUT_UID, release::label::ROLLOUT_UID),
+            (api::label::COLOR, release::label::COLOR),
+            (api::label::REVISION, release::label::REVISION),
+            (api::label::INSTANCE, release::label::INSTANCE),
+            (api::label::CANONICAL_REVISION, release::label::CANONICAL_REVISION),
+            (api::annotation::FATE, annotation::FATE),
+            (api::annotation::RUN, annotation::RUN),
+            (api::annotation::SWITCH, annotation::SWITCH),
+            (api::annotation::SWITCH, teal_traffic::SWITCH),
+            (api::annotation::OVERLAP, annotation::OVERLAP),
+            (api::annotation::HASH, annotation::HASH),
+            (api::annotation::CONTENT, annotation::CONTENT),
+            (api::annotation::OWNER_REPLICAS, annotation::OWNER_REPLICAS),
+            (api::annotation::OWNER_SUSPEND, annotation::OWNER_SUSPEND),
+            (api::annotation::OWNER_MIN_REPLICAS, annotation::OWNER_MIN_REPLICAS),
+            (api::annotation::OWNER_MAX_REPLICAS, annotation::OWNER_MAX_REPLICAS),
+            (api::annotation::EPOCH_PREFIX, teal_traffic::EPOCH_PREFIX),
+            (api::annotation::SAVED_PREFIX, teal_traffic::SAVED_PREFIX),
+            (api::annotation::COPIED_FROM, teal_traffic::COPIED_FROM),
+            (api::CANDIDATE_SUFFIX, release::CANDIDATE_SUFFIX),
+        ] {
+            assert_eq!(own, theirs);
+        }
+        let service = teal_traffic::RoleService::new("shop", "web");
+        assert_eq!(service.candidate, api::candidate_service("web"));
+        assert_eq!(api::colored("web", Color::Green.as_str()), "web-green");
     }
 }

@@ -244,11 +244,14 @@ fn message(view: &View<'_>) -> String {
     parts.push(sentences::place(view));
     parts.extend(view.why.iter().filter(|why| sentences::tells(why)).take(3).map(sentence));
     parts.retain(|part| !part.is_empty());
-    bounded(parts.join("; "), 1024)
+    bounded(parts.join("; "), LONGEST)
 }
 
-/// Cuts at a character, never in the middle of one.
-pub(crate) fn bounded(mut text: String, limit: usize) -> String {
+/// The bytes that a message may have: what the API server takes in an Event.
+pub const LONGEST: usize = 1024;
+
+/// Cuts to this many bytes, and at a character, never in the middle of one.
+pub fn bounded(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let cut = (0..=limit - 4).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(cut);

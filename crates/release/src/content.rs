@@ -8,7 +8,7 @@ use crate::fate::is_in_place;
 use crate::object::Object;
 
 /// The version of the recipe below. Another recipe gets another number: hashes of unlike versions are never compared.
-pub const HASH_VERSION: u8 = 1;
+const HASH_VERSION: u8 = 1;
 
 /// Hash of `spec.release` as the server returns it.
 ///
@@ -23,21 +23,17 @@ pub fn hash(release: &Value) -> ContentHash {
     ContentHash { version: HASH_VERSION, digest: Sha256::digest(canonical(&release)).into() }
 }
 
-/// Whether this program knows the recipe of a hash. If not, it can't be compared: the stored release is hashed
-/// anew and no rollout starts.
-pub fn is_known(hash: &ContentHash) -> bool {
-    hash.version == HASH_VERSION
-}
-
-/// The first 16 hex digits of the digest of an object, for [`crate::names::annotation::CONTENT`].
-pub(crate) fn fingerprint(object: &Object) -> String {
+/// The first 16 hex digits of the digest of an object, for [`crate::names::annotation::CONTENT`]: of the object without its
+/// size, which has writers of its own, unless it is held at 0.
+pub fn fingerprint(object: &Object) -> String {
     let mut object = object.clone();
     let asleep = object.get("/spec/replicas").and_then(Value::as_u64) == Some(0);
     if object.template().is_some() && !asleep {
         object.remove(&["spec"], "replicas");
     }
-    let digest = Sha256::digest(canonical(&object.to_value()));
-    digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    let mut digest = format!("{:x}", Sha256::digest(canonical(&Value::Object(object.0))));
+    digest.truncate(16);
+    digest
 }
 
 fn hashed_part(manifests: &[Value]) -> Vec<Value> {

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 /// In the pod template: the proxy's own configuration, as YAML.
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
+/// A configuration of more bytes isn't read. Whoever may write a Rollout writes it, and the parser takes the longer per byte
+/// the deeper it is nested: minutes for a megabyte, in which nobody's rollout would go on.
+const MOST_CONFIG: usize = 4096;
 /// Label or annotation of the pod template.
 const INJECT: &str = "sidecar.istio.io/inject";
 /// What pilot-agent waits for where nobody says otherwise.
@@ -50,7 +53,7 @@ fn is_without_proxy(template: &Map<String, Value>) -> bool {
 }
 
 fn proxy_drain(template: &Map<String, Value>) -> u32 {
-    let config = metadata(template, "annotations", PROXY_CONFIG);
+    let config = metadata(template, "annotations", PROXY_CONFIG).filter(|text| text.len() <= MOST_CONFIG);
     let config = config.and_then(|text| serde_yaml::from_str::<ProxyConfig>(text).ok());
     config.and_then(|config| seconds(&config.termination_drain_duration?)).unwrap_or(PROXY_DRAIN)
 }
@@ -108,6 +111,17 @@ mod tests {
         ] {
             assert_eq!(grace(&metadata, &spec), expected, "{what}");
         }
+    }
+
+    /// Not a matter of seconds but of whether it ends: it is read while everybody else's Rollout waits.
+    #[test]
+    fn a_configuration_that_would_take_the_parser_minutes_is_not_read() {
+        for text in ["{a: ".repeat(100_000), "[".repeat(1_000_000), "- ".repeat(500_000)] {
+            let metadata = json!({"annotations": {PROXY_CONFIG: text}});
+            assert_eq!(grace(&metadata, &json!({FIELD: 1})), Some(i64::from(PROXY_DRAIN)));
+        }
+        let longest = format!("{:MOST_CONFIG$}", "terminationDrainDuration: 45s");
+        assert_eq!(grace(&json!({"annotations": {PROXY_CONFIG: longest}}), &json!({})), Some(45));
     }
 
     #[test]

@@ -1,46 +1,11 @@
 //! What reaches live without a rollout, and holding sizes while one lasts.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::fate::is_in_place;
 use crate::names::annotation;
 use crate::object::{Object, ObjectKey};
 use crate::read::scale_target;
-
-/// One change that reaches live at once.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub enum InPlaceChange {
-    /// The written replicas of a workload; none if they were taken out.
-    Replicas(ObjectKey, Option<u32>),
-    /// An autoscaler or disruption budget is new or changed.
-    Apply(ObjectKey),
-    /// An autoscaler or disruption budget was taken out.
-    Remove(ObjectKey),
-}
-
-/// What differs between two releases in their in-place parts, by uncolored key. Workloads that only one of them has
-/// are part of a rollout and not listed.
-pub fn in_place_changes(old: &[Value], new: &[Value]) -> Vec<InPlaceChange> {
-    let (old, new) = (objects(old), objects(new));
-    let mut changes = Vec::new();
-    for object in &new {
-        let key = object.key();
-        let before = find(&old, &key);
-        if is_in_place(&key) {
-            if before != Some(object) {
-                changes.push(InPlaceChange::Apply(key));
-            }
-        } else if before
-            .is_some_and(|before| object.template().is_some() && replicas(before) != replicas(object))
-        {
-            changes.push(InPlaceChange::Replicas(key, replicas(object)));
-        }
-    }
-    let gone = old.iter().map(Object::key).filter(|key| is_in_place(key) && find(&new, key).is_none());
-    changes.extend(gone.map(InPlaceChange::Remove));
-    changes
-}
 
 /// A kept release with the in-place parts that the spec has now: what its color should look like. An autoscaler whose
 /// target the kept release doesn't have is left out.
@@ -71,10 +36,6 @@ fn find<'a>(objects: &'a [Object], key: &ObjectKey) -> Option<&'a Object> {
     objects.iter().find(|object| object.key() == *key)
 }
 
-fn replicas(object: &Object) -> Option<u32> {
-    u32::try_from(object.get("/spec/replicas")?.as_u64()?).ok()
-}
-
 /// An autoscaler's field for its least and its greatest size, with what absence means.
 fn bounds(scaler: &Object) -> Option<[(&'static str, u32); 2]> {
     match scaler.key().kind.as_str() {
@@ -84,24 +45,13 @@ fn bounds(scaler: &Object) -> Option<[(&'static str, u32); 2]> {
     }
 }
 
-/// An autoscaler with its minimum held.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Held {
-    /// The autoscaler to write; its annotations say what its owner wrote.
-    pub object: Object,
-    /// Whether it differs from what was given.
-    pub changed: bool,
-    /// The owner's minimum; none if it was left out.
-    pub saved: Option<u32>,
-}
-
 /// Holds the minimum of an autoscaler at `least`, so that it doesn't shrink a color that has little traffic. The
 /// maximum is raised along where it would be below. Holding again keeps what the owner wrote. Other kinds are
 /// returned as they are.
-pub fn hold_min_replicas(scaler: &Object, least: u32) -> Held {
+pub fn hold_min_replicas(scaler: &Object, least: u32) -> Object {
     let mut object = restore_min_replicas(scaler);
     let Some([(min, min_absent), (max, max_absent)]) = bounds(&object) else {
-        return Held { object, changed: false, saved: None };
+        return object;
     };
     let read =
         |field: &str| object.get(&format!("/spec/{field}")).and_then(|n| u32::try_from(n.as_u64()?).ok());
@@ -112,8 +62,7 @@ pub fn hold_min_replicas(scaler: &Object, least: u32) -> Held {
             hold(&mut object, max, least, annotation::OWNER_MAX_REPLICAS, written_max);
         }
     }
-    let changed = object != *scaler;
-    Held { object, changed, saved }
+    object
 }
 
 fn hold(object: &mut Object, field: &str, value: u32, note: &str, owner: Option<u32>) {

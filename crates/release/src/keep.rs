@@ -1,12 +1,8 @@
-//! What is kept of each revision, and what nobody needs any more.
-
-use std::collections::BTreeSet;
+//! What is kept of each revision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use teal_plan::ContentHash;
-
-use crate::object::{Object, ObjectKey};
 
 /// The shape of a kept release that this program writes.
 const FORMAT: u32 = 1;
@@ -76,12 +72,4 @@ impl Kept {
     pub fn manifests(&self) -> &[Value] {
         self.release.get("manifests").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
-}
-
-/// The shared objects of a former revision that no kept revision has: to be removed. Claims hold data and are never
-/// among them.
-pub fn prune<'a>(former: &[Object], kept: impl IntoIterator<Item = &'a [Object]>) -> Vec<ObjectKey> {
-    let needed: BTreeSet<ObjectKey> = kept.into_iter().flatten().map(Object::key).collect();
-    let gone = former.iter().map(Object::key).filter(|key| !needed.contains(key) && !key.is_claim());
-    gone.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -11,7 +11,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | `content` | canonical JSON and the versioned hash |
+//! | `content` | canonical JSON, the versioned hash, and the digest of an object |
 //! | [`fate`] | what becomes of each kind |
 //! | `read`, `check`, `check_release` | reading manifests; what is wrong with one, and between several |
 //! | `render` | names, references, selectors, labels of a color |
@@ -21,7 +21,7 @@
 //! | `roles`, `jobs`, `workload`, `findings` | what a rendering tells besides its objects |
 //! | `in_place` | what reaches live without a rollout; holding autoscalers |
 //! | `quantity`, `need`, `room` | what a color needs and whether there is room |
-//! | `keep` | what is kept of a revision, and pruning |
+//! | `keep` | what is kept of a revision |
 //!
 //! How an inner Service is reached: it exists once per color (`api-blue`), and every container of a color has the
 //! variable `TEAL_COLOR` first in its environment, so that `http://api-$(TEAL_COLOR)` in `env` or `args` leads to the
@@ -52,15 +52,13 @@ mod size;
 mod visit;
 mod workload;
 
-pub use content::{HASH_VERSION, hash, is_known};
+pub use content::{fingerprint, hash};
 pub use context::Context;
 pub use fate::{Fate, fate_of, is_in_place};
 pub use findings::{Finding, FindingKind};
-pub use in_place::{
-    Held, InPlaceChange, hold_min_replicas, in_place_changes, restore_min_replicas, with_in_place_of,
-};
+pub use in_place::{hold_min_replicas, restore_min_replicas, with_in_place_of};
 pub use jobs::{JobRun, ReleaseJob};
-pub use keep::{KeepError, Kept, from_store, prune, store};
+pub use keep::{KeepError, Kept, from_store, store};
 pub use need::{Amounts, PodGroup, PodNeed, Resources, requirements};
 pub use object::{Object, ObjectKey};
 pub use quantity::{NoQuantity, Quantity};

@@ -46,9 +46,10 @@ fn effective(spec: &Value, what: &str) -> Amounts {
         if container["restartPolicy"] == "Always" {
             add(&mut sidecars, &own, 1);
         } else {
-            let mut moment = sidecars.clone();
-            add(&mut moment, &own, 1);
-            raise(&mut most_at_start, &moment);
+            // What it doesn't name itself is not more than the sidecars have in the end.
+            let beside = |name: &String| sidecars.get(name).copied().unwrap_or_default();
+            let moment = own.iter().map(|(name, amount)| (name.clone(), beside(name) + *amount));
+            raise(&mut most_at_start, &moment.collect());
         }
     }
     let mut need = sidecars;

@@ -30,11 +30,6 @@ impl ObjectKey {
     pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
     }
-
-    /// A claim holds data: neither retiring a color nor pruning may delete it.
-    pub fn is_claim(&self) -> bool {
-        self.is("", "PersistentVolumeClaim")
-    }
 }
 
 impl fmt::Display for ObjectKey {
@@ -104,7 +99,7 @@ impl Object {
     }
 
     /// Writes one field; maps on the way are made where missing.
-    pub(crate) fn set(&mut self, path: &[&str], name: &str, value: Value) {
+    pub fn set(&mut self, path: &[&str], name: &str, value: Value) {
         if let Some(map) = path.iter().try_fold(&mut self.0, |map, step| child(map, step)) {
             map.insert(name.to_owned(), value);
         }

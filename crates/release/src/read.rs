@@ -37,7 +37,8 @@ impl Release {
             refusals.push(Refusal::invalid(&"Release", "spec.release.manifests", problem, remedy));
         }
         let mut release = Self::default();
-        for (position, manifest) in manifests.iter().enumerate() {
+        // Each is compared with every other.
+        for (position, manifest) in manifests.iter().enumerate().take(MOST_MANIFESTS) {
             match item(position, manifest) {
                 Ok(item) => release.items.push(item),
                 Err(refusal) => refusals.push(refusal),
@@ -115,7 +116,16 @@ impl Release {
 /// What an autoscaler sizes.
 pub(crate) fn scale_target(scaler: &Object) -> Option<ObjectKey> {
     let mut target = None;
-    references(&mut scaler.clone(), &mut |reference| {
+    // Every scaler is asked for every workload, so no more of it is copied than the answer takes.
+    let mut asked = Object::default();
+    asked.set(&[], "kind", scaler.text("/kind").into());
+    asked.set(&[], "apiVersion", scaler.text("/apiVersion").into());
+    for field in ["scaleTargetRef", "targetRef"] {
+        if let Some(reference) = scaler.get(&format!("/spec/{field}")) {
+            asked.set(&["spec"], field, reference.clone());
+        }
+    }
+    references(&mut asked, &mut |reference| {
         if reference.field.contains("argetRef") {
             target = Some(reference.target);
         }

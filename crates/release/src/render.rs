@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::check_release;
-use crate::content::fingerprint;
 use crate::context::Context;
 use crate::fate::Fate;
 use crate::findings::{Finding, findings};
@@ -110,8 +109,6 @@ fn finished(release: &Release, item: &Item, context: &Context) -> Object {
     if item.fate.is_colored() {
         color(&mut object, release, item, context);
     }
-    let fingerprint = fingerprint(&object);
-    object.set_annotation(annotation::CONTENT, &fingerprint);
     object
 }
 

@@ -136,8 +136,8 @@ fn node_shortage(need: &Resources, nodes: &[NodeRoom]) -> Option<String> {
     };
     groups.sort_by_key(|group| Reverse(size(group)));
     groups.into_iter().find_map(|group| {
-        let placed = (0..group.count).take_while(|_| place(&mut nodes, &group.need)).count();
-        (placed < group.count as usize).then(|| {
+        let placed = place(&mut nodes, group);
+        (placed < group.count).then(|| {
             format!(
                 "The nodes have room for {placed} of the {} pods of {} ({}): add nodes or free room",
                 group.count,
@@ -148,13 +148,18 @@ fn node_shortage(need: &Resources, nodes: &[NodeRoom]) -> Option<String> {
     })
 }
 
-fn place(nodes: &mut [NodeRoom], need: &PodNeed) -> bool {
-    let Some(node) = nodes.iter_mut().find(|node| node.has_room(need)) else {
-        return false;
-    };
-    node.pods -= 1;
-    take(&mut node.free, need);
-    true
+/// How many pods of a group find room. They are alike, so a node that is full for one is so for the next, and none is looked
+/// at again: people may ask for any number.
+fn place(nodes: &mut [NodeRoom], group: &PodGroup) -> u32 {
+    let mut placed = 0;
+    for node in nodes {
+        while placed < group.count && node.has_room(&group.need) {
+            node.pods -= 1;
+            take(&mut node.free, &group.need);
+            placed += 1;
+        }
+    }
+    placed
 }
 
 fn described(need: &PodNeed) -> String {

@@ -119,7 +119,7 @@ fn what_a_server_added_to_an_exported_object_is_left_behind() {
     assert_eq!(metadata, ["annotations", "labels", "name", "namespace"]);
     let annotations: Vec<&String> =
         object.get("/metadata/annotations").and_then(Value::as_object).unwrap().keys().collect();
-    assert_eq!(annotations, ["mine", "teal.dev/content", "teal.dev/hash"]);
+    assert_eq!(annotations, ["mine", "teal.dev/hash"]);
 }
 
 #[test]

@@ -72,6 +72,24 @@ fn unsupported(api_version: &str, kind: &str, remedy: &'static str) {
     });
 }
 
+/// A kept release is read from an object that others may write, too.
+#[test]
+fn of_far_too_many_manifests_only_so_many_are_compared_with_each_other() {
+    let mut manifests = fixture("web");
+    for at in 0..15_000 {
+        let (name, labels) = (format!("m{at}"), json!({"app": format!("m{at}")}));
+        manifests.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": "none"}, "ports": [{"port": 80}]}}));
+        manifests.push(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "m", "image": "m:1"}]}}}}));
+    }
+    let refusals = render(&manifests, &context(&[], vec!["web".into()], Color::Blue)).unwrap_err();
+    let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    let expected = "Release: spec.release.manifests has 30002 objects: list between 1 and 64, a workload and its Service at least";
+    assert_eq!(said, [expected]);
+}
+
 #[test]
 fn manifests_without_any() {
     let context = context(&[], vec![], Color::Blue);

@@ -77,6 +77,28 @@ fn init_containers_count_one_at_a_time_and_sidecars_from_their_place_on() {
     }
 }
 
+/// Whoever may write a Rollout writes these; while they are read nobody else's goes on.
+#[test]
+fn many_containers_beside_many_resources_are_added_up_at_once() {
+    let many: serde_json::Map<String, Value> =
+        (0..20_000).map(|at| (format!("example.com/r{at}"), json!("1"))).collect();
+    let mut init = vec![json!({"restartPolicy": "Always", "resources": {"requests": many}})];
+    init.extend(vec![json!({}); 200_000]);
+    let spec = json!({"spec": {"initContainers": init}});
+    assert_eq!(PodNeed::of_template(Some(&spec)).requests.len(), 20_000);
+}
+
+/// As many as a field can hold, on as many nodes as a cluster may have.
+#[test]
+fn any_number_of_pods_is_placed_at_once() {
+    let mut need = web();
+    need.groups[0].count = u32::MAX;
+    need.groups[0].need = PodNeed::default();
+    let nodes = vec![node("4", "8Gi", 250); 5_000];
+    let said = shortage(&need, &[], &nodes).unwrap();
+    assert!(said.contains("room for 1250000 of the 4294967295 pods"), "{said}");
+}
+
 #[test]
 fn a_request_left_out_is_the_limit() {
     assert_eq!(need(&json!({"containers": [{"resources": {"limits": {"cpu": "300m"}}}]})), (300, 300));

@@ -8,8 +8,8 @@ use common::{candidate, context, fixture, services};
 use serde_json::{Value, json};
 use teal_plan::Color;
 use teal_release::{
-    InPlaceChange, Object, ObjectKey, Rendered, hold_min_replicas, in_place_changes, prune, render,
-    restore_min_replicas, with_in_place_of,
+    Object, ObjectKey, Rendered, fingerprint, hold_min_replicas, render, restore_min_replicas,
+    with_in_place_of,
 };
 
 fn named<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Object {
@@ -56,8 +56,7 @@ fn what_is_live_only_rests_until_its_color_is_live() {
     };
     assert!(paused(&resting) && !paused(&awake));
     for (kind, name) in [("Deployment", "worker-green"), ("CronJob", "report-green")] {
-        let digest =
-            |r: &Rendered| named(&r.live_only, kind, name).annotation("teal.dev/content").unwrap().to_owned();
+        let digest = |r: &Rendered| fingerprint(named(&r.live_only, kind, name));
         assert_ne!(digest(&resting), digest(&awake), "a change of role must be seen in {name}");
     }
 }
@@ -74,15 +73,11 @@ fn a_cron_job_suspended_by_its_owner_stays_so() {
 
 #[test]
 fn the_content_digest_is_blind_to_sizes_alone() {
-    let digest = |r: &Rendered| {
-        named(&r.own, "Deployment", "api-green").annotation("teal.dev/content").unwrap().to_owned()
-    };
+    let digest = |r: &Rendered| fingerprint(named(&r.own, "Deployment", "api-green"));
     assert_eq!(digest(&shop(false, &[("api", 2)])), digest(&shop(true, &[("api", 8)])));
     assert_ne!(
         digest(&shop(false, &[])),
-        named(&candidate("shop", Color::Blue).own, "Deployment", "api-blue")
-            .annotation("teal.dev/content")
-            .unwrap()
+        fingerprint(named(&candidate("shop", Color::Blue).own, "Deployment", "api-blue"))
     );
 }
 
@@ -94,32 +89,6 @@ fn changed(change: impl FnOnce(&mut Vec<Value>)) -> Vec<Value> {
 
 fn position(manifests: &[Value], kind: &str, name: &str) -> usize {
     manifests.iter().position(|m| m["kind"] == kind && m["metadata"]["name"] == name).unwrap()
-}
-
-#[test]
-fn changes_in_place_are_listed() {
-    let old = fixture("shop");
-    assert_eq!(in_place_changes(&old, &old), []);
-    let new = changed(|m| {
-        let (scaler, front, worker) = (
-            position(m, "HorizontalPodAutoscaler", "front"),
-            position(m, "Deployment", "front"),
-            position(m, "Deployment", "worker"),
-        );
-        m[scaler]["spec"]["maxReplicas"] = 20.into();
-        m[front]["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/front:3".into();
-        m[worker]["spec"]["replicas"] = 6.into();
-        let budget = position(m, "PodDisruptionBudget", "front");
-        m.remove(budget);
-    });
-    assert_eq!(
-        in_place_changes(&old, &new),
-        [
-            InPlaceChange::Replicas(ObjectKey::deployment("worker"), Some(6)),
-            InPlaceChange::Apply(ObjectKey::new("autoscaling", "HorizontalPodAutoscaler", "front")),
-            InPlaceChange::Remove(ObjectKey::new("policy", "PodDisruptionBudget", "front")),
-        ]
-    );
 }
 
 #[test]
@@ -183,36 +152,16 @@ fn a_held_minimum_is_restored_as_its_owner_wrote_it() {
     ] {
         let before = scaler(kind, &spec);
         let after = hold_min_replicas(&before, least);
-        assert!(after.changed);
-        assert_eq!(after.object.get("/spec"), Some(&held));
-        assert_eq!(restore_min_replicas(&after.object).get("/spec"), Some(&spec), "{kind}");
-        let again = hold_min_replicas(&after.object, least);
-        assert!(!again.changed && again.saved == after.saved, "holding twice keeps what the owner wrote");
-        let lower = hold_min_replicas(&after.object, least - 1);
-        assert_eq!(restore_min_replicas(&lower.object).get("/spec"), Some(&spec));
+        assert_eq!(after.get("/spec"), Some(&held));
+        assert_eq!(restore_min_replicas(&after).get("/spec"), Some(&spec), "{kind}");
+        assert_eq!(hold_min_replicas(&after, least), after, "holding twice keeps what the owner wrote");
+        let lower = hold_min_replicas(&after, least - 1);
+        assert_eq!(restore_min_replicas(&lower).get("/spec"), Some(&spec));
     }
 }
 
 #[test]
 fn a_minimum_that_is_high_enough_is_left() {
     let before = scaler("HorizontalPodAutoscaler", &json!({"minReplicas": 8, "maxReplicas": 10}));
-    let held = hold_min_replicas(&before, 8);
-    assert!(!held.changed);
-    assert_eq!((held.object, held.saved), (before, Some(8)));
-}
-
-#[test]
-fn shared_objects_go_with_the_last_revision_that_has_them() {
-    let former = candidate("shop", Color::Blue).shared;
-    let keys = |objects: &[Object]| objects.iter().map(Object::key).collect::<Vec<_>>();
-    let account = ObjectKey::new("", "ServiceAccount", "front");
-    assert!(keys(&former).iter().any(ObjectKey::is_claim));
-    let none: [&[Object]; 0] = [];
-    assert_eq!(
-        prune(&former, none),
-        [ObjectKey::new("", "Service", "database"), account.clone()],
-        "but claims stay"
-    );
-    let kept: Vec<Object> = former.iter().filter(|object| object.key() == account).cloned().collect();
-    assert_eq!(prune(&former, [kept.as_slice()]), [ObjectKey::new("", "Service", "database")]);
+    assert_eq!(hold_min_replicas(&before, 8), before);
 }

@@ -21,7 +21,8 @@ pub(crate) fn written(weights: Weights, mangled: bool, effect: &Effect) -> Optio
 }
 
 fn write(weights: Weights, mangled: bool, effect: &Effect) -> Option<Weights> {
-    let (mesh, services, stamp) = (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1));
+    let (mesh, services, stamp) =
+        (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1, "teal"));
     let scope = Scope { mesh: &mesh, services: &services, routes: None };
     let mut object = virtual_service(weights, mangled, &scope, &stamp)?;
     let patch = match effect {

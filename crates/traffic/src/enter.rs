@@ -4,20 +4,13 @@ use json_patch::Patch;
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
+use crate::moved::Moved;
+use crate::order::Order;
 use crate::ownership::{http_owners, writers};
 use crate::read::{http, pairs, read};
 use crate::saved::record;
 use crate::weigh::{is_at, weigh};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, Scope, Stamp};
-
-/// Whose a candidate's destination is that stands there without a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unrecorded {
-    /// The owner's, who exported the object during an earlier rollout.
-    Owners,
-    /// Ours: the record was lost, and guessing is left to [`leave`].
-    Ours,
-}
 
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
@@ -25,28 +18,14 @@ pub(crate) enum Unrecorded {
 /// whose owner already names the candidate get weight 0 there, and their own weights back in [`crate::leave`].
 pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
     let set = read(virtual_service, scope)?;
-    enter_up_to(virtual_service, &set, stamp, 0, Unrecorded::Owners)
-}
-
-/// Enters what is not entered, and lets candidates that are there keep no more than `limit` percent.
-pub(crate) fn enter_up_to(
-    virtual_service: &Value,
-    set: &RouteSet,
-    stamp: &Stamp,
-    limit: u8,
-    unrecorded: Unrecorded,
-) -> Result<Option<Patch>, Refusal> {
     let mut draft = Draft::default();
     for route in &set.routes {
         let mut edits = Draft::default();
         for pair in &route.pairs {
             if pair.candidate.is_none() {
                 add_candidate(&mut edits, virtual_service, route, pair);
-            } else {
-                let weight = route.candidate_weight(pair).min(route.candidate_at(pair, limit));
-                if !is_at(route, pair, weight) {
-                    weigh(&mut edits, route, pair, weight);
-                }
+            } else if !is_at(route, pair, 0) {
+                weigh(&mut edits, route, pair, 0);
             }
         }
         if !edits.changes_nothing() {
@@ -55,36 +34,47 @@ pub(crate) fn enter_up_to(
         draft.append(edits);
     }
     let known = Saved::of(virtual_service, &stamp.rollout);
-    if draft.changes_nothing() && (known.is_some() || unrecorded == Unrecorded::Ours) {
+    if draft.changes_nothing() && known.is_some() {
         return Ok(None);
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
-    draft.save(virtual_service, stamp, &remember(virtual_service, set, stamp, known, unrecorded));
+    draft.save(virtual_service, stamp, &remember(virtual_service, &set, stamp, known));
     Ok(draft.finish())
 }
 
 /// The record after entering: the earlier one, with what was found in the owner's form written anew.
-fn remember(
-    virtual_service: &Value,
-    set: &RouteSet,
-    stamp: &Stamp,
-    known: Option<Saved>,
-    unrecorded: Unrecorded,
-) -> Saved {
+fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Option<Saved>) -> Saved {
     let owners = http_owners(virtual_service, &stamp.manager);
-    let mut saved = known
-        .unwrap_or_else(|| Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() });
+    let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
     if !owners.is_empty() {
         saved.owners = owners;
     }
+    let before = saved.clone();
+    let order = Order::of(virtual_service);
+    let moved = Moved::of(virtual_service, std::slice::from_ref(&before));
     for (route, pair) in pairs(set) {
-        let unknown = saved.find(virtual_service, route, pair).is_none();
-        if pair.candidate.is_none() || (unknown && unrecorded == Unrecorded::Owners) {
-            saved.set(record(virtual_service, route, pair));
+        // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
+        if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
+            saved.set(record(&order, virtual_service, route, pair));
         }
     }
     saved
+}
+
+/// A first record. Where another Rollout has entered before, `spec.http` is Teal's, and its owner may stand in no entry any
+/// more: whoever leaves last gives the claim back, so each must know whose it was.
+fn begun(virtual_service: &Value, stamp: &Stamp) -> Saved {
+    let mut begun = Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() };
+    for other in Saved::all(virtual_service) {
+        if begun.owners.is_empty() {
+            begun.owners = other.owners;
+        }
+        begun.writers.extend(other.writers);
+    }
+    begun.writers.sort_unstable();
+    begun.writers.dedup();
+    begun
 }
 
 /// Appends a copy of the live destination, in the same spelling and with all that belongs to it (rule 10).

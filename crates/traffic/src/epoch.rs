@@ -19,9 +19,6 @@ pub const EPOCH_LEAD: i64 = 1_000_000;
 /// The same where there is no record: half of the numbers, so that as many are left.
 const WITHOUT_RECORD: i64 = 1 << 52;
 
-/// The field manager under which Teal writes, unless a [`Stamp`] says otherwise.
-pub const FIELD_MANAGER: &str = "teal";
-
 /// Who writes, and at which epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
@@ -35,8 +32,8 @@ pub struct Stamp {
 
 impl Stamp {
     /// A stamp of the Rollout with this uid.
-    pub fn new(rollout: impl Into<String>, epoch: i64) -> Self {
-        Self { rollout: rollout.into(), epoch, manager: FIELD_MANAGER.into() }
+    pub fn new(rollout: impl Into<String>, epoch: i64, manager: impl Into<String>) -> Self {
+        Self { rollout: rollout.into(), epoch, manager: manager.into() }
     }
 
     /// Key of its annotation.

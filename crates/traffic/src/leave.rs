@@ -4,6 +4,8 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use crate::draft::{Draft, Path};
+use crate::moved::Moved;
+use crate::order::Order;
 use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
@@ -26,11 +28,16 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     let earlier = Saved::left_behind(virtual_service, &stamp.rollout, scope.services);
     let known = Saved::of(virtual_service, &stamp.rollout);
     let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
+    let known = Known {
+        order: Order::of(virtual_service),
+        moved: Moved::of(virtual_service, std::slice::from_ref(&saved)),
+        saved: &saved,
+    };
     let mut draft = Draft::default();
     let mut exact = true;
     for route in &set.routes {
         let mut edits = Draft::default();
-        exact &= restore(&mut edits, virtual_service, route, &saved, &set)?;
+        exact &= restore(&mut edits, virtual_service, route, &known, &set)?;
         if !edits.changes_nothing() {
             draft.guard_exactly(virtual_service, route);
         }
@@ -46,17 +53,24 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     Ok(Restoration { patch: draft.finish(), exact })
 }
 
+/// What is known of how the owner wrote it.
+struct Known<'a> {
+    saved: &'a Saved,
+    order: Order<'a>,
+    moved: Moved<'a>,
+}
+
 /// Restores one route; returns whether that is exact.
 fn restore(
     edits: &mut Draft,
     virtual_service: &Value,
     route: &Route,
-    saved: &Saved,
+    known: &Known<'_>,
     set: &RouteSet,
 ) -> Result<bool, Refusal> {
     let entered = route.pairs.iter().filter_map(|pair| {
         let candidate = pair.candidate?;
-        Some((pair, candidate, saved.find(virtual_service, route, pair)))
+        Some((pair, candidate, known.saved.find((&known.order, &known.moved), virtual_service, route, pair)))
     });
     let entered: Vec<(&Pair, usize, Option<&SavedRoute>)> = entered.collect();
     let ours = |record: Option<&SavedRoute>| record.is_none_or(|record| record.candidate.is_none());

@@ -10,14 +10,15 @@
 mod callers;
 mod destination_rule;
 mod draft;
-mod drift;
 mod enter;
 mod epoch;
 mod finding;
 mod leave;
 mod likeness;
 mod mesh;
+mod moved;
 mod object;
+mod order;
 mod ownership;
 mod read;
 mod refusal;
@@ -25,18 +26,14 @@ mod rival;
 mod route;
 mod saved;
 mod service;
-mod share;
 mod weigh;
 
 pub use callers::{
     DATAPLANE_MODE, USE_WAYPOINT, delegates, exported_to, gateway_namespaces, holds_in_mesh, is_delegate,
 };
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
-pub use drift::{Correction, Drift, Kind, WeightChange, compare, correct};
 pub use enter::enter;
-pub use epoch::{
-    EPOCH_LEAD, EPOCH_LIMIT, EPOCH_PREFIX, FIELD_MANAGER, Stamp, believed, epoch_of, read_epoch,
-};
+pub use epoch::{EPOCH_LEAD, EPOCH_LIMIT, EPOCH_PREFIX, Stamp, believed, epoch_of, read_epoch};
 pub use finding::{
     Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
 };
@@ -45,15 +42,14 @@ pub use leave::{Restoration, leave};
 pub use likeness::{candidate_service, follow_live, unlike};
 pub use mesh::{Mesh, RoleService, covers};
 pub use object::ObjectName;
-pub use ownership::{HttpOwner, give_back, http_owners, new_hand, restorer};
+pub use ownership::{HttpOwner, give_back, http_owners, restorer};
 pub use read::{RouteSet, Scope, left_alone, made_out, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
 pub use service::{
-    Direction, OVERLAP, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
+    Direction, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
     service_problem, switch,
 };
-pub use share::{Endpoints, Shares, effective_shares};
 pub use weigh::{lower, set_weight};

@@ -78,32 +78,30 @@ pub(crate) fn writers(object: &Value, own: &str) -> Vec<String> {
     names
 }
 
-/// Who changed `spec.http` last without having written the object before the rollout: a person, most likely.
-///
-/// `None` if nobody did, or if that can't be told because the earlier writers weren't recorded.
-pub fn new_hand(object: &Value, saved: &Saved, own: &str) -> Option<HttpOwner> {
-    if saved.writers.is_empty() {
-        return None;
-    }
-    let newest = http_owners(object, own).into_iter().max_by(|one, other| one.time.cmp(&other.time))?;
-    let known = saved.writers.contains(&newest.manager);
-    (!known).then_some(newest)
-}
-
 /// In whose name the restoring request is to be sent, so that `spec.http` goes back with it: whoever changes a field owns it
 /// then. Only for one owner that writes by updates, as client-side apply and Helm 3 do, in this very version, and while
 /// nobody but `own` claims the field. All others need [`give_back`] and a request of its own.
+///
+/// Nor while another Rollout has its candidate there: until that is gone, the routes are Teal's.
 ///
 /// The record is an annotation that anyone may write, so the name must be one that the API server could have noted, and
 /// that it still does for some other field.
 pub fn restorer(object: &Value, saved: &Saved, own: &str) -> Option<String> {
     let [owner] = saved.owners.as_slice() else { return None };
+    if Saved::all(object).iter().filter(|record| *record != saved).any(has_entered) {
+        return None;
+    }
     let updates = owner.operation == "Update" && owner.api_version.as_deref() == text(object, "/apiVersion");
     let claims = || entries(object).iter().filter(|entry| owns_http(entry));
     let ours = claims().next().is_some() && claims().all(|entry| manager(entry) == own);
     let known =
         is_name(&owner.manager) && entries(object).iter().any(|entry| manager(entry) == owner.manager);
     (updates && ours && known).then(|| owner.manager.clone())
+}
+
+/// A record without a route is of no candidate.
+fn has_entered(record: &Saved) -> bool {
+    !record.routes.is_empty()
 }
 
 /// What the API server takes for the name of a field manager: up to 128 printable characters.
@@ -117,11 +115,15 @@ const LONGEST_NAME: usize = 128;
 
 /// The request that gives `spec.http` back: Teal's claim goes, and the recorded owners get theirs again, unless someone
 /// has claimed it meanwhile. To be sent by itself after the owner's bytes are back, to an object read just before; in
-/// the same request Teal's entry would come back with the change.
+/// the same request Teal's entry would come back with the change. While another Rollout's record stands, its candidate does,
+/// and the claim is left alone: who leaves last gives it back.
 ///
 /// Take the record from the object *before* [`crate::leave`], which removes it.
 pub fn give_back(object: &Value, saved: &Saved, own: &str) -> Result<Option<Patch>, Refusal> {
     let name = ObjectName::of(object, "VirtualService")?;
+    if Saved::all(object).iter().any(has_entered) {
+        return Ok(None);
+    }
     let before = entries(object);
     let mut after: Vec<Value> = before.iter().filter_map(|entry| without_claim(entry, own)).collect();
     if !after.iter().any(owns_http) {

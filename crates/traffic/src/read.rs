@@ -9,8 +9,8 @@ pub(crate) use alone::alone;
 pub use alone::left_alone;
 
 use crate::draft::MOST_OPERATIONS;
+use crate::moved::Moved;
 use crate::object::list;
-use crate::saved::is_renamed;
 use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector, Saved};
 
 /// What a Rollout manages in one `VirtualService`.
@@ -85,9 +85,12 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
     let lacks =
         !scope.routes.is_none_or(|selectors| selectors.iter().all(|one| reader.find(&one.name).is_ok()));
     let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
+    let moved = Moved::of(virtual_service, &records);
+    let is_moved =
+        |route: &Route| route.pairs.iter().any(|pair| moved.find(virtual_service, route, pair).is_some());
     let routes = all.filter(|index| lacks || reader.lists(*index)).filter_map(|index| {
         let route = reader.route(index).ok()?;
-        (reader.lists(index) || is_renamed(&records, virtual_service, &route)).then_some(route)
+        (reader.lists(index) || is_moved(&route)).then_some(route)
     });
     let routes = routes.collect();
     Ok(RouteSet { object: reader.object, routes })

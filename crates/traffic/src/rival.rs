@@ -1,5 +1,7 @@
 //! Two Rollouts over one `VirtualService`: each may have routes of its own there, but no route may have two masters.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::read::survey;
@@ -13,8 +15,9 @@ pub fn shared_routes(
     own: &Scope<'_>,
     other: &Scope<'_>,
 ) -> Result<Vec<String>, Refusal> {
-    let others = survey(virtual_service, other)?.routes;
+    let others: BTreeSet<usize> =
+        survey(virtual_service, other)?.routes.iter().map(|route| route.index).collect();
     let routes = survey(virtual_service, own)?.routes.into_iter();
-    let shared = routes.filter(|route| others.iter().any(|other| other.index == route.index));
+    let shared = routes.filter(|route| others.contains(&route.index));
     Ok(shared.map(|route| route.field()).collect())
 }

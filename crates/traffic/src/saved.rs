@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::object::{annotation, list, map, text};
+use crate::moved::{Likeness, Moved, unordered};
+use crate::object::{annotation, map, text};
+use crate::order::Order;
 use crate::read::{http, pairs};
 use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
 
@@ -125,18 +126,17 @@ impl Saved {
         json!(self).to_string()
     }
 
-    pub(crate) fn find(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
-        let key = key(virtual_service, route, pair);
+    /// Its entry of a pair; `moved` are those of its routes that have another name now.
+    pub(crate) fn find<'a>(
+        &'a self,
+        (order, moved): (&Order<'_>, &Moved<'a>),
+        virtual_service: &Value,
+        route: &Route,
+        pair: &Pair,
+    ) -> Option<&'a SavedRoute> {
+        let key = order.key(virtual_service, route, pair);
         let own = self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name);
-        own.or_else(|| self.renamed(virtual_service, route, pair))
-    }
-
-    /// The record of a route that bore another name, or none, when it was entered: none bears that any more, and the rest is the same.
-    fn renamed(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&SavedRoute> {
-        let like = likeness(virtual_service, route.index, live_destination(virtual_service, route, pair));
-        self.routes.iter().find(|saved| {
-            saved.service == pair.service.name && is_from_another_name(virtual_service, saved, &like)
-        })
+        own.or_else(|| moved.find(virtual_service, route, pair))
     }
 
     /// All records on an object, of whichever Rollout.
@@ -158,10 +158,10 @@ impl Saved {
 }
 
 /// The record of a pair as it stands in the object now.
-pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+pub(crate) fn record(order: &Order<'_>, virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
     let written = |at: usize| route.destinations.get(at).and_then(|destination| destination.written);
     SavedRoute {
-        route: key(virtual_service, route, pair),
+        route: order.key(virtual_service, route, pair),
         like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: written(pair.live),
@@ -171,10 +171,10 @@ pub(crate) fn record(virtual_service: &Value, route: &Route, pair: &Pair) -> Sav
 
 /// The record of a pair whose own is lost: the candidate was none of its owner's, and the rest is as a person would write
 /// it, without a weight where there is no other.
-pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
+pub(crate) fn lost(order: &Order<'_>, virtual_service: &Value, route: &Route, pair: &Pair) -> SavedRoute {
     let alone = route.destinations.len() == 2;
     SavedRoute {
-        route: key(virtual_service, route, pair),
+        route: order.key(virtual_service, route, pair),
         like: like(virtual_service, route, pair),
         service: pair.service.name.clone(),
         live: Some(route.total(pair)).filter(|_| !alone),
@@ -182,105 +182,37 @@ pub(crate) fn lost(virtual_service: &Value, route: &Route, pair: &Pair) -> Saved
     }
 }
 
-/// What a route is known by for the length of a rollout. Of several that are alike it is their order that tells them
-/// apart, so that routes put in elsewhere don't matter.
-fn key(virtual_service: &Value, route: &Route, pair: &Pair) -> String {
-    let routes = http(virtual_service);
-    let own = routes.get(route.index);
-    let destination = live_destination(virtual_service, route, pair);
-    let conditions = own.and_then(|value| value.get("match"));
-    // The cheapest first: of thousands of routes each is compared with all before it.
-    let alike = |other: &&Value| {
-        text(other, "/name").filter(|name| !name.is_empty()) == route.name.as_deref()
-            && (route.name.is_some() || other.get("match") == conditions)
-            && list(other, "/route").iter().any(|entry| entry.get("destination") == destination)
-    };
-    let earlier = routes.iter().take(route.index).filter(alike).count();
-    let order = if earlier == 0 { String::new() } else { format!("#{earlier}") };
-    if let Some(name) = &route.name {
-        return format!("name:{name}{order}");
-    }
-    format!("match:{}{order}", likeness(virtual_service, route.index, destination))
-}
-
 fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) -> Option<&'a Value> {
     http(virtual_service).get(route.index)?.pointer(&format!("/route/{}/destination", pair.live))
 }
 
-/// A digest of a route's conditions and of a destination in it.
-fn likeness(virtual_service: &Value, route: usize, destination: Option<&Value>) -> String {
-    let conditions = http(virtual_service).get(route).and_then(|value| value.get("match"));
-    let digest = Sha256::digest(json!([conditions, destination]).to_string());
-    digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+fn likeness(virtual_service: &Value, route: &Route, destination: Option<&Value>) -> String {
+    Likeness::of(http(virtual_service).get(route.index).unwrap_or(&Value::Null)).with(destination)
 }
 
 fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {
     let destination = live_destination(virtual_service, route, pair);
-    route.name.as_ref().map(|_| likeness(virtual_service, route.index, destination))
+    route.name.as_ref().map(|_| likeness(virtual_service, route, destination))
 }
 
-/// A key without the order among routes that are alike.
-fn unordered(key: &str) -> &str {
-    let order = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    key.rsplit_once('#').filter(|(_, digits)| order(digits)).map_or(key, |(before, _)| before)
-}
-
-fn is_name_gone(virtual_service: &Value, key: &str) -> bool {
-    let bears = |name: &str| [key, unordered(key)].contains(&&*format!("name:{name}"));
-    key.starts_with("name:")
-        && !http(virtual_service).iter().filter_map(|route| text(route, "/name")).any(bears)
-}
-
-/// Whether a record is of a route that is like this, under a name that is gone or without one.
-fn is_from_another_name(virtual_service: &Value, saved: &SavedRoute, like: &str) -> bool {
-    match &saved.like {
-        Some(recorded) => recorded == like && is_name_gone(virtual_service, &saved.route),
-        None => {
-            unordered(&saved.route).strip_prefix("match:") == Some(like)
-                && !is_there_without_a_name(virtual_service, like)
-        }
-    }
-}
-
-/// Whether a route without a name is like this.
-fn is_there_without_a_name(virtual_service: &Value, like: &str) -> bool {
-    let routes = http(virtual_service).iter().enumerate();
-    let mut unnamed = routes.filter(|(_, route)| text(route, "/name").is_none_or(str::is_empty));
-    unnamed.any(|(index, route)| {
-        let mut entries = list(route, "/route").iter();
-        entries.any(|entry| likeness(virtual_service, index, entry.get("destination")) == like)
-    })
-}
-
-/// Whether it was entered under another name.
-pub(crate) fn is_renamed(records: &[Saved], virtual_service: &Value, route: &Route) -> bool {
-    let under_another =
-        |saved: &Saved| route.pairs.iter().any(|pair| saved.renamed(virtual_service, route, pair).is_some());
-    records.iter().any(under_another)
-}
-
-/// Whether a route was entered for a Service when this was its live destination.
+/// Whether a route was entered for a Service when a destination that gives it this likeness was its live one.
 pub(crate) fn is_recorded(
     records: &[Saved],
-    virtual_service: &Value,
-    route: usize,
-    destination: &Value,
+    moved: &Moved<'_>,
+    route: &Value,
+    like: &str,
     service: &RoleService,
 ) -> bool {
-    let routes = http(virtual_service);
-    let name = routes.get(route).and_then(|value| text(value, "/name")).filter(|name| !name.is_empty());
-    let digest = likeness(virtual_service, route, Some(destination));
+    let name = text(route, "/name").filter(|name| !name.is_empty());
     let own = match name {
         Some(name) => format!("name:{name}"),
-        None => format!("match:{digest}"),
+        None => format!("match:{like}"),
     };
     // A name that stands there once says enough, whatever else became of the route.
-    let once = routes.iter().filter(|value| text(value, "/name") == name).count() == 1;
-    let is_like = |saved: &SavedRoute| once || saved.like.as_ref().is_none_or(|like| *like == digest);
+    let once = moved.is_once(name);
     let is = |saved: &SavedRoute| {
-        let renamed = is_from_another_name(virtual_service, saved, &digest);
-        let same = is_like(saved) && (saved.route == own || unordered(&saved.route) == own);
-        saved.service == service.name && (renamed || same)
+        let is_like = once || saved.like.as_ref().is_none_or(|other| other == like);
+        saved.service == service.name && is_like && (saved.route == own || unordered(&saved.route) == own)
     };
-    records.iter().any(|saved| saved.routes.iter().any(is))
+    moved.get(&service.name, like).is_some() || records.iter().any(|saved| saved.routes.iter().any(is))
 }

@@ -78,8 +78,6 @@ pub fn port_changes(old: &Value, new: &Value) -> Result<(), Refusal> {
 
 /// Annotation on a Service by which its owner says how it is turned to another revision.
 pub const SWITCH: &str = "teal.dev/switch";
-/// Annotation on a Service: how long it selects both revisions.
-pub const OVERLAP: &str = "teal.dev/overlap";
 
 /// How a Service is turned to another revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

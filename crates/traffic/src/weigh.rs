@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::draft::{Draft, MOST_OPERATIONS};
 use crate::epoch::has_annotations;
+use crate::order::Order;
 use crate::read::{alone, pairs, read, survey};
 use crate::saved::lost;
 use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
@@ -102,15 +103,15 @@ fn remember_again(draft: &mut Draft, virtual_service: &Value, set: &RouteSet, st
     if Saved::is_on(virtual_service, &stamp.rollout, &services) {
         return;
     }
-    let mut saved = Saved::default();
-    for (route, pair) in pairs(set).filter(|(_, pair)| pair.candidate.is_some()) {
-        saved.set(lost(virtual_service, route, pair));
-    }
+    let order = Order::of(virtual_service);
+    let named = pairs(set).filter(|(_, pair)| pair.candidate.is_some());
+    let routes = named.map(|(route, pair)| lost(&order, virtual_service, route, pair)).collect();
+    let saved = Saved { routes, ..Saved::default() };
     draft.save(virtual_service, stamp, &saved);
 }
 
 /// Raises under the strict guard.
-pub(crate) fn raise(
+fn raise(
     virtual_service: &Value,
     set: &RouteSet,
     stamp: &Stamp,
@@ -127,7 +128,7 @@ pub(crate) fn raise(
 }
 
 /// Lowers what is above `wanted` under the guard of the routes alone, not of the object's version.
-pub(crate) fn reduce(
+fn reduce(
     virtual_service: &Value,
     set: &RouteSet,
     stamp: &Stamp,

@@ -25,7 +25,12 @@ pub(super) fn all(view: &View<'_>) -> Vec<Condition> {
 }
 
 fn condition(kind: &'static str, status: bool, reason: &str, message: impl Into<String>) -> Condition {
-    Condition { kind, status, reason: reason.to_owned(), message: super::bounded(message.into(), 1024) }
+    Condition {
+        kind,
+        status,
+        reason: reason.to_owned(),
+        message: super::bounded(message.into(), super::LONGEST),
+    }
 }
 
 /// Whether the machine is at work, or a person must act.

@@ -1,8 +1,11 @@
 //! Candidates that stand where live stood: a hand that took live's destination out of a route gave them all of its traffic.
 
+use std::cell::{LazyCell, OnceCell};
+
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
+use crate::moved::{Likeness, Moved};
 use crate::object::{list, namespace, text};
 use crate::read::{http, live_of, said};
 use crate::saved::is_recorded;
@@ -28,9 +31,10 @@ pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
         |route: &Value| list(route, "/route").iter().any(|entry| live_of(entry, namespace, scope).is_some());
     let known = records.iter().any(|saved| saved.is_of(scope.services));
     let bereft = scope.routes.is_none() && !known && !routes.iter().any(names_any);
+    let moved = OnceCell::new();
     let mut found = Vec::new();
     for service in scope.services {
-        let look = Look { virtual_service, scope, namespace, service, records: &records };
+        let look = Look { virtual_service, scope, namespace, service, records: &records, moved: &moved };
         let each = routes.iter().enumerate().filter(|(_, route)| !look.names_live(route));
         found.extend(each.flat_map(|(index, route)| look.at(index, route, bereft)));
     }
@@ -55,6 +59,8 @@ struct Look<'a> {
     namespace: &'a str,
     service: &'a RoleService,
     records: &'a [Saved],
+    /// Made out when it is asked for: seldom is a candidate alone.
+    moved: &'a OnceCell<Moved<'a>>,
 }
 
 impl Look<'_> {
@@ -72,6 +78,7 @@ impl Look<'_> {
         let entries = list(route, "/route");
         let candidate = self.service.candidate_host(self.scope.mesh);
         let sole = entries.len() == 1;
+        let likeness = LazyCell::new(|| Likeness::of(route));
         let weighted = |entry: &Value| {
             let written = entry.get("weight").and_then(Value::as_i64);
             said(written, sole).map_or(sole, |weight| weight > 0)
@@ -82,8 +89,10 @@ impl Look<'_> {
             let live = self.service.respell_live(text(entry, "/destination/host")?);
             let mut destination = entry.get("destination")?.clone();
             *destination.get_mut("host")? = json!(live);
-            let recorded =
-                || is_recorded(self.records, self.virtual_service, index, &destination, self.service);
+            let recorded = || {
+                let moved = self.moved.get_or_init(|| Moved::of(self.virtual_service, self.records));
+                is_recorded(self.records, moved, route, &likeness.with(Some(&destination)), self.service)
+            };
             let (service, candidate) = (self.service.name.clone(), self.service.candidate.clone());
             (ours || self.lists(route) || recorded()).then_some(Alone {
                 route: index,

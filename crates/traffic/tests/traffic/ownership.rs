@@ -1,7 +1,10 @@
 //! Rule 19: field ownership goes back to the owner.
 
 use serde_json::{Value, json};
-use teal_traffic::{HttpOwner, Saved, enter, give_back, http_owners, new_hand, restorer};
+use teal_traffic::{
+    HttpOwner, Patch, RoleService, Saved, Stamp, enter, give_back, http_owners, leave, lower, restorer,
+    set_weight,
+};
 
 use crate::support::{World, apply, at, left, stamp, virtual_service};
 
@@ -137,15 +140,73 @@ fn the_same_name_with_another_operation_is_another_owner() {
     assert_eq!(end["metadata"]["managedFields"][1], applied(&["gateways", "http"]));
 }
 
+/// Applies a patch as the API server does, which notes that whoever changes `spec.http` owns it from then on.
+fn send(object: &mut Value, manager: &str, patch: &Patch) {
+    let before = object["spec"]["http"].clone();
+    apply(object, patch).unwrap();
+    if object["spec"]["http"] == before {
+        return;
+    }
+    let mut entries = object["metadata"]["managedFields"].as_array().unwrap().clone();
+    for entry in &mut entries {
+        entry["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove("f:http");
+    }
+    entries.retain(|entry| entry["fieldsV1"]["f:spec"] != json!({}));
+    let by = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Update";
+    if let Some(own) = entries.iter_mut().find(|entry| by(entry)) {
+        own["fieldsV1"]["f:spec"]["f:http"] = json!({});
+    } else {
+        entries.push(entry(manager, "Update", "2026-01-02T00:00:00Z", &spec(&["http"])));
+    }
+    object["metadata"]["managedFields"] = json!(entries);
+}
+
+/// Leaves as `cluster` does: in the owner's name where that may be, and else with a request for the claim.
+fn give_all_back(object: &mut Value, world: &World, stamp: &Stamp) {
+    if let Some(patch) = lower(object, &world.scope(), stamp).unwrap() {
+        send(object, "teal", &patch);
+    }
+    let saved = Saved::of(object, &stamp.rollout).unwrap();
+    let manager = restorer(object, &saved, "teal").unwrap_or_else(|| "teal".into());
+    let patch = leave(object, &world.scope(), stamp).unwrap().patch.unwrap();
+    send(object, &manager, &patch);
+    if let Some(patch) = give_back(object, &saved, "teal").unwrap() {
+        apply(object, &patch).unwrap();
+    }
+}
+
 #[test]
-fn a_new_hand_is_one_that_had_not_written_before_the_rollout() {
-    let helm = entry("helm", "Apply", "2026-01-01T00:00:00Z", &spec(&["hosts", "http"]));
-    let patch = entry("kubectl-patch", "Update", "2026-01-03T00:00:00Z", &spec(&["http"]));
-    let (mut end, saved) = rollout(&json!([helm]), &json!([teal(), patch]));
-    assert_eq!(saved.writers, ["helm"]);
-    assert_eq!(new_hand(&end, &saved, "teal").unwrap().manager, "kubectl-patch");
-    end["metadata"]["managedFields"] = json!([teal(), helm]);
-    assert_eq!(new_hand(&end, &saved, "teal"), None, "its owner re-applied");
-    end["metadata"]["managedFields"] = json!([patch]);
-    assert_eq!(new_hand(&end, &Saved::default(), "teal"), None, "unknown is no evidence");
+fn rule_19_whoever_leaves_last_of_several_rollouts_gives_the_owner_its_claim() {
+    let old = "2026-01-01T00:00:00Z";
+    let service = |name: &str| World { services: vec![RoleService::new("shop", name)], ..World::web() };
+    let rollouts =
+        [(service("web"), Stamp::new("uid-1", 3, "teal")), (service("api"), Stamp::new("uid-2", 5, "teal"))];
+    for operation in ["Update", "Apply"] {
+        for beside in [&["hosts", "http"][..], &["http"]] {
+            for order in [[0, 1, 0, 1], [0, 1, 1, 0]] {
+                let owners = json!([entry("helm", operation, old, &spec(beside))]);
+                let mut now = owned(&owners);
+                let http = json!([{"route": [{"destination": {"host": "web"}}]}, {"route": [{"destination": {"host": "api"}}]}]);
+                now["spec"]["http"] = http.clone();
+                for rollout in &order[..2] {
+                    let (world, stamp) = &rollouts[*rollout];
+                    let patch = enter(&now, &world.scope(), stamp).unwrap().unwrap();
+                    send(&mut now, "teal", &patch);
+                    let saved = Saved::of(&now, &stamp.rollout).unwrap();
+                    assert_eq!(saved.writers, ["helm"], "what it re-applies is no person's");
+                }
+                for rollout in &order[2..] {
+                    let (world, stamp) = &rollouts[*rollout];
+                    let patch = set_weight(&now, &world.scope(), 10, stamp).unwrap().unwrap();
+                    send(&mut now, "teal", &patch);
+                    assert_eq!(http_owners(&now, "teal"), [], "while any has entered, the routes are Teal's");
+                    give_all_back(&mut now, world, stamp);
+                }
+                assert_eq!(now["spec"]["http"], http);
+                let claims = http_owners(&now, "");
+                let names: Vec<_> = claims.iter().map(|claim| (&*claim.manager, &*claim.operation)).collect();
+                assert_eq!(names, [("helm", operation)], "{beside:?} {order:?}");
+            }
+        }
+    }
 }

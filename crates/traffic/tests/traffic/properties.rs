@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
-use teal_traffic::{Drift, Kind, Saved, compare, correct, enter, leave, lower, read, set_weight};
+use teal_traffic::{Saved, enter, leave, lower, read, set_weight};
 
-use crate::support::{World, apply, at, entered, left, stamp};
+use crate::support::{World, apply, at, entered, left, stamp, weight};
 
 const LIVE: [&str; 2] = ["web", "web.shop.svc.cluster.local"];
 
@@ -171,7 +171,7 @@ proptest! {
     fn a_rollout_leaves_the_owners_bytes(object in virtual_service(), steps in proptest::collection::vec(0_u8..=100, 1..4)) {
         let world = World::web();
         let mut now = entered(&world, &object);
-        prop_assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+        prop_assert_eq!(weight(&world, &now), 0);
         for percent in steps.into_iter().chain([10, 100, 0]) {
             now = at(&world, &now, percent);
             sums_to_100(&world, &now);
@@ -256,11 +256,12 @@ proptest! {
         if let Some(patch) = lower(&known, &world.scope(), &stamp(5)).unwrap() {
             apply(&mut now, &patch).unwrap();
             sums_to_100(&world, &now);
-            prop_assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+            prop_assert_eq!(weight(&world, &now), 0);
         }
     }
 
-    /// Whatever an owner re-applies, corrections lead back to the step and never past it, entering at 0 first.
+    /// Whatever an owner re-applies, the way back to the step is the way there: what is above it goes, what isn't named is
+    /// entered at 0, and only then is weight given, never more than the step's.
     #[test]
     fn corrections_settle_without_overshooting(object in virtual_service(), percent in 0_u8..=100, exported in 0_u8..=100) {
         let world = World::web();
@@ -269,19 +270,26 @@ proptest! {
         for reapplied in [&object, &exported] {
             let mut now = held.clone();
             now["spec"] = reapplied["spec"].clone();
-            let mut writes = 0;
-            while let Some(correction) = correct(&now, &world.scope(), percent, &stamp(4)).unwrap() {
-                let before = read(&now, &world.scope()).unwrap().candidate_weight();
-                apply(&mut now, &correction.patch).unwrap();
-                let after = read(&now, &world.scope()).unwrap().candidate_weight();
-                match correction.kind {
-                    Kind::Raise => prop_assert!(after <= percent),
-                    Kind::Lower | Kind::Enter => prop_assert!(after <= before),
-                }
-                writes += 1;
-                prop_assert!(writes <= 3, "does not settle");
+            let shares = |object: &Value| read(object, &world.scope()).unwrap().candidate_weight();
+            if shares(&now) > percent {
+                let patch = lower(&now, &world.scope(), &stamp(4)).unwrap().unwrap();
+                apply(&mut now, &patch).unwrap();
+                prop_assert_eq!(shares(&now), 0);
+                prop_assert_eq!(lower(&now, &world.scope(), &stamp(4)).unwrap(), None);
             }
-            prop_assert_eq!(compare(&now, &world.scope(), percent), Drift::InSync);
+            let before = shares(&now);
+            if let Some(patch) = enter(&now, &world.scope(), &stamp(5)).unwrap() {
+                apply(&mut now, &patch).unwrap();
+                prop_assert!(shares(&now) <= before);
+            }
+            prop_assert_eq!(weight(&world, &now), 0);
+            prop_assert_eq!(enter(&now, &world.scope(), &stamp(5)).unwrap(), None);
+            if let Some(patch) = set_weight(&now, &world.scope(), percent, &stamp(6)).unwrap() {
+                apply(&mut now, &patch).unwrap();
+            }
+            prop_assert!(weight(&world, &now) <= percent);
+            let set = read(&now, &world.scope()).unwrap();
+            prop_assert!(set.routes.iter().all(|route| route.stands_at(percent)));
             prop_assert_eq!(text(&foreign_bytes(&now)), text(&foreign_bytes(&object)));
         }
     }

@@ -1,15 +1,12 @@
 //! The order of writes and its rules, as far as they are about one `VirtualService`.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use teal_traffic::{
-    Drift, EPOCH_LEAD, EPOCH_LIMIT, Endpoints, Form, Kind, Refusal, RoleService, Saved, WeightChange,
-    believed, compare, correct, effective_shares, enter, epoch_of, leave, lower, made_out, read, read_epoch,
-    set_weight,
+    EPOCH_LEAD, EPOCH_LIMIT, Form, Refusal, RoleService, Saved, believed, enter, epoch_of, leave, lower,
+    made_out, read, read_epoch, set_weight,
 };
 
-use crate::support::{World, apply, at, entered, left, stamp, virtual_service};
+use crate::support::{World, apply, at, entered, left, stamp, virtual_service, weight};
 
 fn plain() -> Value {
     virtual_service("[{name: primary, route: [{destination: {host: web}}]}]")
@@ -21,28 +18,6 @@ fn tests(edit: &teal_traffic::Patch, path: &str) -> bool {
         .unwrap()
         .iter()
         .any(|operation| operation["op"] == "test" && operation["path"] == path)
-}
-
-#[test]
-fn rule_1_shares_are_weight_times_the_revisions_behind_each_host() {
-    let world = World::web();
-    let owner = virtual_service(
-        "[{route: [{destination: {host: web}, weight: 80}, {destination: {host: other}, weight: 20}]}]",
-    );
-    let at_ten = at(&world, &entered(&world, &owner), 10);
-    let route = &read(&at_ten, &world.scope()).unwrap().routes[0];
-    let pods = |of: &[(&str, u32)]| -> Endpoints {
-        of.iter().map(|(revision, count)| (Some((*revision).to_owned()), *count)).collect()
-    };
-    let hosts = BTreeMap::from([
-        ("web.shop.svc.cluster.local".to_owned(), pods(&[("r1-a", 3), ("r2-b", 1)])),
-        ("web-candidate.shop.svc.cluster.local".to_owned(), pods(&[])),
-    ]);
-    let shares = effective_shares(route, "shop", &world.mesh, &hosts);
-    assert!((shares.of("r1-a") - 54.0).abs() < 1e-9);
-    assert!((shares.of("r2-b") - 18.0).abs() < 1e-9, "a selector that matches both counts as weight");
-    assert!((shares.nothing - 8.0).abs() < 1e-9);
-    assert!((shares.elsewhere - 20.0).abs() < 1e-9);
 }
 
 #[test]
@@ -101,7 +76,7 @@ fn rule_4_raises_test_the_version_and_going_back_does_not() {
     busy["metadata"]["resourceVersion"] = json!("1000");
     busy["spec"]["http"].as_array_mut().unwrap().push(json!({"route": [{"destination": {"host": "other"}}]}));
     apply(&mut busy, &back).unwrap();
-    assert_eq!(compare(&busy, &world.scope(), 0), Drift::InSync);
+    assert_eq!(weight(&world, &busy), 0);
 }
 
 #[test]
@@ -124,7 +99,7 @@ fn rule_4_going_back_works_on_weights_that_another_writer_broke() {
     assert_eq!(read(&now, &world.scope()).unwrap_err().reason(), "ObjectMalformed");
     let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
-    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+    assert_eq!(weight(&world, &now), 0);
 }
 
 /// What others took of a route can't be mended by a weight below 0, which the server would refuse.
@@ -229,7 +204,7 @@ fn rule_5_an_epoch_never_goes_back_and_never_blocks_the_way_back() {
     let patch = lower(&now, &world.scope(), &stamp(7)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
     assert_eq!(epoch_of(&now, "uid-1"), 99_999);
-    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+    assert_eq!(weight(&world, &now), 0);
 
     let patch = set_weight(&now, &world.scope(), 50, &stamp(100_000)).unwrap().unwrap();
     apply(&mut now, &patch).unwrap();
@@ -379,10 +354,16 @@ fn rule_19_the_record_is_kept_when_the_owner_writes_one_route_anew() {
     );
     let mut now = at(&world, &entered(&world, &owner), 10);
     now["spec"]["http"][1] = json!({"name": "b", "route": [{"destination": {"host": "web"}, "weight": 100}]});
-    let correction = correct(&now, &world.scope(), 10, &stamp(3)).unwrap().unwrap();
-    assert_eq!(correction.kind, Kind::Enter);
-    apply(&mut now, &correction.patch).unwrap();
-    let end = left(&world, &at(&world, &now, 0));
+    let patch = lower(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let patch = enter(&now, &world.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    for percent in [10, 0] {
+        let patch = set_weight(&now, &world.scope(), percent, &stamp(3)).unwrap().unwrap();
+        apply(&mut now, &patch).unwrap();
+        assert_eq!(weight(&world, &now), percent);
+    }
+    let end = left(&world, &now);
     assert_eq!(end["spec"]["http"][0], owner["spec"]["http"][0]);
     assert_eq!(end["spec"]["http"][1]["route"], json!([{"destination": {"host": "web"}, "weight": 100}]));
 }
@@ -421,7 +402,7 @@ fn a_malformed_record_reads_as_lost() {
 fn an_export_at_ten_percent_is_harmless_at_rest_and_held_at_zero_on_entering() {
     let world = World::web();
     let exported = at(&world, &entered(&world, &plain()), 10);
-    assert_eq!(correct(&exported, &world.scope(), 10, &stamp(3)).unwrap(), None);
+    assert_eq!(weight(&world, &exported), 10);
     // Re-applied at rest, with the record in it: the true owner's bytes come back at the end.
     let now = at(&world, &exported, 0);
     assert_eq!(enter(&now, &world.scope(), &stamp(4)).unwrap(), None);
@@ -430,7 +411,7 @@ fn an_export_at_ten_percent_is_harmless_at_rest_and_held_at_zero_on_entering() {
     let mut bare = exported.clone();
     bare["metadata"].as_object_mut().unwrap().remove("annotations");
     let now = entered(&world, &bare);
-    assert_eq!(compare(&now, &world.scope(), 0), Drift::InSync);
+    assert_eq!(weight(&world, &now), 0);
     assert_eq!(left(&world, &now)["spec"], exported["spec"]);
 }
 
@@ -443,34 +424,6 @@ fn an_entry_of_the_owners_candidate_at_zero_is_recorded_too() {
     let now = entered(&world, &owner);
     assert_eq!(now["spec"], owner["spec"]);
     assert_eq!(left(&world, &at(&world, &now, 0))["spec"], owner["spec"]);
-}
-
-#[test]
-fn drift_is_told_by_what_it_means_for_the_candidate() {
-    let world = World::web();
-    let now = at(&world, &entered(&world, &plain()), 10);
-    assert_eq!(compare(&now, &world.scope(), 10), Drift::InSync);
-    let change = |wanted, found| WeightChange {
-        route: "spec.http[0] (primary)".into(),
-        service: "web".into(),
-        wanted,
-        found,
-    };
-    assert_eq!(
-        compare(&now, &world.scope(), 50),
-        Drift::WeightsChanged { towards_live: true, changes: vec![change(50, 10)] }
-    );
-    assert_eq!(
-        compare(&now, &world.scope(), 5),
-        Drift::WeightsChanged { towards_live: false, changes: vec![change(5, 10)] }
-    );
-    assert_eq!(
-        compare(&plain(), &world.scope(), 10),
-        Drift::Reset { routes: vec!["spec.http[0] (primary)".into()], towards_live: true }
-    );
-    assert!(matches!(compare(&virtual_service("[]"), &world.scope(), 10), Drift::RouteGone(_)));
-    let subset = virtual_service("[{route: [{destination: {host: web, subset: v1}}]}]");
-    assert!(matches!(compare(&subset, &world.scope(), 10), Drift::Unmanageable(_)));
 }
 
 #[test]
@@ -540,7 +493,7 @@ fn rule_4_what_can_be_raised_can_be_lowered_however_many_routes_there_are() {
     let back = lower(&most, &world.scope(), &stamp(3)).unwrap().unwrap();
     assert!(raise.0.len() <= 10_000 && back.0.len() <= 10_000, "{} and {}", raise.0.len(), back.0.len());
     apply(&mut most, &back).unwrap();
-    assert_eq!(compare(&most, &world.scope(), 0), Drift::InSync, "in one request");
+    assert_eq!(weight(&world, &most), 0, "in one request");
     let refusal = read(&many(2_500), &world.scope()).unwrap_err();
     assert_eq!(refusal.reason(), "RouteUnsupported");
     let message = refusal.to_string();

@@ -1,7 +1,7 @@
 //! Routes that a hand took out of Teal's sight, in which the candidate still has weight; and those that are none of Teal's.
 
 use serde_json::json;
-use teal_traffic::{RoleService, leave, left_alone, lower, made_out, read};
+use teal_traffic::{RoleService, Saved, leave, left_alone, lower, made_out, read};
 
 use crate::support::{World, apply, at, entered, stamp, virtual_service};
 
@@ -204,4 +204,35 @@ fn rule_4_a_route_that_is_given_a_name_meanwhile_is_given_back_as_it_was() {
     let patch = lower(&alone, &world.scope(), &stamp(3)).unwrap().unwrap();
     apply(&mut alone, &patch).unwrap();
     assert_eq!(alone["spec"]["http"][0], named(owner)["spec"]["http"][0]);
+}
+
+/// Both may be written by whoever may write a VirtualService; while they are read nobody else's rollout goes on.
+#[test]
+fn many_routes_and_many_records_are_not_each_compared_with_all() {
+    let world = World::web().routes(&["gone"]);
+    let mut now = virtual_service("[{route: [{destination: {host: web}}]}]");
+    let entry = Saved::of(&entered(&World::web(), &now), "uid-1").unwrap().routes.remove(0);
+    let route = now["spec"]["http"][0].clone();
+    let apart = |at: usize| json!({"match": [{"port": at}], "route": [{"destination": {"host": "web"}}]});
+    now["spec"]["http"] = (0..5_000).map(apart).chain([route]).collect();
+    let record = Saved { routes: vec![entry; 4_000], ..Saved::default() };
+    now["metadata"]["annotations"]["saved.teal.dev/uid-1"] = json!(record.text());
+    assert_eq!(made_out(&now, &world.scope()), None);
+    now["spec"]["http"][5_000]["name"] = json!("named");
+    now["spec"]["http"][5_000]["route"] = json!([
+        {"destination": {"host": "web"}, "weight": 90}, {"destination": {"host": "web-candidate"}, "weight": 10}]);
+    assert_eq!(made_out(&now, &world.scope()), Some(10), "found by what it is like");
+}
+
+/// More than can be raised, but a hand may have put them there.
+#[test]
+fn however_many_routes_are_alike_they_are_told_apart_at_once() {
+    let world = World::web();
+    let mut now = virtual_service("[]");
+    let route = json!({"route": [{"destination": {"host": "web"}, "weight": 100},
+        {"destination": {"host": "web-candidate"}, "weight": 0}]});
+    now["spec"]["http"] = vec![route; 15_000].into();
+    now["metadata"]["annotations"]["saved.teal.dev/uid-1"] = json!(Saved::default().text());
+    let patch = leave(&now, &world.scope(), &stamp(4)).unwrap().patch.unwrap();
+    assert!(patch.0.len() > 15_000);
 }

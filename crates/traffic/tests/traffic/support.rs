@@ -1,7 +1,7 @@
 //! What the tests share.
 
 use serde_json::Value;
-use teal_traffic::{Mesh, Patch, RoleService, RouteSelector, Scope, Stamp, enter, leave, set_weight};
+use teal_traffic::{Mesh, Patch, RoleService, RouteSelector, Scope, Stamp, enter, leave, read, set_weight};
 
 /// A Rollout with Service `web` in namespace `shop`.
 pub(crate) struct World {
@@ -40,7 +40,7 @@ pub(crate) fn virtual_service(http: &str) -> Value {
 }
 
 pub(crate) fn stamp(epoch: i64) -> Stamp {
-    Stamp::new("uid-1", epoch)
+    Stamp::new("uid-1", epoch, "teal")
 }
 
 /// Applies a patch as the API server does: all or nothing, with a new resourceVersion.
@@ -72,4 +72,11 @@ pub(crate) fn left(world: &World, object: &Value) -> Value {
         apply(&mut object, &patch).unwrap();
     }
     object
+}
+
+/// The weight at which a candidate is that every managed route names.
+pub(crate) fn weight(world: &World, object: &Value) -> u8 {
+    let set = read(object, &world.scope()).unwrap();
+    assert!(set.is_entered(), "a route doesn't name the candidate: {object}");
+    set.candidate_weight()
 }
