@@ -8,7 +8,7 @@ use teal_api::defaults::FilledCheck;
 use teal_api::names::role;
 use teal_api::rollout::status::CheckStatus;
 use teal_plan::snapshot::CheckSeen;
-use teal_plan::{Phase, Record, Time};
+use teal_plan::Time;
 
 use crate::observe::Seen;
 use crate::stores::Pokes;
@@ -102,7 +102,7 @@ pub struct Subject {
 /// What a plan wants measured.
 pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Questions {
     let record = &seen.snapshot.record;
-    let place = place(record);
+    let place = teal_plan::evidence(&seen.snapshot);
     let watched = record.candidate.or(record.live);
     let attempt =
         watched.map_or_else(String::new, |release| format!("{}#{}", release.slot.revision, release.attempt));
@@ -110,10 +110,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
     let probe = teal_plan::probes(&seen.snapshot);
     let checks = names.iter().filter_map(|name| seen.filled.check(name));
     let question = |check: &FilledCheck| {
-        let of_step = place.as_ref().filter(|(step, _)| {
-            let step = seen.snapshot.settings.step(step);
-            step.is_some_and(|(_, step)| step.checks.contains(&check.name))
-        });
+        let of_step = place.filter(|(step, _)| step.checks.contains(&check.name));
         let written = rollout.spec.checks.iter().flatten().find(|written| written.name == check.name);
         let threshold = written.and_then(|written| written.threshold.clone()).unwrap_or_default();
         Question {
@@ -122,7 +119,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
             max: threshold.max.map(|limit| limit.to_string()),
             attempt: attempt.clone(),
             again,
-            place: of_step.cloned(),
+            place: of_step.map(|(step, since)| (step.name.clone(), since)),
             probe,
         }
     };
@@ -132,15 +129,6 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
         name: seen.names.name.clone(),
         checks: checks.map(question).collect(),
         subject: subject(seen),
-    }
-}
-
-/// Where evidence begins: with the step's weight, or with the promotion after which a step's checks go on.
-fn place(record: &Record) -> Option<(String, Time)> {
-    match &record.phase {
-        Phase::Step(place) => Some((place.step.clone(), place.reached?)),
-        Phase::Rest { .. } => Some((record.watch.as_ref()?.step.clone(), record.live?.since)),
-        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => None,
     }
 }
 

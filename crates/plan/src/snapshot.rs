@@ -280,6 +280,8 @@ pub enum Action {
 pub struct CheckSeen {
     /// Its verdict so far.
     pub standing: Standing,
+    /// The step of which that is said, and since when its evidence counts; none where it is of the whole attempt, as a guard's.
+    pub place: Option<(String, Time)>,
     /// What was seen, for people: value and limit.
     pub detail: String,
     /// Why its last answer could not be used; none where it could.

@@ -9,7 +9,7 @@ use crate::apply::{candidate_ready, serves};
 use crate::jobs;
 use crate::model::{NOW, content, settings};
 use crate::view::shares;
-use crate::world::{PROPAGATED, Selects, Truth, World, Write};
+use crate::world::{DRAINED, PROPAGATED, Selects, Truth, World, Write};
 
 /// An invariant that doesn't hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -300,7 +300,7 @@ fn vacated(before: &Truth, after: &Truth, color: Color) -> Option<Broken> {
     if kept || tried {
         return broken("I3", format!("{slot:?} was deleted while it serves, is tried or is kept"));
     }
-    (gone.idle < 2)
+    (gone.idle < DRAINED)
         .then(|| format!("{slot:?} was deleted {} ticks after its last request", gone.idle))
         .and_then(|d| broken("I15", d))
 }

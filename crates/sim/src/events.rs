@@ -1,6 +1,6 @@
 //! What may happen besides the writes of Teal: proxies follow, pods come and go, other hands and people act.
 
-use teal_plan::Color;
+use teal_plan::{Color, Effect};
 use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
@@ -8,7 +8,7 @@ use teal_plan::snapshot::{Action, Standing};
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
 use crate::jobs::recorded;
-use crate::world::{Act, Pods, Selects, Task, Truth, Weights, World};
+use crate::world::{Act, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -110,7 +110,12 @@ fn hands(gather: &mut Gather<'_>) {
         return;
     }
     let may_mangle = gather.world.truth.routes.iter().next().is_some() && !gather.world.truth.mangled;
-    let may_widen = gather.world.truth.live.value != Selects::Both;
+    // What is on its way to be deleted can't be called back.
+    let vacates = matches!(
+        gather.world.in_flight,
+        Some(InFlight { write: Write::Effect(Effect::Vacate { .. }), .. })
+    );
+    let may_widen = gather.world.truth.live.value != Selects::Both && !vacates;
     let mut hand = |label: &str, touched: Kind, change: &dyn Fn(&mut Truth)| {
         gather.push(label, |w| {
             w.budget.drifts -= 1;
@@ -182,7 +187,8 @@ fn numbers(gather: &mut Gather<'_>) {
 }
 
 fn spec(gather: &mut Gather<'_>) {
-    if gather.world.budget.losses > 0 && !gather.world.truth.gone() {
+    // What is on its way already, by a record that was right, can't be called back.
+    if gather.world.budget.losses > 0 && !gather.world.truth.gone() && gather.world.in_flight.is_none() {
         gather.push("the status is lost", |w| {
             w.budget.losses -= 1;
             w.truth.record = Record::default();

@@ -4,6 +4,8 @@ use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Unt
 use teal_plan::snapshot::Action;
 use teal_plan::{ContentHash, Span, Time};
 
+use crate::world::DRAINED;
+
 /// One step of the model's clock, in the planner's milliseconds.
 pub const TICK: i64 = 1000;
 /// The model's present never moves; what lies in the past or future is moved instead, so that states repeat.
@@ -158,7 +160,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         keep_failed: Span(2 * TICK),
         routed: shape.routes > 0,
         propagation: Span(TICK),
-        drain: Span(2 * TICK),
+        drain: Span(i64::from(DRAINED) * TICK),
         endpoint_grace: Span(TICK),
     }
 }

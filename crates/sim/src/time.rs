@@ -13,6 +13,7 @@ impl World {
         for record in self.records() {
             forget(record);
         }
+        self.forget_ages();
         self.renumber_epochs();
     }
 
@@ -29,6 +30,26 @@ impl World {
         }
         if !pods {
             self.caches.see_pods(&self.truth);
+        }
+    }
+
+    /// Beyond the propagation wait, the age of a role says something new only where its drain is not in the record anyway: another
+    /// hand had turned it, or the record is lost.
+    fn forget_ages(&mut self) {
+        if self.budget.losses > 0 {
+            return;
+        }
+        let (truth, caches) = (&mut self.truth, &mut self.caches);
+        let seen = [
+            (&truth.record, &mut truth.live.age, &mut truth.candidate.age),
+            (&caches.record, &mut caches.live.age, &mut caches.candidate.age),
+        ];
+        for (record, live, candidate) in seen {
+            for age in [live, candidate] {
+                if *age >= PROPAGATED && drains(record, LEFT - *age) {
+                    *age = LEFT;
+                }
+            }
         }
     }
 
@@ -105,6 +126,17 @@ impl World {
         for pods in [&mut self.truth.blue, &mut self.truth.green].into_iter().flatten() {
             pods.idle = (pods.idle + 1).min(DRAINED);
         }
+    }
+}
+
+/// Whether nothing is deleted for so many ticks by the record alone. Until it is at rest nothing is, and then the drain begins.
+fn drains(record: &Record, ticks: u8) -> bool {
+    match record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
+        Phase::Rest { .. } => {
+            record.vacate_after.is_some_and(|after| after.0 - NOW.0 >= i64::from(ticks) * TICK)
+        }
+        Phase::New | Phase::Installing { .. } => false,
     }
 }
 

@@ -11,7 +11,7 @@ use teal_plan::{Color, Slot, Snapshot, Span, Time};
 use crate::fault::Fault;
 use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
-    Caches, InFlight, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
+    Caches, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
 };
 
 /// Who plans.
@@ -50,7 +50,7 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         settings.keep_failed = Span(0);
         settings.keep_previous = Span(0);
     }
-    Snapshot {
+    let mut snapshot = Snapshot {
         now: NOW,
         nonce: unused_nonce(world),
         settings,
@@ -58,8 +58,11 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         deleting: truth.deleting,
         world: seen(world, caches, fault),
         decisions: decisions(truth, fault),
-        checks: vec![(GUARD.to_owned(), guard(truth)), (CHECK.to_owned(), check(truth, fault))],
-    }
+        checks: vec![(GUARD.to_owned(), guard(truth))],
+    };
+    let here = teal_plan::evidence(&snapshot).map(|(step, since)| (step.name.clone(), since));
+    snapshot.checks.push((CHECK.to_owned(), check(truth, here, fault)));
+    snapshot
 }
 
 const fn mode(mode: Mode, fault: Option<Fault>) -> Mode {
@@ -260,6 +263,7 @@ fn guard(truth: &Truth) -> CheckSeen {
     let failing = truth.guard_fails && matches!(truth.record.phase, Phase::Step(_) | Phase::Promoting { .. });
     CheckSeen {
         standing: if failing { Standing::Fail } else { Standing::Pending },
+        place: None,
         detail: String::new(),
         trouble: None,
         good: !failing,
@@ -267,13 +271,15 @@ fn guard(truth: &Truth) -> CheckSeen {
     }
 }
 
-fn check(truth: &Truth, fault: Option<Fault>) -> CheckSeen {
-    let standing = match (truth.check, fault) {
-        (Standing::Pending, Some(Fault::SilencePasses)) => Standing::Pass,
-        (Standing::Blind, Some(Fault::BlindPasses)) => Standing::Pass,
-        (standing, _) => standing,
+/// As long as it has said nothing of the place that is asked about, it has passed elsewhere.
+fn check(truth: &Truth, here: Option<(String, Time)>, fault: Option<Fault>) -> CheckSeen {
+    let (standing, place) = match (truth.check, fault) {
+        (Standing::Pending, Some(Fault::SilencePasses)) => (Standing::Pass, here),
+        (Standing::Pending, _) => (Standing::Pass, None),
+        (Standing::Blind, Some(Fault::BlindPasses)) => (Standing::Pass, here),
+        (standing, _) => (standing, here),
     };
-    CheckSeen { standing, detail: String::new(), trouble: None, good: true, answered: true }
+    CheckSeen { standing, place, detail: String::new(), trouble: None, good: true, answered: true }
 }
 
 fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {

@@ -44,6 +44,10 @@ struct Asked {
 /// The least time between two times that probes of one Rollout are sent at once.
 const PROBE_PAUSE_MS: u64 = 1_000;
 
+/// What lies longer back is not asked any more, as after the machine slept or its clock was set: nobody looked then, and so many
+/// instants at once would be a burst. Answers are waited for as long.
+const LATEST_MS: u64 = 30_000;
+
 /// The questions of all Rollouts.
 pub struct Checks {
     measurer: Arc<Measurer>,
@@ -66,9 +70,11 @@ impl Checks {
         // No instant up to here is asked about any more. One that passes while others are asked is late and not lost.
         let mut since = millis(now().0);
         loop {
-            self.send_fresh(millis(now().0));
+            let present = millis(now().0);
+            self.send_fresh(present);
+            since = since.clamp(present.saturating_sub(LATEST_MS), present);
             let next = self.next(since);
-            if let Some(at) = next.filter(|at| *at <= millis(now().0)) {
+            if let Some(at) = next.filter(|at| *at <= present) {
                 since = at;
                 self.send(at, self.due(at));
                 continue;

@@ -139,8 +139,9 @@ impl States {
         let sentence = ask.judged.as_ref().map(|check| self.state().sentence(check));
         let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
         let good = self.guard.is_proven() && !self.probe;
+        let place = self.step.as_ref().map(|(place, _)| place.clone());
         let (standing, detail, answered) = (self.standing, sentence.unwrap_or_default(), self.answered);
-        CheckSeen { standing, detail, trouble, good, answered }
+        CheckSeen { standing, place, detail, trouble, good, answered }
     }
 
     /// For people. Of a probe only what is wrong: its numbers say nothing of a candidate without requests.

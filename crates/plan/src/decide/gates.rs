@@ -45,6 +45,25 @@ fn watched(s: &Snapshot) -> Option<&Step> {
     s.settings.step(&watch.step).map(|(_, step)| step).or(s.settings.steps.last())
 }
 
+/// The step that checks are asked for now, and since when what they see counts for it: since its weight was seen, or since the
+/// promotion after which they go on.
+pub fn evidence(s: &Snapshot) -> Option<(&Step, Time)> {
+    match &s.record.phase {
+        Phase::Step(place) => Some((s.settings.step(&place.step)?.1, place.reached?)),
+        Phase::Rest { .. } => Some((watched(s)?, s.record.live?.since)),
+        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => None,
+    }
+}
+
+/// Whether a check passed for that step. What it saw of another one, or of the whole attempt as a guard, says nothing about it.
+fn passed(s: &Snapshot, check: &str) -> bool {
+    let Some((step, since)) = evidence(s) else { return false };
+    let here = |place: &(String, Time)| place.0 == step.name && place.1 == since;
+    s.check(check).is_some_and(|seen| {
+        seen.standing == Standing::Pass && seen.place.as_ref().is_some_and(here)
+    })
+}
+
 /// What the checks and guards that go on after promotion lead to.
 pub(super) fn after_promotion(s: &Snapshot) -> Vec<(Cause, OnFailure)> {
     let checks = watched(s).into_iter().flat_map(|step| &step.checks).map(String::as_str);
@@ -79,8 +98,7 @@ pub(super) fn watching(s: &Snapshot) -> Option<Next> {
     if let Some(held) = &watch.held {
         return Some(Next::because(self::held(held, true)));
     }
-    let passes = |check: &String| s.standing(check) == Standing::Pass;
-    let passed = watched(s).is_none_or(|step| step.checks.iter().all(passes));
+    let passed = watched(s).is_none_or(|step| step.checks.iter().all(|check| passed(s, check)));
     // Of a spec that can't be used the checks may be unknown, and what is unknown has not passed.
     let known = s.stopped(Stops::Everything).is_none();
     if s.now >= watch.until && passed && known {
@@ -131,9 +149,25 @@ fn consequence(s: &Snapshot, check: &str) -> Option<(Cause, OnFailure)> {
 /// The approvals of a step: as pinned when the rollout started, so that taking the gate out counts from the next revision.
 pub(super) fn approvals(s: &Snapshot, step: &Step) -> Option<u32> {
     let pinned = s.record.pinned.iter().find(|(name, _)| *name == step.name).map(|(_, count)| *count);
-    // A pinned step that was renamed or removed before it was passed leaves its approval to the step in its place.
-    let orphaned = s.record.pinned.iter().filter(|(name, _)| s.settings.step(name).is_none());
+    // A pinned step that was renamed, removed or moved to the front before it was passed leaves its approval to the step in its
+    // place.
+    let present = present(s);
+    let ahead = |name: &str| place_of(s, name).is_some_and(|at| present.is_none_or(|now| at >= now));
+    let orphaned = s.record.pinned.iter().filter(|(name, _)| !ahead(name));
     pinned.or(step.approvals).max(orphaned.map(|(_, count)| *count).max())
+}
+
+/// Where a step stands among the others; less than any where it is no more.
+fn place_of(s: &Snapshot, name: &str) -> Option<usize> {
+    s.settings.step(name).map(|(index, _)| index)
+}
+
+/// Where the step under way stands.
+fn present(s: &Snapshot) -> Option<usize> {
+    match &s.record.phase {
+        Phase::Step(place) => place_of(s, &place.step),
+        _ => None,
+    }
 }
 
 /// What the gates of a reached step say.
@@ -163,7 +197,7 @@ pub(super) fn judge(
     // Evidence gathered before this step was reached says nothing about it.
     let fresh = place.reached == Some(reached);
     let waiting: Vec<String> =
-        step.checks.iter().filter(|check| !fresh || s.standing(check) != Standing::Pass).cloned().collect();
+        step.checks.iter().filter(|check| !(fresh && passed(s, check))).cloned().collect();
     if !waiting.is_empty() {
         next.say(Why::Checking { checks: waiting });
         open = false;
@@ -196,8 +230,7 @@ pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) ->
 /// Commits what follows a step whose gates hold: the next step, or promotion.
 pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> Plan {
     let s = draft.s;
-    let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
-    draft.record.pinned.retain(|(name, _)| Some(name.as_str()) != passed && s.settings.step(name).is_some());
+    draft.record.pinned.retain(|(name, _)| place_of(s, name) > Some(index));
     match s.settings.steps.get(index + 1) {
         Some(step) if !is_promotion(s, step, index + 1) => {
             draft.record.phase = Phase::Step(super::place(s, step));

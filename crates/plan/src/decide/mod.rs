@@ -17,6 +17,7 @@ mod returning;
 mod step;
 
 pub(crate) use deadline::deadline;
+pub use gates::evidence;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};

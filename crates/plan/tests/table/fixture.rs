@@ -14,6 +14,8 @@ pub(crate) const DEADLINE: Time = Time(NOW.0 + 600_000);
 /// The gates that a step was committed with, where a row doesn't say otherwise: those that the row gives it. What the planner
 /// commits is never this, so an edit after a commit is an edit.
 const AS_GIVEN: u32 = 0xffff;
+/// The step that checks are asked for, whichever that is by the time of the plan.
+pub(crate) const HERE: Option<(String, Time)> = Some((String::new(), LONG_AGO));
 
 pub(crate) fn content(number: u8) -> ContentHash {
     ContentHash { version: 1, digest: [number; 32] }
@@ -198,6 +200,7 @@ pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
         check.to_owned(),
         CheckSeen {
             standing,
+            place: HERE,
             detail: "0.2, max 1%".to_owned(),
             trouble: None,
             good: standing == Standing::Pass,
@@ -210,7 +213,7 @@ pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
 pub(crate) fn blind(check: &str, standing: Standing) -> (String, CheckSeen) {
     let message = format!("spec.checks[{check}].query: no data: correct it");
     let trouble = Some(Trouble { reason: "NoData".to_owned(), message });
-    (check.to_owned(), CheckSeen { standing, detail: String::new(), trouble, good: false, answered: false })
+    (check.to_owned(), CheckSeen { standing, place: HERE, detail: String::new(), trouble, good: false, answered: false })
 }
 
 pub(crate) fn obstacle(stops: Stops) -> Obstacle {
@@ -253,6 +256,12 @@ pub(crate) fn seated(mut s: Snapshot) -> Snapshot {
         && place.terms == AS_GIVEN
     {
         place.terms = step.terms();
+    }
+    let here = teal_plan::evidence(&s).map(|(step, since)| (step.name.clone(), since));
+    for (_, seen) in &mut s.checks {
+        if seen.place == HERE {
+            seen.place.clone_from(&here);
+        }
     }
     s
 }

@@ -1,9 +1,9 @@
 //! Hold, checks, guards and people.
 
 use teal_plan::record::{Cause, Gate, Phase};
-use teal_plan::settings::{OnFailure, Until};
-use teal_plan::snapshot::{Form, Standing};
-use teal_plan::{Effect, Notice, Snapshot, Span, Time, Why};
+use teal_plan::settings::{OnFailure, Step, Until};
+use teal_plan::snapshot::{CheckSeen, Form, Standing};
+use teal_plan::{Decision, Effect, Notice, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -269,6 +269,38 @@ fn a_pinned_approval_outlives_the_name_of_its_step() {
         place.reached = Some(LONG_AGO);
     }
     assert_eq!(place(&s).2.expect("a question").needed, 2);
+}
+
+#[test]
+fn a_pinned_approval_is_not_passed_over_by_moving_its_step_to_the_front() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    let [canary, full] = [s.settings.steps[0].clone(), s.settings.steps[1].clone()];
+    s.record.pinned = vec![("asked".to_owned(), 1)];
+    s.record.phase = seated(s.clone()).record.phase;
+    let asked = Step { name: "asked".to_owned(), approvals: Some(1), ..canary.clone() };
+    s.settings.steps = vec![canary.clone(), Step { weight: 50, ..asked.clone() }, full.clone()];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "asked"), "asked there");
+    s.settings.steps = vec![Step { weight: 5, ..asked }, canary, full];
+    assert_eq!(place(&s).2.expect("a question").needed, 1);
+}
+
+/// As a guard it had passed long ago: nobody has looked at this weight yet.
+#[test]
+fn what_a_check_saw_elsewhere_opens_no_step() {
+    let passed = standing("errors", Standing::Pass);
+    let elsewhere = [None, Some(("first".to_owned(), NOW)), Some(("canary".to_owned(), LONG_AGO))];
+    let mut s = reached("canary", 10, NOW);
+    s.settings.steps[0].hold = Span(0);
+    s.settings.steps[0].checks = vec!["errors".to_owned()];
+    s.record.phase = seated(s.clone()).record.phase;
+    for place in elsewhere {
+        s.checks = vec![(passed.0.clone(), CheckSeen { place, ..passed.1.clone() })];
+        let plan = checked(&s);
+        assert_eq!(plan.decision, Decision::Rest);
+        assert_eq!(plan.why, [Why::Checking { checks: vec!["errors".to_owned()] }]);
+    }
+    s.checks = vec![passed];
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "full"));
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Measuring for WithoutData {
         let asked = self.asked.lock().expect("the questions").get(uid).cloned().unwrap_or_default();
         let seen = CheckSeen {
             standing: Standing::Pending,
+            place: None,
             detail: String::new(),
             trouble: None,
             good: false,
