@@ -21,7 +21,7 @@ pub(crate) struct Hand {
     stores: Stores,
     pokes: Pokes,
     rollout: Value,
-    memory: Memory,
+    pub(super) memory: Memory,
     version: u64,
 }
 
