@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     /// Who had written a VirtualService before the rollout under way, by object: who replaces it takes the record along.
     writers: BTreeMap<String, Vec<String>>,
+    /// Role Services that selected pods of the Rollout: names and uids.
+    pub(crate) turned: BTreeMap<String, String>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Packed>,
     /// Which shared objects each kept revision has.

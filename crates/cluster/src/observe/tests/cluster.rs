@@ -129,7 +129,7 @@ impl Hand {
     }
 
     /// A field of what was committed.
-    pub(super) fn record(&mut self, name: &str, value: Value) {
+    pub(crate) fn record(&mut self, name: &str, value: Value) {
         self.rollout["status"]["commit"][name] = value;
     }
 
