@@ -141,7 +141,7 @@ impl Watches {
     /// Whether a Rollout came, went, or has another spec: a new status claims nothing, and many may share one
     /// VirtualService.
     fn claims_anew(&self, touched: &Touched<RolloutView>) -> bool {
-        let Touched::Views(views) = touched else { return true };
+        let (Touched::Views(views) | Touched::Own(views)) = touched else { return true };
         let [old, new] = views.as_slice() else { return true };
         let there = self.stores.rollouts.get(&new.id.namespace, &new.id.name).is_some();
         !there || old.uid != new.uid || old.generation != new.generation
