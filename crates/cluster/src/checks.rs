@@ -7,8 +7,8 @@ use teal_api::Rollout;
 use teal_api::defaults::FilledCheck;
 use teal_api::names::role;
 use teal_api::rollout::status::CheckStatus;
-use teal_plan::snapshot::CheckSeen;
 use teal_plan::Time;
+use teal_plan::snapshot::CheckSeen;
 
 use crate::observe::Seen;
 use crate::stores::Pokes;

@@ -1,9 +1,9 @@
 //! What may happen besides the writes of Teal: proxies follow, pods come and go, other hands and people act.
 
-use teal_plan::{Color, Effect};
 use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{Action, Standing};
+use teal_plan::{Color, Effect};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
@@ -111,10 +111,8 @@ fn hands(gather: &mut Gather<'_>) {
     }
     let may_mangle = gather.world.truth.routes.iter().next().is_some() && !gather.world.truth.mangled;
     // What is on its way to be deleted can't be called back.
-    let vacates = matches!(
-        gather.world.in_flight,
-        Some(InFlight { write: Write::Effect(Effect::Vacate { .. }), .. })
-    );
+    let vacates =
+        matches!(gather.world.in_flight, Some(InFlight { write: Write::Effect(Effect::Vacate { .. }), .. }));
     let may_widen = gather.world.truth.live.value != Selects::Both && !vacates;
     let mut hand = |label: &str, touched: Kind, change: &dyn Fn(&mut Truth)| {
         gather.push(label, |w| {

@@ -188,7 +188,11 @@ fn a_longer_search_through_several_kinds_of_trouble_at_once() {
 }
 
 /// Walks each budget to its end, or as far as it goes if it is bounded, and answers how many states there were.
-fn search(budgets: Vec<(&'static str, Budget)>, usual: usize, bounded: impl Fn(&str) -> bool + Sync) -> usize {
+fn search(
+    budgets: Vec<(&'static str, Budget)>,
+    usual: usize,
+    bounded: impl Fn(&str) -> bool + Sync,
+) -> usize {
     let limit = std::env::var("TEAL_EXPLORER_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
     let only = std::env::var("TEAL_EXPLORER_ONLY").ok();
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
@@ -208,7 +212,8 @@ fn search(budgets: Vec<(&'static str, Budget)>, usual: usize, bounded: impl Fn(&
     };
     // The walks have nothing in common. A panic in one of them comes out of the scope.
     std::thread::scope(|scope| {
-        (1..std::thread::available_parallelism().map_or(1, NonZero::get)).for_each(|_| drop(scope.spawn(walk)));
+        (1..std::thread::available_parallelism().map_or(1, NonZero::get))
+            .for_each(|_| drop(scope.spawn(walk)));
         walk();
     });
     let total = total.into_inner();

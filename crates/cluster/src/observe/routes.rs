@@ -13,6 +13,7 @@ use teal_traffic::{
 };
 
 use super::{Facts, Names, obstacle};
+use crate::kinds;
 use crate::memory::Memory;
 use crate::stores::{JsonView, Stores, View, strangers};
 
@@ -197,6 +198,13 @@ fn refused(refusal: &Refusal) -> Obstacle {
 
 fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
     let namespace = &facts.names.namespace;
+    if facts.stores.refused(kinds::VIRTUAL_SERVICE) {
+        let message = format!(
+            "VirtualService {namespace}/{name}, named in spec.traffic.virtualServices, can't be read, because the \
+             operator's account may not: grant it get, list and watch on virtualservices of networking.istio.io"
+        );
+        return obstacle("NotPermitted", message, Stops::Rollout);
+    }
     if super::mesh_is_there(facts.stores) {
         let message = format!(
             "VirtualService {namespace}/{name}, named in spec.traffic.virtualServices, doesn't exist: create it or \

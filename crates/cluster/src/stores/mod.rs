@@ -116,7 +116,7 @@ impl Stores {
         self.refused.read().unwrap_or_else(PoisonError::into_inner).contains(kind.plural)
     }
 
-    fn set_refused(&self, kind: Known, is: bool) {
+    pub(crate) fn set_refused(&self, kind: Known, is: bool) {
         let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
         if is {
             refused.insert(kind.plural);

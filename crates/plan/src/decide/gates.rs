@@ -59,9 +59,8 @@ pub fn evidence(s: &Snapshot) -> Option<(&Step, Time)> {
 fn passed(s: &Snapshot, check: &str) -> bool {
     let Some((step, since)) = evidence(s) else { return false };
     let here = |place: &(String, Time)| place.0 == step.name && place.1 == since;
-    s.check(check).is_some_and(|seen| {
-        seen.standing == Standing::Pass && seen.place.as_ref().is_some_and(here)
-    })
+    s.check(check)
+        .is_some_and(|seen| seen.standing == Standing::Pass && seen.place.as_ref().is_some_and(here))
 }
 
 /// What the checks and guards that go on after promotion lead to.

@@ -213,7 +213,10 @@ pub(crate) fn standing(check: &str, standing: Standing) -> (String, CheckSeen) {
 pub(crate) fn blind(check: &str, standing: Standing) -> (String, CheckSeen) {
     let message = format!("spec.checks[{check}].query: no data: correct it");
     let trouble = Some(Trouble { reason: "NoData".to_owned(), message });
-    (check.to_owned(), CheckSeen { standing, place: HERE, detail: String::new(), trouble, good: false, answered: false })
+    (
+        check.to_owned(),
+        CheckSeen { standing, place: HERE, detail: String::new(), trouble, good: false, answered: false },
+    )
 }
 
 pub(crate) fn obstacle(stops: Stops) -> Obstacle {

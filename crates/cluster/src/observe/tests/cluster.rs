@@ -18,7 +18,7 @@ const UID: &str = "1234-5678";
 
 /// Caches, a Rollout and the memory of looks.
 pub(crate) struct Hand {
-    stores: Stores,
+    pub(super) stores: Stores,
     pokes: Pokes,
     rollout: Value,
     pub(super) memory: Memory,
