@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use teal_api::Rollout;
-use teal_plan::snapshot::Obstacle;
+use teal_plan::snapshot::{Form, Obstacle};
 use teal_plan::{ContentHash, Revision, Span, Time};
 use teal_release::Kept;
+use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
 use crate::kinds::Known;
@@ -27,8 +28,12 @@ pub(crate) struct Memory {
     pub(crate) sightings: Sightings,
     /// When routes that others overwrote were corrected.
     pub(crate) corrections: Corrections,
-    /// Versions of routes by another hand that led to a pause, by object.
+    /// Versions of routes by another hand that led to a pause, or left the weights as they were, by object.
     pub(crate) acknowledged: BTreeMap<String, u64>,
+    /// Who had written a VirtualService before the rollout under way, by object: who replaces it takes the record along.
+    writers: BTreeMap<String, Vec<String>>,
+    /// Role Services that selected pods of the Rollout: names and uids.
+    pub(crate) turned: BTreeMap<String, String>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Packed>,
     /// Which shared objects each kept revision has.
@@ -95,6 +100,26 @@ impl Memory {
         self.repaired.retain(|_, at| now - *at < MET_FOR);
         self.repaired.extend(objects.into_iter().map(|object| (object, now)));
         self.repaired.keys().cloned().collect()
+    }
+
+    /// Takes note of who had written a VirtualService before its rollout. The first record holds: one that is made anew has the
+    /// hand that took the first one away among them.
+    pub(crate) fn learn_writers(&mut self, object: &str, recorded: impl FnOnce() -> Option<Saved>) {
+        if self.writers.contains_key(object) {
+            return;
+        }
+        let recorded = recorded();
+        self.writers.extend(recorded.map(|saved| (object.to_owned(), saved.writers)));
+    }
+
+    /// Who had written a VirtualService before its rollout, if that is known.
+    pub(crate) fn writers(&self, object: &str) -> Option<Vec<String>> {
+        self.writers.get(object).cloned()
+    }
+
+    /// No rollout is under way.
+    pub(crate) fn forget_writers(&mut self) {
+        self.writers.clear();
     }
 
     /// Counts a failure of a write, and says how many there were in a row. One that isn't tried any more is forgotten.
@@ -182,6 +207,8 @@ pub(crate) struct Corrections {
     /// Those of them that a correction was tried on.
     answered: BTreeMap<String, i64>,
     at: Vec<Time>,
+    /// The weight at the last look, where no other hand's was to be corrected then and nothing was written since.
+    settled: Option<Form>,
 }
 
 /// How long a correction counts.
@@ -201,11 +228,22 @@ impl Corrections {
     /// Takes note that routes are written against what stands there. Counts once for all that is seen at one time, and
     /// also where it fails: a writer in a tight loop makes every correction fail.
     pub(crate) fn tried(&mut self, now: Time) {
+        self.settled = None;
         let news = self.standing.iter().any(|(object, made)| self.answered.get(object) != Some(made));
         if news {
             self.at.push(now);
             self.answered.extend(self.standing.clone());
         }
+    }
+
+    /// Whether routes of this form have the weight that they had at the last look, so that whoever wrote them since moved nothing.
+    pub(crate) fn left_weights(&self, form: Form) -> bool {
+        self.settled == Some(form)
+    }
+
+    /// A look at the routes ends: how they are, and whether another hand is to be corrected or heeded.
+    pub(crate) fn looked(&mut self, form: Form, outstanding: bool) {
+        self.settled = Some(form).filter(|form| !outstanding && matches!(form, Form::Entered(_)));
     }
 
     /// How many there were in the last minute.

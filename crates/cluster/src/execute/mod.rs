@@ -18,6 +18,7 @@ mod vacate;
 
 pub(crate) use vacate::is_dropped;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
@@ -55,6 +56,8 @@ pub(crate) struct Order<'a> {
     pub(crate) services: &'a [RoleService],
     /// Which of them select both revisions before they are turned.
     pub(crate) passing: &'a [bool],
+    /// Role Services that another hand replaced, by uid.
+    pub(crate) replaced: &'a BTreeSet<String>,
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
     pub(crate) now: Time,
@@ -153,6 +156,7 @@ impl<'a> Order<'a> {
             filled: &seen.filled,
             services: &seen.services,
             passing: &seen.passing,
+            replaced: &seen.replaced,
             blue: seen.blue.clone(),
             green: seen.green.clone(),
             now: seen.snapshot.now,

@@ -128,7 +128,8 @@ async fn one(
         // Going back must not lose a race: once more on what is there now.
         Err(error) if error.class() == Class::Conflict && is_back(order, slot) => {
             let fresh = tools.fresh(kinds::SERVICE, &order.names.namespace, name).await?;
-            match fresh {
+            // One that was made anew meanwhile must be looked at first.
+            match fresh.filter(|object| is_ours(object, order)) {
                 Some(object) => turn(tools, order, role, slot, &object, wanted).await,
                 None => Err(error),
             }
@@ -152,9 +153,8 @@ async fn turn(
     wanted: &teal_release::RoleService,
 ) -> Result<bool, Error> {
     let id = json::id(there).map(|id| format!("Service {id}")).unwrap_or_default();
-    if !is_ours(there, &order.names.name) {
-        let writer = strangers(there, "selector").first().map_or("another writer", |(name, _)| *name);
-        return Err(Error::NameTaken { object: id, manager: writer.to_owned() });
+    if !is_ours(there, order) {
+        return Err(taken(there));
     }
     let back = is_back(order, slot);
     let epoch = order.epoch_on(there);
@@ -194,9 +194,20 @@ fn turned_by(there: &Value, id: &str, to: &str, order: &Order<'_>) -> Option<Str
     ))
 }
 
-fn is_ours(there: &Value, rollout: &str) -> bool {
+/// By its label or what it selects, or, where another hand replaced both, by what was known of it.
+fn is_ours(there: &Value, order: &Order<'_>) -> bool {
+    let rollout = &order.names.name;
     let named = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
-    named == Some(&json!(rollout)) || points_of(there, rollout).is_some() || selects_both_of(there, rollout)
+    named == Some(&json!(rollout))
+        || points_of(there, rollout).is_some()
+        || selects_both_of(there, rollout)
+        || order.replaced.contains(json::text(there, "/metadata/uid"))
+}
+
+fn taken(there: &Value) -> Error {
+    let object = json::id(there).map(|id| format!("Service {id}")).unwrap_or_default();
+    let writer = strangers(there, "selector").first().map_or("another writer", |(name, _)| *name);
+    Error::NameTaken { object, manager: writer.to_owned() }
 }
 
 /// What goes along with a turn: Teal's labels, by which slices and the Service itself are found again, and the ports of
@@ -251,7 +262,7 @@ fn add(path: &str, value: Value) -> PatchOperation {
 }
 
 /// Labels of a role Service. EndpointSlices inherit them.
-fn own_labels(order: &Order<'_>, role: Role) -> BTreeMap<String, String> {
+pub(super) fn own_labels(order: &Order<'_>, role: Role) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
         (label::ROLLOUT.to_owned(), order.names.name.clone()),
         (label::ROLLOUT_UID.to_owned(), order.names.uid.clone()),
@@ -308,8 +319,12 @@ fn candidate(
     service: &RoleService,
     wanted: &teal_release::RoleService,
 ) -> Result<Value, Error> {
-    let there = tools.stores.services.get(&order.names.namespace, &service.name);
-    let mut model = there.map_or_else(|| wanted.template.to_value(), |view| view.value());
+    let there = tools.stores.services.get(&order.names.namespace, &service.name).map(|view| view.value());
+    // By its companion a live Service is known as this Rollout's, which one without its owner's consent is not.
+    if let Some(live) = there.as_ref().filter(|live| !is_ours(live, order)) {
+        return Err(taken(live));
+    }
+    let mut model = there.unwrap_or_else(|| wanted.template.to_value());
     model["spec"]["ports"] = json!(wanted.ports);
     let labels = own_labels(order, Role::Candidate);
     Ok(teal_traffic::candidate_service(&model, service, &wanted.selector, &labels)?)

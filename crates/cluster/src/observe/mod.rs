@@ -20,7 +20,7 @@ mod starts;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use teal_api::Rollout;
@@ -78,8 +78,10 @@ pub(crate) struct Seen {
     pub(crate) rules_outdated: bool,
     /// A candidate's Service must be brought to what the live one is.
     pub(crate) unlike_live: bool,
-    /// Role Services go with the Rollout or stay, against what the spec says.
+    /// Role Services go with the Rollout or stay, against what the spec says, or don't say whose they are.
     pub(crate) owners_differ: bool,
+    /// Role Services of this Rollout that another hand replaced, by uid.
+    pub(crate) replaced: BTreeSet<String>,
     /// What `spec.release` needs to start.
     pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
@@ -178,6 +180,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
     let owners_differ = roles::owners_differ(&facts);
+    let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
     let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
@@ -201,6 +204,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         rules_outdated,
         unlike_live,
         owners_differ,
+        replaced,
         need,
     }
 }

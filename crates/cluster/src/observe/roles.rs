@@ -1,23 +1,99 @@
 //! Where the role Services point.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use teal_api::names::annotation;
-use teal_plan::Slot;
-use teal_plan::snapshot::ServiceSeen;
+use teal_api::names::{annotation, label, role};
+use teal_plan::snapshot::{Obstacle, ServiceSeen};
+use teal_plan::{Phase, Slot};
+use teal_traffic::RoleService;
 
-use super::Facts;
+use super::{Facts, Renderings};
 use crate::json;
 use crate::memory::Memory;
 use crate::stores::{JsonView, View, points, read_epoch, selects_both};
 
-/// Whether a role Service goes with the Rollout although the spec says otherwise, or stays although it should go.
+/// Whether a role Service goes with the Rollout although the spec says otherwise, stays although it should go, or doesn't say
+/// whose it is.
 pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
+    use crate::execute::owners::{differs, is_unmarked};
     let owned = facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll;
     let names = facts.services.iter().flat_map(|service| [&service.name, &service.candidate]);
     let mut views = names.filter_map(|name| facts.stores.services.get(&facts.names.namespace, name));
-    views.any(|view| crate::execute::owners::differs(&view, &facts.names.uid, owned))
+    views.any(|view| {
+        differs(&view, &facts.names.uid, owned) || is_unmarked(&view, &facts.names.name, &facts.record.phase)
+    })
+}
+
+/// Role Services that this Rollout had turned and that don't say so any more, by uid: another hand replaced the whole object, or
+/// deleted it and made it anew. None where another Rollout claims one.
+pub(super) fn replaced(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    obstacles: &[Obstacle],
+    memory: &mut Memory,
+) -> BTreeSet<String> {
+    let turned: BTreeMap<String, String> = facts
+        .services
+        .iter()
+        .flat_map(|service| [&service.name, &service.candidate])
+        .filter_map(|name| Some((name.clone(), memory.turned.get(name)?.clone())))
+        .chain(roles(facts).filter(|(.., view)| selects_ours(facts, view)).map(|(.., view)| uid_of(&view)))
+        .collect();
+    let is_first = matches!(facts.record.phase, Phase::New | Phase::Installing { .. });
+    let claimed = obstacles.iter().any(|obstacle| obstacle.reason == "ClaimedByOther");
+    let found = roles(facts).filter(|(service, role, view)| {
+        let had = turned.get(&view.id().name);
+        let as_written = || *role == Role::Live && selects_as_written(renderings, service, view);
+        let taken = || had.is_some() || is_taken(facts, service);
+        let is_its = had.is_some_and(|uid| *uid == view.uid()) || (as_written() && taken());
+        !is_first && !claimed && view.rollout().is_none() && is_its
+    });
+    let found = found.map(|(.., view)| view.uid().to_owned()).collect();
+    memory.turned = turned;
+    found
+}
+
+/// The role Services that are there.
+fn roles<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = (&'f RoleService, Role, Arc<JsonView>)> {
+    let both = |service: &'f RoleService| {
+        [(service, Role::Live, &service.name), (service, Role::Candidate, &service.candidate)]
+    };
+    facts.services.iter().flat_map(both).filter_map(|(service, role, name)| {
+        Some((service, role, facts.stores.services.get(&facts.names.namespace, name)?))
+    })
+}
+
+fn uid_of(view: &JsonView) -> (String, String) {
+    (view.id().name, view.uid().to_owned())
+}
+
+/// By nobody's hand but Teal's.
+fn selects_ours(facts: &Facts<'_>, view: &JsonView) -> bool {
+    view.points(&facts.names.name).is_some() || view.selects_both(&facts.names.name)
+}
+
+/// As its owner has it in a release, to the letter.
+fn selects_as_written(renderings: &Renderings, service: &RoleService, view: &JsonView) -> bool {
+    let colors = [&renderings.blue, &renderings.green].into_iter().flatten();
+    let all = colors.flat_map(|rendering| &rendering.role_services).chain(&renderings.services);
+    let mut own = all.filter(|wanted| wanted.name == service.name);
+    own.any(|wanted| {
+        let written = wanted.original_selector.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        view.selector().collect::<BTreeMap<_, _>>() == written.collect()
+    })
+}
+
+/// A candidate's Service is made only beside a live one that is this Rollout's, so that it tells, also after a restart, that the
+/// live one was. One that is new in the spec has none, and is its owner's until they consent.
+fn is_taken(facts: &Facts<'_>, service: &RoleService) -> bool {
+    let candidate = facts.stores.services.get(&facts.names.namespace, &service.candidate);
+    candidate.is_some_and(|view| {
+        let marked =
+            view.rollout() == Some(&facts.names.name) && view.label(label::ROLE) == Some(role::CANDIDATE);
+        marked || selects_ours(facts, &view)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,8 +146,7 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
 
 /// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched.
 fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
-    let ours = service.points(&facts.names.name).is_some() || service.selects_both(&facts.names.name);
-    service.selector().next().is_some() && !ours
+    service.selector().next().is_some() && !selects_ours(facts, service)
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

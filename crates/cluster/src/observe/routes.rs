@@ -13,6 +13,7 @@ use teal_traffic::{
 };
 
 use super::{Facts, Names, obstacle};
+use crate::kinds;
 use crate::memory::Memory;
 use crate::stores::{JsonView, Stores, View, strangers};
 
@@ -114,32 +115,41 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     for entry in &facts.filled.virtual_services {
         let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
         if let Some(view) = found {
-            one(facts, entry, &view, &mut forms, &mut routes);
-            views.push(view);
+            let names_candidate = one(facts, entry, &view, &mut forms, &mut routes);
+            views.push(Written { view, names_candidate });
         } else {
             forms.broken = true;
             routes.obstacles.push(missing(facts, &entry.name));
         }
     }
     let form = forms.together();
-    let epochs = views.iter().map(|view| facts.believed(view.epoch(&facts.names.uid)));
+    let epochs = views.iter().map(|of| facts.believed(of.view.epoch(&facts.names.uid)));
     routes.seen.epoch = epochs.min().unwrap_or(0);
     // Anew with every change of the specs, even to what they said before: between two looks they may have said
     // something else.
-    let generations: Vec<i64> = views.iter().map(|view| view.generation()).collect();
+    let generations: Vec<i64> = views.iter().map(|of| of.view.generation()).collect();
     routes.seen.since = memory.sightings.since("routes", &(form, generations), facts.now);
-    routes.seen.foreign = foreign(facts, &views, form, memory);
+    let leaves = leaves(&facts.record.phase, forms.aim);
+    routes.seen.foreign = foreign(facts, &views, form, leaves, memory);
     routes.seen.form = form;
     routes
 }
 
+/// A VirtualService as it stands.
+struct Written {
+    view: Arc<JsonView>,
+    /// Its managed routes name the candidate.
+    names_candidate: bool,
+}
+
+/// Says whether the candidate is named.
 fn one(
     facts: &Facts<'_>,
     entry: &FilledVirtualService,
     view: &Arc<JsonView>,
     forms: &mut Forms,
     routes: &mut Routes,
-) {
+) -> bool {
     let named = selectors(entry);
     let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
     let value = view.value();
@@ -160,6 +170,7 @@ fn one(
             let alone = if owners { None } else { left_alone(&value, &scope) };
             forms.leave_alone(alone.is_some());
             routes.obstacles.extend(alone.map(|refusal| refused(&refusal)));
+            set.is_entered() && !owners
         }
         Err(refusal) => {
             forms.broken = true;
@@ -168,6 +179,7 @@ fn one(
             let share = made_out(&value, &scope).filter(|_| !owners);
             forms.entered.extend(share.map(|share| Entered { share, stands: false }));
             routes.obstacles.push(refused(&refusal));
+            share.is_some()
         }
     }
 }
@@ -186,6 +198,13 @@ fn refused(refusal: &Refusal) -> Obstacle {
 
 fn missing(facts: &Facts<'_>, name: &str) -> Obstacle {
     let namespace = &facts.names.namespace;
+    if facts.stores.refused(kinds::VIRTUAL_SERVICE) {
+        let message = format!(
+            "VirtualService {namespace}/{name}, named in spec.traffic.virtualServices, can't be read, because the \
+             operator's account may not: grant it get, list and watch on virtualservices of networking.istio.io"
+        );
+        return obstacle("NotPermitted", message, Stops::Rollout);
+    }
     if super::mesh_is_there(facts.stores) {
         let message = format!(
             "VirtualService {namespace}/{name}, named in spec.traffic.virtualServices, doesn't exist: create it or \
@@ -245,37 +264,88 @@ impl Forms {
 
 /// Another writer wrote the routes last: one that isn't Teal owns them although Teal had entered, and they are not as
 /// committed.
-fn foreign(facts: &Facts<'_>, views: &[Arc<JsonView>], form: Form, memory: &mut Memory) -> Option<Foreign> {
+fn foreign(
+    facts: &Facts<'_>,
+    views: &[Written],
+    form: Form,
+    leaves: bool,
+    memory: &mut Memory,
+) -> Option<Foreign> {
     memory.corrections.look();
     let intended = match &facts.record.phase {
         Phase::Step(place) => Some(place.weight),
         Phase::Promoting { .. } | Phase::Returning { .. } => None,
-        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } => return None,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } => {
+            memory.forget_writers();
+            memory.corrections.looked(form, false);
+            return None;
+        }
     };
-    if intended.is_some_and(|weight| form == Form::Entered(weight)) {
-        return None;
+    for Written { view, .. } in views {
+        memory.learn_writers(&view.id().name, || Saved::of(&view.value(), &facts.names.uid));
     }
+    let as_intended = intended.is_some_and(|weight| form == Form::Entered(weight));
+    if as_intended || memory.corrections.left_weights(form) {
+        // Whoever wrote these versions changed something else, and moved no traffic when another weight is intended later, either.
+        let versions = views.iter().map(|Written { view, .. }| (view.id().name, view.version()));
+        memory.acknowledged.extend(versions);
+    }
+    let last = if as_intended { None } else { stranger(facts, views, leaves, memory) };
+    memory.corrections.looked(form, last.is_some());
+    let recent = memory.corrections.recent(facts.now);
+    last.map(|foreign| Foreign { recent, ..foreign })
+}
+
+/// Who wrote against Teal last, and isn't answered yet.
+fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Memory) -> Option<Foreign> {
     let mut last: Option<Foreign> = None;
-    for view in views {
+    for Written { view, names_candidate } in views {
         let value = view.value();
-        let Some(saved) = Saved::of(&value, &facts.names.uid) else { continue };
+        let object = view.id().name;
+        let recorded = Saved::of(&value, &facts.names.uid).is_some();
+        // On the way out what is no more recorded was given back.
+        if !recorded && leaves && !names_candidate {
+            continue;
+        }
+        // Who replaces the whole object takes the record along.
+        let had_entered = recorded || was_entered(&facts.record.phase);
+        let unknown = Vec::new();
+        let writers = memory.writers(&object).or(had_entered.then_some(unknown));
+        let Some(writers) = writers else { continue };
         let ours = owners_include_us(&value);
         let Some((name, _)) = strangers(&value, "http").first().copied().filter(|_| !ours) else {
             continue;
         };
-        memory.corrections.stands(&view.id().name, view.generation());
+        memory.corrections.stands(&object, view.generation());
         // What a person resumed from by a Decision is answered; only another write is news. A pause by the spec, as which hands off
         // is recorded, too, answers nothing: what was done meanwhile is looked at when it ends.
         if facts.record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec) {
-            memory.acknowledged.insert(view.id().name, view.version());
-        } else if memory.acknowledged.get(&view.id().name) == Some(&view.version()) {
+            memory.acknowledged.insert(object, view.version());
+        } else if memory.acknowledged.get(&object) == Some(&view.version()) {
             continue;
         }
-        let before = saved.writers.is_empty() || saved.writers.iter().any(|writer| writer == name);
+        let before = writers.is_empty() || writers.iter().any(|writer| writer == name);
         last = Some(Foreign { manager: name.to_owned(), before, recent: 0 });
     }
-    let recent = memory.corrections.recent(facts.now);
-    last.map(|foreign| Foreign { recent, ..foreign })
+    last
+}
+
+/// Whether the routes had been entered, by what was committed.
+const fn was_entered(phase: &Phase) -> bool {
+    match phase {
+        Phase::Step(place) => place.reached.is_some() || place.lost.is_some(),
+        Phase::Promoting { .. } => true,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
+    }
+}
+
+/// Whether routes are on the way back to their owner, with whatever was noted of them.
+const fn leaves(phase: &Phase, aim: Aim) -> bool {
+    match phase {
+        Phase::Returning { .. } => true,
+        Phase::Promoting { .. } => aim.weight == 0,
+        Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Step(_) => false,
+    }
 }
 
 fn owners_include_us(value: &Value) -> bool {

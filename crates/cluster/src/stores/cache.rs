@@ -72,6 +72,8 @@ pub(crate) enum Touched<V> {
     Nothing,
     /// These views came, went or changed.
     Views(Vec<Arc<V>>),
+    /// The same by this process itself, which has looked at it since, or as it read it anew.
+    Own(Vec<Arc<V>>),
     /// Anything may have: the watch began anew.
     All,
 }
@@ -141,7 +143,32 @@ struct State<V> {
     coming: Option<Shelf<V>>,
     ready: bool,
     /// Objects that our own writes showed and the watch has not yet: they outlive a list that is older.
-    own: BTreeMap<ObjectId, u64>,
+    own: BTreeMap<ObjectId, Ahead<V>>,
+}
+
+/// What the watch has yet to show of an object that was taken in from an answer.
+struct Ahead<V> {
+    /// The versions that answers had. One that lies between them is another hand's, and nobody was told of it.
+    versions: Vec<u64>,
+    /// As it was when somebody was last told of it.
+    told: Option<Arc<V>>,
+}
+
+impl<V: View> Ahead<V> {
+    fn newest(&self) -> u64 {
+        self.versions.last().copied().unwrap_or_default()
+    }
+
+    /// The watch shows a version that is no newer than the newest answer: what that says to those who look at the cache.
+    fn shows(&mut self, view: Arc<V>) -> Touched<V> {
+        let own = self.versions.contains(&view.version());
+        self.versions.retain(|version| *version > view.version());
+        let views = match self.told.replace(Arc::clone(&view)) {
+            Some(told) if told.same(&view) => return Touched::Nothing,
+            told => told.into_iter().chain([view]).collect(),
+        };
+        if own { Touched::Own(views) } else { Touched::Views(views) }
+    }
 }
 
 /// The objects of one kind.
@@ -176,7 +203,7 @@ impl<V: View> Cache<V> {
             }
             Event::Apply(object) => {
                 let gone = Gone::of(&object, false);
-                read(object).map_or_else(|| self.drop_out(&gone), |view| self.apply(view, false))
+                read(object).map_or_else(|| self.drop_out(&gone), |view| self.apply(view))
             }
             Event::Delete(object) => {
                 let gone = Gone::of(&object, true);
@@ -199,9 +226,19 @@ impl<V: View> Cache<V> {
         })
     }
 
-    /// Takes the answer to a write of our own.
+    /// Takes the answer to a write of our own, or to a fresh read. Who else looks at the object is told when the watch shows it.
     pub(crate) fn offer(&self, view: V) {
-        drop(self.apply(view, true));
+        self.write(|state| {
+            let id = view.id();
+            let old = state.shelf.objects.get(&id);
+            if old.is_some_and(|old| old.uid() == view.uid() && old.version() >= view.version()) {
+                return;
+            }
+            let told = old.cloned();
+            let ahead = state.own.entry(id).or_insert_with(|| Ahead { versions: Vec::new(), told });
+            ahead.versions.push(view.version());
+            state.shelf.put(Arc::new(view));
+        });
     }
 
     /// Takes note that an object is gone, as its deletion's answer or a fresh read said.
@@ -222,24 +259,24 @@ impl<V: View> Cache<V> {
         });
     }
 
-    fn apply(&self, view: V, own: bool) -> Touched<V> {
+    /// Takes what the watch shows.
+    fn apply(&self, view: V) -> Touched<V> {
         let view = Arc::new(view);
         self.write(|state| {
             let id = view.id();
             let old = state.shelf.objects.get(&id).cloned();
-            // An event that is older than our own write's answer says nothing new.
+            // An event that is older than our own write's answer changes nothing here. But those who look at the object know it
+            // as it was before: what another hand wrote in between stands in that answer, and nobody has told them.
             if old.as_ref().is_some_and(|old| old.uid() == view.uid() && old.version() >= view.version()) {
-                // But that the watch has seen it: from now on a list that lacks it means that it is gone.
-                if !own && state.own.get(&id).is_some_and(|version| view.version() >= *version) {
+                let Some(ahead) = state.own.get_mut(&id) else { return Touched::Nothing };
+                let touched = ahead.shows(view);
+                // From now on a list that lacks it means that it is gone.
+                if ahead.versions.is_empty() {
                     state.own.remove(&id);
                 }
-                return Touched::Nothing;
+                return touched;
             }
-            if own {
-                state.own.insert(id, view.version());
-            } else {
-                state.own.remove(&id);
-            }
+            state.own.remove(&id);
             state.shelf.put(Arc::clone(&view));
             match old {
                 Some(old) if old.same(&view) => Touched::Nothing,
@@ -316,10 +353,15 @@ impl<V: View> State<V> {
     /// The new list takes the old one's place, but for what we wrote after it was made.
     fn swap(&mut self) {
         let Some(mut coming) = self.coming.take() else { return };
-        self.own.retain(|id, version| {
+        self.own.retain(|id, ahead| {
             let listed = coming.objects.get(id).map_or(0, |view| view.version());
-            let Some(own) = self.shelf.objects.get(id).filter(|_| listed < *version) else { return false };
+            let Some(own) = self.shelf.objects.get(id).filter(|_| listed < ahead.newest()) else {
+                return false;
+            };
             coming.put(Arc::clone(own));
+            ahead.versions.retain(|version| *version > listed);
+            // Everybody looks at everything as it is now.
+            ahead.told = Some(Arc::clone(own));
             true
         });
         self.shelf = coming;

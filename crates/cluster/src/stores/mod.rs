@@ -14,7 +14,7 @@ mod views;
 mod watch;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::ApiResource;
@@ -51,6 +51,8 @@ pub(crate) struct Stores {
     pub(crate) objects: Vec<(Known, Cache<ObjectView>)>,
     /// Kinds that only some clusters have: which are there, at which version.
     optional: RwLock<BTreeMap<&'static str, String>>,
+    /// Those of them that the account may not read: what they have is not known.
+    refused: RwLock<BTreeSet<&'static str>>,
     /// Whether the admission policy that proves who decides is in force.
     pub(crate) admission: Admission,
     /// Namespaces that are being deleted.
@@ -106,6 +108,20 @@ impl Stores {
         match version {
             Some(version) => drop(optional.insert(kind.plural, version)),
             None => drop(optional.remove(kind.plural)),
+        }
+    }
+
+    /// Whether the account may not read an optional kind: its cache is empty, or as it was when it last might.
+    pub(crate) fn refused(&self, kind: Known) -> bool {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).contains(kind.plural)
+    }
+
+    pub(crate) fn set_refused(&self, kind: Known, is: bool) {
+        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        if is {
+            refused.insert(kind.plural);
+        } else {
+            refused.remove(kind.plural);
         }
     }
 

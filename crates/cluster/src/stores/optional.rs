@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::core::ApiResource;
+use kube::core::ObjectMeta;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::watch::{Watches, name};
 use super::wire::{Nothing, Wire};
 use super::{Cache, Poke};
+use crate::error::{Class, Error};
 use crate::kinds::{self, Known};
 
 /// A watch of a kind that may be absent: for its routes and rules, or as a kind of a release.
@@ -38,10 +41,43 @@ impl Optional {
     }
 }
 
+/// How soon what is served is asked for again.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    first: Duration,
+    /// Each failure doubles the pause up to this one.
+    longest: Duration,
+    /// A definition may be there before it is served: so often in a row it must be missing to be absent.
+    tries: u32,
+}
+
+impl Pace {
+    pub(super) const USUAL: Self =
+        Self { first: Duration::from_millis(200), longest: Duration::from_secs(30), tries: 50 };
+
+    fn after(self, pause: Duration) -> Duration {
+        (pause * 2).min(self.longest)
+    }
+}
+
+/// Which definition it is, and which edit of it: only another one can serve other versions.
+type Edition = (Option<String>, Option<i64>);
+
+fn edition(definition: &ObjectMeta) -> Edition {
+    (definition.uid.clone(), definition.generation)
+}
+
+/// The tasks that follow what is defined.
+#[derive(Default)]
+struct Following {
+    running: BTreeMap<String, (Edition, AbortHandle)>,
+    tasks: JoinSet<()>,
+}
+
 impl Watches {
     /// Kinds that come with a CRD are watched as soon as that is there, and let go when it goes. Seen by a watch of the
     /// CRDs, so that waiting for Istio costs no request.
-    pub(super) async fn follow_optional(self: Arc<Self>) {
+    pub(super) async fn follow_optional(self: Arc<Self>, pace: Pace) {
         let crd = Known {
             group: "apiextensions.k8s.io",
             version: "v1",
@@ -52,29 +88,30 @@ impl Watches {
         let client = self.access.client();
         let api: Api<Wire<Nothing>> = Api::all_with(client, &crd.resource());
         let mut events = watcher(api, Config::default()).default_backoff().boxed();
-        let mut running: BTreeMap<String, AbortHandle> = BTreeMap::new();
-        let mut tasks = JoinSet::new();
-        let mut seen: Option<Vec<String>> = None;
+        let mut following = Following::default();
+        let mut seen: Option<BTreeMap<String, Edition>> = None;
         while let Some(event) = events.next().await {
             match event {
                 Err(error) => tracing::warn!(%error, "definitions can't be watched"),
-                Ok(Event::Init) => seen = Some(Vec::new()),
-                Ok(Event::InitApply(object)) => seen.get_or_insert_default().push(name(&object.metadata)),
+                Ok(Event::Init) => seen = Some(BTreeMap::new()),
+                Ok(Event::InitApply(object)) => {
+                    seen.get_or_insert_default().insert(name(&object.metadata), edition(&object.metadata));
+                }
                 Ok(Event::InitDone) => {
                     let there = seen.take().unwrap_or_default();
                     for kind in self.optional() {
-                        self.set(kind, there.contains(&definition(kind.kind())), &mut running, &mut tasks)
-                            .await;
+                        let found = there.get(&definition(kind.kind())).cloned();
+                        self.set(kind, found, pace, &mut following);
                     }
                 }
                 Ok(Event::Apply(object)) => {
                     for kind in self.defined(&name(&object.metadata)) {
-                        self.set(kind, true, &mut running, &mut tasks).await;
+                        self.set(kind, Some(edition(&object.metadata)), pace, &mut following);
                     }
                 }
                 Ok(Event::Delete(object)) => {
                     for kind in self.defined(&name(&object.metadata)) {
-                        self.set(kind, false, &mut running, &mut tasks).await;
+                        self.set(kind, None, pace, &mut following);
                     }
                 }
             }
@@ -91,36 +128,41 @@ impl Watches {
         self.optional().into_iter().filter(|kind| definition(kind.kind()) == definition_name).collect()
     }
 
-    async fn set(
-        &self,
-        optional: Optional,
-        there: bool,
-        running: &mut BTreeMap<String, AbortHandle>,
-        tasks: &mut JoinSet<()>,
-    ) {
-        let kind = optional.kind();
-        if there == running.contains_key(&optional.key()) && (there || self.is_known_absent(optional)) {
+    fn set(&self, optional: Optional, there: Option<Edition>, pace: Pace, following: &mut Following) {
+        let key = optional.key();
+        let known = following.running.get(&key);
+        if known.is_some_and(|(edition, task)| !task.is_finished() && there.as_ref() == Some(edition)) {
             return;
         }
-        if let Some(task) = running.remove(&optional.key()) {
+        if known.is_none() && there.is_none() && self.is_known(optional) {
+            return;
+        }
+        if let Some((_, task)) = following.running.remove(&key) {
             task.abort();
         }
-        let version = if there { self.version(kind).await } else { None };
-        if let Some(version) = version {
-            self.stores.set_served(kind, Some(version.clone()));
-            running.insert(optional.key(), self.start(optional, kind.at(&version), tasks));
+        while following.tasks.try_join_next().is_some() {}
+        if let Some(edition) = there {
+            // What is known stays until something else is.
+            let task = following.tasks.spawn(Arc::new(self.share()).serve(optional, pace));
+            following.running.insert(key, (edition, task));
         } else {
-            self.stores.set_served(kind, None);
-            self.clear(optional);
+            self.let_go(optional);
         }
-        self.pokes.poke(Poke::All);
     }
 
-    fn is_known_absent(&self, optional: Optional) -> bool {
+    /// Whether there is a list of it, or it is known that there is none.
+    fn is_known(&self, optional: Optional) -> bool {
         match optional {
             Optional::Mesh(kind) => self.stores.mesh(kind).is_some_and(Cache::is_ready),
             Optional::Release(kind) => self.stores.released(kind).is_some_and(Cache::is_ready),
         }
+    }
+
+    fn let_go(&self, optional: Optional) {
+        self.stores.set_served(optional.kind(), None);
+        self.stores.set_refused(optional.kind(), false);
+        self.clear(optional);
+        self.pokes.poke(Poke::All);
     }
 
     fn clear(&self, optional: Optional) {
@@ -130,39 +172,77 @@ impl Watches {
         }
     }
 
-    fn start(&self, optional: Optional, resource: ApiResource, tasks: &mut JoinSet<()>) -> AbortHandle {
-        let watches = Arc::new(self.share());
-        match optional {
-            Optional::Mesh(kind) => tasks.spawn(watches.json_objects(kind, resource)),
-            Optional::Release(kind) => {
-                let place = self.stores.objects.iter().position(|(known, _)| *known == kind);
-                tasks.spawn(watches.release_objects(place.unwrap_or(usize::MAX), resource))
+    /// Watches a kind at the version that is served, and at another one when that ends, until it is served no longer.
+    async fn serve(self: Arc<Self>, optional: Optional, pace: Pace) {
+        let kind = optional.kind();
+        let mut pause = pace.first;
+        while let Some(version) = self.version(optional, pace).await {
+            if self.stores.served(kind).as_ref() != Some(&version) {
+                self.stores.set_served(kind, Some(version.clone()));
+                self.pokes.poke(Poke::All);
             }
+            let (watches, resource) = (Arc::clone(&self), kind.at(&version));
+            let began = Instant::now();
+            match optional {
+                Optional::Mesh(kind) => watches.json_objects(kind, resource).await,
+                Optional::Release(kind) => {
+                    let place = self.stores.objects.iter().position(|(known, _)| *known == kind);
+                    watches.release_objects(place.unwrap_or(usize::MAX), resource).await;
+                }
+            }
+            // It is served at that version no longer.
+            pause = if began.elapsed() > pace.longest { pace.first } else { pace.after(pause) };
+            tokio::time::sleep(pause).await;
+        }
+        self.let_go(optional);
+    }
+
+    /// The version that the server prefers for this group; nothing where it says again and again that there is no such kind.
+    /// That it says nothing is no word about what there is.
+    async fn version(&self, optional: Optional, pace: Pace) -> Option<String> {
+        let kind = optional.kind();
+        let (mut missing, mut pause) = (0, pace.first);
+        loop {
+            match self.listed(kind).await {
+                Ok(Some(version)) => return Some(version),
+                Ok(None) => {
+                    missing += 1;
+                    pause = pace.first;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, group = kind.group, "what the group has can't be read");
+                    if error.class() == Class::Denied {
+                        self.refuse(kind, || self.is_known(optional), || self.clear(optional));
+                    }
+                    pause = pace.after(pause);
+                }
+            }
+            if missing >= pace.tries {
+                return None;
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 
-    /// The version that the server prefers for this group. A definition may be there before it is served.
-    async fn version(&self, kind: Known) -> Option<String> {
-        for _ in 0..50 {
-            let path = format!("/apis/{}", kind.group);
-            match self.access.path(&path).await {
-                Ok(Some(group)) => {
-                    let preferred = crate::json::text(&group, "/preferredVersion/version").to_owned();
-                    if self
-                        .access
-                        .path(&format!("{path}/{preferred}"))
-                        .await
-                        .is_ok_and(|found| lists(found.as_ref(), kind))
-                    {
-                        return Some(preferred);
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, group = kind.group, "what the group has can't be read"),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    /// The version that the server prefers for this group, if the kind has it.
+    async fn listed(&self, kind: Known) -> Result<Option<String>, Error> {
+        let path = format!("/apis/{}", kind.group);
+        let Some(group) = self.access.path(&path).await? else { return Ok(None) };
+        let preferred = crate::json::text(&group, "/preferredVersion/version").to_owned();
+        let found = self.access.path(&format!("{path}/{preferred}")).await?;
+        Ok(lists(found.as_ref(), kind).then_some(preferred))
+    }
+
+    /// What may not be read is taken for absent, so that it doesn't keep everything else from starting. But it is remembered:
+    /// to whoever reads it, that it doesn't exist would be wrong.
+    pub(super) fn refuse(&self, kind: Known, is_known: impl FnOnce() -> bool, clear: impl FnOnce()) {
+        if !is_known() {
+            clear();
         }
-        None
+        if !self.stores.refused(kind) {
+            self.stores.set_refused(kind, true);
+            self.pokes.poke(Poke::All);
+        }
     }
 }
 
@@ -174,3 +254,6 @@ fn lists(found: Option<&Value>, kind: Known) -> bool {
 fn definition(kind: Known) -> String {
     format!("{}.{}", kind.plural, kind.group)
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,25 @@ impl Pokes {
             Touched::Nothing => {}
             Touched::All => self.poke(Poke::All),
             Touched::Views(views) => views.iter().for_each(|view| who(self, view)),
+            Touched::Own(views) => self.others(&views, who),
+        }
+    }
+
+    /// Whoever wrote or read an object looks again by itself, and it is no news where nobody else refers to it: an echo of each
+    /// write would double the looks. What Teal writes is named by a Rollout, so it is no news to a whole namespace either.
+    fn others<V>(&self, views: &[Arc<V>], who: impl Fn(&Self, &V)) {
+        let (out, mut wanted) = mpsc::unbounded();
+        let aside = Self { out, references: Arc::clone(&self.references) };
+        views.iter().for_each(|view| who(&aside, view));
+        drop(aside);
+        let mut named: Vec<Poke> = Vec::new();
+        while let Ok(poke) = wanted.try_recv() {
+            if !matches!(poke, Poke::Namespace(_)) && !named.contains(&poke) {
+                named.push(poke);
+            }
+        }
+        if named.len() > 1 {
+            named.into_iter().for_each(|poke| self.poke(poke));
         }
     }
 
@@ -106,7 +125,7 @@ impl Pokes {
                     insert(&mut references, &view);
                 }
             }
-            Touched::Views(views) => {
+            Touched::Views(views) | Touched::Own(views) => {
                 for view in views {
                     remove(&mut references, view);
                 }
@@ -138,5 +157,41 @@ fn remove(references: &mut HashMap<Reference, BTreeSet<String>>, view: &RolloutV
                 references.remove(&reference);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rollout(name: &str, route: &str) -> Arc<RolloutView> {
+        let view = RolloutView::of(
+            json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"},
+                "spec": {"traffic": {"services": [{"name": name}], "virtualServices": [{"name": route}]}}}),
+            "",
+        );
+        Arc::new(view.expect("a view"))
+    }
+
+    #[test]
+    fn the_echo_of_an_own_write_wakes_those_who_share_the_object_and_nobody_else() {
+        let (pokes, mut wanted) = Pokes::new();
+        let all = || vec![rollout("web", "edge"), rollout("api", "edge"), rollout("lone", "own")];
+        pokes.note(&Touched::All, all, |_| None);
+        let mut woken = |touched: Touched<ObjectId>| {
+            pokes.touched(touched, |pokes, id| {
+                pokes.referrers(What::VirtualService, id);
+                pokes.poke(Poke::Namespace(id.namespace.clone()));
+            });
+            std::iter::from_fn(|| wanted.try_recv().ok()).collect::<Vec<_>>()
+        };
+        let view = |name| vec![Arc::new(ObjectId::new("shop", name))];
+        let one = |name| Poke::One(ObjectId::new("shop", name));
+        assert_eq!(woken(Touched::Own(view("edge"))), [one("api"), one("web")]);
+        assert_eq!(woken(Touched::Own(view("own"))), [], "who wrote it looks again anyway");
+        let namespace = Poke::Namespace("shop".to_owned());
+        assert_eq!(woken(Touched::Views(view("own"))), [one("lone"), namespace], "of another hand");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use kube::Api;
-use kube::core::{ApiResource, ObjectMeta};
+use kube::core::{ApiResource, ObjectMeta, Status};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::cache::Touched;
 use super::objects::{DecisionView, JsonView, RolloutView};
+use super::optional::Pace;
 use super::pokes::{Poke, Pokes, What};
 use super::shapes::{Job, Pod, Slice, Workload};
 use super::views::ObjectView;
@@ -45,7 +46,7 @@ impl Watches {
         for run in self.always() {
             tasks.spawn(run);
         }
-        tasks.spawn(Arc::clone(&self).follow_optional());
+        tasks.spawn(Arc::clone(&self).follow_optional(Pace::USUAL));
         tasks.spawn(Arc::clone(&self).admission());
         tasks.spawn(Arc::clone(&self).namespaces());
         tasks.spawn(Arc::clone(&self).ambient());
@@ -93,7 +94,14 @@ impl Watches {
         };
         let config = Config::default();
         let config = if watched.labels.is_empty() { config } else { config.labels(watched.labels) };
-        watcher(api, config).default_backoff().boxed()
+        let optional = is_optional(watched.kind);
+        // At another version there may be what is gone at this one.
+        let goes_on = move |event: &watcher::Result<Event<Wire<T>>>| {
+            std::future::ready(
+                !optional || !event.as_ref().is_err_and(|error| says(error, Status::is_not_found)),
+            )
+        };
+        watcher(api, config).default_backoff().take_while(goes_on).boxed()
     }
 
     fn stream<T: Rest>(
@@ -141,7 +149,7 @@ impl Watches {
     /// Whether a Rollout came, went, or has another spec: a new status claims nothing, and many may share one
     /// VirtualService.
     fn claims_anew(&self, touched: &Touched<RolloutView>) -> bool {
-        let Touched::Views(views) = touched else { return true };
+        let (Touched::Views(views) | Touched::Own(views)) = touched else { return true };
         let [old, new] = views.as_slice() else { return true };
         let there = self.stores.rollouts.get(&new.id.namespace, &new.id.name).is_some();
         !there || old.uid != new.uid || old.generation != new.generation
@@ -239,13 +247,15 @@ impl Watches {
                 Ok(event) => event,
                 Err(error) => {
                     tracing::warn!(kind = kind.kind, %error, "can't be watched");
-                    // What may not be read is taken for absent, and must not keep everything else from starting.
-                    if !cache.is_ready() && is_refused(&error) {
-                        cache.set_absent();
+                    if says(&error, Status::is_forbidden) {
+                        self.refuse(kind, || cache.is_ready(), || cache.set_absent());
                     }
                     continue;
                 }
             };
+            if !matches!(event, Event::Init) && self.stores.refused(kind) {
+                self.stores.set_refused(kind, false);
+            }
             let read = |object: Wire<Whole>| JsonView::of(object.value(kind.kind)?, &api_version, kind.kind);
             let touched = cache.take(event, |object| read(object).filter(|view| concerns(kind, view)));
             self.pokes.touched(touched, |pokes, view: &JsonView| {
@@ -287,12 +297,22 @@ fn concerns(kind: Known, view: &JsonView) -> bool {
     }
 }
 
+/// Whether it comes with a CRD that others install.
+fn is_optional(kind: Known) -> bool {
+    !kind.built_in && kind.group != teal_api::names::GROUP
+}
+
 /// Whether the account may not do it, or there is no such kind.
 pub(super) fn is_refused(error: &watcher::Error) -> bool {
+    says(error, |status| status.is_forbidden() || status.is_not_found())
+}
+
+/// Whether it is an answer of the API server such as this.
+fn says(error: &watcher::Error, so: impl Fn(&Status) -> bool) -> bool {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return false;
     };
-    matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
+    matches!(error, kube::Error::Api(status) if so(status))
 }
 
 pub(super) fn name(metadata: &ObjectMeta) -> String {

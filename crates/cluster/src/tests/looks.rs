@@ -196,7 +196,7 @@ async fn a_service_of_somebody_else_never_goes_with_the_rollout() {
     let mut hand = unowned();
     hand.edit("web", |service| {
         service["metadata"]["labels"] = json!({});
-        service["spec"]["selector"] = json!({"app": "web"});
+        service["spec"]["selector"] = json!({"app": "theirs"});
     });
     let (server, reconciler) = served(hand);
     rest(&server, &reconciler).await;
@@ -211,7 +211,7 @@ async fn what_was_written_on_a_service_of_somebody_else_is_taken_off() {
     hand.edit("web", |service| {
         let uid = service["metadata"]["labels"]["teal.dev/rollout-uid"].clone();
         service["metadata"]["labels"] = json!({});
-        service["spec"]["selector"] = json!({"app": "web"});
+        service["spec"]["selector"] = json!({"app": "theirs"});
         service["metadata"]["ownerReferences"] =
             json!([{"apiVersion": "teal.dev/v1alpha1", "kind": "Rollout", "name": "web", "uid": uid}]);
     });

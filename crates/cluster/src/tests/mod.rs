@@ -1,5 +1,6 @@
 //! Looks and ends of the whole room, on an API server in memory. What a real one refuses or changes is seen in `tests/server`.
 
+mod anew;
 mod ending;
 mod going;
 mod gone;

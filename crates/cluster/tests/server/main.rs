@@ -12,5 +12,6 @@ mod hands;
 mod held;
 mod in_place;
 mod life;
+mod replaced;
 mod shared;
 mod work;

@@ -18,10 +18,10 @@ const UID: &str = "1234-5678";
 
 /// Caches, a Rollout and the memory of looks.
 pub(crate) struct Hand {
-    stores: Stores,
+    pub(super) stores: Stores,
     pokes: Pokes,
     rollout: Value,
-    memory: Memory,
+    pub(super) memory: Memory,
     version: u64,
 }
 
@@ -129,7 +129,7 @@ impl Hand {
     }
 
     /// A field of what was committed.
-    pub(super) fn record(&mut self, name: &str, value: Value) {
+    pub(crate) fn record(&mut self, name: &str, value: Value) {
         self.rollout["status"]["commit"][name] = value;
     }
 

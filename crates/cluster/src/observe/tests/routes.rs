@@ -4,6 +4,8 @@ use serde_json::json;
 use teal_plan::snapshot::{Form, Stops};
 
 use super::cluster::Hand;
+use super::told;
+use crate::kinds;
 
 #[test]
 fn a_route_that_can_not_be_managed_is_seen_with_what_it_sends_to_the_candidate() {
@@ -88,4 +90,22 @@ fn a_note_that_outlived_its_rollout_is_taken_away() {
     hand.start_candidate(10);
     hand.route(&owners, "owner");
     assert_eq!(hand.look(0).snapshot.world.routes.form, Form::Owner, "it is needed for the way back");
+}
+
+/// To create what is there would be wrong advice.
+#[test]
+fn a_route_that_the_account_may_not_read_is_not_said_to_be_missing() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.without_route();
+    assert_eq!(told(&mut hand, 0, "VirtualServiceNotFound").len(), 1);
+    hand.stores.set_refused(kinds::VIRTUAL_SERVICE, true);
+    assert_eq!(told(&mut hand, 0, "VirtualServiceNotFound"), [] as [&str; 0]);
+    let found = told(&mut hand, 0, "NotPermitted");
+    assert_eq!(found.len(), 1, "{found:?}");
+    for words in
+        ["VirtualService shop/web, named in spec.traffic.virtualServices", "grant it get, list and watch"]
+    {
+        assert!(found[0].contains(words), "{found:?}");
+    }
 }

@@ -39,6 +39,7 @@ fn feed(cache: &Cache<Thing>, events: Vec<Event<Thing>>) -> Vec<&'static str> {
     let words = events.into_iter().map(|event| match cache.take(event, read) {
         Touched::Nothing => "nothing",
         Touched::Views(_) => "views",
+        Touched::Own(_) => "own",
         Touched::All => "all",
     });
     words.collect()
@@ -83,7 +84,7 @@ fn our_own_write_is_never_undone_by_older_news() {
     let cache = Cache::default();
     feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 5, "web", "u1")), Event::InitDone]);
     cache.offer(Thing("a", 9, "api", "u1"));
-    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u1"))]), ["nothing"]);
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u1"))]), ["nothing"], "they know it so");
     assert_eq!(names(&cache, "api"), ["a"]);
     feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 7, "web", "u1")), Event::InitDone]);
     assert_eq!(names(&cache, "api"), ["a"], "an older list doesn't win either");
@@ -119,6 +120,27 @@ fn what_the_watch_has_shown_is_gone_when_a_list_lacks_it() {
     assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 9, "web", "u"))]), ["nothing"]);
     feed(&cache, vec![Event::Init, Event::InitDone]);
     assert!(names(&cache, "web").is_empty(), "deleted while the watch was away");
+}
+
+/// Two Rollouts stand on one VirtualService: another hand turns the route of one, and the other reads it anew before the watch
+/// shows that. Nobody else would ever look again.
+#[test]
+fn what_another_hand_wrote_before_our_own_answer_is_told_all_the_same() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 5, "web", "u")), Event::InitDone]);
+    cache.offer(Thing("a", 9, "api", "u"));
+    let apply = |version, group| vec![Event::Apply(Thing("a", version, group, "u"))];
+    assert_eq!(feed(&cache, apply(7, "shop")), ["views"], "of another hand");
+    assert_eq!(names(&cache, "api"), ["a"], "it is older all the same");
+    assert_eq!(feed(&cache, apply(9, "api")), ["own"], "ours, or as we read it anew");
+    assert_eq!(feed(&cache, apply(9, "api")), ["nothing"], "once");
+    cache.offer(Thing("a", 12, "web", "u"));
+    cache.offer(Thing("a", 13, "web", "u"));
+    assert_eq!(feed(&cache, apply(12, "web")), ["own"]);
+    assert_eq!(feed(&cache, apply(13, "web")), ["nothing"], "nothing but the version differs");
+    assert!(cache.read(|state| state.own.is_empty()), "what was shown is remembered no longer");
+    cache.offer(Thing("b", 14, "web", "v"));
+    assert_eq!(feed(&cache, vec![Event::Apply(Thing("b", 14, "web", "v"))]), ["own"], "made by us");
 }
 
 #[test]
