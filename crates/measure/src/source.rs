@@ -12,9 +12,6 @@ use jiff::SignedDuration;
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::Deserialize;
 
-/// The source of a check that names none.
-pub const DEFAULT_SOURCE: &str = "default";
-
 /// One source, as it is configured.
 ///
 /// Only who configures the operator can write one. Checks name it, so nobody who may create a
