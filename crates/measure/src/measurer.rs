@@ -109,6 +109,10 @@ impl Measurer {
         let (Some(found), Some(turns)) = (self.sources.get(source), self.turns.get(source)) else {
             return Outcome::Error(self.unknown(source));
         };
+        let found = match found {
+            Ok(found) => found,
+            Err(problem) => return Outcome::Error(problem.clone()),
+        };
         let cell = self.cell(question.clone());
         if let Some(known) = cell.get() {
             return known.clone();
