@@ -14,13 +14,13 @@ use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, pl
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
-use self::pace::{earlier, is_errand, pause, until};
+use self::pace::{earlier, is_errand, pause, turn_to_live, until};
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
 use crate::events::Events;
 use crate::evidence;
-use crate::execute::{Order, Tools, execute, keep, revision};
+use crate::execute::{Done, Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Packed, Room};
@@ -67,6 +67,16 @@ const SELDOM: Span = Span::seconds(15);
 
 /// The same for what is wrong while the machine is at work, most of which mends itself as pods start.
 const TROUBLE: Span = Span::seconds(5);
+
+/// What is told of contents that can't be read.
+const READ: &str = "ReadRevision";
+
+/// When a content that could not be read is tried again. A try may take longer than a look on the way back may.
+fn again_at(memory: &Memory) -> Option<Time> {
+    let (failures, at) = memory.failing.get(READ)?;
+    let pause = pause(*failures, Class::Denied).as_millis();
+    Some(*at + Span(i64::try_from(pause).unwrap_or(i64::MAX)))
+}
 
 /// The present in milliseconds. The only clock of this room.
 pub(crate) fn now() -> Time {
@@ -135,7 +145,7 @@ impl Reconciler {
     }
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
-        self.prepare(view, rollout, memory).await?;
+        let unread = self.prepare(view, rollout, memory).await?;
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -154,7 +164,7 @@ impl Reconciler {
         if let Some(release) = seen.snapshot.record.candidate.or(seen.snapshot.record.live) {
             span.record("revision", tracing::field::display(release.slot.revision));
         }
-        let plan = plan(&seen.snapshot);
+        let mut plan = plan(&seen.snapshot);
         if let Some(violation) = lint::lint(&seen.snapshot, &plan).into_iter().next() {
             return Err(Error::Refused { invariant: violation.invariant, detail: violation.detail });
         }
@@ -165,6 +175,10 @@ impl Reconciler {
         self.watching.looked(figures(view, &seen, &report, &checks), took);
         if seen.traffic_waits {
             report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
+        }
+        if unread.is_some() && !turn_to_live(&mut plan, &seen.snapshot.record) {
+            let said = self.say(rollout, &seen, &plan, &report, memory).await?;
+            return Ok(earlier(said, until(unread, self::now())));
         }
         if plan.goes_forward(&seen.snapshot.record) {
             if let Err(error) = self.keep_up(rollout, &seen, true, memory).await {
@@ -183,7 +197,7 @@ impl Reconciler {
         // refuses, and goes before it. It has pauses of its own between its tries, and was told of where it failed.
         drop(self.keep_up(rollout, &seen, false, memory).await);
         let again = memory.kept.map(|(_, at)| at);
-        Ok(earlier(next?, until(again, self::now())))
+        Ok(earlier(earlier(next?, until(again, self::now())), until(unread, self::now())))
     }
 
     /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
@@ -273,8 +287,14 @@ impl Reconciler {
         Ok(rollout)
     }
 
-    /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays.
-    async fn prepare(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<(), Error> {
+    /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays. A content that can't
+    /// be read now is told of and must not hold up the way back, which needs none: when it is to be tried again.
+    async fn prepare(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        memory: &mut Memory,
+    ) -> Result<Option<Time>, Error> {
         let held = rollout.metadata.finalizers.iter().flatten().next().is_some();
         memory.namespace_goes = match self.tools.stores.namespaces.goes(&view.id.namespace) {
             Some(goes) => goes,
@@ -286,7 +306,7 @@ impl Reconciler {
         };
         if memory.namespace_goes {
             // What was kept goes too, and nothing is made from it any more.
-            return Ok(());
+            return Ok(None);
         }
         let hash = memory.hash(rollout);
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
@@ -297,6 +317,9 @@ impl Reconciler {
             if release.hash == hash || memory.contents.contains_key(&revision) {
                 continue;
             }
+            if let Some(again) = again_at(memory).filter(|again| now() < *again) {
+                return Ok(Some(again));
+            }
             let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
                 Ok(Some(kept)) => {
@@ -304,10 +327,17 @@ impl Reconciler {
                 }
                 Ok(None) => tracing::debug!(%revision, "its content is not kept"),
                 Err(error @ Error::Kept { .. }) => tracing::warn!(%error, "a kept revision can't be used"),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.watching.failed(error.class().as_str());
+                    tracing::warn!(%error, class = error.class().as_str(), "a kept revision can't be read");
+                    let done = Done { effect: READ, result: Err(error), unsure: None };
+                    remember(memory, vec![done], Stops::Rollout, now());
+                    return Ok(again_at(memory));
+                }
             }
         }
-        Ok(())
+        remember(memory, vec![Done { effect: READ, result: Ok(false), unsure: None }], Stops::Rollout, now());
+        Ok(None)
     }
 
     async fn commit(

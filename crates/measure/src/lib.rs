@@ -13,7 +13,7 @@ mod prometheus;
 mod source;
 
 pub use instant::{aligned, next_aligned};
-pub use measurer::{Answer, Bounds, Counts, Measurer, Request};
+pub use measurer::{Answer, Bounds, Measurer, Request};
 pub use placeholder::{PlaceholderError, Variables, check_query, render_query};
 pub use prometheus::LARGEST_ANSWER;
-pub use source::{DEFAULT_SOURCE, Source, SourceConfig, SourceError, Sources};
+pub use source::{Source, SourceConfig, SourceError, Sources, Usable};

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -59,17 +56,6 @@ impl Default for Bounds {
     }
 }
 
-/// Counts since the start, for the operator's own metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Requests of checks.
-    pub requests: u64,
-    /// Questions that a source was asked.
-    pub asked: u64,
-    /// Questions that came to no usable answer.
-    pub errors: u64,
-}
-
 /// How far behind the newest instant a remembered answer may lie, in milliseconds. Checks that share
 /// an instant ask within moments of each other.
 const REMEMBERED_FOR_MS: u64 = 120_000;
@@ -88,9 +74,6 @@ pub struct Measurer {
     turns: BTreeMap<String, Semaphore>,
     tenants: Mutex<HashMap<String, Weak<Semaphore>>>,
     outcomes: Mutex<BTreeMap<Question, Arc<OnceCell<Outcome>>>>,
-    requests: AtomicU64,
-    asked: AtomicU64,
-    errors: AtomicU64,
 }
 
 impl Measurer {
@@ -103,9 +86,6 @@ impl Measurer {
             bounds,
             tenants: Mutex::default(),
             outcomes: Mutex::default(),
-            requests: AtomicU64::new(0),
-            asked: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
         }
     }
 
@@ -124,17 +104,14 @@ impl Measurer {
         &self.sources
     }
 
-    /// What was done since the start.
-    pub fn counts(&self) -> Counts {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts { requests: count(&self.requests), asked: count(&self.asked), errors: count(&self.errors) }
-    }
-
     async fn outcome(&self, tenant: &str, question: Question) -> Outcome {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let (at_ms, source, query) = &question;
         let (Some(found), Some(turns)) = (self.sources.get(source), self.turns.get(source)) else {
             return Outcome::Error(self.unknown(source));
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(problem) => return Outcome::Error(problem.clone()),
         };
         let cell = self.cell(question.clone());
         if let Some(known) = cell.get() {
@@ -143,30 +120,15 @@ impl Measurer {
         let ends = Instant::now() + self.bounds.longest_wait;
         // Each waits in its own tenant's line, and none of them in another's.
         let share = self.share(tenant);
-        let Ok(_share) = timeout_at(ends, share.acquire()).await else { return self.crowded(found) };
+        let Ok(_share) = timeout_at(ends, share.acquire()).await else {
+            return crowded(found, self.bounds.longest_wait);
+        };
         // Who comes first asks; if that one is cancelled or gets no turn, the next one does. That there was no turn is no
         // answer to the question, so it isn't kept for others.
-        match cell.get_or_try_init(|| self.ask(found, turns, ends, query, *at_ms)).await {
+        match cell.get_or_try_init(|| ask(found, turns, ends, query, *at_ms)).await {
             Ok(outcome) => outcome.clone(),
-            Err(NoTurn) => self.crowded(found),
+            Err(NoTurn) => crowded(found, self.bounds.longest_wait),
         }
-    }
-
-    async fn ask(
-        &self,
-        source: &Source,
-        turns: &Semaphore,
-        ends: Instant,
-        query: &str,
-        at_ms: u64,
-    ) -> Result<Outcome, NoTurn> {
-        let _turn = timeout_at(ends, turns.acquire()).await.map_err(|_| NoTurn)?;
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let outcome = source.query(query, at_ms).await;
-        if matches!(outcome, Outcome::Error(_)) {
-            self.errors.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(outcome)
     }
 
     fn cell(&self, question: Question) -> Arc<OnceCell<Outcome>> {
@@ -204,15 +166,24 @@ impl Measurer {
             format!("source {source} is not in the operator's configuration; known: {known}"),
         )
     }
+}
 
-    fn crowded(&self, source: &Source) -> Outcome {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        let waited = u64::try_from(self.bounds.longest_wait.as_millis()).unwrap_or(u64::MAX);
-        let waited = format_duration(waited);
-        let name = source.name();
-        let said = format!("no turn at source {name} within {waited}: too much is asked");
-        Outcome::Error(Problem::new(ProblemKind::Timeout, said))
-    }
+async fn ask(
+    source: &Source,
+    turns: &Semaphore,
+    ends: Instant,
+    query: &str,
+    at_ms: u64,
+) -> Result<Outcome, NoTurn> {
+    let _turn = timeout_at(ends, turns.acquire()).await.map_err(|_| NoTurn)?;
+    Ok(source.query(query, at_ms).await)
+}
+
+fn crowded(source: &Source, longest_wait: Duration) -> Outcome {
+    let waited = format_duration(u64::try_from(longest_wait.as_millis()).unwrap_or(u64::MAX));
+    let name = source.name();
+    let said = format!("no turn at source {name} within {waited}: too much is asked");
+    Outcome::Error(Problem::new(ProblemKind::Timeout, said))
 }
 
 /// Nothing is done under these locks that can panic halfway, so a poisoned one is still whole.

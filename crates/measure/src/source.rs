@@ -11,9 +11,7 @@ use std::{
 use jiff::SignedDuration;
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::Deserialize;
-
-/// The source of a check that names none.
-pub const DEFAULT_SOURCE: &str = "default";
+use teal_judge::{Problem, ProblemKind};
 
 /// One source, as it is configured.
 ///
@@ -194,21 +192,37 @@ fn certificates(name: &str, path: &Path) -> Result<Vec<Certificate>, SourceError
     }
 }
 
+/// A source, or why it can't be asked.
+pub type Usable = Result<Arc<Source>, Problem>;
+
 /// All configured sources.
 #[derive(Debug, Clone, Default)]
-pub struct Sources(BTreeMap<String, Arc<Source>>);
+pub struct Sources(BTreeMap<String, Usable>);
 
 impl Sources {
     /// Makes every configured source ready, or says which one can't be.
     pub fn new(configs: &BTreeMap<String, SourceConfig>) -> Result<Self, SourceError> {
         let ready = |(name, config): (&String, &SourceConfig)| {
-            Source::new(name, config).map(|source| (name.clone(), Arc::new(source)))
+            Source::new(name, config).map(|source| (name.clone(), Ok(Arc::new(source))))
         };
         configs.iter().map(ready).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Makes every configured source ready that can be. Another one counts for itself alone: it is told of in the log, and
+    /// whoever asks it is answered why it can't be asked.
+    pub fn usable(configs: &BTreeMap<String, SourceConfig>) -> Self {
+        let ready = |(name, config): (&String, &SourceConfig)| {
+            let source = Source::new(name, config).map(Arc::new).map_err(|error| {
+                tracing::error!(source = name, %error, "a source can't be used, and checks that name it have no answer");
+                Problem::new(ProblemKind::SourceMisconfigured, error.to_string())
+            });
+            (name.clone(), source)
+        };
+        Self(configs.iter().map(ready).collect())
+    }
+
     /// A source by name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Source>> {
+    pub fn get(&self, name: &str) -> Option<&Usable> {
         self.0.get(name)
     }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use support::{Reply, Stand, config};
 use teal_judge::{Outcome, ProblemKind};
-use teal_measure::{Source, SourceConfig, SourceError, Sources};
+use teal_measure::{Bounds, Measurer, Request, Source, SourceConfig, SourceError, Sources};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -82,7 +82,7 @@ fn configuration_is_read_and_refused_with_the_remedy() {
     let configs: BTreeMap<String, SourceConfig> = serde_json::from_str(json).unwrap();
     let sources = Sources::new(&configs).unwrap();
     assert_eq!(sources.names().collect::<Vec<_>>(), ["default", "far"]);
-    assert_eq!(sources.get("default").unwrap().timeout().as_millis(), 5_000);
+    assert_eq!(sources.get("default").unwrap().as_ref().unwrap().timeout().as_millis(), 5_000);
     assert!(serde_json::from_str::<SourceConfig>(r#"{"url":"http://p","token":"x"}"#).is_err());
 
     let directory = tempfile::tempdir().unwrap();
@@ -110,6 +110,43 @@ fn configuration_is_read_and_refused_with_the_remedy() {
         assert!(message.starts_with("source far: ") && message.contains(told), "{message}");
         assert!(!message.contains("hunter2") && !format!("{config:?}").contains("hunter2"), "{message}");
     }
+}
+
+/// Set where the test below runs as it would in an image without certificate authorities.
+const BARE: &str = "TEAL_TEST_WITHOUT_AUTHORITIES";
+
+#[tokio::test]
+async fn a_source_that_can_not_be_used_counts_for_itself_alone() {
+    if std::env::var_os(BARE).is_none() {
+        let name = "a_source_that_can_not_be_used_counts_for_itself_alone";
+        let mut bare = std::process::Command::new(std::env::current_exe().unwrap());
+        bare.args(["--exact", name]).env(BARE, "1");
+        bare.env("SSL_CERT_FILE", "/nowhere/ca.pem").env("SSL_CERT_DIR", "/nowhere");
+        let output = bare.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let stand = Stand::start(Reply::value("7")).await;
+    let configs = [("default", config(&stand.url)), ("far", config("https://p")), ("odd", config("p"))];
+    let configs = configs.map(|(name, config)| (name.to_owned(), config)).into();
+    assert!(Sources::new(&configs).is_err());
+    let measurer = Measurer::new(Sources::usable(&configs), Bounds::default());
+    let request = |source: &str| Request {
+        key: (),
+        tenant: "shop".to_owned(),
+        source: source.to_owned(),
+        query: "up".to_owned(),
+        at_ms: 0,
+    };
+    let answers = measurer.measure(["default", "far", "odd"].map(request).to_vec()).await;
+    assert_eq!(answers[0].sample.outcome, Outcome::from_value(7.0));
+    for (answer, told) in answers[1..].iter().zip(["source far: no HTTP client", "write one like http://"]) {
+        let Outcome::Error(problem) = &answer.sample.outcome else { panic!("{answer:?}") };
+        assert_eq!(problem.kind, ProblemKind::SourceMisconfigured);
+        assert!(problem.message().contains(told), "{problem}");
+    }
+    let Outcome::Error(problem) = &answers[1].sample.outcome else { panic!("{answers:?}") };
+    assert!(problem.message().contains("give caFile"), "{problem}");
 }
 
 /// Serves one fixed answer over TLS, with a certificate for `localhost` that it signed itself.

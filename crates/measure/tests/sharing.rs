@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::join;
 use support::{Reply, Stand};
 use teal_judge::{Outcome, ProblemKind};
-use teal_measure::{Bounds, Counts, Measurer, Request, Sources};
+use teal_measure::{Bounds, Measurer, Request, Sources};
 
 fn request(key: usize, tenant: &str, source: &str, query: &str, at_ms: u64) -> Request<usize> {
     let (tenant, source, query) = (tenant.to_owned(), source.to_owned(), query.to_owned());
@@ -37,7 +37,6 @@ async fn each_question_is_asked_once() {
         assert_eq!(answers[100].sample.at_ms, 2_000);
     }
     assert_eq!(stand.asked().len(), 4);
-    assert_eq!(measurer.counts(), Counts { requests: 309, asked: 4, errors: 0 });
 }
 
 #[tokio::test]
@@ -87,7 +86,6 @@ async fn a_turn_that_never_comes_ends_in_an_error() {
     };
     assert_eq!(answers.iter().filter(|answer| crowded(&answer.sample.outcome)).count(), 2);
     assert_eq!(stand.asked().len(), 1);
-    assert_eq!(measurer.counts().errors, 2);
 }
 
 #[tokio::test]
@@ -109,7 +107,6 @@ async fn of_a_tenant_that_gets_no_turn_another_who_asks_the_same_knows_nothing()
     let later = measurer.measure(vec![request(0, "crowd", "default", "shared", 1_000)]).await;
     assert_eq!(later[0].sample.outcome, Outcome::from_value(7.0), "what was answered is shared");
     assert_eq!(stand.asked().len(), 2);
-    assert_eq!(measurer.counts(), Counts { requests: 4, asked: 2, errors: 1 });
 }
 
 #[tokio::test]

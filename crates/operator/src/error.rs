@@ -24,9 +24,6 @@ pub(crate) enum Error {
     /// The sources are not as they should be.
     #[error("--sources {}: {source}", path.display())]
     SourcesInvalid { path: PathBuf, source: serde_yaml::Error },
-    /// A source can't be used.
-    #[error(transparent)]
-    Source(#[from] teal_measure::SourceError),
     /// The address of the probes and metrics is taken.
     #[error("--metrics-address {address} can't be listened on: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },

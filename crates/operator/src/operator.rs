@@ -92,7 +92,7 @@ fn sources(path: Option<&Path>) -> Result<Sources, Error> {
         .map_err(|source| Error::SourcesUnreadable { path: path.to_owned(), source })?;
     let configs: Option<BTreeMap<String, SourceConfig>> = serde_yaml::from_str(&text)
         .map_err(|source| Error::SourcesInvalid { path: path.to_owned(), source })?;
-    Ok(Sources::new(&configs.unwrap_or_default())?)
+    Ok(Sources::usable(&configs.unwrap_or_default()))
 }
 
 fn config(settings: &Operator) -> Config {

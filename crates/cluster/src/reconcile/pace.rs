@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use teal_plan::{Decision, Effect, Phase, Time};
+use teal_plan::{Decision, Effect, Phase, Plan, Record, Time};
 
 use super::Next;
 use crate::error::Class;
@@ -45,8 +45,45 @@ pub(super) fn is_errand(decision: &Decision, phase: &Phase, at_once: bool) -> bo
     }
 }
 
+/// Takes out of a plan what needs contents, which are out of reach; whether anything is left: the way back and all that leads to
+/// live, answers, and what is noted on the way.
+pub(super) fn turn_to_live(plan: &mut Plan, record: &Record) -> bool {
+    let returns = |phase: &Phase| matches!(phase, Phase::Returning { .. });
+    if returns(&record.phase) {
+        return true;
+    }
+    let candidate = record.candidate.map(|candidate| candidate.slot);
+    match &mut plan.decision {
+        Decision::Commit(commit) => returns(&commit.record.phase) || stays(record, &commit.record),
+        Decision::Act(effects) => {
+            effects.retain(|effect| match effect {
+                Effect::LowerWeight(_) | Effect::CutOff(_) | Effect::Answer { .. } => true,
+                Effect::PointLive(slot) => Some(*slot) != candidate,
+                _ => false,
+            });
+            !effects.is_empty()
+        }
+        Decision::Rest => false,
+    }
+}
+
+/// Whether all stand where they stood: another epoch, or steps that were edited, are noted before anything else is decided.
+fn stays(from: &Record, to: &Record) -> bool {
+    let same_place = match (&from.phase, &to.phase) {
+        (Phase::Step(from), Phase::Step(to)) => {
+            from.step == to.step && from.weight == to.weight && from.reached == to.reached
+        }
+        (from, to) => from == to,
+    };
+    let places = |record: &Record| (record.live, record.candidate, record.previous, record.vacate_after);
+    same_place && places(from) == places(to)
+}
+
 #[cfg(test)]
 mod tests {
+    use teal_plan::record::Release;
+    use teal_plan::{Color, Commit, ContentHash, Revision, Slot};
+
     use super::*;
 
     #[test]
@@ -78,6 +115,43 @@ mod tests {
         ] {
             assert_eq!(is_errand(&decision, phase, at_once), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn without_contents_what_leads_to_live_is_done_and_the_way_forward_waits() {
+        let slot = |color, counter| Slot { color, revision: Revision { counter, hash: counter } };
+        let (live, candidate) = (slot(Color::Blue, 1), slot(Color::Green, 2));
+        let release = |slot| Release {
+            slot,
+            hash: ContentHash { version: 1, digest: [0; 32] },
+            since: Time(0),
+            attempt: 1,
+        };
+        let record =
+            Record { live: Some(release(live)), candidate: Some(release(candidate)), ..Record::default() };
+        let of = |decision| Plan { decision, wake_at: None, why: Vec::new(), measure: Vec::new() };
+        let left = |effects: &[Effect]| {
+            let mut plan = of(Decision::Act(effects.to_vec()));
+            let any = turn_to_live(&mut plan, &record);
+            let Decision::Act(left) = plan.decision else { panic!("{:?}", plan.decision) };
+            assert_eq!(any, !left.is_empty());
+            left
+        };
+        let back = [Effect::LowerWeight(0), Effect::PointLive(live)];
+        assert_eq!(left(&back), back);
+        let apply = Effect::ApplyRelease { slot: candidate, active: false };
+        assert_eq!(left(&[apply.clone(), Effect::LowerWeight(0)]), [Effect::LowerWeight(0)], "a correction");
+        let vacate = Effect::Vacate { color: Color::Green, except: None };
+        let forward =
+            [apply, vacate, Effect::RaiseWeight(10), Effect::PointLive(candidate), Effect::EnterRoutes];
+        assert_eq!(left(&forward), []);
+        let commits = |to: Record| {
+            let commit = Commit { record: to, notices: Vec::new() };
+            turn_to_live(&mut of(Decision::Commit(Box::new(commit))), &record)
+        };
+        assert!(commits(Record { epoch: 9, ..record.clone() }), "noted before anything else");
+        assert!(!commits(Record { live: record.candidate, ..record.clone() }));
+        assert!(!commits(Record { phase: Phase::Promoting { deadline: Time(0) }, ..record.clone() }));
     }
 
     #[test]
