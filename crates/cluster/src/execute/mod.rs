@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod finalizer;
 mod fresh;
+pub(crate) mod inner;
 mod jobs;
 pub(crate) mod keep;
 mod likeness;

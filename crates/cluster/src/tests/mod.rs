@@ -3,6 +3,7 @@
 mod ending;
 mod going;
 mod gone;
+mod inner;
 mod kept;
 mod looks;
 mod met;
