@@ -10,6 +10,7 @@ mod met;
 mod orphans;
 mod server;
 mod shared;
+mod ticks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
