@@ -8,9 +8,12 @@ mod kept;
 mod looks;
 mod met;
 mod orphans;
+mod revisions;
 mod server;
 mod shared;
+mod standby;
 mod ticks;
+mod weights;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
