@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod finalizer;
 mod fresh;
+pub(crate) mod inner;
 mod jobs;
 pub(crate) mod keep;
 mod likeness;
@@ -305,8 +306,9 @@ fn stamp_patch(object: &Value, key: &str, epoch: u64) -> json_patch::Patch {
     serde_json::from_value(operations).unwrap_or_default()
 }
 
-/// A fresh look at the endpoints behind the candidate's role: before weight is raised no cache is trusted.
-async fn roles_fresh(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<(), Error> {
+/// Refuses a raise for which too few endpoints serve behind the candidate's role, by a fresh look: before weight is raised no
+/// cache is trusted.
+async fn enough_endpoints(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<(), Error> {
     let Some(candidate) = order.record.candidate else { return Ok(()) };
     for (index, service) in order.services.iter().enumerate() {
         let serving = fresh::serving(tools, order, service, candidate.slot).await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Phase, Slot};
 
-use super::{Order, Tools, jobs, ticks, vacate};
+use super::{Order, Tools, inner, jobs, ticks, vacate};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json;
@@ -65,7 +65,7 @@ async fn apply_piece(
     slot: Slot,
 ) -> Result<bool, Error> {
     let view = view(tools, order, piece)?;
-    if piece.is_in_sync(view.as_deref(), &order.names.uid) {
+    if is_in_sync(tools, order, piece, view.as_deref()) {
         return Ok(false);
     }
     if view.as_ref().is_some_and(|view| view.deleting) {
@@ -83,6 +83,15 @@ async fn apply_piece(
     Ok(wrote)
 }
 
+fn is_in_sync(tools: &Tools, order: &Order<'_>, piece: &Piece, view: Option<&ObjectView>) -> bool {
+    let uid = &order.names.uid;
+    if piece.kind == kinds::SERVICE {
+        let service = inner::find(tools, order, &piece.name);
+        return service.is_some_and(|service| inner::is_in_sync(&service, piece, uid));
+    }
+    piece.is_in_sync(view, uid)
+}
+
 /// Live at rest lacked what it was given, or had it changed; not so where the content itself is new.
 fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectView>) -> bool {
     let rests = matches!(order.record.phase, Phase::Rest { .. });
@@ -95,7 +104,11 @@ pub(super) fn view(
     order: &Order<'_>,
     piece: &Piece,
 ) -> Result<Option<Arc<ObjectView>>, Error> {
-    let there = tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name);
+    let there = if piece.kind == kinds::SERVICE {
+        inner::find(tools, order, &piece.name).and_then(|service| inner::view(&service)).map(Arc::new)
+    } else {
+        tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name)
+    };
     own(there, &order.names.name)
 }
 
@@ -111,6 +124,7 @@ fn own(there: Option<Arc<ObjectView>>, rollout: &str) -> Result<Option<Arc<Objec
     }
 }
 
+/// Whether that changed anything: what the server makes of it may be what was there.
 pub(super) async fn apply_piece_over(
     tools: &Tools,
     order: &Order<'_>,
@@ -131,7 +145,7 @@ pub(super) async fn apply_piece_over(
     object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let answer = tools.access.apply(target, manager::RELEASE, &object).await?;
     tools.stores.offer(piece.kind, &answer);
-    Ok(true)
+    Ok(view.is_none_or(|view| view.version != json::version(&answer)))
 }
 
 fn version_of(object: &Value) -> &str {

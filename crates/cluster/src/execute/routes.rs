@@ -39,7 +39,7 @@ pub(super) async fn raise(tools: &Tools, order: &Order<'_>, weight: u8) -> Resul
     let fresh = order.filled.virtual_services.iter();
     let fresh = fresh.map(|entry| tools.fresh(kinds::VIRTUAL_SERVICE, namespace, &entry.name));
     // Each patch holds only for the version that is read here, so reading early costs nothing but a moment less.
-    let (ready, fresh) = join(super::roles_fresh(tools, order, weight), join_all(fresh)).await;
+    let (ready, fresh) = join(super::enough_endpoints(tools, order, weight), join_all(fresh)).await;
     ready?;
     let mut raised: Vec<(&FilledVirtualService, u8)> = Vec::new();
     let mut changed = false;

@@ -10,14 +10,15 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use teal_api::names::manager;
+use teal_api::names::{label, manager};
 use teal_plan::{Slot, Time};
 
 use super::{Order, Tools};
 use crate::access::Target;
 use crate::error::Error;
-use crate::json::text;
+use crate::json::{annotation, text};
 use crate::kinds;
+use crate::observe::epoch_on;
 use crate::rendering::Piece;
 
 /// The newest tick that a CronJob made.
@@ -33,7 +34,7 @@ pub(super) async fn carry_on(
     piece: &Piece,
     slot: Slot,
 ) -> Result<bool, Error> {
-    if piece.kind != kinds::CRON_JOB || piece.object.pointer("/spec/suspend") != Some(&Value::Bool(false)) {
+    if !wakes(piece) {
         return Ok(true);
     }
     let Some(other) = others_name(&piece.name, slot) else { return Ok(true) };
@@ -45,7 +46,11 @@ pub(super) async fn carry_on(
     }
     // It may be gone with its color already, and then it notes nothing more.
     let worked = tools.access.get(target(&other)).await?.unwrap_or_default();
-    let early = just_fell_asleep(&worked, order.now);
+    let awake = is_awake(&worked, &order.names.name);
+    if awake {
+        lay_to_sleep(tools, order, &other, &worked).await?;
+    }
+    let early = awake || just_fell_asleep(&worked, order.now);
     let made = if early { None } else { newest_job(tools, order, &other).await? };
     if let Some(last) = newer_tick(&slept, &worked, made.as_deref()) {
         let patch = json!({"status": {"lastScheduleTime": last}});
@@ -53,6 +58,39 @@ pub(super) async fn carry_on(
         tools.access.merge(target(&piece.name), manager::RELEASE, true, &patch).await?;
     }
     Ok(!early)
+}
+
+/// Whether it is one that works for live alone, and for live.
+fn wakes(piece: &Piece) -> bool {
+    let both = annotation(&piece.object, teal_release::names::annotation::FATE) == Some("Own");
+    piece.kind == kinds::CRON_JOB
+        && !both
+        && piece.object.pointer("/spec/suspend") == Some(&Value::Bool(false))
+}
+
+/// Of one that is being deleted the controller makes nothing more.
+fn is_awake(worked: &Value, rollout: &str) -> bool {
+    let own = worked.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
+    own == Some(&json!(rollout))
+        && worked.pointer("/metadata/deletionTimestamp").is_none()
+        && worked.pointer("/spec/suspend") != Some(&Value::Bool(true))
+}
+
+/// Of what is only left over in its color, or whose content is lost, nobody else brings it to rest.
+async fn lay_to_sleep(tools: &Tools, order: &Order<'_>, name: &str, worked: &Value) -> Result<(), Error> {
+    let resource = kinds::CRON_JOB.resource();
+    let target = Target { resource: &resource, namespace: &order.names.namespace, name };
+    order.check_epoch(target, epoch_on(worked, &order.names.uid))?;
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": text(worked, "/metadata/resourceVersion"),
+            "annotations": {order.epoch_key(): order.record.epoch.to_string()},
+        },
+        "spec": {"suspend": true},
+    });
+    let answer = tools.access.merge(target, manager::RELEASE, false, &patch).await?;
+    tools.stores.offer(kinds::CRON_JOB, &answer);
+    Ok(())
 }
 
 fn others_name(name: &str, slot: Slot) -> Option<String> {
@@ -144,6 +182,25 @@ mod tests {
             assert_eq!(just_fell_asleep(&written(manager::RELEASE), at(now)), early, "{now}");
         }
         assert!(!just_fell_asleep(&written("kubectl"), at("2026-11-26T10:02:01Z")));
+    }
+
+    #[test]
+    fn whoever_would_still_make_ticks_is_awake() {
+        let worked = |suspend: Value| json!({"metadata": {"labels": {label::ROLLOUT: "web"}}, "spec": {"suspend": suspend}});
+        let mut going = worked(json!(false));
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-26T10:02:00Z");
+        let mut others = worked(json!(false));
+        others["metadata"]["labels"][label::ROLLOUT] = json!("api");
+        for (what, worked, awake) in [
+            ("it works", worked(json!(false)), true),
+            ("it says nothing of it", worked(Value::Null), true),
+            ("it sleeps", worked(json!(true)), false),
+            ("it goes", going, false),
+            ("it is somebody else's", others, false),
+            ("there is none", Value::Null, false),
+        ] {
+            assert_eq!(is_awake(&worked, "web"), awake, "{what}");
+        }
     }
 
     #[test]

@@ -6,12 +6,11 @@ use futures::future::join_all;
 use teal_plan::{Color, Revision, Slot};
 use teal_release::ObjectKey;
 
-use super::{Order, Tools, revision, worst};
+use super::{Order, Tools, inner, revision, worst};
 use crate::access::Target;
 use crate::error::Error;
-use crate::kinds;
 use crate::rendering::Rendering;
-use crate::stores::{ObjectView, View};
+use crate::stores::ObjectView;
 
 /// Deletes every object of the color but those of one revision. Each deletion names the version that it was decided on,
 /// so that whoever touched the object meanwhile wins.
@@ -21,14 +20,13 @@ pub(super) async fn clear(
     color: Color,
     except: Option<Revision>,
 ) -> Result<bool, Error> {
-    let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
+    let mut objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
+    objects.extend(inner::all(tools, order));
     let going: Vec<&Arc<ObjectView>> = objects.iter().filter(|view| goes(view, color, except)).collect();
     let lacked = objects.iter().filter(|view| except.is_none() && live_lacks(order, view)).cloned();
     let unneeded = without_kept(tools, order, lacked.collect(), !going.is_empty()).await;
     let all = going.into_iter().chain(&unneeded);
-    let deletions = join_all(all.map(|view| delete(tools, order, view))).await;
-    let services = services(tools, order, color, except).await;
-    worst(deletions.into_iter().chain(services).collect())
+    worst(join_all(all.map(|view| delete(tools, order, view))).await)
 }
 
 /// Those that no kept revision has, so that whoever goes back to one finds its accounts as they were: an account made anew
@@ -118,40 +116,8 @@ pub(super) async fn delete(tools: &Tools, order: &Order<'_>, view: &ObjectView) 
     let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
     order.check_view(target, view)?;
     tools.access.delete(target, &view.uid, &view.version.to_string()).await?;
-    if let Some((_, cache)) = tools.stores.objects.iter().find(|(kind, _)| *kind == view.kind) {
-        cache.forget(&view.id);
-    }
+    tools.stores.forget(view.kind, &view.id, &view.uid);
     Ok(true)
-}
-
-/// Inner Services of the color.
-async fn services(
-    tools: &Tools,
-    order: &Order<'_>,
-    color: Color,
-    except: Option<Revision>,
-) -> Vec<Result<bool, Error>> {
-    use teal_api::names::label;
-    let except = except.map(|revision| revision.to_string());
-    let all = tools.stores.services.group(&order.names.namespace, "");
-    let going = all.iter().filter(|view| {
-        view.rollout() == Some(order.names.name.as_str())
-            && view.label(label::COLOR) == Some(color.as_str())
-            && view.label(label::ROLE).is_none()
-            && (except.is_none() || view.label(label::REVISION) != except.as_deref())
-    });
-    let mut results = Vec::new();
-    for view in going {
-        let id = view.id();
-        let resource = kinds::SERVICE.resource();
-        let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
-        let result = tools.access.delete(target, view.uid(), &view.version().to_string()).await;
-        if result.is_ok() {
-            tools.stores.services.forget(&id);
-        }
-        results.push(result.map(|()| true));
-    }
-    results
 }
 
 #[cfg(test)]
@@ -161,6 +127,7 @@ mod tests {
     use teal_api::names::label;
 
     use super::*;
+    use crate::kinds;
 
     fn autoscaler(name: &str, owners: &serde_json::Value) -> ObjectView {
         let metadata: ObjectMeta = serde_json::from_value(json!({

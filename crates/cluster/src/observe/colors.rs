@@ -9,9 +9,9 @@ use teal_plan::{Color, Phase, Slot};
 use teal_release::{Fate, ObjectKey};
 
 use super::{Facts, Renderings, Sizes, jobs};
-use crate::execute::is_dropped;
+use crate::execute::{inner, is_dropped};
 use crate::memory::Memory;
-use crate::rendering::Rendering;
+use crate::rendering::{Piece, Rendering};
 use crate::stores::{ObjectView, PodView};
 
 pub(super) fn see(
@@ -85,16 +85,9 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
 }
 
 /// Inner Services lie in the cache of all Services.
-fn service_in_sync(facts: &Facts<'_>, piece: &crate::rendering::Piece) -> bool {
+fn service_in_sync(facts: &Facts<'_>, piece: &Piece) -> bool {
     let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
-    view.is_some_and(|view| {
-        let value = view.value();
-        let content = crate::json::annotation(&value, teal_release::names::annotation::CONTENT);
-        let selector = |value: &serde_json::Value| value.pointer("/spec/selector").cloned();
-        content == Some(&piece.content)
-            && view.label(label::ROLLOUT_UID) == Some(&facts.names.uid)
-            && selector(&value) == selector(&piece.object)
-    })
+    view.is_some_and(|view| inner::is_in_sync(&view, piece, &facts.names.uid))
 }
 
 /// Shared objects have one form: that of what is being tried, or of live at rest. Going back doesn't undo them.

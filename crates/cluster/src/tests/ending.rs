@@ -9,10 +9,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::server::{Manner, Server};
+use crate::access::Access;
 use crate::checks::{Measuring, Questions, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::lease::LeaseConfig;
+use crate::lease::{Holder, LeaseConfig};
 use crate::observe::tests::cluster::Hand;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/teal-system/leases/teal";
@@ -74,8 +75,17 @@ async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
     // It asks anew what was refused: by then all else was seen, and the lease would have been taken.
     let pods = || server.requests().iter().filter(|asked| asked.contains("/api/v1/pods")).count();
     until("pods asked for twice", || pods() >= 2).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!((holder(&server), cluster.probe().is_ready()), (None, false));
+    let second = LeaseConfig { identity: "two".into(), ..lease(renew) };
+    let access = Arc::new(Access::new(server.client(), Duration::from_secs(1)));
+    let (second, _) = Holder::new(access, second, || true);
+    let end = CancellationToken::new();
+    let held = tokio::spawn(second.run(end.clone()));
+    until("another leader", || holder(&server).as_deref() == Some("two")).await;
+    assert!(!cluster.probe().is_ready());
+    end.cancel();
+    timeout(PATIENCE, held).await.expect("an end").expect("no panic");
+    // Nobody tells the first one that the lease is free, as a watch would.
+    server.remove(LEASE);
     server.mend();
     until("a leader", || holder(&server).as_deref() == Some("one")).await;
     assert!(cluster.probe().is_ready());

@@ -1,16 +1,15 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use teal_plan::Time;
 
 use super::ending::Asked;
-use super::reconciler;
 use super::server::Server;
+use super::{PATH, recall, reconciler};
 use crate::config::Config;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::Reconciler;
 use crate::stores::ObjectId;
-
-const PATH: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
 
 /// The Rollout as a watch brings it, and a look at it.
 async fn look_at(server: &Server, reconciler: &Reconciler, rollout: Value) {
@@ -49,6 +48,8 @@ async fn for_a_rollout_that_another_of_its_name_replaced_nothing_more_is_asked()
         let mut rollout = rollout.clone();
         rollout["metadata"]["uid"] = json!(uid);
         look_at(&server, &reconciler, rollout).await;
+        let known = recall(&reconciler, |memory| memory.failing.insert("PointLive", (2, Time(0))));
+        assert_eq!(known, None, "nothing is remembered of the former one");
     }
     let (asks, forgotten) = asked.0.lock().unwrap().clone();
     assert!(asks.contains(&"former".to_owned()) && asks.contains(&"present".to_owned()), "{asks:?}");

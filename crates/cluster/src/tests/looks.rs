@@ -8,21 +8,16 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::server::{Manner, Server};
-use super::{REQUEST_TIMEOUT, reconciler};
+use super::{PATH, REQUEST_TIMEOUT, ROUTE, patches, path_of, recall, served};
 use crate::checks::{Measuring, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::execute::{Order, execute};
-use crate::memory::Memory;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::{Next, Reconciler, now};
-use crate::stores::{ObjectId, Stores, View};
+use crate::stores::{ObjectId, Stores};
 use teal_api::names::manager;
 use teal_plan::{Color, Effect, Time};
-
-const SERVICES: &str = "/api/v1/namespaces/shop/services";
-const ROUTE: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
-const PATH: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web";
 
 /// What is logged, line by line.
 #[derive(Clone, Default)]
@@ -64,27 +59,6 @@ fn released() -> (String, Server, Reconciler) {
     (live, server, reconciler)
 }
 
-/// What was made by hand, in a server and in the caches of one that leads.
-fn served(hand: Hand) -> (Server, Reconciler) {
-    let (stores, pokes, rollout) = hand.into_parts();
-    let server = Server::default();
-    for service in stores.services.all() {
-        server.put(&format!("{SERVICES}/{}", service.id().name), service.value());
-        stores.offer(crate::kinds::SERVICE, &server.object(&path_of(&service.id().name)).unwrap());
-    }
-    let route = stores.virtual_services.get("shop", "web").expect("a route").value();
-    server.put(ROUTE, route);
-    stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
-    server.put(PATH, rollout);
-    stores.offer_rollout(server.object(PATH).unwrap(), "");
-    let reconciler = reconciler(&server, stores, pokes, Config::default());
-    (server, reconciler)
-}
-
-fn path_of(service: &str) -> String {
-    format!("{SERVICES}/{service}")
-}
-
 async fn look(reconciler: &Reconciler) -> Next {
     reconciler.reconcile(&ObjectId::new("shop", "web")).await
 }
@@ -98,17 +72,6 @@ async fn rest(server: &Server, reconciler: &Reconciler) {
         }
     }
     panic!("it finds no rest: {:#?}", server.requests());
-}
-
-fn patches(server: &Server) -> Vec<String> {
-    server.requests().into_iter().filter(|request| request.starts_with("PATCH")).collect()
-}
-
-/// Changes what is remembered of the Rollout, or reads it.
-fn recall<T>(reconciler: &Reconciler, recall: impl FnOnce(&mut Memory) -> T) -> T {
-    let memories = reconciler.memories.lock().unwrap();
-    let (_, memory) = memories.get(&ObjectId::new("shop", "web")).expect("it was looked at");
-    recall(&mut memory.try_lock().expect("no look runs"))
 }
 
 fn owners(server: &Server, service: &str) -> Value {

@@ -13,6 +13,8 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use crate::observe::tests::cluster::fields;
+
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// The server.
@@ -47,6 +49,11 @@ impl Server {
     /// Puts an object there.
     pub(super) fn put(&self, path: &str, object: Value) {
         self.change(|state| state.keep(path, object));
+    }
+
+    /// Takes an object away.
+    pub(super) fn remove(&self, path: &str) {
+        self.change(|state| state.objects.remove(path));
     }
 
     /// From now on it is away.
@@ -110,7 +117,11 @@ impl Server {
 }
 
 impl State {
+    /// What stays as it was keeps its version.
     fn keep(&mut self, path: &str, mut object: Value) -> Value {
+        if self.objects.get(path) == Some(&object) {
+            return object;
+        }
         self.version += 1;
         let version = self.version + 1_000;
         object["metadata"]["resourceVersion"] = json!(version.to_string());
@@ -143,29 +154,77 @@ impl State {
         self.requests.push(format!("{method} {path}"));
         let of = path.trim_end_matches("/status");
         match (method, self.objects.get(of).cloned()) {
-            ("POST", _) => {
-                let name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                whole(201, &self.keep(&format!("{of}/{name}"), sent))
-            }
-            ("PATCH", None) if sent["kind"].is_string() => whole(201, &self.keep(of, sent)),
+            ("POST", _) => self.create(of, sent),
+            ("PATCH", None) if is_apply(query) => self.apply(of, query, &sent, None),
             (_, None) => refusal(404, "NotFound"),
             ("GET", Some(object)) => whole(200, &object),
-            (_, Some(mut object)) => {
-                let meant = &sent["metadata"]["resourceVersion"];
-                if !meant.is_null() && *meant != object["metadata"]["resourceVersion"] {
-                    return refusal(409, "Conflict");
-                }
-                if sent.is_array() {
-                    let patch: json_patch::Patch = serde_json::from_value(sent).expect("a patch");
-                    if json_patch::patch(&mut object, &patch.0).is_err() {
-                        return refusal(422, "Invalid");
-                    }
-                } else {
-                    json_patch::merge(&mut object, &sent);
-                }
-                whole(200, &self.keep(of, object))
-            }
+            ("DELETE", Some(object)) => self.delete(of, &object, &sent),
+            ("PATCH", Some(object)) if is_apply(query) => self.apply(of, query, &sent, Some(object)),
+            (_, Some(object)) => self.change(of, object, sent),
         }
+    }
+
+    fn create(&mut self, of: &str, sent: Value) -> Answer {
+        let name = sent["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("{of}/{name}");
+        if self.objects.contains_key(&path) {
+            return refusal(409, "AlreadyExists");
+        }
+        whole(201, &self.keep(&path, sent))
+    }
+
+    /// What no finalizer holds is gone at once.
+    fn delete(&mut self, of: &str, object: &Value, options: &Value) -> Answer {
+        if !fits(object, &options["preconditions"]) {
+            return refusal(409, "Conflict");
+        }
+        if object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty()) {
+            let mut object = object.clone();
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            return whole(200, &self.keep(of, object));
+        }
+        self.objects.remove(of);
+        whole(200, object)
+    }
+
+    /// Forced. Whose the fields are is noted, but not taken away from others.
+    fn apply(&mut self, of: &str, query: &str, sent: &Value, there: Option<Value>) -> Answer {
+        let uid = &sent["metadata"]["uid"];
+        if !uid.is_null() && there.as_ref().is_none_or(|there| there["metadata"]["uid"] != *uid) {
+            return refusal(409, "Conflict");
+        }
+        let manager = query.split('&').find_map(|part| part.strip_prefix("fieldManager="));
+        let manager = manager.unwrap_or_default().replace("%2F", "/");
+        let is_own = |entry: &Value| entry["manager"] == *manager && entry["operation"] == "Apply";
+        let mut set = fields(sent);
+        // Says which object is meant, and is nobody's.
+        set["f:metadata"].as_object_mut().map(|metadata| metadata.remove("f:uid"));
+        let own =
+            json!({"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": set});
+        let entries = there.as_ref().and_then(|there| there["metadata"]["managedFields"].as_array());
+        let mut entries: Vec<Value> =
+            entries.into_iter().flatten().filter(|entry| !is_own(entry)).cloned().collect();
+        entries.push(own);
+        let mut object = there.unwrap_or_default();
+        json_patch::merge(&mut object, sent);
+        object["metadata"]["managedFields"] = json!(entries);
+        whole(200, &self.keep(of, object))
+    }
+
+    /// By a merge patch, a JSON patch or as a whole.
+    fn change(&mut self, of: &str, mut object: Value, sent: Value) -> Answer {
+        if !fits(&object, &sent["metadata"]) {
+            return refusal(409, "Conflict");
+        }
+        if sent.is_array() {
+            let patch: json_patch::Patch = serde_json::from_value(sent).expect("a patch");
+            if json_patch::patch(&mut object, &patch.0).is_err() {
+                return refusal(422, "Invalid");
+            }
+        } else {
+            json_patch::merge(&mut object, &sent);
+        }
+        whole(200, &self.keep(of, object))
     }
 
     fn list(&self, path: &str) -> Value {
@@ -175,6 +234,17 @@ impl State {
         let items: Vec<&Value> = here.map(|(_, object)| object).collect();
         json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
     }
+}
+
+/// Whether an object is the one and the version that is meant, as far as that is said.
+fn fits(object: &Value, meant: &Value) -> bool {
+    let same = |name: &str| meant[name].is_null() || meant[name] == object["metadata"][name];
+    same("uid") && same("resourceVersion")
+}
+
+/// Only an apply may be forced.
+fn is_apply(query: &str) -> bool {
+    query.split('&').any(|parameter| parameter == "force=true")
 }
 
 /// Whether a path is that of a collection: names come after their plurals.

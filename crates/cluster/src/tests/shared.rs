@@ -6,6 +6,7 @@ use teal_plan::{Color, Effect};
 use super::reconciler;
 use super::server::Server;
 use crate::config::Config;
+use crate::error::{Class, Error};
 use crate::execute::{Order, execute};
 use crate::kinds::{self, Known};
 use crate::observe::Seen;
@@ -93,6 +94,45 @@ async fn what_is_kept_is_read_once_however_long_a_color_takes_to_go() {
     );
     world.stand(kinds::DEPLOYMENT, "web-green", &green());
     assert_eq!(world.clear(&order, 1).await.len(), 1, "it is known already");
+}
+
+/// Services lie in a cache of their own.
+#[tokio::test]
+async fn a_shared_service_that_no_kept_revision_has_goes_too() {
+    let inner = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "api", "annotations": {"teal.dev/fate": "Shared"}}, "spec": {}});
+    let release = json!({"manifests": [inner]});
+    let kept = teal_release::Kept { hash: teal_release::hash(&release), services: Vec::new(), release };
+    let world = World::new(teal_release::store(&kept).expect("data"));
+    let order = Order::of(&world.rollout, &world.seen);
+    for (name, labels) in [
+        ("api", json!({})),
+        ("former", json!({})),
+        ("inner-green", green()),
+        ("role", json!({label::ROLE: "live"})),
+    ] {
+        world.stand(kinds::SERVICE, name, &labels);
+    }
+    let path = |name: &str| format!("DELETE /api/v1/namespaces/shop/services/{name}");
+    assert_eq!(world.clear(&order, 3).await, [format!("GET {KEPT}"), path("inner-green"), path("former")]);
+}
+
+/// Another hand has turned it, or it is another object by now.
+#[tokio::test]
+async fn what_was_touched_since_the_plan_is_not_deleted() {
+    const GREEN: &str = "/apis/apps/v1/namespaces/shop/deployments/web-green";
+    for field in ["note", "uid"] {
+        let world = World::new(json!({"format": 99}));
+        let order = Order::of(&world.rollout, &world.seen);
+        world.stand(kinds::DEPLOYMENT, "web-green", &green());
+        let mut touched = world.server.object(GREEN).expect("an object");
+        touched["metadata"][field] = json!("of another");
+        world.server.put(GREEN, touched);
+        let effect = Effect::Vacate { color: Color::Green, except: None };
+        let done = execute(&world.reconciler.tools, &order, &[effect]).await;
+        assert_eq!(done[0].result.as_ref().map_err(Error::class), Err(Class::Conflict), "{field}");
+        assert!(world.server.object(GREEN).is_some(), "{field}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What other hands do to a rollout, and what becomes of it.
 
-use crate::bench::history::History;
+use crate::bench::history::{History, Version};
 use crate::bench::{Bench, objects};
 use serde_json::json;
 
@@ -38,6 +38,62 @@ async fn a_person_who_moves_traffic_to_live_pauses_and_is_kept() {
             bench.weights().await == [("web".into(), 90), ("web-candidate".into(), 10)]
         })
         .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_another_hand_raised_is_lowered_to_the_weight_of_the_step() {
+    let bench = at_ten("raised").await;
+    let spec = json!({"spec": {"http": [{"name": "primary", "route": [
+        {"destination": {"host": "web", "port": {"number": 80}}, "weight": 50},
+        {"destination": {"host": "web-candidate", "port": {"number": 80}}, "weight": 50},
+    ]}]}});
+    bench.merge_as("somebody", "virtualservices", "web", spec).await;
+    bench
+        .until("lowered", async || {
+            bench.weights().await == [("web".into(), 90), ("web-candidate".into(), 10)]
+        })
+        .await;
+    bench.quiet().await;
+    assert_eq!(bench.status("/phase").await, "Waiting");
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    bench.end().await;
+}
+
+/// Rule 2: requests still go to a Service that is turned, so none may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidates_role_that_another_hand_turned_has_no_weight_while_it_is_turned_back() {
+    let bench = at_ten("role").await;
+    let green = bench.status("/candidate/revision").await;
+    let routes = History::begin(bench.api("virtualservices")).await;
+    let services = History::begin(bench.api("services")).await;
+    // As one who applies it again from a file. Turned to live it would be the runbook's way of going back.
+    let selector = json!({"teal.dev/revision": null, "teal.dev/color": null});
+    bench.merge_as("git", "services", "web-candidate", json!({"spec": {"selector": selector}})).await;
+    bench.until("turned back", async || bench.selected("web-candidate").await == green).await;
+    bench
+        .until("raised again", async || {
+            bench.weights().await == [("web".into(), 90), ("web-candidate".into(), 10)]
+        })
+        .await;
+    bench.phase("Waiting").await;
+    // All versions on a server are of one count.
+    let number = |version: &Version| version.revision.parse::<u64>().expect("a number");
+    let selected = |version: &Version| {
+        let spec = version.spec().cloned().unwrap_or_default();
+        spec["selector"]["teal.dev/revision"].as_str().unwrap_or_default().to_owned()
+    };
+    let services = services.all().await;
+    let mut candidate = services.iter().filter(|version| version.name == "web-candidate");
+    let turned = candidate.find(|version| selected(version).is_empty()).expect("the other hand's");
+    let back = candidate.find(|version| selected(version) == green).expect("Teal's");
+    let routes = routes.all().await;
+    let before = routes.iter().filter(|version| (number(turned)..number(back)).contains(&number(version)));
+    assert_eq!(before.map(Version::candidates_weight).collect::<Vec<_>>(), [0]);
+    let last = routes.last().map(Version::candidates_weight);
+    assert_eq!(last, Some(10));
     bench.end().await;
 }
 

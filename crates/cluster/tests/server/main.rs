@@ -11,6 +11,7 @@ mod bench;
 mod hands;
 mod held;
 mod in_place;
+mod inner;
 mod life;
 mod replaced;
 mod shared;

@@ -314,7 +314,7 @@ impl Hand {
         cache.offer(view);
     }
 
-    pub(super) fn pods(&mut self, color: Color, ready: &[bool]) {
+    pub(crate) fn pods(&mut self, color: Color, ready: &[bool]) {
         let revision = self.slot(color).revision.to_string();
         self.pods_of(color, &revision, ready);
     }
@@ -382,7 +382,7 @@ impl Hand {
     }
 
     /// Name of the pod, whether it serves, whether it terminates.
-    pub(super) fn endpoints(&mut self, service: &str, pods: &[(&str, bool, bool)]) {
+    pub(crate) fn endpoints(&mut self, service: &str, pods: &[(&str, bool, bool)]) {
         let endpoint = |(pod, serving, terminating): &(&str, bool, bool)| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": serving, "terminating": terminating}});
         self.slice(service, &pods.iter().map(endpoint).collect::<Vec<_>>());
     }
@@ -462,7 +462,7 @@ impl Hand {
     }
 
     /// The candidate's role selects the candidate.
-    pub(super) fn point_candidate(&mut self) {
+    pub(crate) fn point_candidate(&mut self) {
         let slot = self.slot(Color::Green);
         self.service("web-candidate", "candidate", slot);
     }
@@ -580,7 +580,7 @@ fn installed_hash(rollout: &Value) -> ContentHash {
 }
 
 /// The set of all fields of a value, in the API server's notation, with containers and their like by name.
-fn fields(value: &Value) -> Value {
+pub(crate) fn fields(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let entries = map.iter().map(|(name, value)| (format!("f:{name}"), fields(value)));

@@ -1,0 +1,161 @@
+//! Writes of weights: what they are decided on, and what becomes of them where one fails.
+
+use serde_json::{Value, json};
+use teal_api::Rollout;
+use teal_api::names::{label, manager};
+use teal_plan::{Color, Effect};
+
+use super::server::{Manner, Server};
+use super::{ROUTE, patches, path_of, served};
+use crate::error::Error;
+use crate::execute::{Done, Order, execute};
+use crate::kinds;
+use crate::observe::Seen;
+use crate::observe::tests::cluster::Hand;
+use crate::reconcile::Reconciler;
+
+const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/web-candidate";
+const SECOND: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/second";
+
+fn weighted(weight: u8) -> Value {
+    json!([{"destination": {"host": "web"}, "weight": 100 - weight},
+        {"destination": {"host": "web-candidate"}, "weight": weight}])
+}
+
+/// How much goes to the candidate.
+fn weight(server: &Server, path: &str) -> Value {
+    server.object(path).unwrap()["spec"]["http"][0]["route"][1]["weight"].clone()
+}
+
+/// Green is tried at this weight, and three of its pods serve, as far as the caches know.
+struct World {
+    server: Server,
+    reconciler: Reconciler,
+    rollout: Rollout,
+    seen: Seen,
+}
+
+impl World {
+    fn at(weight: u8) -> Self {
+        Self::with(weight, |_| {})
+    }
+
+    fn with(weight: u8, change: impl FnOnce(&mut Hand)) -> Self {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.start_candidate(weight);
+        hand.pods(Color::Green, &[true; 3]);
+        hand.point_candidate();
+        hand.endpoints("web-candidate", &["green-0", "green-1", "green-2"].map(|pod| (pod, true, false)));
+        hand.route(&weighted(weight), manager::TRAFFIC);
+        change(&mut hand);
+        let (rollout, seen) = (hand.rollout(), hand.look(0));
+        assert_eq!(seen.snapshot.world.color(Color::Green).serving, [3]);
+        let (server, reconciler) = served(hand);
+        Self { server, reconciler, rollout, seen }
+    }
+
+    /// What the server has behind the candidate's role.
+    fn serves(&self, pods: &[&str]) {
+        let endpoint =
+            |pod: &&str| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": true}});
+        let labels = json!({"kubernetes.io/service-name": "web-candidate", label::ROLLOUT: "web"});
+        self.server.put(
+            SLICE,
+            json!({"metadata": {"name": "web-candidate", "namespace": "shop", "labels": labels},
+            "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>()}),
+        );
+    }
+
+    async fn carry_out(&self, effect: Effect) -> Done {
+        let order = Order::of(&self.rollout, &self.seen);
+        execute(&self.reconciler.tools, &order, &[effect]).await.remove(0)
+    }
+}
+
+#[tokio::test]
+async fn rule_6_whether_enough_serve_for_a_raise_is_asked_of_the_server() {
+    let (all, live) = (["green-0", "green-1", "green-2"], ["pod-0", "pod-1", "pod-2"]);
+    for (what, pods, raise, serving) in [
+        ("none is left", &all[..0], 10, Some(0)),
+        ("they are of the other color", &live[..], 10, Some(0)),
+        ("one is too few for a half", &all[..1], 50, Some(1)),
+        ("one is enough for a tenth", &all[..1], 10, None),
+    ] {
+        let world = World::at(0);
+        world.serves(pods);
+        let done = world.carry_out(Effect::RaiseWeight(raise)).await;
+        let refused = match done.result {
+            Err(Error::TooFewEndpoints { serving, .. }) => Some(serving),
+            Ok(true) => None,
+            other => panic!("{what}: {other:?}"),
+        };
+        assert_eq!(
+            (refused, patches(&world.server).len()),
+            (serving, usize::from(serving.is_none())),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rule_4_a_raise_that_fails_at_one_route_is_taken_back_at_the_others() {
+    let both = |hand: &mut Hand| {
+        let traffic =
+            json!({"services": [{"name": "web"}], "virtualServices": [{"name": "web"}, {"name": "second"}]});
+        hand.field("traffic", traffic);
+    };
+    for former in [0, 10] {
+        let world = World::with(former, both);
+        world.serves(&["green-0", "green-1", "green-2"]);
+        let mut second = world.server.object(ROUTE).unwrap();
+        second["metadata"]["name"] = json!("second");
+        second["metadata"]["uid"] = json!("second");
+        world.server.put(SECOND, second);
+        let stores = &world.reconciler.tools.stores;
+        stores.offer(kinds::VIRTUAL_SERVICE, &world.server.object(SECOND).unwrap());
+        world.server.answers("PATCH", "/virtualservices/second", Manner::Refused(500));
+        assert!(world.carry_out(Effect::RaiseWeight(50)).await.result.is_err());
+        assert_eq!(patches(&world.server), [ROUTE, SECOND, ROUTE].map(|path| format!("PATCH {path}")));
+        assert_eq!(weight(&world.server, ROUTE), former);
+    }
+}
+
+#[tokio::test]
+async fn what_another_hand_raised_is_lowered_to_the_steps_weight_on_a_fresh_read() {
+    let world = World::at(10);
+    let mut route = world.server.object(ROUTE).unwrap();
+    route["spec"]["http"][0]["route"] = weighted(50);
+    world.server.put(ROUTE, route);
+    let done = world.carry_out(Effect::LowerWeight(10)).await;
+    assert!(matches!(done.result, Ok(true)), "{:?}", done.result);
+    assert_eq!(world.server.requests(), [format!("GET {ROUTE}"), format!("PATCH {ROUTE}")]);
+    assert_eq!(weight(&world.server, ROUTE), 10);
+    // It is as it should be, whatever the plan saw.
+    let done = world.carry_out(Effect::LowerWeight(10)).await;
+    assert!(matches!(done.result, Ok(false)), "{:?}", done.result);
+}
+
+#[tokio::test]
+async fn weight_is_cut_off_only_where_the_server_says_that_the_role_is_elsewhere() {
+    for (server_says, cuts) in [(Color::Green, false), (Color::Blue, true)] {
+        let world = World::at(10);
+        let slot = world.seen.snapshot.record.candidate.expect("a candidate").slot;
+        let live = world.seen.snapshot.record.live.expect("a live release").slot;
+        let stores = &world.reconciler.tools.stores;
+        let select = |slot: teal_plan::Slot| {
+            let mut service = world.server.object(&path_of("web-candidate")).unwrap();
+            service["spec"]["selector"][label::COLOR] = json!(slot.color.as_str());
+            service["spec"]["selector"][label::REVISION] = json!(slot.revision.to_string());
+            world.server.put(&path_of("web-candidate"), service);
+        };
+        // The cache has the other one.
+        select(if cuts { slot } else { live });
+        stores.offer(kinds::SERVICE, &world.server.object(&path_of("web-candidate")).unwrap());
+        select(if cuts { live } else { slot });
+        let done = world.carry_out(Effect::CutOff(slot)).await;
+        assert!(matches!(done.result, Ok(cut) if cut == cuts), "{server_says}: {:?}", done.result);
+        assert_eq!(weight(&world.server, ROUTE), if cuts { 0 } else { 10 }, "{server_says}");
+        assert_eq!(patches(&world.server).len(), usize::from(cuts), "{server_says}");
+    }
+}
