@@ -146,6 +146,11 @@ pub enum Ruling {
     Counted,
     /// It was carried out.
     Done,
+    /// It counts and is committed, but what it asks for has to wait.
+    Noted {
+        /// What it waits for.
+        message: String,
+    },
     /// The person had approved already.
     AlreadyCounted,
     /// It can't be followed.
