@@ -6,7 +6,7 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition,
+    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, dead,
     going_with_its_namespace, hands_off, held, held_while_promoting, installing, job_failed, kept,
     kept_by_check, object, overlapping, paused, paused_at_rest, paused_before_the_start, preparing,
     preparing_with_a_failed_job, preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting,
@@ -20,6 +20,7 @@ fn states() -> Vec<(&'static str, Value)> {
     vec![
         ("not_seen", Value::Null),
         ("complete", complete()),
+        ("dead", dead()),
         ("checking", checking()),
         ("waiting", waiting()),
         ("held", held()),

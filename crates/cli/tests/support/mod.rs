@@ -83,6 +83,19 @@ pub fn complete() -> Value {
     })
 }
 
+/// Live alone, and dead.
+pub fn dead() -> Value {
+    let mut status = complete();
+    let trouble = format!("{LIVE} (blue) has no ready endpoint: Deployment web-blue: spec.replicas is 0");
+    let fails =
+        "ApplyRelease fails again and again and is tried on: the webhook vet.example.com does not answer";
+    status["message"] = json!(format!("{LIVE} (blue) is live, but has no ready endpoint"));
+    let conditions = status["conditions"].as_array_mut().expect("conditions");
+    conditions.push(condition("Available", "False", "NoReadyEndpoints", &trouble));
+    conditions.push(condition("WriteFails", "True", "Found", fails));
+    status
+}
+
 pub fn live() -> Value {
     json!({"color": "blue", "revision": LIVE, "summary": "image web 1.8.1", "since": "2026-02-28T12:00:00Z"})
 }

@@ -30,11 +30,19 @@ pub(super) fn see(
         Color::Blue => "blue short",
         Color::Green => "green short",
     };
+    let trouble = asked.and_then(|slot| {
+        let none = || {
+            rendering
+                .filter(|_| serving.contains(&0))
+                .and_then(|rendering| scaled_to_nothing(facts, rendering))
+        };
+        trouble(facts, rendering, slot).or_else(none)
+    });
     ColorSeen {
         objects: objects(facts, rendering, color, asked),
         serving,
         available,
-        trouble: asked.and_then(|slot| trouble(facts, rendering, slot)),
+        trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
     }
 }
@@ -190,6 +198,16 @@ fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Opti
             let failure = view.state.as_ref()?.failure.clone()?;
             Some(format!("{} {}: {failure}", workload.key.kind, workload.colored_name))
         })
+    })
+}
+
+/// A workload behind a traffic Service that was told to have no pods. Its autoscaler says so in the same field.
+fn scaled_to_nothing(facts: &Facts<'_>, rendering: &Rendering) -> Option<String> {
+    let asked = rendering.workloads.iter().filter(|workload| !workload.traffic_services.is_empty());
+    asked.into_iter().find_map(|workload| {
+        let (kind, name) = (&workload.key.kind, &workload.colored_name);
+        let view = workload_view(facts, kind, name)?;
+        (view.state.as_ref()?.replicas == 0).then(|| format!("{kind} {name}: spec.replicas is 0"))
     })
 }
 

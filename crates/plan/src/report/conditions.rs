@@ -175,7 +175,8 @@ fn accepted(view: &View<'_>) -> Condition {
     }
 }
 
-fn live_serves(view: &View<'_>) -> bool {
+/// Whether every traffic Service has an endpoint of live.
+pub(super) fn live_serves(view: &View<'_>) -> bool {
     let live = view.record.live.map(|live| view.s.world.color(live.slot.color));
     live.is_some_and(|live| crate::decide::serves(&live.serving))
 }

@@ -45,6 +45,27 @@ fn sent_back() -> Snapshot {
     s
 }
 
+/// Whatever the phase is called, nobody must read that all is well.
+#[test]
+fn a_live_without_endpoints_is_not_said_to_serve() {
+    for (mut s, said) in [
+        (at_rest(), format!("{} (blue) is live, but has no ready endpoint", live().revision)),
+        (
+            sent_back(),
+            format!(
+                "{} (blue) is live after going back (check errors failed (0.2, max 1%)), but has no ready endpoint",
+                live().revision
+            ),
+        ),
+    ] {
+        assert!(of(&s).message.contains("serves all requests"), "{}", of(&s).message);
+        s.world.blue.serving = vec![0];
+        let report = of(&s);
+        assert!(report.message.starts_with(&said), "{}", report.message);
+        assert_eq!(condition(&report, "Available"), Some((false, "NoReadyEndpoints".to_owned())));
+    }
+}
+
 #[test]
 fn that_the_namespace_ends_is_told_at_once_and_waits_for_nobody() {
     let mut s = asking();
