@@ -191,6 +191,11 @@ pub enum Why {
     },
     /// A slot is cleared first.
     Clearing(Color),
+    /// What is in the slot has been going for long and stays.
+    Stays {
+        /// The sentence that names it.
+        message: String,
+    },
     /// Proxies are given time.
     Propagating {
         /// Until when.

@@ -274,6 +274,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
                 Some(format!("checks ({})", checks.join(", ")))
             }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
+            Why::Stays { .. } => Some("deletion".to_owned()),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {
                 Some("endpoints".to_owned())

@@ -1,6 +1,7 @@
 //! When the machine has waited long enough: then traffic goes back, or a person is asked, as `spec.onFailure` says.
 
-use super::{overlap, step};
+use super::{Next, overlap, step};
+use crate::outcome::Why;
 use crate::record::{Phase, Record};
 use crate::settings::Mode;
 use crate::snapshot::{Snapshot, is_paused};
@@ -26,5 +27,14 @@ pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
         Phase::Step(place) => Some(place.deadline),
         Phase::Promoting { deadline } => overlap::deadline(s, *deadline),
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => None,
+    }
+}
+
+/// Looks again until it passes, and at half of it where pods are waited for of which nothing is known: by then they are named.
+pub(super) fn wake(s: &Snapshot, deadline: Time, next: &mut Next) {
+    next.wake(Time(deadline.0.saturating_add(1)));
+    let half = Time(deadline.0.saturating_sub(s.settings.progress_deadline.0 / 2));
+    if s.now < half && next.why.iter().any(|why| matches!(why, Why::Starting { trouble: None, .. })) {
+        next.wake(half);
     }
 }

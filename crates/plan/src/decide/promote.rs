@@ -6,7 +6,7 @@ use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
 use crate::snapshot::{Form, Snapshot};
-use crate::words::{ContentHash, Time};
+use crate::words::ContentHash;
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
     let Some(candidate) = &s.record.candidate else {
@@ -34,7 +34,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
             OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
         }
     } else {
-        next.wake(Time(deadline.0 + 1));
+        super::deadline::wake(s, deadline, &mut next);
     }
     next.into()
 }

@@ -286,7 +286,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
                 OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
             }
         } else {
-            next.wake(Time(deadline.0 + 1));
+            super::deadline::wake(s, deadline, &mut next);
         }
     }
     if let Some(since) = s.record.blocked_since {

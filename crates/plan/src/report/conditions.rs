@@ -103,7 +103,12 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
 
 /// An obstacle that has been in the way for longer than the progress deadline, or that no waiting can mend.
 fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
-    let obstacle = view.s.stopped(Stops::Rollout)?;
+    let since = view.record.blocked_since;
+    let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
+    let Some(obstacle) = view.s.stopped(Stops::Rollout) else {
+        let stays = view.why.iter().any(|why| matches!(why, Why::Stays { .. }));
+        return (late && stays).then_some("ReferenceMissing");
+    };
     let word = match obstacle.reason.as_str() {
         "ReleaseInvalid" | "UnsupportedKind" | "ServiceUnsupported" => "ReleaseInvalid",
         "NotPermitted" => "NotPermitted",
@@ -111,8 +116,6 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
         NAMESPACE_TERMINATING => NAMESPACE_TERMINATING,
         _ => "ReferenceMissing",
     };
-    let since = view.record.blocked_since;
-    let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
     // What is only in the way of the next rollout stalls nothing while none is wanted.
     let invalid = word == "ReleaseInvalid" && (obstacle.stops == Stops::Everything || at_work(view));
     (invalid || late || word == NAMESPACE_TERMINATING).then_some(word)

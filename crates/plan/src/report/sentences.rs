@@ -102,7 +102,7 @@ pub fn sentence(why: &Why) -> String {
             format!("spec.mode is HandsOff: nothing is written; {}", intent::decision(would))
         }
         Why::CatchingUp => "waits for its own last write to be seen".to_owned(),
-        Why::Obstacle { message, .. } => message.clone(),
+        Why::Obstacle { message, .. } | Why::Stays { message } => message.clone(),
         Why::Starting { slot, trouble: None } => {
             format!("waits for the pods of {} ({})", slot.revision, slot.color)
         }
