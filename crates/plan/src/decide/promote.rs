@@ -28,7 +28,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     }
     let Some(deadline) = super::deadline(s, &s.record) else { return next.into() };
     if s.now > deadline {
-        let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
+        let waiting_for = super::deadline::waiting_for(s, &next.why);
         match s.settings.on_failure {
             OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
             OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),

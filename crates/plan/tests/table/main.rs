@@ -7,6 +7,7 @@ mod gates;
 mod hands_off;
 mod install;
 mod jobs;
+mod late;
 mod overlap;
 mod probing;
 mod promotion;

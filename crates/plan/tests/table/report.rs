@@ -404,22 +404,6 @@ fn a_pause_by_a_person_is_told_from_its_beginning_to_its_end() {
     assert_eq!(condition(&of(&s), "Reconciling"), Some((true, "NewRevision".to_owned())));
 }
 
-#[test]
-fn a_deadline_that_passed_over_failing_writes_names_them() {
-    let mut s = trying("canary", 10);
-    s.world.obstacles = vec![teal_plan::snapshot::Obstacle {
-        reason: "WriteFails".to_owned(),
-        message: "RaiseWeight fails again and again: the webhook does not answer".to_owned(),
-        stops: Stops::Nothing,
-    }];
-    s.now = DEADLINE + Span::seconds(1);
-    let (record, _) = committed(&s);
-    let Phase::Returning { cause: Cause::Deadline { waiting_for }, .. } = record.phase else {
-        panic!("{:?}", record.phase)
-    };
-    assert!(waiting_for.contains("the webhook does not answer"), "{waiting_for}");
-}
-
 fn with(mut s: Snapshot, change: impl Fn(&mut Snapshot)) -> Snapshot {
     change(&mut s);
     s
