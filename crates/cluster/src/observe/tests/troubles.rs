@@ -1,6 +1,6 @@
 //! What is known of a color that doesn't serve, or doesn't go.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use teal_plan::snapshot::Objects;
 use teal_plan::{Color, Time};
 
@@ -72,4 +72,20 @@ fn a_pod_that_is_not_ready_when_half_of_its_time_is_over_is_named() {
     assert_eq!(said.as_deref(), Some("pod green-1 isn't ready: see kubectl describe pod green-1 -n shop"));
     hand.reach(300_000);
     assert_eq!(trouble(&mut hand, 300_000), None, "a restart at its weight is nothing to tell");
+}
+
+/// Its callers would be cut off.
+#[test]
+fn nobody_is_told_to_delete_the_live_service() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.commit(&Value::Null);
+    hand.edit("web", |service| {
+        service["metadata"]["labels"] = json!({});
+        service["spec"]["selector"] = json!({"app": "old"});
+    });
+    let taken = hand.look(0).snapshot.world.obstacles.remove(0);
+    assert_eq!(taken.reason, "NameTaken");
+    assert!(taken.message.contains("consent by the label teal.dev/rollout=web on it"), "{}", taken.message);
+    assert!(!taken.message.contains("delete"), "{}", taken.message);
 }
