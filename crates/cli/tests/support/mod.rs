@@ -379,6 +379,7 @@ pub fn overlapping() -> Value {
          that what leads to them from outside learns of the new pods"
     );
     let mut status = on_the_way("Promoting", Some("overlap"), "Promoting", &message);
+    status["commit"] = json!({"phase": {"name": "Promoting", "deadline": 1_772_453_310_000_i64}});
     status["step"] = Value::Null;
     status["traffic"] = json!({"candidateWeight": 100});
     status
@@ -400,6 +401,9 @@ pub fn installing() -> Value {
 pub fn rolling_back() -> Value {
     let message = format!("goes back to {LIVE} (blue): guard errors failed (0.2, max 1%)");
     let mut status = on_the_way("RollingBack", None, "RollingBack", &message);
+    status["commit"] = json!({"phase": {
+        "name": "Returning", "cause": {"Guard": {"check": "errors", "detail": ""}}, "since": 1_772_452_740_000_i64,
+    }});
     status["candidate"]["deadline"] = Value::Null;
     status["step"] = Value::Null;
     status["traffic"] = json!({"candidateWeight": 10});

@@ -232,6 +232,10 @@ fn promoted(view: &View<'_>) -> Condition {
 }
 
 fn awaiting(view: &View<'_>) -> Condition {
+    if asks(view) && super::takes_no_decision(view) {
+        let message = "a question is open, but no Decision is taken now: see status.message";
+        return condition("AwaitingDecision", false, "NoneOpen", message);
+    }
     match &view.record.phase {
         Phase::Step(place) if place.gate.is_some() => {
             let message = format!(
