@@ -39,7 +39,8 @@ fn a_deadline_that_passed_over_a_refused_write_names_it_and_not_the_motion() {
     for s in late() {
         for reason in ["RouteUnsupported", "NotPermitted", "ServiceUnsupported", "WriteFails"] {
             let refused = with(s.clone(), |s| {
-                s.world.obstacles = vec![met("JudgedByTimeOnly", Stops::Nothing), met(reason, Stops::Nothing)]
+                s.world.obstacles =
+                    vec![met("JudgedByTimeOnly", Stops::Nothing), met(reason, Stops::Nothing)];
             });
             assert_eq!(passed_over(&refused), format!("{reason}: correct it"));
         }
