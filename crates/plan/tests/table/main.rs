@@ -16,3 +16,4 @@ mod report;
 mod rest;
 mod returning;
 mod waited;
+mod whole;
