@@ -4,9 +4,10 @@
 mod commands;
 mod next;
 
-use jiff::Timestamp;
-use teal_api::RolloutStatus;
+use jiff::{SignedDuration, Timestamp};
 use teal_api::conditions::{ConditionType, Phase};
+use teal_api::defaults::filled;
+use teal_api::{Rollout, RolloutStatus};
 
 pub use commands::{Suggestion, commands};
 pub use next::next;
@@ -14,10 +15,16 @@ pub use next::next;
 use crate::standing::phase;
 
 /// Since when it is as it is.
-pub fn since(status: &RolloutStatus) -> Option<Timestamp> {
+pub fn since(rollout: &Rollout) -> Option<Timestamp> {
+    let status = rollout.status.as_ref()?;
     let changed = |kind: ConditionType| {
         let condition = status.condition(kind)?;
         Some(condition.last_transition_time.0)
+    };
+    let refused = || {
+        let accepted =
+            status.condition(ConditionType::Accepted).filter(|accepted| accepted.status == "False")?;
+        Some(accepted.last_transition_time.0)
     };
     let stalled = || changed(ConditionType::Stalled);
     let ready = || changed(ConditionType::Ready);
@@ -31,15 +38,24 @@ pub fn since(status: &RolloutStatus) -> Option<Timestamp> {
             status.candidate.as_ref().and_then(|candidate| candidate.since).or_else(ready)
         }
         Some(Phase::Complete) => status.live.as_ref().and_then(|live| live.since).or_else(ready),
-        Some(Phase::Blocked) => changed(ConditionType::Accepted).or_else(stalled),
-        Some(
-            Phase::Shifting
-            | Phase::Paused
-            | Phase::Promoting
-            | Phase::RollingBack
-            | Phase::RolledBack
-            | Phase::HandsOff,
-        )
-        | None => stalled().or_else(ready),
+        Some(Phase::Blocked) => refused().or_else(stalled).or_else(ready),
+        // Conditions don't change with these: what is known of their time stands in what was committed.
+        Some(Phase::RollingBack) => committed(status, "since"),
+        Some(Phase::Promoting) => stalled().or_else(|| promoting(rollout, status)),
+        Some(Phase::Shifting | Phase::Paused | Phase::RolledBack | Phase::HandsOff) | None => {
+            stalled().or_else(ready)
+        }
     }
+}
+
+/// A time of the phase in the planner's record, whose form may be another operator's.
+fn committed(status: &RolloutStatus, name: &str) -> Option<Timestamp> {
+    let millis = status.commit.as_ref()?.get("phase")?.get(name)?.as_i64()?;
+    Timestamp::from_millisecond(millis).ok()
+}
+
+/// Its time began one deadline before it ends.
+fn promoting(rollout: &Rollout, status: &RolloutStatus) -> Option<Timestamp> {
+    let whole = i64::try_from(filled(&rollout.spec).ok()?.progress_deadline_ms).ok()?;
+    committed(status, "deadline")?.checked_sub(SignedDuration::from_millis(whole)).ok()
 }

@@ -112,7 +112,7 @@ async fn going_back_never_asks_and_prints_what_loses_traffic() {
         assert_eq!((&spec["revision"], &spec["reason"]), (&json!(revision), &json!("slow")));
         assert!(spec.get("nonce").is_none() && spec.get("step").is_none(), "{spec}");
         let expected =
-            format!("Rolling back {revision} of shop/web …\nRolled back: {revision} of shop/web.\n");
+            format!("Rolling back {revision} of shop/web …\nGoing back: {revision} of shop/web.\n");
         assert_eq!(ran.out, expected);
     }
 }
@@ -155,7 +155,7 @@ async fn a_rollback_before_the_newest_spec_is_seen_does_not_guess_what_is_meant(
 #[tokio::test]
 async fn every_verb_makes_its_decision() {
     for (line, status, action, past) in [
-        ("reject web --reason bad", waiting(), "Reject", "Rejected: step canary"),
+        ("reject web --reason bad", waiting(), "Reject", "Rejected, going back: step canary"),
         ("pause web", checking(), "Pause", "Paused: shop/web"),
         ("resume web", paused(), "Resume", "Resumed: shop/web"),
         ("retry web", rolled_back(), "Retry", "Retried: r7-3f9c2a1b"),

@@ -6,7 +6,7 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition,
+    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, dead,
     going_with_its_namespace, hands_off, held, held_while_promoting, installing, job_failed, kept,
     kept_by_check, object, overlapping, paused, paused_at_rest, paused_before_the_start, preparing,
     preparing_with_a_failed_job, preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting,
@@ -20,6 +20,7 @@ fn states() -> Vec<(&'static str, Value)> {
     vec![
         ("not_seen", Value::Null),
         ("complete", complete()),
+        ("dead", dead()),
         ("checking", checking()),
         ("waiting", waiting()),
         ("held", held()),
@@ -102,6 +103,36 @@ fn a_condition_of_a_newer_operator_is_shown_while_it_is_true() {
     ]);
     let text = render::summary(&rollout(&status), &clock(), Paint::Plain);
     assert!(text.contains("Overcast (Found): clouds over shop") && !text.contains("Sunny"), "{text}");
+}
+
+/// Conditions are as they were since before; a record in a form that isn't known says no time rather than a wrong one.
+#[test]
+fn going_back_and_promotion_are_told_since_when_they_were_committed() {
+    let said = |status: &Value| render::explanation(&rollout(status), &clock(), Paint::Plain);
+    for (mut status, told) in [
+        (rolling_back(), "shop/web is RollingBack since 11:59:00 UTC"),
+        (overlapping(), "shop/web is Promoting since 11:58:30 UTC"),
+    ] {
+        assert!(said(&status).starts_with(told), "{}", said(&status));
+        status["commit"] = json!({"phase": "another"});
+        assert!(!said(&status).contains("since"), "{}", said(&status));
+    }
+}
+
+#[test]
+fn what_goes_back_because_it_is_wanted_no_more_is_not_kept_to_be_looked_at() {
+    let mut back = rolling_back();
+    let said = |status: &Value| render::explanation(&rollout(status), &clock(), Paint::Plain);
+    assert!(said(&back).contains("to be looked at"));
+    for (cause, then) in [
+        ("Superseded", "cleared, and what spec.release asks for now is tried."),
+        ("Cancelled", "the other color is cleared."),
+        ("Deleted", "the other color is cleared."),
+    ] {
+        back["commit"]["phase"]["cause"] = json!(cause);
+        let said = said(&back);
+        assert!(said.contains(then) && !said.contains("looked at"), "{said}");
+    }
 }
 
 #[test]

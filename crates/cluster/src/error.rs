@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use teal_api::names::label;
+use teal_release::{Fate, Object, fate_of};
+
 use crate::kinds;
 
 /// A failed operation. `class` decides what follows; the text is for people.
@@ -51,9 +55,7 @@ pub enum Error {
         detail: String,
     },
     /// A name that is wanted belongs to somebody else.
-    #[error(
-        "{object} exists and is not this Rollout's (written by {manager}): rename one of the two or remove it"
-    )]
+    #[error("{object} exists and is not this Rollout's (written by {manager}): {}", vacated(object, manager))]
     NameTaken {
         /// The object.
         object: String,
@@ -237,6 +239,30 @@ impl Error {
     }
 }
 
+/// What can be done about a name that is taken. What both colors share may be what others stand on, and a Service may be the one
+/// that serves: nobody is told to remove either.
+fn vacated(object: &str, manager: &str) -> String {
+    let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
+    let consent = format!("consent by the label {} with this Rollout's name on it", label::ROLLOUT);
+    match kind {
+        _ if is_shared(kind) && manager.starts_with("Rollout ") => {
+            "leave it out of spec.release of both and apply it beside them".to_owned()
+        }
+        _ if is_shared(kind) => format!("leave it out of spec.release, and it stays as it is; or {consent}"),
+        "Service" if !name.ends_with("-candidate") => format!("{consent}, or rename one of the two"),
+        _ => "rename one of the two or remove it".to_owned(),
+    }
+}
+
+/// Of a kind that has one object for both colors, if nothing is annotated.
+fn is_shared(kind: &str) -> bool {
+    let known = kinds::RELEASE.iter().find(|known| known.kind == kind);
+    let manifest = known.and_then(|known| {
+        Object::from_value(&json!({"apiVersion": known.api_version(), "kind": kind, "metadata": {}}))
+    });
+    manifest.is_some_and(|manifest| fate_of(&manifest).is_ok_and(|fate| fate == Fate::Shared))
+}
+
 /// Which webhook or policy refuses, as the API server's sentence names it.
 fn refuser(message: &str) -> Option<String> {
     let named = |before: &str, quote: char| {
@@ -271,6 +297,38 @@ fn class_of(error: &kube::Error, verb: &str) -> Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_may_stand_on_is_never_to_be_removed_for_a_name() {
+        let said = |object: &str, manager: &str| {
+            Error::NameTaken { object: object.to_owned(), manager: manager.to_owned() }.to_string()
+        };
+        for kind in [
+            "ServiceAccount",
+            "PersistentVolumeClaim",
+            "NetworkPolicy",
+            "Role",
+            "RoleBinding",
+            "AuthorizationPolicy",
+            "ExternalSecret",
+            "ServiceMonitor",
+        ] {
+            let message = said(&format!("{kind} shop/web"), "helm");
+            let remedy = "leave it out of spec.release, and it stays as it is; or consent by the label teal.dev/rollout";
+            assert!(message.contains(remedy) && !message.contains("remove"), "{message}");
+            let message = said(&format!("{kind} shop/web"), "Rollout other");
+            assert!(message.contains("of both") && !message.contains("consent"), "{message}");
+        }
+        let service = said("Service shop/web", "helm");
+        assert!(
+            service.contains("(written by helm): consent by the label") && !service.contains("remove"),
+            "{service}"
+        );
+        for object in ["Service shop/web-candidate", "Deployment shop/web-green", "ConfigMap shop/web-green"]
+        {
+            assert!(said(object, "helm").ends_with(": rename one of the two or remove it"), "{object}");
+        }
+    }
 
     #[test]
     fn what_the_chart_keeps_back_is_allowed_by_a_value_of_it() {

@@ -146,6 +146,11 @@ pub enum Ruling {
     Counted,
     /// It was carried out.
     Done,
+    /// It counts and is committed, but what it asks for has to wait.
+    Noted {
+        /// What it waits for.
+        message: String,
+    },
     /// The person had approved already.
     AlreadyCounted,
     /// It can't be followed.
@@ -186,6 +191,11 @@ pub enum Why {
     },
     /// A slot is cleared first.
     Clearing(Color),
+    /// What is in the slot has been going for long and stays.
+    Stays {
+        /// The sentence that names it.
+        message: String,
+    },
     /// Proxies are given time.
     Propagating {
         /// Until when.

@@ -277,6 +277,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
                 Some(format!("checks ({})", checks.join(", ")))
             }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
+            Why::Stays { .. } => Some("deletion".to_owned()),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {
                 Some("endpoints".to_owned())
@@ -300,8 +301,16 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
         .or_else(|| asked(view))
 }
 
+/// Hands are kept off, or the namespace goes: whoever decided now would be refused.
+fn takes_no_decision(view: &View<'_>) -> bool {
+    view.s.settings.mode == Mode::HandsOff || view.s.ends().is_some()
+}
+
 /// The question that this very commit opens.
 fn asked(view: &View<'_>) -> Option<String> {
+    if takes_no_decision(view) {
+        return None;
+    }
     let Phase::Step(place) = &view.record.phase else { return None };
     let gate = place.gate.as_ref()?;
     Some(format!("approval ({}/{})", gate.votes.len(), gate.needed))

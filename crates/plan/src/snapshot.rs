@@ -83,7 +83,8 @@ pub struct ColorSeen {
     pub serving: Vec<u32>,
     /// Every workload of the revision has all its replicas available.
     pub available: bool,
-    /// Why it will not become available by itself (an image that can't be had, a crash loop): for messages.
+    /// Why it will not become available by itself (an image that can't be had, a crash loop); where nothing is to stay in it, what
+    /// stays all the same: for messages.
     pub trouble: Option<String>,
     /// Since when fewer endpoints than the present weight needs have served.
     pub short_since: Option<Time>,

@@ -3,6 +3,7 @@
 mod rest;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use teal_api::conditions::{Phase, Verdict};
 use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
 use teal_api::duration;
@@ -73,11 +74,7 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         Some(Phase::Paused) => paused(view),
         Some(Phase::Promoting) => with_deadline(view, &format!("{} becomes live.", candidate(view))),
         Some(Phase::Complete) => resting(view),
-        Some(Phase::RollingBack) => vec![format!(
-            "All requests go back to {}; the other color stays without traffic for {}, to be looked at.",
-            live(view),
-            duration::format(view.spec.keep_failed_ms)
-        )],
+        Some(Phase::RollingBack) => vec![returning(view)],
         Some(Phase::RolledBack) => vec![
             format!(
                 "The same content is not tried again by itself. Its objects are removed {} after going back.",
@@ -94,6 +91,23 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         }
         None => vec!["Work is in progress.".into()],
     }
+}
+
+/// What was wanted no more is not kept: nothing was wrong with it.
+fn returning(view: &View<'_>) -> String {
+    let record = view.status.commit.as_ref().and_then(|record| record.get("phase"));
+    let cause = record.and_then(|phase| phase.get("cause")).and_then(Value::as_str);
+    let then = match cause {
+        Some("Cancelled" | "Deleted") => "the other color is cleared".to_owned(),
+        Some("Superseded") => {
+            "the other color is cleared, and what spec.release asks for now is tried".to_owned()
+        }
+        _ => {
+            let kept = duration::format(view.spec.keep_failed_ms);
+            format!("the other color stays without traffic for {kept}, to be looked at")
+        }
+    };
+    format!("All requests go back to {}; {then}.", live(view))
 }
 
 fn candidate(view: &View<'_>) -> String {

@@ -33,11 +33,12 @@ pub const fn doing(action: Action) -> &'static str {
     }
 }
 
+/// What is committed by the time of the answer. Going back is then only on its way, and may have to wait.
 const fn done(action: Action) -> &'static str {
     match action {
         Action::Approve => "Approved",
-        Action::Reject => "Rejected",
-        Action::Rollback => "Rolled back",
+        Action::Reject => "Rejected, going back",
+        Action::Rollback => "Going back",
         Action::Pause => "Paused",
         Action::Resume => "Resumed",
         Action::Skip => "Skipped",

@@ -1,8 +1,8 @@
 //! `explain`: why, since when, what next, what can be done.
 
-use teal_api::conditions::ConditionType;
 use teal_api::{Rollout, RolloutStatus};
 
+use super::summary::{told, wrong};
 use super::table::{Cell, indented, lines, text};
 use super::{Clock, Paint};
 use crate::foresee::{commands, next, since};
@@ -30,17 +30,23 @@ fn why(rollout: &Rollout, clock: &Clock, paint: Paint) -> Vec<String> {
         return vec![format!("{name} has not been seen by an operator yet.")];
     };
     let phase = status.phase.as_deref().unwrap_or("without a phase");
-    let since = since(status).map(|at| format!(" since {}", clock.at(at))).unwrap_or_default();
+    let since = since(rollout).map(|at| format!(" since {}", clock.at(at))).unwrap_or_default();
     let waits = status.waiting_for.as_deref().map(|what| format!(", waiting for {what}")).unwrap_or_default();
     let mut lines = vec![format!("{name} is {}{since}{waits}.", paint.phase(phase, phase))];
     lines.extend(status.message.as_deref().map(indented));
-    lines.extend(refused(status));
+    lines.extend(trouble(status, paint));
     lines
 }
 
-/// What is wrong with spec and references, where the message doesn't say it.
-fn refused(status: &RolloutStatus) -> Option<String> {
-    let accepted = status.condition(ConditionType::Accepted).filter(|accepted| accepted.status == "False")?;
-    let said = status.message.as_ref().is_some_and(|message| message.contains(&accepted.message));
-    (!said).then(|| indented(format!("{}: {}", accepted.reason, accepted.message)))
+/// What else is wrong, each once, where the message doesn't say it.
+fn trouble(status: &RolloutStatus, paint: Paint) -> Vec<String> {
+    let mut said: Vec<&str> = status.message.as_deref().into_iter().collect();
+    let mut lines = Vec::new();
+    for condition in wrong(status) {
+        if !said.iter().any(|said| said.contains(&condition.message)) {
+            lines.push(indented(told(condition, &condition.message, paint)));
+            said.push(&condition.message);
+        }
+    }
+    lines
 }

@@ -1,5 +1,6 @@
 //! `status`: where one Rollout is, on half a screen.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use teal_api::conditions::ConditionType;
 use teal_api::rollout::{CheckStatus, GateStatus, HistoryEntry, StepStatus};
 use teal_api::{Rollout, RolloutStatus};
@@ -152,25 +153,32 @@ pub(super) fn checks(checks: &[CheckStatus], clock: &Clock, paint: Paint) -> Vec
     lines(&rows)
 }
 
-/// Conditions that say that something is wrong, without those that repeat the message.
+/// Conditions that say that something is wrong.
+pub(super) fn wrong(status: &RolloutStatus) -> impl Iterator<Item = &Condition> {
+    status.conditions.iter().filter(|condition| match ConditionType::known(&condition.type_) {
+        Some(ConditionType::Accepted | ConditionType::Available) => condition.status != "True",
+        Some(ConditionType::TrafficInSync) => condition.status != "True" && condition.reason != "Shifting",
+        Some(ConditionType::Stalled) => true,
+        Some(kind) => kind.only_while_true() && kind != ConditionType::Reconciling,
+        // One of a newer operator, or of somebody else's: those that are only there while True are told so.
+        None => condition.status == "True",
+    })
+}
+
+/// Its type and reason, and what is said of it.
+pub(super) fn told(condition: &Condition, message: &str, paint: Paint) -> String {
+    format!("{} {message}", paint.bad(&format!("{} ({}):", condition.type_, condition.reason)))
+}
+
+/// The same as lines, where what repeats the message is not said again.
 fn trouble(status: &RolloutStatus, paint: Paint) -> Vec<String> {
-    status
-        .conditions
-        .iter()
-        .filter(|condition| match ConditionType::known(&condition.type_) {
-            Some(ConditionType::Accepted | ConditionType::Available) => condition.status != "True",
-            Some(ConditionType::TrafficInSync) => {
-                condition.status != "True" && condition.reason != "Shifting"
-            }
-            Some(ConditionType::Stalled) => true,
-            Some(kind) => kind.only_while_true() && kind != ConditionType::Reconciling,
-            // One of a newer operator, or of somebody else's: those that are only there while True are told so.
-            None => condition.status == "True",
-        })
+    let said = |condition: &Condition| {
+        status.message.as_ref().is_some_and(|message| message.contains(&condition.message))
+    };
+    wrong(status)
         .map(|condition| {
-            let same = status.message.as_ref().is_some_and(|message| message.contains(&condition.message));
-            let message = if same { "see above" } else { condition.message.as_str() };
-            format!("{} {message}", paint.bad(&format!("{} ({}):", condition.type_, condition.reason)))
+            let message = if said(condition) { "see above" } else { condition.message.as_str() };
+            told(condition, message, paint)
         })
         .collect()
 }

@@ -83,6 +83,19 @@ pub fn complete() -> Value {
     })
 }
 
+/// Live alone, and dead.
+pub fn dead() -> Value {
+    let mut status = complete();
+    let trouble = format!("{LIVE} (blue) has no ready endpoint: Deployment web-blue: spec.replicas is 0");
+    let fails =
+        "ApplyRelease fails again and again and is tried on: the webhook vet.example.com does not answer";
+    status["message"] = json!(format!("{LIVE} (blue) is live, but has no ready endpoint"));
+    let conditions = status["conditions"].as_array_mut().expect("conditions");
+    conditions.push(condition("Available", "False", "NoReadyEndpoints", &trouble));
+    conditions.push(condition("WriteFails", "True", "Found", fails));
+    status
+}
+
 pub fn live() -> Value {
     json!({"color": "blue", "revision": LIVE, "summary": "image web 1.8.1", "since": "2026-02-28T12:00:00Z"})
 }
@@ -366,6 +379,7 @@ pub fn overlapping() -> Value {
          that what leads to them from outside learns of the new pods"
     );
     let mut status = on_the_way("Promoting", Some("overlap"), "Promoting", &message);
+    status["commit"] = json!({"phase": {"name": "Promoting", "deadline": 1_772_453_310_000_i64}});
     status["step"] = Value::Null;
     status["traffic"] = json!({"candidateWeight": 100});
     status
@@ -387,6 +401,9 @@ pub fn installing() -> Value {
 pub fn rolling_back() -> Value {
     let message = format!("goes back to {LIVE} (blue): guard errors failed (0.2, max 1%)");
     let mut status = on_the_way("RollingBack", None, "RollingBack", &message);
+    status["commit"] = json!({"phase": {
+        "name": "Returning", "cause": {"Guard": {"check": "errors", "detail": ""}}, "since": 1_772_452_740_000_i64,
+    }});
     status["candidate"]["deadline"] = Value::Null;
     status["step"] = Value::Null;
     status["traffic"] = json!({"candidateWeight": 10});

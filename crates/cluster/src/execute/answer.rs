@@ -39,6 +39,7 @@ pub(crate) async fn give(
     let (status, reason, message) = match ruling {
         Ruling::Counted => ("True", "Counted", "the vote counts"),
         Ruling::Done => ("True", "Done", "it was carried out"),
+        Ruling::Noted { message } => ("True", "Done", message.as_str()),
         Ruling::AlreadyCounted => (
             "False",
             "AlreadyCounted",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
-use teal_plan::{Color, Phase, Slot};
+use teal_plan::{Color, Phase, Slot, Span};
 use teal_release::{Fate, ObjectKey};
 
 use super::{Facts, Renderings, Sizes, jobs};
@@ -30,11 +30,17 @@ pub(super) fn see(
         Color::Blue => "blue short",
         Color::Green => "green short",
     };
+    let going = lingers(facts, color, memory);
+    let trouble = if leaves(facts, color, asked) {
+        going
+    } else {
+        asked.and_then(|slot| trouble(facts, rendering, slot, &serving)).or(going)
+    };
     ColorSeen {
         objects: objects(facts, rendering, color, asked),
         serving,
         available,
-        trouble: asked.and_then(|slot| trouble(facts, rendering, slot)),
+        trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
     }
 }
@@ -169,7 +175,42 @@ fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<Object
     facts.object("apps", kind, name)
 }
 
-fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Option<String> {
+/// Nothing is to stay in it.
+fn leaves(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> bool {
+    let live = facts.record.live.is_some_and(|live| live.slot.color == color);
+    asked.is_none() || (facts.rollout.metadata.deletion_timestamp.is_some() && !live)
+}
+
+/// How long objects and pods may take to go before it is told.
+const LINGERS: Span = Span::seconds(60);
+
+/// What has been going for long and stays: all else waits for it, and nothing here can make it go.
+fn lingers(facts: &Facts<'_>, color: Color, memory: &mut Memory) -> Option<String> {
+    let fact = match color {
+        Color::Blue => "blue goes",
+        Color::Green => "green goes",
+    };
+    let going = going(facts, color);
+    let since = memory.sightings.since(fact, &going, facts.now);
+    going.filter(|_| facts.now - since >= LINGERS)
+}
+
+/// The first object or pod that is being deleted, the same one at each look.
+fn going(facts: &Facts<'_>, color: Color) -> Option<String> {
+    let objects =
+        facts.objects.iter().filter(|view| view.color == Some(color) && view.deleting && !view.derived);
+    let object = objects.map(|view| (view.kind.kind, &view.id.name)).min();
+    if let Some((kind, name)) = object {
+        return Some(format!("{kind} {name} is being deleted and stays: see its metadata.finalizers"));
+    }
+    let pods = facts.pods.iter().filter(|pod| pod.color == Some(color) && pod.terminating && !pod.ended);
+    let name = pods.map(|pod| &pod.id.name).min()?;
+    Some(format!(
+        "pod {name} is being deleted and stays: if its terminationGracePeriodSeconds are over, see its node and its metadata.finalizers"
+    ))
+}
+
+fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving: &[u32]) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
     let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
@@ -177,12 +218,50 @@ fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Opti
     let of_job = jobs.next().map(|view| {
         format!("Job {} failed: look at its pods; once that is mended, Retry runs it again", view.id.name)
     });
-    of_pod.or(of_job).or_else(|| jobs::lost(facts, slot)).or_else(|| {
-        rendering?.workloads.iter().find_map(|workload| {
-            let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
-            let failure = view.state.as_ref()?.failure.clone()?;
-            Some(format!("{} {}: {failure}", workload.key.kind, workload.colored_name))
+    of_pod
+        .or(of_job)
+        .or_else(|| jobs::lost(facts, slot))
+        .or_else(|| {
+            rendering?.workloads.iter().find_map(|workload| {
+                let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
+                let failure = view.state.as_ref()?.failure.clone()?;
+                Some(format!("{} {}: {failure}", workload.key.kind, workload.colored_name))
+            })
         })
+        .or_else(|| {
+            rendering
+                .filter(|_| serving.contains(&0))
+                .and_then(|rendering| scaled_to_nothing(facts, rendering))
+        })
+        .or_else(|| slow(facts, slot))
+}
+
+/// A pod that isn't ready, in nobody's words: a volume that can't be mounted leaves no trace in its status. Told once half of the
+/// time is over, since until then it may just take its time.
+fn slow(facts: &Facts<'_>, slot: Slot) -> Option<String> {
+    let deadline = match &facts.record.phase {
+        Phase::Step(place) if place.reached.is_none() => place.deadline,
+        Phase::Installing { deadline } | Phase::Promoting { deadline } => *deadline,
+        Phase::Rest { .. } => facts.now,
+        Phase::New | Phase::Step(_) | Phase::Returning { .. } => return None,
+    };
+    let half = i64::try_from(facts.filled.progress_deadline_ms / 2).unwrap_or(i64::MAX);
+    if facts.now + Span(half) < deadline {
+        return None;
+    }
+    let comes =
+        |pod: &&Arc<PodView>| pod.slot() == Some(slot) && !pod.ready && !pod.terminating && !pod.ended;
+    let name = facts.pods.iter().filter(comes).map(|pod| &pod.id.name).min()?;
+    Some(format!("pod {name} isn't ready: see kubectl describe pod {name} -n {}", facts.names.namespace))
+}
+
+/// A workload behind a traffic Service that was told to have no pods. Its autoscaler says so in the same field.
+fn scaled_to_nothing(facts: &Facts<'_>, rendering: &Rendering) -> Option<String> {
+    let asked = rendering.workloads.iter().filter(|workload| !workload.traffic_services.is_empty());
+    asked.into_iter().find_map(|workload| {
+        let (kind, name) = (&workload.key.kind, &workload.colored_name);
+        let view = workload_view(facts, kind, name)?;
+        (view.state.as_ref()?.replicas == 0).then(|| format!("{kind} {name}: spec.replicas is 0"))
     })
 }
 

@@ -46,7 +46,7 @@ fn taken(view: &JsonView, rollout: &str) -> Obstacle {
     let owner = owner.first().map_or("another writer", |(name, _)| *name);
     let message = format!(
         "Service {id} exists, is written by {owner} and is not this Rollout's; taking over its selector would move its \
-         callers: delete it, or consent by the label {}={} on it",
+         callers: consent by the label {}={} on it, or name another Service in spec.traffic.services",
         teal_api::names::label::ROLLOUT,
         rollout
     );

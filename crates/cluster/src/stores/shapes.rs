@@ -69,6 +69,7 @@ pub(crate) struct Condition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    reason: String,
     message: String,
 }
 
@@ -174,6 +175,19 @@ impl Pod {
 
 impl PodStatus {
     fn trouble(&self) -> Option<String> {
+        self.container_trouble().or_else(|| self.placeless())
+    }
+
+    /// Without a node. For a moment that is so of every pod; the scheduler has looked only where it says that it found none.
+    fn placeless(&self) -> Option<String> {
+        let mut conditions = self.conditions.iter();
+        let found = conditions
+            .find(|c| c.kind == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")?;
+        let said = if found.message.is_empty() { String::new() } else { format!(" ({})", found.message) };
+        Some(format!("no node can take it{said}"))
+    }
+
+    fn container_trouble(&self) -> Option<String> {
         let waiting = self
             .init_container_statuses
             .iter()
@@ -232,5 +246,44 @@ impl SliceEndpoint {
         let serves = serving.or(ready).unwrap_or(true) && !terminating.unwrap_or(false);
         let pod = self.target_ref.map(|target| target.uid).unwrap_or_default();
         Endpoint { pod, node: self.node_name.into(), serves }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn trouble(status: &Value) -> Option<String> {
+        let labels = json!({label::ROLLOUT: "web", label::COLOR: "green"});
+        let metadata = json!({"name": "web-green-1", "namespace": "shop", "labels": labels});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
+        Pod::of(&pod.to_string()).view().unwrap().trouble
+    }
+
+    /// Also where a claim is pending: the scheduler says it of the pod.
+    #[test]
+    fn a_pod_that_no_node_can_take_says_so_in_the_schedulers_words() {
+        let scheduled = |status: &str, reason: &str, message: &str| {
+            let condition =
+                json!({"type": "PodScheduled", "status": status, "reason": reason, "message": message});
+            trouble(&json!({"phase": "Pending", "conditions": [condition]}))
+        };
+        let said = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
+        let told = scheduled("False", "Unschedulable", said);
+        assert_eq!(told, Some(format!("no node can take it ({said})")));
+        assert_eq!(scheduled("False", "", ""), None, "nobody has looked for one yet");
+        assert_eq!(scheduled("False", "SchedulingGated", "waits for a gate"), None);
+        assert_eq!(scheduled("True", "", ""), None);
+    }
+
+    #[test]
+    fn a_container_that_cant_start_is_told_before_all_else() {
+        let waiting = |reason: &str| json!([{"name": "web", "state": {"waiting": {"reason": reason}}}]);
+        for (reason, told) in [("ImagePullBackOff", true), ("ContainerCreating", false)] {
+            let trouble = trouble(&json!({"containerStatuses": waiting(reason)}));
+            assert_eq!(trouble, told.then(|| format!("container web is in {reason}")));
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! When the machine has waited long enough: then traffic goes back, or a person is asked, as `spec.onFailure` says.
 
-use super::{overlap, step};
+use super::{Next, overlap, step};
+use crate::outcome::Why;
 use crate::record::{Phase, Record};
+use crate::report::{WARNINGS, sentence};
 use crate::settings::Mode;
-use crate::snapshot::{Snapshot, is_paused};
+use crate::snapshot::{Obstacle, Snapshot, Stops, is_paused};
 use crate::words::Time;
 
 /// The deadline of what is waited for, as the record has it. None where no time counts: a pause by anybody, hands that are kept
@@ -27,4 +29,33 @@ pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
         Phase::Promoting { deadline } => overlap::deadline(s, *deadline),
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => None,
     }
+}
+
+/// Looks again until it passes, and at half of it where pods are waited for of which nothing is known: by then they are named.
+pub(super) fn wake(s: &Snapshot, deadline: Time, next: &mut Next) {
+    next.wake(Time(deadline.0.saturating_add(1)));
+    let half = Time(deadline.0.saturating_sub(s.settings.progress_deadline.0 / 2));
+    if s.now < half && next.why.iter().any(|why| matches!(why, Why::Starting { trouble: None, .. })) {
+        next.wake(half);
+    }
+}
+
+/// What a deadline passed over, as words for history and message: what a write met or what is in the way, before what is missing.
+/// That a weight is moved says nothing of why it never got there.
+pub(super) fn waiting_for(s: &Snapshot, why: &[Why]) -> String {
+    let met = |obstacle: &&Obstacle| {
+        let warns = obstacle.reason != "WriteFails" && WARNINGS.contains(&obstacle.reason.as_str());
+        obstacle.stops >= Stops::Rollout || !warns
+    };
+    if let Some(obstacle) = s.world.obstacles.iter().find(met) {
+        return obstacle.message.clone();
+    }
+    // Each link of the way waits for the one before, so what is missing first is the cause.
+    let missing = why.iter().find(|why| !moves(why)).or(why.last());
+    missing.map_or_else(|| "the candidate's traffic".to_owned(), sentence)
+}
+
+/// Where it is on its way, and nothing that it waits for.
+const fn moves(why: &Why) -> bool {
+    matches!(why, Why::Shifting { .. } | Why::Promoting | Why::Propagating { .. } | Why::CatchingUp)
 }

@@ -2,7 +2,7 @@
 //! here it is checked that the decision is for what is the case now.
 
 use super::gates;
-use super::{Draft, Next, jobs, rest, returning, serves};
+use super::{Draft, Next, home, jobs, rest, returning, serves};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
@@ -38,7 +38,8 @@ pub(super) fn next(s: &Snapshot) -> Decided {
                 return decided;
             }
             Followed::Answer(ruling) => {
-                if ruling == Ruling::Done && consumed(s, decision).is_none() {
+                let followed = matches!(ruling, Ruling::Done | Ruling::Noted { .. });
+                if followed && consumed(s, decision).is_none() {
                     done.push(decision);
                     unanswered += 1;
                 }
@@ -81,7 +82,7 @@ fn proof(d: &DecisionSeen, vote: bool) -> Consumed {
 
 fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
     if let Some(consumed) = consumed(s, d) {
-        return Followed::Answer(if consumed.vote { Ruling::Counted } else { Ruling::Done });
+        return Followed::Answer(if consumed.vote { Ruling::Counted } else { done(s, d) });
     }
     if !d.same_rollout {
         return superseded(
@@ -103,6 +104,15 @@ fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
         Action::Skip => skip(s, d),
         Action::Retry => retry(s, d),
         Action::Retire => retire(s, d),
+    }
+}
+
+/// That traffic goes back is committed at once; nobody is told that it has gone while it has to wait.
+fn done(s: &Snapshot, d: &DecisionSeen) -> Ruling {
+    let back = goes_back(d) && matches!(s.record.phase, Phase::Returning { .. });
+    match s.record.live.filter(|_| back).and_then(|live| home::blocked(s, live.slot)) {
+        Some(why) => Ruling::Noted { message: format!("noted, but {}", crate::report::sentence(&why)) },
+        None => Ruling::Done,
     }
 }
 
@@ -233,7 +243,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
                 );
             }
         }
-        Phase::Returning { .. } => return Followed::Answer(Ruling::Done),
+        Phase::Returning { .. } => return Followed::Answer(done(s, d)),
         Phase::Rest { .. } => {
             let Some(previous) = s.record.previous else {
                 return refused(

@@ -1,7 +1,7 @@
 //! Deletion of the Rollout: traffic to live, routes to their owner's bytes, the candidate away; then the finalizer.
 
 use super::{Next, home, reach, returning};
-use crate::outcome::{Effect, Plan, Why};
+use crate::outcome::{Effect, Plan};
 use crate::record::{Cause, Phase};
 use crate::snapshot::{Found, Objects, Snapshot};
 
@@ -45,7 +45,7 @@ fn leave(s: &Snapshot) -> Plan {
     let color = live.slot.color.other();
     let kept = s.record.previous.is_some();
     if !kept && s.world.color(color).objects != Objects::Absent {
-        next.say(Why::Clearing(color));
+        super::clearing(s, color, &mut next);
         match reach::draining(s) {
             Some(until) => next.wake(until),
             None => next.act(Effect::Vacate { color, except: None }),

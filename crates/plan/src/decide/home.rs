@@ -12,8 +12,8 @@ use crate::words::{Color, Slot};
 pub(super) fn lead(s: &Snapshot, live: Slot, stamp: u64, next: &mut Next) -> bool {
     let mut home = true;
     let world = &s.world;
-    if !serves(&world.color(live.color).serving) && someone_serves(s, live) {
-        next.say(Why::ReturnBlocked { slot: live });
+    if let Some(why) = blocked(s, live) {
+        next.say(why);
         return false;
     }
     if world.live_service.points != Some(live) || world.live_service.epoch < stamp {
@@ -25,6 +25,12 @@ pub(super) fn lead(s: &Snapshot, live: Slot, stamp: u64, next: &mut Next) -> boo
         home = false;
     }
     routes(s, stamp, home, next) && home
+}
+
+/// Why the way home has to wait, if it has to.
+pub(super) fn blocked(s: &Snapshot, live: Slot) -> Option<Why> {
+    let dead = !serves(&s.world.color(live.color).serving);
+    (dead && someone_serves(s, live)).then_some(Why::ReturnBlocked { slot: live })
 }
 
 /// Whether requests have a better place than a live without endpoints: the other color serves and has some of them.

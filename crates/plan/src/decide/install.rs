@@ -91,7 +91,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     if s.now > deadline {
         next.why.insert(0, Why::InstallLate);
     } else {
-        next.wake(Time(deadline.0 + 1));
+        super::deadline::wake(s, deadline, &mut next);
     }
     next.into()
 }

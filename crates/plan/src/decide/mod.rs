@@ -23,7 +23,7 @@ use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Obstacle, Snapshot};
-use crate::words::Time;
+use crate::words::{Color, Time};
 
 /// Says what to do next. Pure: the same snapshot gives the same plan.
 pub fn plan(s: &Snapshot) -> Plan {
@@ -281,6 +281,14 @@ fn block(s: &Snapshot, mut next: Next) -> Plan {
         next.wake(stalled);
     }
     next.into()
+}
+
+/// That a slot in which nothing is to stay is cleared, and what doesn't go.
+fn clearing(s: &Snapshot, color: Color, next: &mut Next) {
+    next.say(Why::Clearing(color));
+    if let Some(message) = s.world.color(color).trouble.clone() {
+        next.say(Why::Stays { message });
+    }
 }
 
 /// Endpoints that a share needs: ceil(weight/100 × live's endpoints at the start), at least one, per traffic Service.

@@ -6,7 +6,7 @@ use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
 use crate::snapshot::{Form, Snapshot};
-use crate::words::{ContentHash, Time};
+use crate::words::ContentHash;
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
     let Some(candidate) = &s.record.candidate else {
@@ -28,13 +28,13 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     }
     let Some(deadline) = super::deadline(s, &s.record) else { return next.into() };
     if s.now > deadline {
-        let waiting_for = next.why.last().map(crate::report::sentence).unwrap_or_default();
+        let waiting_for = super::deadline::waiting_for(s, &next.why);
         match s.settings.on_failure {
             OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
             OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
         }
     } else {
-        next.wake(Time(deadline.0 + 1));
+        super::deadline::wake(s, deadline, &mut next);
     }
     next.into()
 }

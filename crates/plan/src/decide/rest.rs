@@ -96,8 +96,11 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if s.record.previous.is_some() || s.record.candidate.is_some() {
         return Some(make_room(Draft::new(s)));
     }
-    if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        return Some(clear(s, live.slot, Next::default()).into());
+    let other = s.world.color(live.slot.color.other());
+    if other.objects != Objects::Absent {
+        let next = clear(s, live.slot, Next::default());
+        // What doesn't go by itself is in the way like any other obstacle, and becomes known as such.
+        return Some(if other.trouble.is_some() { super::block(s, next) } else { next.into() });
     }
     Some(start(s, live, hash, known))
 }
@@ -164,7 +167,7 @@ fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Dra
 /// Deletes what is in the other slot, once its last traffic has drained.
 fn clear(s: &Snapshot, live: Slot, mut next: Next) -> Next {
     let color = live.color.other();
-    next.say(Why::Clearing(color));
+    super::clearing(s, color, &mut next);
     match reach::draining(s) {
         Some(until) => next.wake(until),
         None => next.act(Effect::Vacate { color, except: None }),

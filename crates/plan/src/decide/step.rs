@@ -280,13 +280,13 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     // A person's pause stops the clock, and so does an obstacle before the first weight; a wait of the machine doesn't.
     if let Some(deadline) = super::deadline(s, &s.record) {
         if s.now > deadline {
-            let waiting_for = waiting_for(s, &next);
+            let waiting_for = super::deadline::waiting_for(s, &next.why);
             match s.settings.on_failure {
                 OnFailure::Rollback => return returning::send_back(s, Cause::Deadline { waiting_for }),
                 OnFailure::Hold => next.why.insert(0, Why::HeldByDeadline { waiting_for }),
             }
         } else {
-            next.wake(Time(deadline.0 + 1));
+            super::deadline::wake(s, deadline, &mut next);
         }
     }
     if let Some(since) = s.record.blocked_since {
@@ -325,14 +325,6 @@ fn lost(s: &Snapshot, place: &StepRecord, next: &mut Next) -> Option<Plan> {
     let mut draft = Draft::new(s);
     draft.record.phase = Phase::Step(place);
     Some(draft.commit(std::mem::take(&mut next.why)))
-}
-
-/// The first reason, as words for a deadline's message; before all a write that fails on and on.
-fn waiting_for(s: &Snapshot, next: &Next) -> String {
-    if let Some(fails) = s.world.obstacles.iter().find(|obstacle| obstacle.reason == "WriteFails") {
-        return fails.message.clone();
-    }
-    next.why.first().map_or_else(|| "the candidate's traffic".to_owned(), crate::report::sentence)
 }
 
 fn ask(s: &Snapshot, place: &StepRecord, step: &Step, needed: u32, mut next: Next) -> Plan {

@@ -108,7 +108,12 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
 
 /// An obstacle that has been in the way for longer than the progress deadline, or that no waiting can mend.
 fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
-    let obstacle = view.s.stopped(Stops::Rollout)?;
+    let since = view.record.blocked_since;
+    let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
+    let Some(obstacle) = view.s.stopped(Stops::Rollout) else {
+        let stays = view.why.iter().any(|why| matches!(why, Why::Stays { .. }));
+        return (late && stays).then_some("ReferenceMissing");
+    };
     let word = match obstacle.reason.as_str() {
         "ReleaseInvalid" | "UnsupportedKind" | "ServiceUnsupported" => "ReleaseInvalid",
         "NotPermitted" => "NotPermitted",
@@ -116,8 +121,6 @@ fn lasting_obstacle(view: &View<'_>) -> Option<&'static str> {
         NAMESPACE_TERMINATING => NAMESPACE_TERMINATING,
         _ => "ReferenceMissing",
     };
-    let since = view.record.blocked_since;
-    let late = since.is_some_and(|since| view.s.now >= since + view.s.settings.progress_deadline);
     // What is only in the way of the next rollout stalls nothing while none is wanted.
     let invalid = word == "ReleaseInvalid" && (obstacle.stops == Stops::Everything || at_work(view));
     (invalid || late || word == NAMESPACE_TERMINATING).then_some(word)
@@ -180,7 +183,8 @@ fn accepted(view: &View<'_>) -> Condition {
     }
 }
 
-fn live_serves(view: &View<'_>) -> bool {
+/// Whether every traffic Service has an endpoint of live.
+pub(super) fn live_serves(view: &View<'_>) -> bool {
     let live = view.record.live.map(|live| view.s.world.color(live.slot.color));
     live.is_some_and(|live| crate::decide::serves(&live.serving))
 }
@@ -233,6 +237,10 @@ fn promoted(view: &View<'_>) -> Condition {
 }
 
 fn awaiting(view: &View<'_>) -> Condition {
+    if asks(view) && super::takes_no_decision(view) {
+        let message = "a question is open, but no Decision is taken now: see status.message";
+        return condition("AwaitingDecision", false, "NoneOpen", message);
+    }
     match &view.record.phase {
         Phase::Step(place) if place.gate.is_some() => {
             let message = format!(

@@ -1,6 +1,6 @@
 //! One sentence for each reason.
 
-use super::{View, intent};
+use super::{View, conditions, intent};
 use crate::outcome::{Notice, Why};
 use crate::record::{Cause, Outcome, Phase};
 use crate::words::{Slot, Span};
@@ -43,17 +43,23 @@ pub(super) fn place(view: &View<'_>) -> String {
         (Phase::Returning { cause: why, .. }, Some(live), _) => {
             format!("goes back to {} ({}): {}", live.revision, live.color, cause(why))
         }
-        (Phase::Rest { outcome }, Some(live), _) => rest(live, outcome),
+        (Phase::Rest { outcome }, Some(live), _) => rest(view, live, outcome),
         (Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. }, None, _)
         | (Phase::Step(_) | Phase::Promoting { .. }, _, None) => String::new(),
     }
 }
 
-fn rest(live: Slot, outcome: &Outcome) -> String {
-    let serves = format!("{} ({}) serves all requests", live.revision, live.color);
-    match outcome {
-        Outcome::RolledBack(why) => format!("{serves} after going back: {}", cause(why)),
-        Outcome::Promoted | Outcome::Cancelled | Outcome::Superseded | Outcome::Rebuilt => serves,
+fn rest(view: &View<'_>, live: Slot, outcome: &Outcome) -> String {
+    let name = format!("{} ({})", live.revision, live.color);
+    let back = match outcome {
+        Outcome::RolledBack(why) => Some(cause(why)),
+        Outcome::Promoted | Outcome::Cancelled | Outcome::Superseded | Outcome::Rebuilt => None,
+    };
+    match (conditions::live_serves(view), back) {
+        (true, None) => format!("{name} serves all requests"),
+        (true, Some(why)) => format!("{name} serves all requests after going back: {why}"),
+        (false, None) => format!("{name} is live, but has no ready endpoint"),
+        (false, Some(why)) => format!("{name} is live after going back ({why}), but has no ready endpoint"),
     }
 }
 
@@ -96,7 +102,7 @@ pub fn sentence(why: &Why) -> String {
             format!("spec.mode is HandsOff: nothing is written; {}", intent::decision(would))
         }
         Why::CatchingUp => "waits for its own last write to be seen".to_owned(),
-        Why::Obstacle { message, .. } => message.clone(),
+        Why::Obstacle { message, .. } | Why::Stays { message } => message.clone(),
         Why::Starting { slot, trouble: None } => {
             format!("waits for the pods of {} ({})", slot.revision, slot.color)
         }

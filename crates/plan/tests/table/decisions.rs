@@ -55,6 +55,30 @@ fn vote(s: &mut Snapshot, user: &str) {
     }
 }
 
+/// Whoever goes back in the night must not be told that it is done while callers stay where they are.
+#[test]
+fn going_back_to_a_live_without_endpoints_is_answered_with_what_it_waits_for() {
+    for action in [Action::Rollback, Action::Reject] {
+        let mut s = asking();
+        s.world.blue.serving = vec![0];
+        s.decisions = vec![decision(action, "ana")];
+        s.record = committed(&s).0;
+        let Ruling::Noted { message } = answer(&s) else { panic!("{action:?} was called done") };
+        let waits = format!("noted, but going back waits: {} (blue) has no ready endpoint", live().revision);
+        assert!(message.starts_with(&waits) && message.ends_with("look at its pods"), "{message}");
+        s.world.blue.serving = vec![1];
+        assert!(
+            effects(&s)
+                .contains(&Effect::Answer { decision: s.decisions[0].name.clone(), ruling: Ruling::Done })
+        );
+    }
+    let mut again = asking();
+    again.world.blue.serving = vec![0];
+    again.record.phase = Phase::Returning { cause: Cause::Cancelled, since: NOW };
+    again.decisions = vec![decision(Action::Rollback, "ben")];
+    assert!(matches!(answer(&again), Ruling::Noted { .. }), "one that comes later");
+}
+
 #[test]
 fn an_approval_counts_and_is_then_answered() {
     let mut s = asking();

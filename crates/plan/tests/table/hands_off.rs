@@ -107,3 +107,22 @@ fn hands_off_says_something_else_when_a_wait_is_over() {
     assert!(wake.is_some());
     assert_eq!(checked(&s).wake_at, wake);
 }
+
+#[test]
+fn nobody_is_asked_while_no_decision_is_taken() {
+    let asked = |s: &Snapshot| {
+        let report = teal_plan::report::report(s, &checked(s));
+        let awaiting = report.conditions.into_iter().find(|c| c.kind == "AwaitingDecision").unwrap();
+        (awaiting.status, report.waiting_for)
+    };
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].approvals = Some(1);
+    s.record = committed(&s).0;
+    let open = (true, Some("approval (0/1)".to_owned()));
+    assert_eq!(asked(&s), open);
+    s.settings.mode = Mode::HandsOff;
+    assert_eq!(asked(&s), (false, None));
+    s.settings.mode = Mode::Active;
+    s.world.obstacles = vec![ends()];
+    assert_eq!(asked(&s), (false, Some("NamespaceTerminating".to_owned())));
+}

@@ -41,6 +41,20 @@ fn pods_that_are_not_available_are_waited_for_and_named() {
     assert_eq!(plan.wake_at, Some(Time(DEADLINE.0 + 1)));
 }
 
+/// What is known of them by then depends on when they are looked at, and nothing else may make anyone look.
+#[test]
+fn pods_of_which_nothing_is_known_are_looked_at_again_when_half_of_their_time_is_over() {
+    let mut s = trying("canary", 10);
+    s.world.finalizer = true;
+    s.world.routes = routes(Form::Entered(0));
+    s.world.green = present(candidate());
+    s.world.green.available = false;
+    let half = Time(DEADLINE.0 - 300_000);
+    assert_eq!(checked(&s).wake_at, Some(half));
+    s.now = half;
+    assert_eq!(checked(&s).wake_at, Some(Time(DEADLINE.0 + 1)));
+}
+
 #[test]
 fn rule_2_the_candidate_role_is_turned_only_once_no_proxy_routes_to_it() {
     let mut s = trying("canary", 10);

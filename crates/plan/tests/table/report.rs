@@ -45,6 +45,27 @@ fn sent_back() -> Snapshot {
     s
 }
 
+/// Whatever the phase is called, nobody must read that all is well.
+#[test]
+fn a_live_without_endpoints_is_not_said_to_serve() {
+    for (mut s, said) in [
+        (at_rest(), format!("{} (blue) is live, but has no ready endpoint", live().revision)),
+        (
+            sent_back(),
+            format!(
+                "{} (blue) is live after going back (check errors failed (0.2, max 1%)), but has no ready endpoint",
+                live().revision
+            ),
+        ),
+    ] {
+        assert!(of(&s).message.contains("serves all requests"), "{}", of(&s).message);
+        s.world.blue.serving = vec![0];
+        let report = of(&s);
+        assert!(report.message.starts_with(&said), "{}", report.message);
+        assert_eq!(condition(&report, "Available"), Some((false, "NoReadyEndpoints".to_owned())));
+    }
+}
+
 #[test]
 fn that_the_namespace_ends_is_told_at_once_and_waits_for_nobody() {
     let mut s = asking();
@@ -381,22 +402,6 @@ fn a_pause_by_a_person_is_told_from_its_beginning_to_its_end() {
     assert_eq!(condition(&held, "Promoted"), Some((false, "UnderWay".to_owned())));
     s.settings.readiness = Readiness::OnComplete;
     assert_eq!(condition(&of(&s), "Reconciling"), Some((true, "NewRevision".to_owned())));
-}
-
-#[test]
-fn a_deadline_that_passed_over_failing_writes_names_them() {
-    let mut s = trying("canary", 10);
-    s.world.obstacles = vec![teal_plan::snapshot::Obstacle {
-        reason: "WriteFails".to_owned(),
-        message: "RaiseWeight fails again and again: the webhook does not answer".to_owned(),
-        stops: Stops::Nothing,
-    }];
-    s.now = DEADLINE + Span::seconds(1);
-    let (record, _) = committed(&s);
-    let Phase::Returning { cause: Cause::Deadline { waiting_for }, .. } = record.phase else {
-        panic!("{:?}", record.phase)
-    };
-    assert!(waiting_for.contains("the webhook does not answer"), "{waiting_for}");
 }
 
 fn with(mut s: Snapshot, change: impl Fn(&mut Snapshot)) -> Snapshot {

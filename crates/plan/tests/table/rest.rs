@@ -1,6 +1,7 @@
 //! At rest: nothing is written, drift is led home, old releases go, new ones start.
 
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
+use teal_plan::report::report;
 use teal_plan::settings::{Mode, Until};
 use teal_plan::snapshot::{Form, Found, Objects, Stops};
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Snapshot, Time, Why};
@@ -380,4 +381,53 @@ fn deletion_without_a_record_takes_the_candidate_out_of_routes_also_where_nothin
         s.world.abandoned = true;
         assert_eq!(effects(&s), [Effect::Finalizer(false)], "nothing can be done");
     }
+}
+
+const STAYS: &str = "Deployment web-green is being deleted and stays: see its metadata.finalizers";
+
+/// Another content is wanted, and what is left in green doesn't go.
+fn stuck() -> Snapshot {
+    let mut s = at_rest();
+    s.settings.wanted = Some(content(2));
+    s.world.green.objects = Objects::Leftover;
+    s.world.green.trouble = Some(STAYS.to_owned());
+    s
+}
+
+#[test]
+fn what_is_being_deleted_and_stays_is_in_the_way_like_any_other_obstacle() {
+    let mut s = stuck();
+    let (record, _) = committed(&s);
+    assert_eq!(record.blocked_since, Some(NOW));
+    s.record = record;
+    let plan = checked(&s);
+    assert_eq!(plan.wake_at, Some(DEADLINE));
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Green, except: None }]);
+    let stalled = |s: &Snapshot| report(s, &checked(s)).conditions.into_iter().find(|c| c.kind == "Stalled");
+    assert_eq!(stalled(&s), None);
+    s.now = DEADLINE;
+    let stalled = stalled(&s).expect("a condition");
+    assert_eq!(stalled.reason, "ReferenceMissing");
+    assert!(stalled.message.ends_with(&format!("clears green first; {STAYS}")), "{}", stalled.message);
+    let told = report(&s, &checked(&s));
+    assert_eq!((told.phase, told.waiting_for.as_deref()), ("Blocked", Some("deletion")));
+    s.world.green = absent();
+    let (record, _) = committed(&s);
+    assert!(record.blocked_since.is_none() && matches!(record.phase, Phase::Step(_)), "{record:?}");
+}
+
+#[test]
+fn what_goes_in_its_time_is_no_obstacle() {
+    let mut s = stuck();
+    s.world.green.trouble = None;
+    assert_eq!(effects(&s), [Effect::Vacate { color: Color::Green, except: None }]);
+}
+
+#[test]
+fn a_deletion_names_what_holds_it_up() {
+    let mut s = stuck();
+    s.deleting = true;
+    s.world.finalizer = true;
+    let why = [Why::Clearing(Color::Green), Why::Stays { message: STAYS.to_owned() }];
+    assert_eq!(checked(&s).why, why);
 }

@@ -1,5 +1,7 @@
 //! A cluster by hand.
 
+mod altered;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ mod overlap;
 mod owners;
 mod routes;
 mod salvaged;
+mod troubles;
 mod unread;
 
 use serde_json::{Value, json};

@@ -1,0 +1,91 @@
+//! What is known of a color that doesn't serve, or doesn't go.
+
+use serde_json::{Value, json};
+use teal_plan::snapshot::Objects;
+use teal_plan::{Color, Time};
+
+use super::cluster::Hand;
+
+/// What is wrong with blue, which is live, where no pod of it serves.
+fn of_dead_live(hand: &mut Hand) -> Option<String> {
+    for service in ["web", "web-candidate"] {
+        hand.endpoints(service, &[]);
+    }
+    let blue = hand.look(0).snapshot.world.blue;
+    assert_eq!(blue.serving, [0]);
+    blue.trouble
+}
+
+#[test]
+fn a_deployment_that_was_told_to_have_no_pods_is_named_where_nothing_serves() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.alter("web-blue", |view| view.state.as_mut().unwrap().replicas = 0);
+    assert_eq!(hand.look(0).snapshot.world.blue.trouble, None, "its pods still serve");
+    assert_eq!(of_dead_live(&mut hand).as_deref(), Some("Deployment web-blue: spec.replicas is 0"));
+}
+
+/// Live in green; what was in blue is kept no more and goes.
+fn leaving() -> Hand {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.promote_second();
+    hand.record("previous", Value::Null);
+    hand
+}
+
+#[test]
+fn an_object_that_is_being_deleted_and_stays_is_named_after_a_minute() {
+    let mut hand = leaving();
+    let blue = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.blue;
+    assert_eq!((blue(&mut hand, 0).objects, blue(&mut hand, 90_000).trouble), (Objects::Leftover, None));
+    hand.alter("web-blue", |view| view.deleting = true);
+    assert_eq!(blue(&mut hand, 100_000).trouble, None);
+    assert_eq!(blue(&mut hand, 159_000).trouble, None, "it takes its time");
+    let stays = "Deployment web-blue is being deleted and stays: see its metadata.finalizers";
+    assert_eq!(blue(&mut hand, 160_000).trouble.as_deref(), Some(stays));
+}
+
+#[test]
+fn a_pod_that_stays_is_named_and_each_has_its_own_minute() {
+    let mut hand = leaving();
+    let trouble = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.blue.trouble;
+    hand.alter_pod("pod-1", |pod| pod.terminating = true);
+    assert_eq!(trouble(&mut hand, 0), None);
+    let said = trouble(&mut hand, 60_000).unwrap();
+    assert!(said.starts_with("pod pod-1 is being deleted and stays"), "{said}");
+    hand.alter_pod("pod-0", |pod| pod.terminating = true);
+    assert_eq!(trouble(&mut hand, 61_000), None, "it is another one");
+}
+
+/// As where a volume can't be mounted, of which a pod's status says nothing.
+#[test]
+fn a_pod_that_is_not_ready_when_half_of_its_time_is_over_is_named() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.start_candidate(10);
+    hand.deadline(Time(600_000));
+    hand.pods(Color::Green, &[true, false, false]);
+    let trouble = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.green.trouble;
+    assert_eq!(trouble(&mut hand, 299_000), None, "it may be slow");
+    let said = trouble(&mut hand, 300_000);
+    assert_eq!(said.as_deref(), Some("pod green-1 isn't ready: see kubectl describe pod green-1 -n shop"));
+    hand.reach(300_000);
+    assert_eq!(trouble(&mut hand, 300_000), None, "a restart at its weight is nothing to tell");
+}
+
+/// Its callers would be cut off.
+#[test]
+fn nobody_is_told_to_delete_the_live_service() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.commit(&Value::Null);
+    hand.edit("web", |service| {
+        service["metadata"]["labels"] = json!({});
+        service["spec"]["selector"] = json!({"app": "old"});
+    });
+    let taken = hand.look(0).snapshot.world.obstacles.remove(0);
+    assert_eq!(taken.reason, "NameTaken");
+    assert!(taken.message.contains("consent by the label teal.dev/rollout=web on it"), "{}", taken.message);
+    assert!(!taken.message.contains("delete"), "{}", taken.message);
+}
