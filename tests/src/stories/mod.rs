@@ -93,6 +93,8 @@ const PROCESSES: &str =
     "only a bed's containers are processes of this machine, which can be killed and stopped";
 const ISTIOD: &str = "only a bed's istiod can be started in another way";
 const DEFINITIONS: &str = "it deletes the definitions under all Rollouts of the cluster";
+const PROMETHEUS: &str =
+    "only a bed is sure to have a Prometheus that sees the pods, and without one checks are left out";
 
 /// All of them, in the order in which they are told.
 pub const STORIES: &[Story] = &[
@@ -141,6 +143,14 @@ pub const STORIES: &[Story] = &[
     in_bed!(
         PODS,
         story!("crash-loop", mended::crash_loop, "the candidate's pods crash at 10 %; all goes back to live")
+    in_bed!(
+        PROMETHEUS,
+        story!(
+            "checked",
+            ways_back::checked,
+            "a step's check lets a good version through, and sends a bad one back; nobody is asked"
+        )
+    ),
     ),
     in_bed!(
         PODS,

@@ -62,6 +62,44 @@ pub(super) async fn guard(world: &World, namespace: &str) -> Result<()> {
 }
 
 /// A person tries a rejected version again, unchanged.
+/// A step's check with nobody to ask: it lets a good version through to the end, and sends back one that answers every fifth
+/// request with an error. Live answers every request that it is given.
+pub(super) async fn checked(world: &World, namespace: &str) -> Result<()> {
+    let judged = |rollout: &mut Value| {
+        quick(rollout);
+        for step in rollout["spec"]["steps"].as_array_mut().into_iter().flatten() {
+            step.as_object_mut().and_then(|step| step.remove("approval"));
+            step["checks"] = json!(["errors"]);
+        }
+    };
+    let play = Play::open(world, namespace, judged).await?;
+    let first = play.live();
+    let second = play.candidate("v2").await?;
+    play.promoted(&second).await?;
+    play.shares_were(&second, &[0, 10, 100])?;
+    passed_by_checks(&play, &second)?;
+    play.gone(&first).await?;
+    let third = play.candidate("v3").await?;
+    play.back_at(&second, &third).await?;
+    rejected(&play, &third).await?;
+    let reason = play.outcome(&third, "RolledBack").await?;
+    expect(reason.contains("check errors failed"), || format!("it went back because: {reason}"))?;
+    let failed = play.observer.look(|journal| journal.failed_verdict(&third).is_some());
+    expect(failed, || "traffic went back, but no verdict says why".into())?;
+    play.shares_were(&third, &[0, 10, 0])?;
+    play.shop.serves("v2").await?;
+    play.gone(&third).await?;
+    play.end(Some("v3")).await
+}
+
+/// Nobody said yes, and the check did, of this revision.
+fn passed_by_checks(play: &Play<'_>, revision: &str) -> Result<()> {
+    let verdicts = play.observer.look(|journal| journal.verdicts.clone());
+    let mut own = verdicts.iter().filter(|change| change.revision.as_deref() == Some(revision));
+    let passed = own.any(|change| change.check == "errors" && change.verdict == "Pass");
+    expect(passed, || format!("{revision} was promoted, but these are its verdicts: {verdicts:?}"))
+}
+
 pub(super) async fn retried(world: &World, namespace: &str) -> Result<()> {
     let play = Play::open(world, namespace, quick).await?;
     let live = play.live();
