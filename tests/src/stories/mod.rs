@@ -228,7 +228,16 @@ pub const STORIES: &[Story] = &[
     story!("delete-promoting", deletion::at_promotion, "the Rollout is deleted in the middle of a promotion"),
     story!("prune", deletion::pruned, "kubectl apply --prune takes the Rollout away at 10 %"),
     story!("delete-all", deletion::with_all, "onDelete: DeleteAll takes the release along"),
-    story!("status-lost", lost::on_the_way, "the status is removed on the way to 10 % and there"),
+    story!(
+        "status-lost",
+        lost::on_the_way,
+        "the status is removed during the first install, on the way to 10 % and there"
+    ),
+    story!(
+        "status-lost-held",
+        lost::held_and_back,
+        "the status is removed while paused and while rolling back"
+    ),
     story!("status-lost-turn", lost::at_the_turn, "the status is removed at 100 % and while promoting"),
     story!(
         "status-lost-rest",
