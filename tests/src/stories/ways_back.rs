@@ -21,13 +21,14 @@ pub(super) async fn at_10(world: &World, namespace: &str) -> Result<()> {
     play.end(None).await
 }
 
-/// A person goes back after promotion, while the old color is kept.
+/// A person goes back after promotion, while the old color is kept. Callers by raw TCP have no weights: both roles turn under
+/// them, and the sessions that were opened before stay.
 pub(super) async fn in_keep(world: &World, namespace: &str) -> Result<()> {
     let long_keep = |rollout: &mut Value| {
         quick(rollout);
         rollout["spec"]["keep"] = json!({"previous": "2m", "failed": "2s"});
     };
-    let play = Play::open(world, namespace, long_keep).await?;
+    let play = Play::open_with_tcp(world, namespace, long_keep).await?;
     let old = play.live();
     let second = play.to_10("v2").await?;
     play.approve().await?;
@@ -61,7 +62,6 @@ pub(super) async fn guard(world: &World, namespace: &str) -> Result<()> {
     play.end(Some("v2")).await
 }
 
-/// A person tries a rejected version again, unchanged.
 /// A step's check with nobody to ask: it lets a good version through to the end, and sends back one that answers every fifth
 /// request with an error. Live answers every request that it is given.
 pub(super) async fn checked(world: &World, namespace: &str) -> Result<()> {
@@ -100,6 +100,7 @@ fn passed_by_checks(play: &Play<'_>, revision: &str) -> Result<()> {
     expect(passed, || format!("{revision} was promoted, but these are its verdicts: {verdicts:?}"))
 }
 
+/// A person tries a rejected version again, unchanged.
 pub(super) async fn retried(world: &World, namespace: &str) -> Result<()> {
     let play = Play::open(world, namespace, quick).await?;
     let live = play.live();
