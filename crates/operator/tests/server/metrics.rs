@@ -43,7 +43,7 @@ async fn at_rest(name: &str, url: &str) -> Bench {
 async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, field: &str, remedy: &str) {
     let stand = Stand::new(reply);
     let bench = at_rest(name, &stand.listen().await).await;
-    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy);
+    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy).once_made();
     let mend = async || {
         assert_eq!(bench.condition("MetricsBlind").await.1, reason);
         stand.tell(Reply::value("0"));
@@ -103,7 +103,8 @@ async fn promql_that_the_source_refuses() {
         "source default",
         "spec.checks[errors].query",
         "parse error: unexpected end of input: correct it",
-    );
+    )
+    .once_made();
     let spoil = async || bench.apply(&checked(&json!({"query": "sum("}))).await;
     let mend = async || {
         stand.tell(Reply::value("0"));
@@ -128,7 +129,8 @@ async fn prometheus_that_cannot_be_reached() {
         "source default can't be reached",
         "spec.checks[errors].source",
         "mend the server",
-    );
+    )
+    .once_made();
     let stand = Stand::new(Reply::value("0"));
     let mend = async || drop(stand.listen_at(TcpListener::bind(address).await.expect("the port")));
     bench.bad(case, async || bench.apply(&checked(&json!({}))).await, mend).await;
@@ -192,7 +194,7 @@ async fn promql_of_a_guard_that_the_source_refuses() {
         rollout["spec"]["guards"] = json!([{"check": "late"}]);
         rollout
     };
-    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it");
+    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it").once_made();
     let spoil = async || bench.apply(&guarded("max(")).await;
     bench.bad(case, spoil, async || bench.apply(&guarded("max(up)")).await).await;
     bench.end().await;
@@ -240,7 +242,8 @@ async fn a_placeholder_where_its_value_cannot_stand() {
         "of $(revision)",
         "spec.checks[errors].query",
         "put the placeholder into a label value between double quotes",
-    );
+    )
+    .once_made();
     let spoil = async || bench.apply(&checked(&json!({"query": "up == $(revision)"}))).await;
     bench.bad(case, spoil, async || bench.apply(&checked(&json!({}))).await).await;
     bench.end().await;
