@@ -120,12 +120,31 @@ impl Screen {
     /// Says how it all went.
     pub(super) fn summary(&self, summary: &Summary) {
         if self.json {
+            // For the summary of `cargo xtask test`, which takes over lines with this mark.
+            explain(&format!("demo: {}", in_short(summary)));
             return print(
                 &json!({"at_ms": self.begun.elapsed().as_millis(), "summary": summary}).to_string(),
             );
         }
         words(summary).iter().for_each(|line| self.line(line));
     }
+}
+
+fn in_short(summary: &Summary) -> String {
+    let (good, bad, share) = (&summary.good, &summary.bad, &summary.good.share_at_10);
+    let ms = |time: Option<u64>| time.map_or("never".to_owned(), |ms| format!("{ms} ms"));
+    format!(
+        "{:?}, {:.1} % of {} requests, {} failed; {:?} {} after the verdict, {} failed; {} of {} sessions cut",
+        good.weights,
+        share.candidate_percent,
+        share.requests,
+        good.failed_requests,
+        bad.weights,
+        ms(bad.ms_from_verdict_to_zero_weight),
+        bad.failed_requests_on_live,
+        summary.cut_connections,
+        summary.sessions
+    )
 }
 
 fn words(summary: &Summary) -> Vec<String> {

@@ -102,8 +102,13 @@ impl Summary {
             bad.ms_from_verdict_to_zero_weight.is_some(),
             "no failed verdict took the bad version's weight".into(),
         );
+        demand(
+            bad.ms_from_verdict_to_zero_traffic.is_some(),
+            "it is not known when the bad version gave its last answer".into(),
+        );
         let failed = bad.failed_requests_on_live;
         demand(failed == 0, format!("{failed} requests failed on the live color in the bad rollout"));
+        demand(self.sessions > 0, "no session was open that could have been cut".into());
         demand(self.cut_connections == 0, format!("{} sessions were cut", self.cut_connections));
         demand(self.owners_bytes_restored, "the VirtualService is not its owner's again".into());
         if envoy_can_be_asked {
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn each_shortfall_is_named_by_itself() {
         type Spoil = fn(&mut Summary);
-        let spoil: [(Spoil, &str); 13] = [
+        let spoil: [(Spoil, &str); 15] = [
             (|s| s.good.weights = vec![0, 10, 0, 100], "[0, 10, 0, 100]"),
             (|s| s.good.share_at_10.requests = 4999, "4999"),
             (|s| s.good.share_at_10.candidate_percent = 7.9, "7.90 %"),
@@ -166,8 +171,10 @@ mod tests {
             (|s| s.bad.weights = vec![0, 10], "[0, 10]"),
             (|s| s.bad.weights = vec![0, 10, 100, 0], "[0, 10, 100, 0]"),
             (|s| s.bad.ms_from_verdict_to_zero_weight = None, "verdict"),
+            (|s| s.bad.ms_from_verdict_to_zero_traffic = None, "last answer"),
             (|s| s.bad.failed_requests_on_live = 2, "2 requests failed on the live"),
             (|s| s.cut_connections = 3, "3 sessions"),
+            (|s| s.sessions = 0, "no session"),
             (|s| s.owners_bytes_restored = false, "owner's"),
             (|s| s.envoy_agrees_within_percent = None, "Envoy"),
         ];
@@ -186,6 +193,16 @@ mod tests {
         let keys = |pointer: &str| {
             json.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>()
         };
+        let all = [
+            "bad",
+            "cut_connections",
+            "envoy_agrees_within_percent",
+            "good",
+            "owners_bytes_restored",
+            "sessions",
+            "unmet",
+        ];
+        assert_eq!(keys(""), all);
         assert_eq!(keys("/good"), ["failed_requests", "retired", "seconds", "share_at_10", "weights"]);
         assert_eq!(keys("/good/share_at_10"), ["candidate_percent", "requests"]);
         let bad = [

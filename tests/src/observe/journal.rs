@@ -57,6 +57,8 @@ pub struct Journal {
     selected: BTreeMap<String, Option<String>>,
     current: BTreeMap<String, u32>,
     decided: BTreeMap<String, Option<String>>,
+    /// How often routes or selectors of roles became other ones, whether or not that changed a share.
+    pub moves: usize,
     /// The spec of the VirtualService as it stands.
     pub virtual_service: Option<Value>,
     /// Every change of a revision's share, oldest first.
@@ -98,6 +100,7 @@ impl Journal {
             return Vec::new();
         }
         self.routes = routes;
+        self.moves += 1;
         self.note_shares(seen.at);
         let weights = self.routes.iter().map(|route| (route.name.clone(), route.candidate.unwrap_or(0)));
         vec![Event::Weight {
@@ -116,6 +119,7 @@ impl Journal {
         if self.selected.insert(name.to_owned(), revision.clone()) == Some(revision.clone()) {
             return Vec::new();
         }
+        self.moves += 1;
         self.note_shares(seen.at);
         vec![Event::Repointed { service: name.to_owned(), revision }]
     }

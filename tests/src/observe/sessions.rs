@@ -11,24 +11,25 @@ use super::journal::Journal;
 use super::observer::Observer;
 use crate::error::Result;
 
-/// Opens a set of sessions after every change of traffic, which is before the next one, and ends those of a color when it
-/// retires. What can't be opened is a finding, not an error: it is told with the reports.
+/// Opens a set of sessions after every move of traffic, which is before the next one, and ends those of a color when it
+/// retires. A move is another weight or another selector of a role: where `web` turns at 0/100 no share changes, but whoever
+/// is connected may be cut. What can't be opened is a finding, not an error: it is told with the reports.
 pub struct SessionKeeper {
     sessions: Arc<Sessions>,
     refused: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
-/// What traffic looks like to a session: who has which share, and who is on the way out.
+/// What traffic looks like to a session: how often it was moved, and who is on the way out.
 #[derive(PartialEq, Eq)]
 struct Place {
-    changes: usize,
+    moves: usize,
     retired: BTreeSet<String>,
 }
 
 impl Place {
     fn of(journal: &Journal) -> Self {
-        Self { changes: journal.shares.len(), retired: retired_colors(journal) }
+        Self { moves: journal.moves, retired: retired_colors(journal) }
     }
 }
 
@@ -44,7 +45,7 @@ impl SessionKeeper {
     /// Opens the first set and goes on until it is asked for the reports.
     pub async fn start(observer: Arc<Observer>, target: SessionTarget) -> Result<Self> {
         let sessions = Arc::new(Sessions::new());
-        sessions.open(&target, "before the first change").await?;
+        sessions.open(&target, "before the first move").await?;
         let refused = Arc::default();
         let keeper = keep(observer, target, sessions.clone(), Arc::clone(&refused));
         Ok(Self { sessions, refused, task: tokio::spawn(keeper) })
@@ -93,8 +94,8 @@ async fn keep(
             let versions: BTreeSet<String> = of_color(&sessions, color);
             versions.iter().for_each(|version| sessions.leave_version(version));
         }
-        if now.changes != place.changes {
-            let label = format!("after change {}", now.changes);
+        if now.moves != place.moves {
+            let label = format!("after move {}", now.moves);
             if let Err(error) = sessions.open(&target, &label).await {
                 refused.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
             }

@@ -9,12 +9,16 @@ use super::deletion::{pods_of, taken_up};
 use super::play::{PATIENCE, Play};
 use crate::error::{Error, Result, expect};
 use crate::observe::Journal;
-use crate::world::{World, quick};
+use crate::world::{Shop, World, quick};
 
-/// While the candidate's pods start, and at 10 %.
+/// During the first install, while the candidate's pods start, and at 10 %.
 pub(super) async fn on_the_way(world: &World, namespace: &str) -> Result<()> {
-    let play = Play::open(world, namespace, quick).await?;
+    let shop = Shop::open(world, namespace, quick).await?;
+    while_installing(&shop).await?;
+    let play = Play::on(shop).await?;
     let live = play.live();
+    let given = play.observer.look(|journal| journal.shares_of(&live));
+    expect(given == [100], || format!("the first revision was given {given:?}"))?;
     let second = play.candidate("v2").await?;
     lose(&play).await?;
     let third = play.another_than(&[&second]).await?;
@@ -25,6 +29,47 @@ pub(super) async fn on_the_way(world: &World, namespace: &str) -> Result<()> {
     play.approve().await?;
     play.promoted(&fourth).await?;
     play.gone(&live).await?;
+    play.shares_were(&third, &[0, 10, 0])?;
+    play.shares_were(&fourth, &[0, 10, 100])?;
+    play.end(None).await
+}
+
+/// Nothing serves yet, so that who forgets begins the same install again.
+async fn while_installing(shop: &Shop<'_>) -> Result<()> {
+    let observer = shop.observe(None);
+    shop.release("v1").await?;
+    let installing = |journal: &Journal| (journal.phase() == "Installing").then_some(());
+    observer.until("phase Installing", PATIENCE, installing).await?;
+    lose_of(shop).await
+}
+
+/// While people keep it where it is, and on the way back.
+pub(super) async fn held_and_back(world: &World, namespace: &str) -> Result<()> {
+    let play = Play::open(world, namespace, quick).await?;
+    let live = play.live();
+    let second = play.to_10("v2").await?;
+    play.gate().await?;
+    play.shop.edit(json!({"spec": {"mode": "Paused"}})).await?;
+    play.phase("Paused").await?;
+    lose(&play).await?;
+    // The pause is the owner's and isn't forgotten: what was tried has nothing until it ends.
+    play.share(&second, 0).await?;
+    play.phase("Paused").await?;
+    play.answered_by("v1").await?;
+    play.shop.edit(json!({"spec": {"mode": "Active"}})).await?;
+    let third = play.another_than(&[&second]).await?;
+    play.share(&third, 10).await?;
+    play.gate().await?;
+    play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
+    play.phase("RollingBack").await?;
+    lose(&play).await?;
+    // That it was rejected is lost as well: it is tried again, and people are asked again.
+    let fourth = play.another_than(&[&second, &third]).await?;
+    play.share(&fourth, 10).await?;
+    play.approve().await?;
+    play.promoted(&fourth).await?;
+    play.gone(&live).await?;
+    play.shares_were(&second, &[0, 10, 0])?;
     play.shares_were(&third, &[0, 10, 0])?;
     play.shares_were(&fourth, &[0, 10, 100])?;
     play.end(None).await
@@ -162,14 +207,18 @@ async fn old_decisions_are_answered(play: &Play<'_>, count: usize) -> Result<()>
 
 /// Takes the status away, as a restore or a tool that replaces whole objects does.
 pub(super) async fn lose(play: &Play<'_>) -> Result<()> {
-    let world = play.shop.world;
-    world.diary().write(&play.shop.namespace, Instant::now(), "the status is removed");
+    lose_of(&play.shop).await
+}
+
+async fn lose_of(shop: &Shop<'_>) -> Result<()> {
+    let world = shop.world;
+    world.diary().write(&shop.namespace, Instant::now(), "the status is removed");
     let arguments = [
         "patch",
         "rollouts.teal.dev",
         "web",
         "-n",
-        &play.shop.namespace,
+        &shop.namespace,
         "--subresource=status",
         "--type=merge",
         "--patch={\"status\":null}",

@@ -1,6 +1,7 @@
 //! End-to-end stories: each in a namespace of its own, in one bed, with load through Envoy all the while.
 
 mod alerts;
+mod by_hand;
 mod calm;
 mod deletion;
 mod edits;
@@ -44,6 +45,8 @@ pub struct Story {
     pub alone: bool,
     /// Whether it is told only where all are asked for: another one tells nearly the same in less time.
     pub long: bool,
+    /// Whether somebody types `kubectl teal` in it, so that it must be built.
+    pub types: bool,
     /// Why it can't be told on somebody else's cluster, if so.
     pub bed: Option<&'static str>,
     tell: for<'a> fn(&'a World, &'a str) -> LocalBoxFuture<'a, Result<()>>,
@@ -58,6 +61,7 @@ macro_rules! story {
             of_teal: true,
             alone: false,
             long: false,
+            types: false,
             bed: None,
             tell: |world, namespace| Box::pin($tell(world, namespace)),
         }
@@ -89,6 +93,8 @@ const PODS: &str = "only a bed's pods can be reached by their addresses";
 const NODES: &str = "only a bed's node is surely reached from here";
 const ETCD: &str = "only a bed's etcd can be read, and what it shows is in the history of objects";
 const ENVOY: &str = "only a bed's Envoy can be asked what it has and counts";
+const PROMETHEUS: &str =
+    "only a bed is sure to have a Prometheus that sees the pods, and without one checks are left out";
 const PROCESSES: &str =
     "only a bed's containers are processes of this machine, which can be killed and stopped";
 const ISTIOD: &str = "only a bed's istiod can be started in another way";
@@ -137,6 +143,14 @@ pub const STORIES: &[Story] = &[
     story!("cancel", life::cancel, "the spec returns to what is live"),
     story!("rollback-at-10", ways_back::at_10, "a person goes back in the middle of a step"),
     story!("rollback-in-keep", ways_back::in_keep, "a person goes back after promotion"),
+    in_bed!(
+        PROMETHEUS,
+        story!(
+            "checked",
+            ways_back::checked,
+            "a step's check lets a good version through, and sends a bad one back; nobody is asked"
+        )
+    ),
     in_bed!(PODS, story!("guard", ways_back::guard, "a guard fails while people are asked")),
     in_bed!(
         PODS,
@@ -166,6 +180,14 @@ pub const STORIES: &[Story] = &[
             "a Service with node ports selects both versions for a time at promotion; no request is lost there"
         )
     ),
+    Story {
+        types: true,
+        ..story!(
+            "by-hand",
+            by_hand::decided,
+            "kubectl teal waits, approves and goes back, and ends with the codes that scripts rely on"
+        )
+    },
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
     in_bed!(
         ENVOY,
@@ -218,7 +240,16 @@ pub const STORIES: &[Story] = &[
     story!("delete-promoting", deletion::at_promotion, "the Rollout is deleted in the middle of a promotion"),
     story!("prune", deletion::pruned, "kubectl apply --prune takes the Rollout away at 10 %"),
     story!("delete-all", deletion::with_all, "onDelete: DeleteAll takes the release along"),
-    story!("status-lost", lost::on_the_way, "the status is removed on the way to 10 % and there"),
+    story!(
+        "status-lost",
+        lost::on_the_way,
+        "the status is removed during the first install, on the way to 10 % and there"
+    ),
+    story!(
+        "status-lost-held",
+        lost::held_and_back,
+        "the status is removed while paused and while rolling back"
+    ),
     story!("status-lost-turn", lost::at_the_turn, "the status is removed at 100 % and while promoting"),
     story!(
         "status-lost-rest",

@@ -53,28 +53,39 @@ impl<'a> Play<'a> {
         namespace: &str,
         tailoring: Tailoring,
     ) -> Result<Self> {
-        Self::come(crowd, Shop::open(world, namespace, tailoring).await?).await
+        Self::come(crowd, Shop::open(world, namespace, tailoring).await?, false).await
+    }
+
+    /// The same with sessions of raw TCP beside the others. The gateway has one port for them, so of the stories that are told
+    /// at once only one may open like this.
+    pub(super) async fn open_with_tcp(
+        world: &'a World,
+        namespace: &str,
+        tailoring: Tailoring,
+    ) -> Result<Self> {
+        let shop = Shop::open(world, namespace, tailoring).await?;
+        shop.apply_examples(&["tcp.yaml"]).await?;
+        Self::come(USUAL, shop, true).await
     }
 
     /// The same where the namespace and what its owners wrote are there already.
     pub(super) async fn on(shop: Shop<'a>) -> Result<Self> {
-        Self::come(USUAL, shop).await
+        Self::come(USUAL, shop, false).await
     }
 
     /// That with another crowd.
     pub(super) async fn with(crowd: Crowd, shop: Shop<'a>) -> Result<Self> {
-        Self::come(crowd, shop).await
+        Self::come(crowd, shop, false).await
     }
 
-    async fn come(crowd: Crowd, shop: Shop<'a>) -> Result<Self> {
+    async fn come(crowd: Crowd, shop: Shop<'a>, with_tcp: bool) -> Result<Self> {
         let (world, namespace) = (shop.world, shop.namespace.as_str());
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
         let load = shop.load()?.clients(crowd.keep_alive, crowd.per_request).rate(crowd.rate);
         let load = Load::start(load)?;
-        // The gateway's port for raw TCP can't be shared by stories that are told at once.
-        let sessions = SessionKeeper::start(observer.clone(), shop.sessions(false)?).await?;
+        let sessions = SessionKeeper::start(observer.clone(), shop.sessions(with_tcp)?).await?;
         Ok(Self { shop, observer, owners, load, sessions })
     }
 

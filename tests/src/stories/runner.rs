@@ -12,7 +12,7 @@ use teal_testbed::{Cluster, Config, enter, history as etcd};
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
 use crate::history::{History, Options, Summary, check};
-use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, images};
+use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, command_line, images};
 
 /// No story takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -124,6 +124,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     // The history of every object is what the invariants are checked on.
     let config = Config { history: true, ..bed_config() };
+    if chosen.told.iter().any(|story| story.types) && std::env::var_os(IN_BED).is_none() {
+        command_line::build()?;
+    }
     if arguments.kubeconfig.is_none() {
         let of_teal = chosen.told.iter().any(|story| story.of_teal);
         if std::env::var_os(IN_BED).is_none() {

@@ -12,6 +12,11 @@ const GIVEN: &str = "TEAL_IMAGES";
 /// Programs whose archives are needed: the operator, and the application of the examples.
 pub const PROGRAMS: [&str; 2] = ["teal", "shop"];
 
+/// Whether what is needed is there already, so that nothing is built.
+pub fn are_given() -> bool {
+    std::env::var_os(GIVEN).is_some()
+}
+
 /// The archive of a program.
 pub fn archive(program: &str) -> PathBuf {
     folder().join(format!("{program}.tar"))
@@ -21,7 +26,7 @@ pub fn archive(program: &str) -> PathBuf {
 /// can't make one hears it before anything is built.
 pub fn build(programs: &[&str]) -> Result<()> {
     teal_testbed::may_enter()?;
-    if std::env::var_os(GIVEN).is_some() {
+    if are_given() {
         return programs.iter().try_for_each(|program| there(&archive(program)));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

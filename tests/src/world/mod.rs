@@ -1,6 +1,7 @@
 //! What demo, stories and bench stand on: a cluster with Istio, Teal installed by its chart, and the application of the
 //! examples in a namespace.
 
+pub mod command_line;
 mod diary;
 pub mod images;
 pub mod manifests;
@@ -20,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 
+pub use command_line::Said;
 pub use diary::Diary;
 pub use notes::Notes;
 pub use shop::{NAME, Shop, Tailoring, quick};
@@ -217,12 +219,29 @@ impl World {
     /// Runs commands as a person types them into a shell, with kubectl for this cluster on the path.
     pub async fn shell(&self, commands: &str) -> Result<String> {
         let mut bash = Command::new("bash");
-        bash.args(["-euo", "pipefail", "-c"]).arg(commands).env("KUBECONFIG", &self.cluster.kubeconfig);
+        bash.args(["-euo", "pipefail", "-c"]).arg(commands);
+        output(self.at_hand(&mut bash, &[])?, None).await
+    }
+
+    /// Runs `kubectl teal` with nobody at a terminal, and gives what it ended with, whatever that is.
+    pub async fn kubectl_teal(&self, arguments: &[&str]) -> Result<Said> {
+        let mut kubectl = Command::new(&self.cluster.kubectl);
+        kubectl.arg("teal").args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+        let ended = self.at_hand(&mut kubectl, &[command_line::folder()])?.output().await;
+        let program = || format!("kubectl teal {}", arguments.join(" "));
+        let ended = ended.map_err(|source| teal_testbed::Error::Spawn { program: program(), source })?;
+        let text = [ended.stdout, ended.stderr].concat();
+        Ok(Said { code: ended.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
+    }
+
+    /// This cluster and its kubectl, with these folders before what is on the path.
+    fn at_hand<'c>(&self, command: &'c mut Command, folders: &[PathBuf]) -> Result<&'c mut Command> {
         let own = self.cluster.kubectl.parent().unwrap_or(Path::new("/")).to_owned();
         let given = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&given)));
+        let first = folders.iter().cloned().chain(std::iter::once(own));
+        let path = std::env::join_paths(first.chain(std::env::split_paths(&given)));
         let unusable = |error: std::env::JoinPathsError| Error::Cluster(error.to_string());
-        output(bash.env("PATH", path.map_err(unusable)?), None).await
+        Ok(command.env("KUBECONFIG", &self.cluster.kubeconfig).env("PATH", path.map_err(unusable)?))
     }
 
     /// The address of a port of the gateway.

@@ -1,5 +1,6 @@
 //! Metrics that give no usable answer: a candidate that nobody could judge gets no request, nothing is promoted on such an
-//! answer, why there is none is said with check, field and remedy, and it goes on by itself when mended.
+//! answer, why there is none is said with check, field and remedy, and it goes on by itself when mended. And a usable answer
+//! outside of what is allowed, which leads back.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::bench::case::Case;
+use crate::bench::history::{History, Version};
 use crate::bench::{Bench, objects};
 use crate::prometheus::{Reply, Stand, asking};
 
@@ -41,7 +43,7 @@ async fn at_rest(name: &str, url: &str) -> Bench {
 async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, field: &str, remedy: &str) {
     let stand = Stand::new(reply);
     let bench = at_rest(name, &stand.listen().await).await;
-    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy);
+    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy).once_made();
     let mend = async || {
         assert_eq!(bench.condition("MetricsBlind").await.1, reason);
         stand.tell(Reply::value("0"));
@@ -101,7 +103,8 @@ async fn promql_that_the_source_refuses() {
         "source default",
         "spec.checks[errors].query",
         "parse error: unexpected end of input: correct it",
-    );
+    )
+    .once_made();
     let spoil = async || bench.apply(&checked(&json!({"query": "sum("}))).await;
     let mend = async || {
         stand.tell(Reply::value("0"));
@@ -126,7 +129,8 @@ async fn prometheus_that_cannot_be_reached() {
         "source default can't be reached",
         "spec.checks[errors].source",
         "mend the server",
-    );
+    )
+    .once_made();
     let stand = Stand::new(Reply::value("0"));
     let mend = async || drop(stand.listen_at(TcpListener::bind(address).await.expect("the port")));
     bench.bad(case, async || bench.apply(&checked(&json!({}))).await, mend).await;
@@ -190,7 +194,7 @@ async fn promql_of_a_guard_that_the_source_refuses() {
         rollout["spec"]["guards"] = json!([{"check": "late"}]);
         rollout
     };
-    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it");
+    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it").once_made();
     let spoil = async || bench.apply(&guarded("max(")).await;
     bench.bad(case, spoil, async || bench.apply(&guarded("max(up)")).await).await;
     bench.end().await;
@@ -238,7 +242,8 @@ async fn a_placeholder_where_its_value_cannot_stand() {
         "of $(revision)",
         "spec.checks[errors].query",
         "put the placeholder into a label value between double quotes",
-    );
+    )
+    .once_made();
     let spoil = async || bench.apply(&checked(&json!({"query": "up == $(revision)"}))).await;
     bench.bad(case, spoil, async || bench.apply(&checked(&json!({}))).await).await;
     bench.end().await;
@@ -280,4 +285,43 @@ async fn the_limit_of_errors_means_waiting_for_a_decision() {
 #[ignore = "needs an API server"]
 async fn the_limit_of_no_data_means_waiting_for_a_decision() {
     at_its_limit("datalimit", Reply::series(&[])).await;
+}
+
+/// The step's check is answered outside of its threshold as soon as the candidate has its weight: all goes back to live, and
+/// both the status and its history say which check it was, with the number and what is allowed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_value_outside_of_its_threshold_leads_back() {
+    let stand = Stand::new(Reply::value("0"));
+    let bench = at_rest("outside", &stand.listen().await).await;
+    let (live, routes) = (bench.status("/live/revision").await, bench.route_spec().await);
+    let history = History::begin(bench.api("virtualservices")).await;
+    // More good answers than there can be before it turns.
+    bench.apply(&checked(&json!({"passes": 8}))).await;
+    bench.until("10 %", async || bench.weights().await == ten()).await;
+    let candidate = bench.status("/candidate/revision").await;
+    stand.tell(Reply::value("0.2"));
+    bench.phase("RolledBack").await;
+    assert_eq!(bench.status("/live/revision").await, live);
+    assert_eq!(bench.selected("web").await, live);
+    assert_eq!(bench.selected("web-candidate").await, live);
+    bench.until("the owner's routes", async || bench.route_spec().await == routes).await;
+    let weights: Vec<i64> = history.all().await.iter().map(Version::candidates_weight).collect();
+    let raised = weights.iter().position(|weight| *weight == 10).expect("10 % in the history");
+    assert!(weights.iter().all(|weight| *weight <= 10), "{weights:?}");
+    assert!(
+        weights.iter().skip(raised).skip_while(|weight| **weight == 10).all(|weight| *weight == 0),
+        "{weights:?}"
+    );
+    assert_eq!(bench.status("/rejected/0").await, candidate);
+    assert_eq!(bench.status("/history/0/outcome").await, "RolledBack");
+    for said in [bench.status("/history/0/reason").await, bench.status("/message").await] {
+        let names = ["errors", "0.2", "1%"];
+        assert!(names.iter().all(|name| said.contains(name)), "{names:?} in {said:?}");
+    }
+    // It stays where it is, also once the numbers are good again: that takes another version or a person.
+    stand.tell(Reply::value("0"));
+    bench.quiet().await;
+    assert_eq!(bench.status("/phase").await, "RolledBack");
+    bench.end().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// What marks a line for the summary: `count: 12 rooms`, `explorer: 123456 states in all`.
-const MARKS: [&str; 4] = ["count: ", "explorer: ", "faults: ", "history: "];
+const MARKS: [&str; 5] = ["count: ", "explorer: ", "faults: ", "history: ", "demo: "];
 
 /// Tests counted from the result lines of test programs, and lines marked for the summary.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

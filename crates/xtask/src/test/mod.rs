@@ -213,8 +213,8 @@ mod tests {
     #[test]
     fn quick_leaves_out_the_bed_and_nothing_else() {
         let quick = taken(&Choice { quick: true, ..Choice::default() });
-        assert!(["bed", "server", "stories"].iter().all(|step| !quick.contains(step)));
-        assert_eq!(quick.len(), STEPS.len() - 3);
+        assert!(["bed", "server", "demo", "stories"].iter().all(|step| !quick.contains(step)));
+        assert_eq!(quick.len(), STEPS.len() - 4);
     }
 
     #[test]
@@ -232,6 +232,17 @@ mod tests {
             commands.iter().flat_map(Command::get_args).any(|word| word == "--include-ignored")
         };
         assert!(mixes(true) && !mixes(false));
+    }
+
+    #[test]
+    fn the_demo_is_played_before_the_stories_as_somebody_calls_it_who_only_wants_to_know() {
+        let names = STEPS.map(|step| step.name);
+        let place = |name: &str| names.iter().position(|step| *step == name).unwrap();
+        assert!(place("demo") < place("stories"));
+        let workspace = super::Workspace::load().unwrap();
+        let super::Work::Run(commands) = (STEPS[place("demo")].work)(&workspace) else { unreachable!() };
+        let words: Vec<String> = commands.iter().map(crate::command::words).collect();
+        assert!(words.len() == 1 && words[0].ends_with("--bin demo -- --yes --json"), "{words:?}");
     }
 
     fn on_theirs(gateway: Option<&str>, only: &[&str]) -> Choice {
@@ -255,7 +266,8 @@ mod tests {
         };
         assert_eq!(words("server"), (true, String::new()));
         assert_eq!(words("stories"), (true, "--kubeconfig /k --gateway http://g".to_owned()));
-        assert!(!taken(&choice).contains(&"bed"), "it is about clusters that are started here");
+        let here = taken(&choice).iter().any(|step| ["bed", "demo"].contains(step));
+        assert!(!here, "they are about clusters that are started here");
     }
 
     #[test]

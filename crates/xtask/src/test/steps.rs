@@ -24,6 +24,9 @@ const FEATURES: &str = "xtask/generate,xtask/image";
 /// The step that tells stories, and the program that does.
 pub(super) const STORIES_STEP: &str = "stories";
 
+/// The step that plays the demo.
+const DEMO_STEP: &str = "demo";
+
 /// The step that explores.
 pub(super) const EXPLORED: &str = "explorer";
 
@@ -60,7 +63,7 @@ pub(super) struct Step {
 }
 
 /// All steps in their order.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 12] = [
     Step { name: "fmt", about: "layout of the source", needs: Needs::Nothing, work: fmt },
     Step {
         name: "rooms",
@@ -91,6 +94,12 @@ pub(super) const STEPS: [Step; 11] = [
     Step { name: EXPLORED, about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
     Step { name: "bed", about: "beds start, work and leave nothing behind", needs: Needs::Bed, work: bed },
     Step { name: SERVER, about: "tests against a real API server", needs: Needs::Cluster, work: server },
+    Step {
+        name: DEMO_STEP,
+        about: "the demo, with nobody at the terminal, is as promised",
+        needs: Needs::Bed,
+        work: demo,
+    },
     Step { name: STORIES_STEP, about: "stories on a real cluster", needs: Needs::Cluster, work: stories },
 ];
 
@@ -153,6 +162,11 @@ fn bed(_: &Workspace) -> Work {
 /// Builds the tests that need an API server, and runs them on a control plane.
 fn server(_: &Workspace) -> Work {
     just(this_program(&[SERVER]))
+}
+
+/// As somebody calls it who only wants to know. Built as the stories are.
+fn demo(_: &Workspace) -> Work {
+    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", DEMO_STEP, "--", "--yes", "--json"]))
 }
 
 fn stories(_: &Workspace) -> Work {

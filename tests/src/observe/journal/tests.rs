@@ -121,3 +121,19 @@ fn what_became_of_a_decision_is_told_once() {
     assert!(matches!(&events[..], [Event::Decision { outcome: Some(outcome), .. }] if outcome == "Counted"));
     assert_eq!(journal.take(&counted()), []);
 }
+
+#[test]
+fn a_role_that_turns_moves_traffic_also_where_no_share_changes() {
+    let mut journal = Journal::new("web");
+    for seen in [service("web", "r1"), service("web-candidate", "r2"), weights(0, 100)] {
+        journal.take(&seen);
+    }
+    let (moves, shares) = (journal.moves, journal.shares.len());
+    journal.take(&service("web", "r2"));
+    assert_eq!(journal.shares_of("r2"), [100], "all of it had it already");
+    journal.take(&service("web", "r2"));
+    assert_eq!(journal.moves, moves + 1, "once, however often it is told");
+    assert!(journal.shares.len() >= shares);
+    journal.take(&weights(100, 0));
+    assert_eq!(journal.moves, moves + 2);
+}

@@ -3,7 +3,7 @@
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use crate::bench::case::WINDOW;
+use crate::bench::case::{AT_ONCE, WINDOW};
 use crate::bench::history::History;
 use crate::bench::setup::{Setup, without_policies};
 use crate::bench::{Bench, object, objects};
@@ -58,12 +58,14 @@ async fn wrong(name: &str, reason: &str, names: [&str; 3], spoil: impl FnOnce(&m
 
 async fn is_refused(bench: &Bench, decision: Value, reason: &str, names: [&str; 3]) {
     let history = History::begin(bench.api("virtualservices")).await;
+    let asked = bench.requests();
     let answer = answered(bench, decision).await;
     assert_eq!(answer.0, reason, "{answer:?}");
     for name in names {
         assert!(answer.1.contains(name), "{name:?} in {answer:?}");
     }
     bench.quiet().await;
+    bench.reacted(&asked, reason, AT_ONCE);
     bench.is_calm(WINDOW).await;
     assert_eq!(history.all().await.len(), 1, "no route was written");
     assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);

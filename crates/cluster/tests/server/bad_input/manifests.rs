@@ -126,6 +126,7 @@ async fn a_manifest_that_the_api_server_refuses() {
                 "containers[0].ports[0].containerPort",
                 "correct spec.release",
             )
+            .once_made()
             .tried_again(),
             async || bench.apply(&rollout).await,
             async || bench.apply(&objects::rollout("2")).await,

@@ -180,6 +180,7 @@ async fn a_wanted_name_that_is_taken() {
     bench
         .bad(
             Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
+                .once_made()
                 .tried_again(),
             async || bench.apply(&objects::rollout("2")).await,
             async || {
@@ -201,6 +202,7 @@ async fn a_wanted_name_that_is_taken_before_the_first_install() {
     bench
         .bad(
             Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
+                .once_made()
                 .tried_again(),
             async || bench.apply(&objects::rollout("1")).await,
             async || bench.delete("deployments", "web-blue").await,
@@ -221,6 +223,7 @@ async fn the_name_of_the_candidates_service_is_taken() {
     bench
         .bad(
             Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
+                .once_made()
                 .tried_again(),
             async || bench.apply(&objects::rollout("1")).await,
             async || bench.delete("services", "web-candidate").await,
@@ -278,7 +281,7 @@ async fn a_service_that_was_consented_to_before_the_release_can_serve() {
         }
         bench.apply(&objects::rollout("1")).await;
     };
-    bench.bad(never_ready("web-blue"), async || broken(&bench).await, mend).await;
+    bench.bad(never_ready("web-blue").once_made(), async || broken(&bench).await, mend).await;
     assert_eq!(bench.selected("web").await, bench.status("/live/revision").await);
     bench.end().await;
 }

@@ -91,6 +91,9 @@ async fn hold_checks_and_people_have_no_deadline() {
     assert!(WINDOW.0 > deadline);
     bench.is_calm(WINDOW).await;
     assert!(is_well("Waiting").await);
+    // What may take long was shown. How soon endpoints follow a promotion, where many tests run, isn't what this is about.
+    rollout["spec"]["progressDeadline"] = json!("2m");
+    bench.apply(&rollout).await;
     bench.completes("web").await;
     let weights: Vec<i64> = history.all().await.iter().map(Version::candidates_weight).collect();
     let mut steps = weights.clone();

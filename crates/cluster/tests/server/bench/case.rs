@@ -12,6 +12,18 @@ pub(crate) const WINDOW: (Duration, u64) = (Duration::from_secs(20), 3);
 /// time could show none of the tries or too many.
 const MINUTE: (Duration, u64) = (Duration::from_secs(60), 10);
 
+/// The most requests from before a case until it is told and settled, where a look at what is wanted shows it: as many as a
+/// minute may have.
+pub(crate) const AT_ONCE: u64 = 10;
+/// The same where the candidate is made before it shows, at the latest when it is applied. That takes ten requests of its own,
+/// each made once: three for room, four for its Deployment and its ControllerRevision, an Event, a commit and the finalizer.
+const ONCE_MADE: u64 = AT_ONCE + 10;
+/// The same where it shows while the candidate is made ready, and may be taken away again.
+const WHILE_MADE: u64 = 25;
+/// The same where it shows at a weight, and the way there or back counts too: a look that repeats itself makes as many within
+/// seconds.
+const AT_A_WEIGHT: u64 = 40;
+
 /// A case of bad input, and how it must be told.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -21,6 +33,7 @@ pub(crate) struct Case {
     /// What the message must name.
     pub(super) names: Vec<String>,
     routes: Routes,
+    once_made: bool,
     pub(super) window: (Duration, u64),
 }
 
@@ -78,12 +91,25 @@ impl Case {
     }
 
     fn new(told: Told, reason: &'static str, names: Vec<String>) -> Self {
-        Self { rollout: "web".to_owned(), told, reason, names, routes: Routes::Untouched, window: WINDOW }
+        Self {
+            rollout: "web".to_owned(),
+            told,
+            reason,
+            names,
+            routes: Routes::Untouched,
+            once_made: false,
+            window: WINDOW,
+        }
     }
 
     /// It is told of another Rollout than `web`.
     pub(crate) fn of(self, rollout: &str) -> Self {
         Self { rollout: rollout.to_owned(), ..self }
+    }
+
+    /// It shows only once the candidate is made, whose requests count too. Routes are not touched by then.
+    pub(crate) fn once_made(self) -> Self {
+        Self { once_made: true, ..self }
     }
 
     /// The routes may be written, but every version of them sends all requests to live.
@@ -109,6 +135,16 @@ impl Case {
     /// The operator tries again by itself: its requests are counted over a whole minute.
     pub(crate) fn tried_again(self) -> Self {
         Self { window: MINUTE, ..self }
+    }
+
+    /// The most requests from before the case until it is told and settled.
+    pub(super) fn reaction(&self) -> u64 {
+        match self.routes {
+            Routes::Untouched if !self.once_made => AT_ONCE,
+            Routes::Untouched => ONCE_MADE,
+            Routes::Live => WHILE_MADE,
+            Routes::BackAtLive | Routes::HeldAt(_) | Routes::ByWayOfLive => AT_A_WEIGHT,
+        }
     }
 
     /// Holds the history of the VirtualServices against the case. `written` are the specs that were there at first, or
@@ -168,6 +204,16 @@ pub(crate) fn candidates_weight(version: &Version) -> i64 {
         host.is_some_and(|host| host.contains("-candidate"))
     };
     entries.filter(of_candidate).filter_map(|entry| entry["weight"].as_i64()).sum()
+}
+
+#[test]
+fn what_a_look_shows_may_take_no_more_requests_than_a_minute_has() {
+    let case = Case::refused("R", "o", "f", "r");
+    assert_eq!(case.reaction(), 10);
+    assert_eq!(case.clone().once_made().reaction(), 20);
+    assert_eq!(case.clone().all_at_live().reaction(), 25);
+    assert_eq!(case.clone().back_at_live().reaction(), 40);
+    assert_eq!(case.held_at(10).reaction(), 40);
 }
 
 #[test]
