@@ -11,9 +11,14 @@ use kube::api::{
 };
 use kube::core::{ApiResource, Request};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::stores::{read_value, version_in};
+
+/// How many requests are under way at once. Each has a connection of its own, which keeps its memory until it was idle for long;
+/// more than this many an API server doesn't answer any sooner.
+const AT_ONCE: usize = 32;
 
 /// Requests by verb and kind, since the start.
 pub type Requests = BTreeMap<(&'static str, String), u64>;
@@ -22,6 +27,7 @@ pub type Requests = BTreeMap<(&'static str, String), u64>;
 pub(crate) struct Access {
     client: Client,
     timeout: Duration,
+    turns: Semaphore,
     requests: Mutex<Requests>,
 }
 
@@ -65,7 +71,7 @@ impl std::fmt::Display for Target<'_> {
 
 impl Access {
     pub(crate) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, requests: Mutex::default() }
+        Self { client, timeout, turns: Semaphore::new(AT_ONCE), requests: Mutex::default() }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -253,7 +259,13 @@ impl Access {
         self.count(verb, &target.resource.kind);
         let failed = |source: kube::Error| failed(verb, target, source);
         let request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
-        let answer = self.bounded(self.client.request_text(request)).await;
+        let in_turn = async {
+            // Whoever leads must say so in time, however much there is to do.
+            let leads = target.resource.kind == "Lease";
+            let _turn = if leads { None } else { self.turns.acquire().await.ok() };
+            self.client.request_text(request).await
+        };
+        let answer = self.bounded(in_turn).await;
         match answer {
             Some(Ok(text)) => Ok(text),
             Some(Err(source)) => Err(failed(source)),
@@ -291,6 +303,13 @@ fn encoded(target: Target<'_>, object: &Value) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use kube::client::Body;
+
     use super::*;
 
     #[test]
@@ -312,5 +331,60 @@ mod tests {
             let refused = at(version, name).unwrap_err();
             assert!(refused.contains("write plain names and versions"), "{refused}");
         }
+    }
+
+    /// Answers nothing until it is told to; and counts what was asked.
+    fn held(gate: &Arc<Semaphore>) -> (Arc<Access>, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counted, gate) = (Arc::clone(&asked), Arc::clone(gate));
+        let service = tower::service_fn(move |_: http::Request<Body>| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.map_err(|_| std::io::Error::other("closed"))?.forget();
+                let body = Full::new(Bytes::from(r#"{"kind":"ConfigMap","apiVersion":"v1"}"#));
+                Ok::<_, std::io::Error>(http::Response::new(body))
+            }
+        });
+        (Arc::new(Access::new(Client::new(service, "shop"), Duration::from_secs(60))), asked)
+    }
+
+    #[tokio::test]
+    async fn only_so_many_requests_are_under_way_at_once_and_the_lease_waits_for_none() {
+        let gate = Arc::new(Semaphore::new(0));
+        let (access, asked) = held(&gate);
+        let get = |kind: &'static str, version: &'static str, plural: &'static str| {
+            let access = Arc::clone(&access);
+            async move {
+                let resource = ApiResource {
+                    kind: kind.to_owned(),
+                    plural: plural.to_owned(),
+                    api_version: version.to_owned(),
+                    ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
+                };
+                access.get(Target { resource: &resource, namespace: "shop", name: "a" }).await.map(drop)
+            }
+        };
+        let mut all = tokio::task::JoinSet::new();
+        (0..AT_ONCE + 8).for_each(|_| drop(all.spawn(get("ConfigMap", "v1", "configmaps"))));
+        let reaches = async |count: usize| {
+            while asked.load(Ordering::SeqCst) < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let bound = Duration::from_secs(20);
+        tokio::time::timeout(bound, reaches(AT_ONCE)).await.expect("so many are let through");
+        // All of one thread's tasks have had their turn by then.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), AT_ONCE);
+        all.spawn(get("Lease", "coordination.k8s.io/v1", "leases"));
+        tokio::time::timeout(bound, reaches(AT_ONCE + 1)).await.expect("the lease");
+        gate.add_permits(AT_ONCE + 9);
+        while let Some(done) = all.join_next().await {
+            done.expect("no panic").expect("an answer");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), AT_ONCE + 9);
     }
 }
