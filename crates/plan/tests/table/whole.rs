@@ -388,7 +388,7 @@ const LIVE: &[Row] = &[
 
 /// The attempt that ends now.
 fn attempt(s: &Snapshot, outcome: Outcome) -> Attempt {
-    let candidate = s.record.candidate.expect("a candidate");
+    let candidate = s.record.candidate.unwrap();
     Attempt {
         revision: candidate.slot.revision,
         attempt: 1,
