@@ -388,7 +388,7 @@ const LIVE: &[Row] = &[
 
 /// The attempt that ends now.
 fn attempt(s: &Snapshot, outcome: Outcome) -> Attempt {
-    let Some(candidate) = s.record.candidate else { panic!("no candidate in {:?}", s.record) };
+    let candidate = s.record.candidate.unwrap();
     Attempt {
         revision: candidate.slot.revision,
         attempt: 1,
