@@ -12,6 +12,9 @@ struct Frame {
     error_type: String,
     #[serde(default)]
     error: String,
+    /// VictoriaMetrics says so where some of its storage is away.
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
     data: Option<Data>,
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn read(source: &str, status: u16, body: &[u8], redact: impl Fn(&str)
         Err(_) => return Outcome::Error(garbled(source, body)),
     };
     match frame {
+        Frame { is_partial: true, .. } => Outcome::Error(partial(source)),
         Frame { status: said, data: Some(data), .. } if is_success && said == "success" => {
             number(source, data).unwrap_or_else(Outcome::Error)
         }
@@ -114,6 +118,13 @@ fn bad_status(source: &str, status: u16) -> Problem {
         _ => (ProblemKind::BadStatus, "see the log of the source"),
     };
     Problem::new(kind, format!("source {source} answered HTTP status {status}: {remedy}"))
+}
+
+/// What is missing may be what would have failed.
+fn partial(source: &str) -> Problem {
+    let said =
+        format!("source {source} answered from a part of its data alone: see which of its storage is away");
+    Problem::new(ProblemKind::BadStatus, said)
 }
 
 /// The body is never quoted: it may come from anything, and the message is shown to anyone.

@@ -41,8 +41,9 @@ impl Source {
             ("query", promql),
             ("time", &format!("{}.{:03}", at_ms / 1000, at_ms % 1000)),
             ("timeout", &format!("{}ms", milliseconds(self.timeout))),
-            // Thanos answers from what it reaches unless told otherwise; half the errors look fine.
+            // Thanos and VictoriaMetrics answer from what they reach unless told otherwise; half the errors look fine.
             ("partial_response", "false"),
+            ("deny_partial_response", "1"),
         ]);
         if let Some(token) = &token {
             request = request.header(reqwest::header::AUTHORIZATION, self.authorization(token)?);

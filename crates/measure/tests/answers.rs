@@ -74,6 +74,16 @@ async fn answers_that_are_no_number() {
         (error(503, "timeout", "query timed out"), Timeout, "gave up"),
         (error(500, "internal", "disk"), BadStatus, "HTTP status 500"),
         (error(200, "bad_data", "odd"), QueryInvalid, "odd"),
+        (
+            Reply::new(
+                200,
+                format!(
+                    r#"{{"status":"success","isPartial":true,"data":{{"resultType":"vector","result":[{series}]}}}}"#
+                ),
+            ),
+            BadStatus,
+            "a part of its data",
+        ),
         (Reply::new(400, "<html>secret page"), BadStatus, "HTTP status 400"),
         (Reply::new(401, ""), Denied, "credentials"),
         (Reply::new(403, "{}"), Denied, "credentials"),
@@ -108,6 +118,7 @@ async fn the_question_is_asked_as_it_should() {
     assert_eq!(asked[0].form["time"], "1700000000.042");
     assert_eq!(asked[0].form["timeout"], "10000ms");
     assert_eq!(asked[0].form["partial_response"], "false");
+    assert_eq!(asked[0].form["deny_partial_response"], "1");
     assert!(asked[0].headers.get("authorization").is_none());
 }
 
