@@ -225,11 +225,6 @@ impl Bed {
         self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends a part as a crash would.
-    pub async fn kill_part(&self, part: &str) -> Result<()> {
-        self.processes.kill(part).await
-    }
-
     /// Ends everything, so that another bed can be started in the same namespaces.
     pub async fn stop(mut self) -> Result<()> {
         self.stopped = true;
