@@ -53,6 +53,17 @@ pub enum Error {
         /// The Debian packages that hold them.
         packages: String,
     },
+    /// Go is missing, or too old and fetches no newer one.
+    #[error(
+        "this machine has {found}, and the parts of a bed are built by Go {wanted}: install it from https://go.dev/dl, and have its folder \
+         bin on PATH (sudo takes PATH along where README.md's command line starts it)"
+    )]
+    NoGo {
+        /// What was found.
+        found: String,
+        /// The version wanted.
+        wanted: String,
+    },
     /// The bed needs rights it does not have.
     #[error(
         "a bed makes namespaces, mounts and cgroups, so it needs root: README.md has the command line by which sudo finds cargo"

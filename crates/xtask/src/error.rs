@@ -75,6 +75,12 @@ pub enum Error {
         /// What can be done without root.
         other: &'static str,
     },
+    /// The parts of a cluster can't be built.
+    #[error(
+        "Go is not on the path, by which the parts of a cluster are built; nothing was built yet. README.md names the version: install \
+         it from https://go.dev/dl and have its folder bin on PATH"
+    )]
+    NoGo,
     /// Stories are to be told on a cluster whose gateway is not known.
     #[error(
         "the step `stories` sends requests to the cluster of --kubeconfig, but its ingress gateway is not named: add \

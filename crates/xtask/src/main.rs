@@ -77,7 +77,11 @@ fn allowed(workspace: &Workspace, verb: &Verb, root: bool, given: bool) -> Resul
         Verb::Test(choice) => ("test", choice.starts_a_cluster(given), QUICK),
         Verb::Image(_) | Verb::Generate { .. } | Verb::Rooms => return Ok(()),
     };
-    if starts && !root { rights::refuse(workspace.root(), name, other) } else { Ok(()) }
+    match (starts, root) {
+        (false, _) => Ok(()),
+        (true, false) => rights::refuse(workspace.root(), name, other),
+        (true, true) => rights::have_go(workspace.root()),
+    }
 }
 
 /// Returns whether all is well.

@@ -1,7 +1,7 @@
-//! Root, which a cluster of its own needs: asked for before anything is built, since building takes minutes.
+//! Root and Go, which a cluster of its own needs: asked for before anything is built, since building takes minutes.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -14,6 +14,9 @@ pub const SUDO: &str =
 
 /// The list of what a bed is made of, from the root of the checkout.
 const PARTS: &str = "tests/bed/parts.toml";
+
+/// Most parts are built by it.
+const GO: &str = "go";
 
 /// Names the cluster to be used in place of one started here.
 const KUBECONFIG: &str = "--kubeconfig";
@@ -33,27 +36,50 @@ pub fn start_a_cluster(arguments: &[OsString]) -> bool {
 
 /// Refuses, with the command line that works and the packages that it will install.
 pub fn refuse(root: &Path, verb: &str, other: &'static str) -> Result<(), Error> {
-    let path = root.join(PARTS);
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let parts: Parts =
-        toml::from_str(&text).map_err(|source| Error::Table { path, source: Box::new(source) })?;
+    let parts = Parts::read(root)?;
     let packages = parts.lacking(is_there).join(" ");
-    let lacks = if packages.is_empty() {
+    let mut lacks = if packages.is_empty() {
         String::new()
     } else {
         format!("\nAs root it installs by apt what this machine lacks: {packages}.")
     };
+    if !is_there(GO) {
+        lacks.push_str("\nGo is not on the path and no package of the version wanted: install it from https://go.dev/dl first.");
+    }
     Err(Error::NotRoot { verb: verb.to_owned(), command: format!("{SUDO} cargo xtask {verb}"), lacks, other })
+}
+
+/// Refuses where the first cluster can't be made for want of Go. Where parts were built before, those that are still to be built
+/// are known only later, and Go is looked for then.
+pub fn have_go(root: &Path) -> Result<(), Error> {
+    let parts = Parts::read(root)?;
+    let names = cache().and_then(|cache| std::fs::read_dir(cache.join("parts")).ok());
+    let names = names.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let built: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    if is_there(GO) || parts.any_of_go(&built) { Ok(()) } else { Err(Error::NoGo) }
+}
+
+/// Where the testbed keeps what it builds.
+fn cache() -> Option<PathBuf> {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    given("TEAL_CACHE")
+        .or_else(|| Some(given("XDG_CACHE_HOME")?.join("teal")))
+        .or_else(|| Some(given("HOME")?.join(".cache/teal")))
 }
 
 /// What the table of parts says of programs that must be on the machine.
 #[derive(Deserialize)]
 struct Parts {
+    #[serde(default)]
+    uses: Vec<Needed>,
     part: Vec<Part>,
 }
 
 #[derive(Deserialize)]
 struct Part {
+    name: String,
+    version: String,
+    source: String,
     #[serde(default)]
     uses: Vec<Needed>,
 }
@@ -65,10 +91,26 @@ struct Needed {
 }
 
 impl Parts {
+    fn read(root: &Path) -> Result<Self, Error> {
+        let path = root.join(PARTS);
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        toml::from_str(&text).map_err(|source| Error::Table { path, source: Box::new(source) })
+    }
+
     /// The packages of programs that aren't there.
     fn lacking(&self, is_there: impl Fn(&str) -> bool) -> Vec<&str> {
-        let all = self.part.iter().flat_map(|part| &part.uses);
+        let all = self.uses.iter().chain(self.part.iter().flat_map(|part| &part.uses));
         all.filter(|needed| !is_there(&needed.program)).map(|needed| needed.package.as_str()).collect()
+    }
+
+    /// Whether one of these folders is a part that Go has built.
+    fn any_of_go(&self, folders: &[String]) -> bool {
+        let whole = |folder: &&String| [".unfinished", ".lock"].iter().all(|end| !folder.ends_with(end));
+        self.part.iter().filter(|part| part.source == "go").any(|part| {
+            let start = format!("{}-{}-", part.name, part.version);
+            folders.iter().filter(whole).any(|folder| folder.starts_with(&start))
+        })
     }
 }
 
@@ -100,10 +142,16 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_named_by_its_package() {
-        let text = "[[part]]\nuses = [{ program = 'pip', package = 'python3-pip' }, { program = 'runc', package = 'runc' }]\n[[part]]";
+        let text = "uses = [{ program = 'ip', package = 'iproute2' }]\n\
+            [[part]]\nname = 'a'\nversion = '1'\nsource = 'wheel'\n\
+            uses = [{ program = 'pip', package = 'python3-pip' }, { program = 'runc', package = 'runc' }]\n\
+            [[part]]\nname = 'b'\nversion = '2'\nsource = 'go'";
         let parts: Parts = toml::from_str(text).unwrap();
-        assert_eq!(parts.lacking(|program| program == "runc"), ["python3-pip"]);
+        assert_eq!(parts.lacking(|program| program == "runc"), ["iproute2", "python3-pip"]);
         assert!(parts.lacking(|_| true).is_empty());
+        for (folder, built) in [("b-2-0123", true), ("b-2-0123.unfinished", false), ("a-1-4567", false)] {
+            assert_eq!(parts.any_of_go(&[folder.to_owned()]), built, "{folder}");
+        }
     }
 
     #[test]

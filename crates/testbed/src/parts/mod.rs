@@ -6,6 +6,7 @@
 //! build leaves nothing that looks finished and two processes don't build the same.
 
 mod build;
+mod go;
 mod progress;
 mod recipe;
 
@@ -43,7 +44,8 @@ impl Parts {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let wanted = names.iter().map(|name| recipes.get(name)).collect::<Result<Vec<_>>>()?;
-        install_missing(&wanted)?;
+        install_missing(recipes.uses().iter().chain(wanted.iter().flat_map(|part| &part.uses)))?;
+        go::look(recipes, &unbuilt(recipes, cache, &wanted)?)?;
         let mut folders = BTreeMap::new();
         for (index, recipe) in wanted.iter().enumerate() {
             let place = format!("part {} of {}", index + 1, wanted.len());
@@ -95,6 +97,17 @@ pub fn cache_folder() -> Result<PathBuf> {
     folder.ok_or_else(|| invalid("cache", "none of TEAL_CACHE, XDG_CACHE_HOME and HOME is set"))
 }
 
+/// Those that aren't in the cache yet.
+fn unbuilt<'r>(recipes: &Recipes, cache: &Path, wanted: &[&'r Recipe]) -> Result<Vec<&'r Recipe>> {
+    let mut unbuilt = Vec::new();
+    for recipe in wanted {
+        if !cache.join("parts").join(recipes.key(recipe)?).is_dir() {
+            unbuilt.push(*recipe);
+        }
+    }
+    Ok(unbuilt)
+}
+
 fn provide_one(
     recipes: &Recipes,
     recipe: &Recipe,
@@ -139,10 +152,9 @@ fn make(
     progress::while_working(what, progress, || build::build(recipes, recipe, folder))
 }
 
-/// Installs the Debian packages that parts use, or names them if that takes rights we lack.
-fn install_missing(wanted: &[&Recipe]) -> Result<()> {
-    let missing: Vec<&Needed> =
-        wanted.iter().flat_map(|part| &part.uses).filter(|one| !is_there(&one.program)).collect();
+/// Installs the Debian packages of programs that are used, or names them if that takes rights we lack.
+fn install_missing<'n>(used: impl Iterator<Item = &'n Needed>) -> Result<()> {
+    let missing: Vec<&Needed> = used.filter(|one| !is_there(&one.program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -222,6 +234,38 @@ mod tests {
         assert!(error.to_string().contains("undefined: wrong"), "{error}");
         let key = recipes.key(recipes.get("one").unwrap()).unwrap();
         assert!(!folder.path().join("cache/parts").join(key).exists());
+    }
+
+    /// On a fresh machine whatever is in neither would be missed when the first cluster is half built.
+    #[test]
+    fn each_program_that_is_started_by_name_is_in_the_table_or_on_every_debian() {
+        // Of coreutils, dash, dpkg, apt, mount and util-linux; Go is looked for by itself.
+        let everywhere =
+            ["sh", "sleep", "kill", "dpkg", "apt-get", "mount", "umount", "nsenter", "setpriv", "go"];
+        let recipes = Recipes::of_checkout().unwrap();
+        let used = recipes.parts().iter().flat_map(|part| &part.uses).chain(recipes.uses());
+        let used: Vec<&str> = used.map(|needed| needed.program.as_str()).collect();
+        let mut started = 0;
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                for start in ["Command::new(\"", "find_program(\""] {
+                    for program in text.split(start).skip(1).filter_map(|rest| rest.split('"').next()) {
+                        started += 1;
+                        let known = everywhere.contains(&program) || used.contains(&program);
+                        assert!(known, "{program}, started by {}, is in no list", path.display());
+                    }
+                }
+            }
+        }
+        assert!(started > 10, "{started}");
     }
 
     #[test]

@@ -106,11 +106,14 @@ pub struct Needed {
 #[derive(Debug, Clone)]
 pub struct Recipes {
     folder: PathBuf,
+    uses: Vec<Needed>,
     parts: Vec<Recipe>,
 }
 
 #[derive(Deserialize)]
 struct Table {
+    #[serde(default)]
+    uses: Vec<Needed>,
     part: Vec<Recipe>,
 }
 
@@ -127,12 +130,17 @@ impl Recipes {
         let table: Table =
             toml::from_str(&text).map_err(|error| invalid(path.display().to_string(), error.to_string()))?;
         let folder = folder.canonicalize().at("find", folder)?;
-        Ok(Self { folder, parts: table.part })
+        Ok(Self { folder, uses: table.uses, parts: table.part })
     }
 
     /// The folder with the table and the Go modules.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Programs that must be on the machine whatever a bed is made of.
+    pub fn uses(&self) -> &[Needed] {
+        &self.uses
     }
 
     /// All parts, in the order of the table.
