@@ -131,6 +131,8 @@ pub struct ServiceSeen {
     /// Since when both have been so. Counted anew whenever the objects were written, even if they say the same as before:
     /// between two looks they may have said something else.
     pub since: Time,
+    /// Since when they have selected what they do. What else is written on them, and which pods come and go, is nothing to that.
+    pub turned: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,
     /// Some of them selects what is no release of this Rollout: whoever points it elsewhere takes that away from its callers.

@@ -185,11 +185,20 @@ fn numbers(gather: &mut Gather<'_>) {
 }
 
 fn spec(gather: &mut Gather<'_>) {
-    // What is on its way already, by a record that was right, can't be called back.
-    if gather.world.budget.losses > 0 && !gather.world.truth.gone() && gather.world.in_flight.is_none() {
+    // What is on its way already, by a record that was right, can't be called back: a raise then, and a deletion.
+    let on_its_way = matches!(
+        gather.world.in_flight,
+        Some(InFlight {
+            write: Write::Effect(Effect::Vacate { .. }) | Write::Route(_, Effect::RaiseWeight(_)),
+            ..
+        })
+    );
+    if gather.world.budget.losses > 0 && !gather.world.truth.gone() && !on_its_way {
         gather.push("the status is lost", |w| {
             w.budget.losses -= 1;
             w.truth.record = Record::default();
+            // It names a version that is no more; the model, which compares epochs instead, would meet the same one again.
+            w.in_flight = w.in_flight.take().filter(|late| !matches!(late.write, Write::Commit(_)));
         });
     }
     let mode = gather.world.truth.mode;

@@ -200,7 +200,8 @@ fn service(role: Stored<Option<Slot>>, slots: [Option<Pods>; 2], stamped: bool) 
         pods.is_some_and(|pods| pods.revision == slot.revision)
     });
     let epoch = if stamped { u64::MAX } else { role.epoch };
-    ServiceSeen { points: role.value, settled, since: ago(role.age), epoch, selects_others: false }
+    let since = ago(role.age);
+    ServiceSeen { points: role.value, settled, since, turned: since, epoch, selects_others: false }
 }
 
 /// It lasts a tick, as everything that proxies are given time for.

@@ -132,13 +132,19 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
     let settled = points.is_some_and(|slot| views.iter().flatten().all(|view| settled(facts, view, slot)));
     let epochs = views.iter().map(|view| view.as_ref().map_or(0, |view| view.epoch(&facts.names.uid)));
     let epochs = epochs.map(|epoch| facts.believed(epoch));
-    let fact = if role == Role::Live { "live role" } else { "candidate role" };
+    let (fact, turn) = match role {
+        Role::Live => ("live role", "live role turned"),
+        Role::Candidate => ("candidate role", "candidate role turned"),
+    };
+    let selectors: Vec<Vec<(&str, &str)>> =
+        views.iter().flatten().map(|view| view.selector().collect()).collect();
     // Anew with every write, even of what was there before: between two looks they may have said something else.
     let versions: Vec<u64> = views.iter().flatten().map(|view| view.version()).collect();
     ServiceSeen {
         points,
         settled,
         since: memory.sightings.since(fact, &(points, settled, versions), facts.now),
+        turned: memory.sightings.since(turn, &selectors, facts.now),
         epoch: epochs.min().unwrap_or(0),
         selects_others: views.iter().flatten().any(|view| selects_others(facts, view)),
     }

@@ -147,13 +147,27 @@ fn consequence(s: &Snapshot, check: &str) -> Option<(Cause, OnFailure)> {
 
 /// The approvals of a step: as pinned when the rollout started, so that taking the gate out counts from the next revision.
 pub(super) fn approvals(s: &Snapshot, step: &Step) -> Option<u32> {
-    let pinned = s.record.pinned.iter().find(|(name, _)| *name == step.name).map(|(_, count)| *count);
-    // A pinned step that was renamed, removed or moved to the front before it was passed leaves its approval to the step in its
-    // place.
+    let pinned = pinned(s, &step.name);
+    let owed = if leaves_owed(s, &step.name) { None } else { owed(s).map(|(_, count)| *count).max() };
+    pinned.or(step.approvals).max(owed)
+}
+
+fn pinned(s: &Snapshot, name: &str) -> Option<u32> {
+    s.record.pinned.iter().find(|(pinned, _)| pinned == name).map(|(_, count)| *count)
+}
+
+/// Approvals of steps that were renamed, removed or moved to the front before they were passed: the next step takes them over that
+/// has none of its own, or the last one.
+fn owed(s: &Snapshot) -> impl Iterator<Item = &(String, u32)> {
     let present = present(s);
-    let ahead = |name: &str| place_of(s, name).is_some_and(|at| present.is_none_or(|now| at >= now));
-    let orphaned = s.record.pinned.iter().filter(|(name, _)| !ahead(name));
-    pinned.or(step.approvals).max(orphaned.map(|(_, count)| *count).max())
+    let ahead = move |name: &str| place_of(s, name).is_some_and(|at| present.is_none_or(|now| at >= now));
+    s.record.pinned.iter().filter(move |(name, _)| !ahead(name))
+}
+
+/// Whether a step asks for its own approvals alone.
+fn leaves_owed(s: &Snapshot, name: &str) -> bool {
+    let last = s.settings.steps.last().is_some_and(|step| step.name == name);
+    !last && pinned(s, name).is_some()
 }
 
 /// Where a step stands among the others; less than any where it is no more.
@@ -229,7 +243,12 @@ pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) ->
 /// Commits what follows a step whose gates hold: the next step, or promotion.
 pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> Plan {
     let s = draft.s;
-    draft.record.pinned.retain(|(name, _)| place_of(s, name) > Some(index));
+    let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
+    let left: Vec<&String> = match passed.filter(|name| leaves_owed(s, name)) {
+        Some(_) => owed(s).map(|(name, _)| name).collect(),
+        None => Vec::new(),
+    };
+    draft.record.pinned.retain(|(name, _)| place_of(s, name) > Some(index) || left.contains(&name));
     match s.settings.steps.get(index + 1) {
         Some(step) if !is_promotion(s, step, index + 1) => {
             draft.record.phase = Phase::Step(super::place(s, step));
@@ -310,6 +329,8 @@ pub(super) fn towards_live(form: Form, intended: u8) -> bool {
         Form::Entered(now) | Form::Mixed { highest: now, owner: false } => {
             now <= intended && form != Form::Entered(intended)
         }
-        Form::Mixed { owner: true, .. } | Form::Unrouted | Form::Broken => false,
+        // As their owner wrote them, and not entered yet or given back.
+        Form::Mixed { owner: true, highest } => highest <= intended,
+        Form::Unrouted | Form::Broken => false,
     }
 }

@@ -197,9 +197,9 @@ pub(super) fn switched(s: &Snapshot, candidate: Slot) -> bool {
 }
 
 /// Until when requests may still be under way to what has left the traffic; none once they can't. Another hand may have turned
-/// a role to it for a moment since then, so its drain begins no earlier than the roles are as they are.
+/// a role to it for a moment since then, so its drain begins no earlier than the roles select what they do.
 pub(super) fn draining(s: &Snapshot) -> Option<Time> {
-    let turned = s.world.live_service.since.max(s.world.candidate_service.since);
+    let turned = s.world.live_service.turned.max(s.world.candidate_service.turned);
     let drained = turned + s.settings.propagation + s.settings.drain;
     let until = s.record.vacate_after.map_or(drained, |after| after.max(drained));
     (s.now < until).then_some(until)

@@ -3,7 +3,7 @@
 use super::gates::{self, Verdict};
 use super::{Draft, Next, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
+use crate::record::{Cause, Gate, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
 use crate::snapshot::{Form, Snapshot, Stops, World};
 use crate::words::Time;
@@ -215,7 +215,10 @@ pub(super) fn follow_pause(draft: &mut Draft<'_>) {
 /// The gates of the step were edited: an open question is asked anew, with a new nonce. What can't be used as it is written says
 /// nothing of them.
 fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
-    (place.terms != step.terms() && s.stopped(Stops::Everything).is_none()).then(|| {
+    // What another step leaves to this one, too.
+    let owed = |gate: &Gate| gates::approvals(s, step).is_some_and(|needed| gate.needed < needed);
+    let edited = place.terms != step.terms() || place.gate.as_ref().is_some_and(owed);
+    (edited && s.stopped(Stops::Everything).is_none()).then(|| {
         let mut draft = Draft::new(s);
         draft.record.phase = Phase::Step(StepRecord { gate: None, terms: step.terms(), ..place.clone() });
         draft.commit(Vec::new())
@@ -236,10 +239,14 @@ fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) ->
 /// weight that is no more counts for nothing.
 fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let foreign = s.world.routes.foreign.as_ref()?;
+    let form = s.world.routes.form;
+    // Before the step was reached, Teal may be about to enter them; and a route that can't be managed any more is no move.
+    let owners = matches!(form, Form::Owner | Form::Mixed { owner: true, .. });
+    let managed = form == Form::Owner || s.stopped(Stops::Rollout).is_none();
     let kept = !foreign.before
         && s.record.paused.is_none()
-        && (was_reached(place) || s.world.routes.form != Form::Owner)
-        && gates::towards_live(s.world.routes.form, place.weight);
+        && (!owners || (was_reached(place) && managed))
+        && gates::towards_live(form, place.weight);
     kept.then(|| {
         let mut draft = Draft::new(s);
         draft.record.paused = Some(Pause::ForeignHand { manager: foreign.manager.clone() });

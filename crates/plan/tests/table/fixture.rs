@@ -86,7 +86,14 @@ pub(crate) fn absent() -> ColorSeen {
 }
 
 pub(crate) fn points(slot: Slot) -> ServiceSeen {
-    ServiceSeen { points: Some(slot), settled: true, since: LONG_AGO, epoch: 7, selects_others: false }
+    ServiceSeen {
+        points: Some(slot),
+        settled: true,
+        since: LONG_AGO,
+        turned: LONG_AGO,
+        epoch: 7,
+        selects_others: false,
+    }
 }
 
 pub(crate) fn routes(form: Form) -> RoutesSeen {

@@ -1,6 +1,6 @@
 //! Hold, checks, guards and people.
 
-use teal_plan::record::{Cause, Gate, Phase};
+use teal_plan::record::{Cause, Gate, Phase, Vote};
 use teal_plan::settings::{OnFailure, Step, Until};
 use teal_plan::snapshot::{CheckSeen, Form, Standing};
 use teal_plan::{Decision, Effect, Notice, Snapshot, Span, Time, Why};
@@ -282,6 +282,54 @@ fn a_pinned_approval_is_not_passed_over_by_moving_its_step_to_the_front() {
     assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.step == "asked"), "asked there");
     s.settings.steps = vec![Step { weight: 5, ..asked }, canary, full];
     assert_eq!(place(&s).2.expect("a question").needed, 1);
+}
+
+/// An approval that was given to one step pays for no other: the next one without its own asks, or the last.
+#[test]
+fn an_approval_that_a_step_leaves_behind_is_owed_by_the_next_one() {
+    let renamed: [fn(&mut Vec<Step>); 2] = [
+        |steps| steps[1].name = "all".to_owned(),
+        |steps| {
+            steps.swap(0, 1);
+            steps[0].weight = 5;
+        },
+    ];
+    for (renamed, count) in renamed.into_iter().flat_map(|renamed| [(renamed, 1), (renamed, 2)]) {
+        let mut s = reached("canary", 10, LONG_AGO);
+        s.settings.steps[0].approvals = Some(1);
+        let last = Step { name: "last".to_owned(), weight: 100, ..s.settings.steps[1].clone() };
+        s.settings.steps[1] = Step { name: "asked".to_owned(), weight: 50, ..last.clone() };
+        s.settings.steps.push(last);
+        s.record.pinned = vec![("canary".to_owned(), 1), ("asked".to_owned(), count)];
+        s.record.phase = seated(s.clone()).record.phase;
+        let vote = Vote { decision: "v".to_owned(), user: "ann".to_owned(), via: String::new(), at: NOW };
+        if let Phase::Step(place) = &mut s.record.phase {
+            let nonce = "n0".to_owned();
+            place.gate = Some(Gate { nonce, evidence: None, opened: LONG_AGO, needed: 1, votes: vec![vote] });
+        }
+        renamed(&mut s.settings.steps);
+        s.record = committed(&s).0;
+        let Phase::Step(place) = &s.record.phase else { panic!("{:?}", s.record.phase) };
+        assert_ne!(place.step, "canary", "it has its own approval");
+        let mut next = crate::fixture::reached(&place.step, place.weight, LONG_AGO);
+        (next.settings, next.record.pinned) = (s.settings, s.record.pinned);
+        assert_eq!(self::place(&next).2.map(|gate| gate.needed), Some(count));
+    }
+}
+
+#[test]
+fn a_question_that_owes_more_by_now_is_asked_anew() {
+    let mut s = reached("full", 100, LONG_AGO);
+    s.settings.steps[1].approvals = Some(1);
+    s.record.pinned = vec![("full".to_owned(), 1), ("gone".to_owned(), 2)];
+    s.record.phase = seated(s.clone()).record.phase;
+    if let Phase::Step(place) = &mut s.record.phase {
+        let nonce = "n0".to_owned();
+        place.gate = Some(Gate { nonce, evidence: None, opened: LONG_AGO, needed: 1, votes: Vec::new() });
+    }
+    s.record = committed(&s).0;
+    assert!(matches!(&s.record.phase, Phase::Step(place) if place.gate.is_none()));
+    assert_eq!(place(&s).2.expect("a question").needed, 2);
 }
 
 /// As a guard it had passed long ago: nobody has looked at this weight yet.

@@ -1,8 +1,8 @@
 //! The order of writes that brings a candidate to a weight.
 
-use teal_plan::record::{Cause, Phase};
+use teal_plan::record::{Cause, Pause, Phase};
 use teal_plan::snapshot::{Foreign, Form, Objects, Stops};
-use teal_plan::{Color, Effect, Slot, Time, Why};
+use teal_plan::{Color, Decision, Effect, Slot, Snapshot, Time, Why};
 
 use crate::fixture::*;
 
@@ -234,6 +234,30 @@ fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
     s.record = record;
     s.world.routes.epoch = s.record.epoch;
     assert_eq!(effects(&s), [], "what the hand did is kept while paused");
+}
+
+/// One of several VirtualServices, replaced by what its owner wrote.
+#[test]
+fn a_new_hand_that_gives_one_of_the_routes_back_to_its_owner_pauses_too() {
+    let foreign = || Some(Foreign { manager: "kubectl-replace".to_owned(), before: false, recent: 1 });
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Mixed { highest: 10, owner: true });
+    s.world.routes.foreign = foreign();
+    let mut unmanaged = s.clone();
+    unmanaged.world.obstacles = vec![obstacle(Stops::Rollout)];
+    assert_eq!(plan_pauses(&unmanaged), None, "what can't be managed is no move");
+    assert!(plan_pauses(&s).is_some());
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.reached = None;
+    }
+    assert_eq!(plan_pauses(&s), None, "they may be entered only now");
+}
+
+fn plan_pauses(s: &Snapshot) -> Option<Pause> {
+    match checked(s).decision {
+        Decision::Commit(commit) => commit.record.paused,
+        Decision::Act(_) | Decision::Rest => None,
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn rule_16_the_old_color_is_untouched_until_its_time_and_its_drain_are_over() {
 #[test]
 fn rule_16_a_drain_begins_anew_where_another_hand_led_requests_to_what_goes() {
     let turned: [fn(&mut Snapshot); 2] =
-        [|s| s.world.live_service.since = NOW, |s| s.world.candidate_service.since = NOW];
+        [|s| s.world.live_service.turned = NOW, |s| s.world.candidate_service.turned = NOW];
     for turned in turned {
         for deleting in [false, true] {
             let mut s = kept();

@@ -20,6 +20,7 @@ struct Row {
 fn live_through(mut s: Snapshot, rows: &[Row]) -> Snapshot {
     for Row { name, happens, says } in rows {
         happens(&mut s);
+        s = seated(s);
         let plan = plan(&s);
         assert_eq!(plan, says(&s), "{name}");
         assert_eq!(teal_plan::lint::lint(&s, &plan), [], "{name}");

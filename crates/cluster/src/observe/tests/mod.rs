@@ -185,6 +185,21 @@ fn a_fact_is_as_old_as_its_last_write() {
     assert_eq!(hand.look(9_000).snapshot.world.live_service.since, Time(9_000), "written anew, to the same");
 }
 
+/// Else a drain would begin anew with each pod of live that goes, and never end where they come and go all the time.
+#[test]
+fn a_role_is_turned_by_its_selector_alone() {
+    let mut hand = Hand::new();
+    hand.install();
+    let live = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.live_service;
+    assert_eq!(live(&mut hand, 1_000).turned, Time(1_000));
+    hand.touch("web");
+    hand.endpoints("web", &[]);
+    let seen = live(&mut hand, 5_000);
+    assert_eq!((seen.settled, seen.since, seen.turned), (false, Time(5_000), Time(1_000)));
+    hand.select("web", &json!({"app": "web"}));
+    assert_eq!(live(&mut hand, 9_000).turned, Time(9_000));
+}
+
 #[test]
 fn routes_are_entered_weighed_and_reset() {
     let mut hand = Hand::new();

@@ -34,6 +34,7 @@ async fn an_object_of_another_rollout(name: &str, kind: &str, shared: &Value, re
     bench
         .bad(
             Case::refused("NameTaken", &object, "written by Rollout other", "rename one of the two")
+                .once_made()
                 .tried_again(),
             async || bench.apply(&with(objects::rollout("1"), shared)).await,
             async || {

@@ -31,6 +31,8 @@ impl Bench {
         let history = History::begin(self.api("virtualservices")).await;
         let before: Vec<Value> =
             history.all().await.iter().filter_map(|version| version.spec().cloned()).collect();
+        // What a start asks is no answer to the case.
+        self.until("all that Teal watches", async || self.probe.is_ready()).await;
         let asked = self.requests();
         spoil().await;
         self.is_told(&case).await;

@@ -18,8 +18,10 @@ pub(crate) const AT_ONCE: u64 = 10;
 /// The same where the candidate is made before it shows, at the latest when it is applied. That takes ten requests of its own,
 /// each made once: three for room, four for its Deployment and its ControllerRevision, an Event, a commit and the finalizer.
 const ONCE_MADE: u64 = AT_ONCE + 10;
+/// What is tried again by itself, a read and a write each time, until nothing else has been said for a while.
+const TRIES: u64 = 6;
 /// The same where it shows while the candidate is made ready, and may be taken away again.
-const WHILE_MADE: u64 = 25;
+const WHILE_MADE: u64 = 30;
 /// The same where it shows at a weight, and the way there or back counts too: a look that repeats itself makes as many within
 /// seconds.
 const AT_A_WEIGHT: u64 = 40;
@@ -141,6 +143,7 @@ impl Case {
     pub(super) fn reaction(&self) -> u64 {
         match self.routes {
             Routes::Untouched if !self.once_made => AT_ONCE,
+            Routes::Untouched if self.window == MINUTE => ONCE_MADE + TRIES,
             Routes::Untouched => ONCE_MADE,
             Routes::Live => WHILE_MADE,
             Routes::BackAtLive | Routes::HeldAt(_) | Routes::ByWayOfLive => AT_A_WEIGHT,
