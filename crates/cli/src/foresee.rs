@@ -14,8 +14,8 @@ pub use next::next;
 
 use crate::standing::phase;
 
-/// Since when it is as it is.
-pub fn since(rollout: &Rollout) -> Option<Timestamp> {
+/// Since when it is as it is, as far as that is known now.
+pub fn since(rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let status = rollout.status.as_ref()?;
     let changed = |kind: ConditionType| {
         let condition = status.condition(kind)?;
@@ -41,7 +41,7 @@ pub fn since(rollout: &Rollout) -> Option<Timestamp> {
         Some(Phase::Blocked) => refused().or_else(stalled).or_else(ready),
         // Conditions don't change with these: what is known of their time stands in what was committed.
         Some(Phase::RollingBack) => committed(status, "since"),
-        Some(Phase::Promoting) => stalled().or_else(|| promoting(rollout, status)),
+        Some(Phase::Promoting) => stalled().or_else(|| promoting(rollout, status, now)),
         Some(Phase::Shifting | Phase::Paused | Phase::RolledBack | Phase::HandsOff) | None => {
             stalled().or_else(ready)
         }
@@ -54,8 +54,11 @@ fn committed(status: &RolloutStatus, name: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok()
 }
 
-/// Its time began one deadline before it ends.
-fn promoting(rollout: &Rollout, status: &RolloutStatus) -> Option<Timestamp> {
+/// Its time, which a pause or a Retry begins anew, began one deadline before it ends, unless the deadline was edited since. What
+/// lies before the candidate or in the future can't be, and no time is said rather than a wrong one.
+fn promoting(rollout: &Rollout, status: &RolloutStatus, now: Timestamp) -> Option<Timestamp> {
     let whole = i64::try_from(filled(&rollout.spec).ok()?.progress_deadline_ms).ok()?;
-    committed(status, "deadline")?.checked_sub(SignedDuration::from_millis(whole)).ok()
+    let began = committed(status, "deadline")?.checked_sub(SignedDuration::from_millis(whole)).ok()?;
+    let candidate = status.candidate.as_ref()?.since?;
+    (candidate <= began && began <= now).then_some(began)
 }

@@ -119,6 +119,26 @@ fn going_back_and_promotion_are_told_since_when_they_were_committed() {
     }
 }
 
+/// The record has its end alone, and the spec may say another length by now.
+#[test]
+fn promotion_is_not_told_since_a_time_that_can_not_be() {
+    let said = |status: &Value, deadline: &str| {
+        let mut web = object(status);
+        web["spec"]["progressDeadline"] = json!(deadline);
+        render::explanation(&support::from(&web), &clock(), Paint::Plain)
+    };
+    for (deadline, told) in [
+        ("10m", "shop/web is Promoting since 11:58:30 UTC"),
+        ("30m", "shop/web is Promoting, waiting"),
+        ("5m", "shop/web is Promoting, waiting"),
+    ] {
+        assert!(said(&overlapping(), deadline).starts_with(told), "{}", said(&overlapping(), deadline));
+    }
+    let mut nobodys = overlapping();
+    nobodys["candidate"]["since"] = Value::Null;
+    assert!(said(&nobodys, "10m").starts_with("shop/web is Promoting, waiting"), "it can't be told");
+}
+
 #[test]
 fn what_goes_back_because_it_is_wanted_no_more_is_not_kept_to_be_looked_at() {
     let mut back = rolling_back();

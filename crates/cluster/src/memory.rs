@@ -51,6 +51,8 @@ pub(crate) struct Memory {
     pub(crate) kept: Option<(u32, Time)>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
+    /// When what is being deleted is to be looked at again, by color.
+    lingering: BTreeMap<&'static str, Time>,
     /// Objects of live that were written again, and when.
     repaired: BTreeMap<String, Time>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
@@ -134,6 +136,17 @@ impl Memory {
     /// When the next of them counts no more: nothing else would make anyone look then.
     pub(crate) fn forgets_at(&self) -> Option<Time> {
         self.met.values().chain(self.noted.values()).map(|(_, at)| *at + MET_FOR).min()
+    }
+
+    /// Takes note of when what is being deleted in a color may turn out to stay.
+    pub(crate) fn lingering(&mut self, color: &'static str, again: Option<Time>) {
+        self.lingering.remove(color);
+        self.lingering.extend(again.map(|at| (color, at)));
+    }
+
+    /// When that is next: what stays makes nobody look.
+    pub(crate) fn lingers_at(&self) -> Option<Time> {
+        self.lingering.values().copied().min()
     }
 
     /// The hash of what the Rollout wants to be released.

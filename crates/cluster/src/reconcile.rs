@@ -251,6 +251,7 @@ impl Reconciler {
             Decision::Rest => {
                 let said = self.say(rollout, seen, plan, &report, memory).await?;
                 let said = earlier(said, until(memory.forgets_at(), now));
+                let said = earlier(said, until(memory.lingers_at(), now));
                 let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
                 let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
                 let again = earlier(again, until(memory.edits.settles(now), now));

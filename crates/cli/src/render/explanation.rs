@@ -30,7 +30,7 @@ fn why(rollout: &Rollout, clock: &Clock, paint: Paint) -> Vec<String> {
         return vec![format!("{name} has not been seen by an operator yet.")];
     };
     let phase = status.phase.as_deref().unwrap_or("without a phase");
-    let since = since(rollout).map(|at| format!(" since {}", clock.at(at))).unwrap_or_default();
+    let since = since(rollout, clock.now).map(|at| format!(" since {}", clock.at(at))).unwrap_or_default();
     let waits = status.waiting_for.as_deref().map(|what| format!(", waiting for {what}")).unwrap_or_default();
     let mut lines = vec![format!("{name} is {}{since}{waits}.", paint.phase(phase, phase))];
     lines.extend(status.message.as_deref().map(indented));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
-use teal_plan::{Color, Phase, Slot, Span};
+use teal_plan::{Color, Phase, Slot, Span, Time};
 use teal_release::{Fate, ObjectKey};
 
 use super::{Facts, Renderings, Sizes, jobs};
@@ -132,7 +132,7 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
                 slices.iter().flat_map(|slice| &slice.endpoints).filter(|endpoint| endpoint.serves)
             {
                 let pod = facts.pod(&endpoint.pod);
-                if let Some(pod) = pod.filter(|pod| pod.slot() == Some(slot) && !pod.terminating) {
+                if let Some(pod) = pod.filter(|pod| pod.slot() == Some(slot) && pod.terminating.is_none()) {
                     pods.insert(&pod.uid);
                 }
             }
@@ -145,7 +145,8 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
 /// Ready pods of the slot that the Service will select by its owner's selector. Where the content of the slot is lost the
 /// Service is turned as it stands, so what it selects now beside Teal's labels counts.
 fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: usize) -> usize {
-    let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && !pod.terminating);
+    let pods =
+        facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && pod.terminating.is_none());
     if let Some(rendering) = rendering {
         let Some(service) = rendering.role_services.get(index) else { return 0 };
         return pods.filter(|pod| pod.matches(service.original_selector.iter())).count();
@@ -181,7 +182,7 @@ fn leaves(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> bool {
     asked.is_none() || (facts.rollout.metadata.deletion_timestamp.is_some() && !live)
 }
 
-/// How long objects and pods may take to go before it is told.
+/// How long objects, and pods whose grace is over, may take to go before it is told.
 const LINGERS: Span = Span::seconds(60);
 
 /// What has been going for long and stays: all else waits for it, and nothing here can make it go.
@@ -191,11 +192,19 @@ fn lingers(facts: &Facts<'_>, color: Color, memory: &mut Memory) -> Option<Strin
         Color::Green => "green goes",
     };
     let going = going(facts, color);
-    let since = memory.sightings.since(fact, &going, facts.now);
-    going.filter(|_| facts.now - since >= LINGERS)
+    let tells = memory.sightings.since(fact, &going, facts.now) + LINGERS;
+    let ahead = going.iter().map(|_| tells).chain(graces(facts, color)).filter(|at| facts.now < *at);
+    memory.lingering(fact, ahead.min());
+    going.filter(|_| facts.now >= tells)
 }
 
-/// The first object or pod that is being deleted, the same one at each look.
+/// When the pods that are being deleted should be gone.
+fn graces(facts: &Facts<'_>, color: Color) -> impl Iterator<Item = Time> {
+    let pods = facts.pods.iter().filter(move |pod| pod.color == Some(color) && !pod.ended);
+    pods.filter_map(|pod| pod.terminating)
+}
+
+/// The first object that is being deleted or pod that should be gone, the same one at each look.
 fn going(facts: &Facts<'_>, color: Color) -> Option<String> {
     let objects =
         facts.objects.iter().filter(|view| view.color == Some(color) && view.deleting && !view.derived);
@@ -203,11 +212,10 @@ fn going(facts: &Facts<'_>, color: Color) -> Option<String> {
     if let Some((kind, name)) = object {
         return Some(format!("{kind} {name} is being deleted and stays: see its metadata.finalizers"));
     }
-    let pods = facts.pods.iter().filter(|pod| pod.color == Some(color) && pod.terminating && !pod.ended);
-    let name = pods.map(|pod| &pod.id.name).min()?;
-    Some(format!(
-        "pod {name} is being deleted and stays: if its terminationGracePeriodSeconds are over, see its node and its metadata.finalizers"
-    ))
+    let pods = facts.pods.iter().filter(|pod| pod.color == Some(color) && !pod.ended);
+    let overdue = pods.filter(|pod| pod.terminating.is_some_and(|due| due <= facts.now));
+    let name = overdue.map(|pod| &pod.id.name).min()?;
+    Some(format!("pod {name} is being deleted and stays: see its node and its metadata.finalizers"))
 }
 
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving: &[u32]) -> Option<String> {
@@ -249,8 +257,9 @@ fn slow(facts: &Facts<'_>, slot: Slot) -> Option<String> {
     if facts.now + Span(half) < deadline {
         return None;
     }
-    let comes =
-        |pod: &&Arc<PodView>| pod.slot() == Some(slot) && !pod.ready && !pod.terminating && !pod.ended;
+    let comes = |pod: &&Arc<PodView>| {
+        pod.slot() == Some(slot) && !pod.ready && pod.terminating.is_none() && !pod.ended
+    };
     let name = facts.pods.iter().filter(comes).map(|pod| &pod.id.name).min()?;
     Some(format!("pod {name} isn't ready: see kubectl describe pod {name} -n {}", facts.names.namespace))
 }

@@ -10,6 +10,7 @@ use super::views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, id_o
 use super::wire::{Rest, Wire};
 use crate::kinds::Known;
 use teal_api::names::label;
+use teal_plan::Time;
 
 /// An object of which spec, status and endpoints are read as far as the types go. Not flattened: that would keep
 /// everything for a moment.
@@ -166,7 +167,7 @@ impl Pod {
             revision: labels.get(label::REVISION).and_then(|text| text.parse().ok()),
             labels: labels.into_iter().collect(),
             ready: status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
-            terminating: self.metadata.deletion_timestamp.is_some(),
+            terminating: self.metadata.deletion_timestamp.as_ref().map(|at| Time(at.0.as_millisecond())),
             ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             trouble: status.trouble(),
         })
@@ -260,6 +261,20 @@ mod tests {
         let metadata = json!({"name": "web-green-1", "namespace": "shop", "labels": labels});
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
         Pod::of(&pod.to_string()).view().unwrap().trouble
+    }
+
+    /// The API server adds the grace to the time of the request.
+    #[test]
+    fn a_pod_that_is_being_deleted_is_known_with_the_end_of_its_grace() {
+        let of = |deletion: Value| {
+            let labels = json!({label::ROLLOUT: "web", label::COLOR: "green"});
+            let metadata = json!({"name": "web-green-1", "namespace": "shop", "labels": labels,
+                "deletionTimestamp": deletion, "deletionGracePeriodSeconds": 1_800});
+            Pod::of(&json!({"metadata": metadata}).to_string()).view().unwrap().terminating
+        };
+        assert_eq!(of(json!("1970-01-01T00:30:00Z")), Some(Time(1_800_000)));
+        assert_eq!(of(json!("9999-12-31T23:59:59Z")), Some(Time(0)), "no calendar has it");
+        assert_eq!(of(Value::Null), None);
     }
 
     /// Also where a claim is pending: the scheduler says it of the pod.

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ObjectMeta;
 use teal_api::names::{API_VERSION, annotation, label, manager};
-use teal_plan::{Color, ContentHash, Revision, Slot};
+use teal_plan::{Color, ContentHash, Revision, Slot, Time};
 
 use super::cache::{ObjectId, View};
 use crate::kinds::Known;
@@ -114,7 +114,8 @@ pub(crate) struct PodView {
     pub(crate) revision: Option<Revision>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) ready: bool,
-    pub(crate) terminating: bool,
+    /// While it is being deleted: when the grace that it was given is over.
+    pub(crate) terminating: Option<Time>,
     /// It has ended by itself: a pod of a Job.
     pub(crate) ended: bool,
     /// Why it doesn't start, in the kubelet's words.

@@ -146,7 +146,7 @@ pub(super) fn metadata(text: &str) -> ObjectMeta {
     })
 }
 
-/// That it is being deleted matters, and not when.
+/// That it is being deleted matters also where it can't be read by when: its time is over then.
 fn deletion(fields: &Fields<'_>) -> Option<Time> {
     let there = fields.get("deletionTimestamp").is_some_and(|text| text.get() != "null");
     there.then(|| read(fields, "deletionTimestamp").unwrap_or(Time(jiff::Timestamp::UNIX_EPOCH)))

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::execute::{Order, execute};
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::{Next, Reconciler, now};
-use crate::stores::{ObjectId, Stores};
+use crate::stores::{ObjectId, PodView, Stores};
 use teal_api::names::manager;
 use teal_plan::{Color, Effect, Time};
 
@@ -72,6 +72,22 @@ async fn rest(server: &Server, reconciler: &Reconciler) {
         }
     }
     panic!("it finds no rest: {:#?}", server.requests());
+}
+
+/// At rest nothing else would make anyone look, and what stays makes no change.
+#[tokio::test]
+async fn a_pod_that_is_being_deleted_is_looked_at_when_its_grace_is_over() {
+    let mut hand = Hand::new();
+    hand.install();
+    let (server, reconciler) = served(hand);
+    rest(&server, &reconciler).await;
+    assert_eq!(look(&reconciler).await, Next::Change);
+    let pods = &reconciler.tools.stores.pods;
+    let pod = pods.get("shop", "pod-1").expect("a pod");
+    let due = Time(now().0 + 200_000);
+    pods.offer(PodView { terminating: Some(due), version: pod.version + 1_000, ..(*pod).clone() });
+    let Next::After(wait) = look(&reconciler).await else { panic!("nobody looks") };
+    assert!((Duration::from_secs(150)..=Duration::from_secs(200)).contains(&wait), "{wait:?}");
 }
 
 fn owners(server: &Server, service: &str) -> Value {

@@ -50,12 +50,45 @@ fn an_object_that_is_being_deleted_and_stays_is_named_after_a_minute() {
 fn a_pod_that_stays_is_named_and_each_has_its_own_minute() {
     let mut hand = leaving();
     let trouble = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.blue.trouble;
-    hand.alter_pod("pod-1", |pod| pod.terminating = true);
+    hand.alter_pod("pod-1", |pod| pod.terminating = Some(Time(0)));
     assert_eq!(trouble(&mut hand, 0), None);
     let said = trouble(&mut hand, 60_000).unwrap();
     assert!(said.starts_with("pod pod-1 is being deleted and stays"), "{said}");
-    hand.alter_pod("pod-0", |pod| pod.terminating = true);
+    hand.alter_pod("pod-0", |pod| pod.terminating = Some(Time(61_000)));
     assert_eq!(trouble(&mut hand, 61_000), None, "it is another one");
+}
+
+/// What is given half an hour to end isn't stuck before, and nobody else says when that is over.
+#[test]
+fn a_pod_has_its_grace_before_its_minute_begins_and_is_looked_at_when_each_ends() {
+    let mut hand = leaving();
+    hand.alter_pod("pod-1", |pod| pod.terminating = Some(Time(1_800_000)));
+    let mut look = |at: i64| {
+        let trouble = hand.look(at).snapshot.world.blue.trouble;
+        (trouble, hand.memory.lingers_at())
+    };
+    assert_eq!(look(0), (None, Some(Time(1_800_000))));
+    assert_eq!(look(90_000), (None, Some(Time(1_800_000))));
+    assert_eq!(look(1_800_000), (None, Some(Time(1_860_000))));
+    let stays = "pod pod-1 is being deleted and stays: see its node and its metadata.finalizers";
+    assert_eq!(
+        look(1_860_000),
+        (Some(stays.to_owned()), None),
+        "told once, and not looked at again and again"
+    );
+    hand.alter_pod("pod-1", |pod| pod.ended = true);
+    assert_eq!((hand.look(1_900_000).snapshot.world.blue.trouble, hand.memory.lingers_at()), (None, None));
+}
+
+#[test]
+fn a_pod_within_its_grace_hides_none_that_stays() {
+    let mut hand = leaving();
+    hand.alter_pod("pod-0", |pod| pod.terminating = Some(Time(1_800_000)));
+    hand.alter_pod("pod-1", |pod| pod.terminating = Some(Time(0)));
+    let mut trouble = |at: i64| hand.look(at).snapshot.world.blue.trouble;
+    assert_eq!(trouble(0), None);
+    let said = trouble(60_000).unwrap();
+    assert!(said.starts_with("pod pod-1 is being deleted and stays"), "{said}");
 }
 
 /// As where a volume can't be mounted, of which a pod's status says nothing.
