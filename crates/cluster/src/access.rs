@@ -11,7 +11,7 @@ use kube::api::{
 };
 use kube::core::{ApiResource, Request};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::Error;
 use crate::stores::{read_value, version_in};
@@ -19,6 +19,10 @@ use crate::stores::{read_value, version_in};
 /// How many requests are under way at once. Each has a connection of its own, which keeps its memory until it was idle for long;
 /// more than this many an API server doesn't answer any sooner.
 const AT_ONCE: usize = 32;
+/// Turns beside those for what a way back asks of the cluster: a webhook that hangs may hold all others.
+const RESERVED: usize = 8;
+/// The kinds that a way back reads and writes.
+const OF_TRAFFIC: [&str; 4] = ["VirtualService", "Service", "Rollout", "EndpointSlice"];
 
 /// Requests by verb and kind, since the start.
 pub type Requests = BTreeMap<(&'static str, String), u64>;
@@ -27,8 +31,30 @@ pub type Requests = BTreeMap<(&'static str, String), u64>;
 pub(crate) struct Access {
     client: Client,
     timeout: Duration,
-    turns: Semaphore,
+    turns: Turns,
     requests: Mutex<Requests>,
+}
+
+struct Turns {
+    usual: Semaphore,
+    reserved: Semaphore,
+}
+
+impl Turns {
+    const fn new() -> Self {
+        Self { usual: Semaphore::const_new(AT_ONCE), reserved: Semaphore::const_new(RESERVED) }
+    }
+
+    async fn next(&self, kind: &str) -> Option<SemaphorePermit<'_>> {
+        if !OF_TRAFFIC.contains(&kind) {
+            return self.usual.acquire().await.ok();
+        }
+        tokio::select! {
+            biased;
+            turn = self.usual.acquire() => turn.ok(),
+            turn = self.reserved.acquire() => turn.ok(),
+        }
+    }
 }
 
 /// Which object a request is for.
@@ -71,7 +97,7 @@ impl std::fmt::Display for Target<'_> {
 
 impl Access {
     pub(crate) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, turns: Semaphore::new(AT_ONCE), requests: Mutex::default() }
+        Self { client, timeout, turns: Turns::new(), requests: Mutex::default() }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -256,17 +282,11 @@ impl Access {
         target: Target<'_>,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<String, Error> {
-        self.count(verb, &target.resource.kind);
         let failed = |source: kube::Error| failed(verb, target, source);
         let request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
-        let in_turn = async {
-            // Whoever leads must say so in time, however much there is to do.
-            let leads = target.resource.kind == "Lease";
-            let _turn = if leads { None } else { self.turns.acquire().await.ok() };
-            self.client.request_text(request).await
-        };
-        let answer = self.bounded(in_turn).await;
-        match answer {
+        let _turn = self.turn(verb, target).await?;
+        self.count(verb, &target.resource.kind);
+        match self.bounded(self.client.request_text(request)).await {
             Some(Ok(text)) => Ok(text),
             Some(Err(source)) => Err(failed(source)),
             None => Err(Error::Timeout {
@@ -276,6 +296,25 @@ impl Access {
                 after: self.timeout,
             }),
         }
+    }
+
+    /// Waited for apart from the answer: what was never sent has changed nothing, and nobody need look again for it.
+    async fn turn(
+        &self,
+        verb: &'static str,
+        target: Target<'_>,
+    ) -> Result<Option<SemaphorePermit<'_>>, Error> {
+        let kind = target.resource.kind.as_str();
+        // Whoever leads must say so in time, however much there is to do.
+        if kind == "Lease" {
+            return Ok(None);
+        }
+        self.bounded(self.turns.next(kind)).await.ok_or_else(|| Error::NotSent {
+            verb,
+            kind: kind.to_owned(),
+            name: format!("{}/{}", target.namespace, target.name),
+            after: self.timeout,
+        })
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = T>) -> Option<T> {
@@ -333,8 +372,10 @@ mod tests {
         }
     }
 
+    const LONG: Duration = Duration::from_secs(60);
+
     /// Answers nothing until it is told to; and counts what was asked.
-    fn held(gate: &Arc<Semaphore>) -> (Arc<Access>, Arc<AtomicUsize>) {
+    fn held(gate: &Arc<Semaphore>, timeout: Duration) -> (Arc<Access>, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let (counted, gate) = (Arc::clone(&asked), Arc::clone(gate));
         let service = tower::service_fn(move |_: http::Request<Body>| {
@@ -346,24 +387,26 @@ mod tests {
                 Ok::<_, std::io::Error>(http::Response::new(body))
             }
         });
-        (Arc::new(Access::new(Client::new(service, "shop"), Duration::from_secs(60))), asked)
+        (Arc::new(Access::new(Client::new(service, "shop"), timeout)), asked)
+    }
+
+    async fn get(access: &Access, kind: &str, version: &str, plural: &str) -> Result<(), Error> {
+        let resource = ApiResource {
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            api_version: version.to_owned(),
+            ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
+        };
+        access.get(Target { resource: &resource, namespace: "shop", name: "a" }).await.map(drop)
     }
 
     #[tokio::test]
     async fn only_so_many_requests_are_under_way_at_once_and_the_lease_waits_for_none() {
         let gate = Arc::new(Semaphore::new(0));
-        let (access, asked) = held(&gate);
+        let (access, asked) = held(&gate, LONG);
         let get = |kind: &'static str, version: &'static str, plural: &'static str| {
             let access = Arc::clone(&access);
-            async move {
-                let resource = ApiResource {
-                    kind: kind.to_owned(),
-                    plural: plural.to_owned(),
-                    api_version: version.to_owned(),
-                    ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
-                };
-                access.get(Target { resource: &resource, namespace: "shop", name: "a" }).await.map(drop)
-            }
+            async move { get(&access, kind, version, plural).await }
         };
         let mut all = tokio::task::JoinSet::new();
         (0..AT_ONCE + 8).for_each(|_| drop(all.spawn(get("ConfigMap", "v1", "configmaps"))));
@@ -374,17 +417,58 @@ mod tests {
         };
         let bound = Duration::from_secs(20);
         tokio::time::timeout(bound, reaches(AT_ONCE)).await.expect("so many are let through");
-        // All of one thread's tasks have had their turn by then.
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(asked.load(Ordering::SeqCst), AT_ONCE);
+        let stays = async |count: usize| {
+            // All of one thread's tasks have had their turn by then.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(asked.load(Ordering::SeqCst), count);
+        };
+        stays(AT_ONCE).await;
+        let route = || get("VirtualService", "networking.istio.io/v1", "virtualservices");
+        (0..RESERVED).for_each(|_| drop(all.spawn(route())));
+        tokio::time::timeout(bound, reaches(AT_ONCE + RESERVED)).await.expect("what a way back asks");
+        all.spawn(route());
+        stays(AT_ONCE + RESERVED).await;
         all.spawn(get("Lease", "coordination.k8s.io/v1", "leases"));
-        tokio::time::timeout(bound, reaches(AT_ONCE + 1)).await.expect("the lease");
-        gate.add_permits(AT_ONCE + 9);
+        tokio::time::timeout(bound, reaches(AT_ONCE + RESERVED + 1)).await.expect("the lease");
+        let sent = AT_ONCE + 8 + RESERVED + 2;
+        gate.add_permits(sent);
         while let Some(done) = all.join_next().await {
             done.expect("no panic").expect("an answer");
         }
-        assert_eq!(asked.load(Ordering::SeqCst), AT_ONCE + 9);
+        assert_eq!(asked.load(Ordering::SeqCst), sent);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_turn_in_time_was_not_sent_and_what_has_no_answer_may_be_carried_out() {
+        let (access, asked) = held(&Arc::new(Semaphore::new(0)), Duration::from_millis(20));
+        let turns = access.turns.usual.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+        let waited = get(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
+        assert!(matches!(waited, Error::NotSent { .. }) && !waited.is_unsure(), "{waited:?}");
+        assert_eq!(waited.class(), crate::error::Class::Transient);
+        assert!(waited.to_string().contains("get ConfigMap shop/a was not sent"), "{waited}");
+        assert_eq!((asked.load(Ordering::SeqCst), access.requests().len()), (0, 0));
+        drop(turns);
+        let sent = get(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
+        assert!(matches!(sent, Error::Timeout { .. }) && sent.is_unsure(), "{sent:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    /// In the line before its turn it may wait for nearly as long again.
+    #[tokio::test]
+    async fn the_time_in_which_an_answer_comes_begins_with_the_turn() {
+        let bound = Duration::from_secs(1);
+        let gate = Arc::new(Semaphore::new(0));
+        let (access, _) = held(&gate, bound);
+        let waits = async {
+            let turns = access.turns.usual.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+            tokio::time::sleep(bound * 3 / 5).await;
+            drop(turns);
+            tokio::time::sleep(bound * 3 / 5).await;
+            gate.add_permits(1);
+        };
+        let ((), answer) = tokio::join!(waits, get(&access, "ConfigMap", "v1", "configmaps"));
+        answer.expect("an answer");
     }
 }

@@ -36,6 +36,18 @@ pub enum Error {
         /// The bound.
         after: Duration,
     },
+    /// Too many others were under way for all of the bound. Nothing was asked of the API server.
+    #[error("{verb} {kind} {name} was not sent: too many requests had no answer within {after:?}")]
+    NotSent {
+        /// What was to be tried.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: String,
+        /// Namespace and name of the object.
+        name: String,
+        /// The bound.
+        after: Duration,
+    },
     /// An object carries a higher epoch than this process knows: it looks at an old record.
     #[error("{object} carries epoch {found}, above {own}: a newer writer is at work")]
     Outdated {
@@ -153,7 +165,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Request { source, verb, .. } => class_of(source, verb),
-            Self::Timeout { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
+            Self::Timeout { .. } | Self::NotSent { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
             Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
             Self::NameTaken { .. }
             | Self::Address { .. }
@@ -210,7 +222,9 @@ impl Error {
     /// The kind of the object of a request.
     pub(crate) fn kind(&self) -> Option<&str> {
         match self {
-            Self::Request { kind, .. } | Self::Timeout { kind, .. } => Some(kind),
+            Self::Request { kind, .. } | Self::Timeout { kind, .. } | Self::NotSent { kind, .. } => {
+                Some(kind)
+            }
             _ => None,
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn carry_on(
     if awake {
         lay_to_sleep(tools, order, &other, &worked).await?;
     }
-    let early = awake || just_fell_asleep(&worked, order.now);
+    let early = awake || (!works_in_both(&worked) && just_fell_asleep(&worked, order.now));
     let made = if early { None } else { newest_job(tools, order, &other).await? };
     if let Some(last) = newer_tick(&slept, &worked, made.as_deref()) {
         let patch = json!({"status": {"lastScheduleTime": last}});
@@ -62,16 +62,21 @@ pub(super) async fn carry_on(
 
 /// Whether it is one that works for live alone, and for live.
 fn wakes(piece: &Piece) -> bool {
-    let both = annotation(&piece.object, teal_release::names::annotation::FATE) == Some("Own");
     piece.kind == kinds::CRON_JOB
-        && !both
+        && !works_in_both(&piece.object)
         && piece.object.pointer("/spec/suspend") == Some(&Value::Bool(false))
+}
+
+/// By the word of its own release: what the other color's one does is no reason to lay it to sleep.
+fn works_in_both(object: &Value) -> bool {
+    annotation(object, teal_release::names::annotation::FATE) == Some("Own")
 }
 
 /// Of one that is being deleted the controller makes nothing more.
 fn is_awake(worked: &Value, rollout: &str) -> bool {
     let own = worked.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
     own == Some(&json!(rollout))
+        && !works_in_both(worked)
         && worked.pointer("/metadata/deletionTimestamp").is_none()
         && worked.pointer("/spec/suspend") != Some(&Value::Bool(true))
 }
@@ -191,12 +196,15 @@ mod tests {
         going["metadata"]["deletionTimestamp"] = json!("2026-11-26T10:02:00Z");
         let mut others = worked(json!(false));
         others["metadata"]["labels"][label::ROLLOUT] = json!("api");
+        let mut both = worked(json!(false));
+        both["metadata"]["annotations"] = json!({"teal.dev/fate": "Own"});
         for (what, worked, awake) in [
             ("it works", worked(json!(false)), true),
             ("it says nothing of it", worked(Value::Null), true),
             ("it sleeps", worked(json!(true)), false),
             ("it goes", going, false),
             ("it is somebody else's", others, false),
+            ("it works in both colors", both, false),
             ("there is none", Value::Null, false),
         ] {
             assert_eq!(is_awake(&worked, "web"), awake, "{what}");

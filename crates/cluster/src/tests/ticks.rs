@@ -130,3 +130,18 @@ async fn those_that_work_in_both_colors_wait_for_nobody() {
     let (asked, _) = wake_of("Own", false, "2026-11-26T10:02:09Z", |_| {}).await;
     assert_eq!(asked, [format!("PATCH {GREEN}")]);
 }
+
+/// The release before said `Own`, this one doesn't: blue's makes its ticks until blue goes.
+#[tokio::test]
+async fn one_that_works_in_both_colors_is_not_laid_to_sleep_for_the_other() {
+    let own = |server: &Server| {
+        let mut blue = server.object(BLUE).unwrap();
+        blue["metadata"]["annotations"] = json!({"teal.dev/fate": "Own"});
+        server.put(BLUE, blue);
+    };
+    for (written, what) in [("2026-11-26T10:00:00Z", "long ago"), ("2026-11-26T10:02:09Z", "just now")] {
+        let (asked, server) = wake(false, written, own).await;
+        assert!(!asked.contains(&format!("PATCH {BLUE}")), "written {what}: {asked:?}");
+        assert_eq!(server.object(GREEN).unwrap()["spec"]["suspend"], false, "written {what}");
+    }
+}
