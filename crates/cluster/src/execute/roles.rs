@@ -1,6 +1,6 @@
 //! Role Services: made from the release's own, and turned to a slot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::future::join_all;
 use json_patch::{AddOperation, PatchOperation};
@@ -10,7 +10,7 @@ use teal_api::rollout::OnDelete;
 use teal_plan::{Phase, Slot};
 use teal_traffic::{Direction, RoleService};
 
-use super::{Order, Tools, stamp_patch, worst};
+use super::{Order, Tools, inner, stamp_patch, worst};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
@@ -239,11 +239,9 @@ fn beside(
 /// The wanted ports; what the server gave to those that were there stays, and so do their node ports, by which callers come. Only a
 /// Service that is reached from outside can have any.
 fn merged_ports(there: &[Value], wanted: &[Value], outside: bool) -> Vec<Value> {
-    let protocol = |port: &Value| json::text(port, "/protocol").to_owned();
-    let protocol =
-        |port: &Value| Some(protocol(port)).filter(|p| !p.is_empty()).unwrap_or_else(|| "TCP".into());
+    let known: HashMap<_, _> = there.iter().map(|port| (inner::key(port), port)).collect();
     let merge = |port: &Value| {
-        let same = there.iter().find(|old| old["port"] == port["port"] && protocol(old) == protocol(port));
+        let same = known.get(&inner::key(port)).copied();
         let mut merged = same.cloned().unwrap_or_else(|| json!({}));
         if let (Some(fields), Some(new)) = (merged.as_object_mut(), port.as_object()) {
             let own = |name: &str| name != NODE_PORT || (outside && same.is_none());
@@ -375,6 +373,17 @@ mod tests {
         );
         let same = [json!({"name": "http", "port": 80, "targetPort": 8080})];
         assert_eq!(merged_ports(&there, &same, true), there, "nothing is written where nothing differs");
+    }
+
+    /// Each with each, it would be four hundred million times.
+    #[test]
+    fn of_very_many_ports_each_keeps_its_own() {
+        let port = |number: u32| json!({"port": number, "targetPort": number});
+        let there = |number: u32| json!({"port": number, "protocol": "TCP", "targetPort": number, "nodePort": 30_000 + number});
+        let wanted: Vec<_> = (1..=20_000).map(port).collect();
+        let known: Vec<_> = (1..=20_000).rev().map(there).collect();
+        let merged = merged_ports(&known, &wanted, true);
+        assert!(merged.iter().eq(known.iter().rev()), "in the order that is wanted");
     }
 
     #[test]
