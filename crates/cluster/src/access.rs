@@ -458,7 +458,7 @@ mod tests {
     /// In the line before its turn it may wait for nearly as long again.
     #[tokio::test]
     async fn the_time_in_which_an_answer_comes_begins_with_the_turn() {
-        let bound = Duration::from_secs(1);
+        let bound = Duration::from_secs(4);
         let gate = Arc::new(Semaphore::new(0));
         let (access, _) = held(&gate, bound);
         let waits = async {

@@ -311,7 +311,7 @@ fn an_approval_that_a_step_leaves_behind_is_owed_by_the_next_one() {
         s.record = committed(&s).0;
         let Phase::Step(place) = &s.record.phase else { panic!("{:?}", s.record.phase) };
         assert_ne!(place.step, "canary", "it has its own approval");
-        let mut next = crate::fixture::reached(&place.step, place.weight, LONG_AGO);
+        let mut next = reached(&place.step, place.weight, LONG_AGO);
         (next.settings, next.record.pinned) = (s.settings, s.record.pinned);
         assert_eq!(self::place(&next).2.map(|gate| gate.needed), Some(count));
     }
