@@ -139,6 +139,20 @@ fn promotion_is_not_told_since_a_time_that_can_not_be() {
     assert!(said(&nobodys, "10m").starts_with("shop/web is Promoting, waiting"), "it can't be told");
 }
 
+/// A rollout under way keeps the approvals that it started with.
+#[test]
+fn so_many_are_said_to_be_asked_as_were_when_the_rollout_started() {
+    let mut status = support::checking();
+    let name = status["step"]["name"].clone();
+    for (pinned, told) in
+        [(json!([[name, 1]]), "Then 1 person must approve."), (json!([]), "Then 2 people must approve.")]
+    {
+        status["commit"]["pinned"] = pinned;
+        let text = render::explanation(&rollout(&status), &clock(), Paint::Plain);
+        assert!(text.contains(told), "{text}");
+    }
+}
+
 #[test]
 fn what_goes_back_because_it_is_wanted_no_more_is_not_kept_to_be_looked_at() {
     let mut back = rolling_back();

@@ -19,10 +19,12 @@ use crate::stores::{read_value, version_in};
 /// How many requests are under way at once. Each has a connection of its own, which keeps its memory until it was idle for long;
 /// more than this many an API server doesn't answer any sooner.
 const AT_ONCE: usize = 32;
-/// Turns beside those for what a way back asks of the cluster: a webhook that hangs may hold all others.
-const RESERVED: usize = 8;
-/// The kinds that a way back reads and writes.
-const OF_TRAFFIC: [&str; 4] = ["VirtualService", "Service", "Rollout", "EndpointSlice"];
+/// Turns beside those for reads, which no webhook holds up, and for writes of routes: a webhook that hangs may hold all others.
+const RESERVED: usize = 4;
+/// And beside those for the writes that lead back where routes can't be written.
+const LAST: usize = 4;
+/// The kinds of these writes.
+const LEAD_BACK: [&str; 2] = ["Service", "Rollout"];
 
 /// Requests by verb and kind, since the start.
 pub type Requests = BTreeMap<(&'static str, String), u64>;
@@ -38,21 +40,26 @@ pub(crate) struct Access {
 struct Turns {
     usual: Semaphore,
     reserved: Semaphore,
+    last: Semaphore,
 }
 
 impl Turns {
     const fn new() -> Self {
-        Self { usual: Semaphore::const_new(AT_ONCE), reserved: Semaphore::const_new(RESERVED) }
+        Self {
+            usual: Semaphore::const_new(AT_ONCE),
+            reserved: Semaphore::const_new(RESERVED),
+            last: Semaphore::const_new(LAST),
+        }
     }
 
-    async fn next(&self, kind: &str) -> Option<SemaphorePermit<'_>> {
-        if !OF_TRAFFIC.contains(&kind) {
-            return self.usual.acquire().await.ok();
-        }
+    async fn next(&self, verb: &str, kind: &str) -> Option<SemaphorePermit<'_>> {
+        let leads_back = LEAD_BACK.contains(&kind);
+        let reserved = leads_back || kind == "VirtualService" || matches!(verb, "get" | "list");
         tokio::select! {
             biased;
             turn = self.usual.acquire() => turn.ok(),
-            turn = self.reserved.acquire() => turn.ok(),
+            turn = self.reserved.acquire(), if reserved => turn.ok(),
+            turn = self.last.acquire(), if leads_back => turn.ok(),
         }
     }
 }
@@ -309,7 +316,7 @@ impl Access {
         if kind == "Lease" {
             return Ok(None);
         }
-        self.bounded(self.turns.next(kind)).await.ok_or_else(|| Error::NotSent {
+        self.bounded(self.turns.next(verb, kind)).await.ok_or_else(|| Error::NotSent {
             verb,
             kind: kind.to_owned(),
             name: format!("{}/{}", target.namespace, target.name),
@@ -390,26 +397,26 @@ mod tests {
         (Arc::new(Access::new(Client::new(service, "shop"), timeout)), asked)
     }
 
-    async fn get(access: &Access, kind: &str, version: &str, plural: &str) -> Result<(), Error> {
+    async fn delete(access: &Access, kind: &str, version: &str, plural: &str) -> Result<(), Error> {
         let resource = ApiResource {
             kind: kind.to_owned(),
             plural: plural.to_owned(),
             api_version: version.to_owned(),
             ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
         };
-        access.get(Target { resource: &resource, namespace: "shop", name: "a" }).await.map(drop)
+        access.delete(Target { resource: &resource, namespace: "shop", name: "a" }, "1", "2").await
     }
 
     #[tokio::test]
     async fn only_so_many_requests_are_under_way_at_once_and_the_lease_waits_for_none() {
         let gate = Arc::new(Semaphore::new(0));
         let (access, asked) = held(&gate, LONG);
-        let get = |kind: &'static str, version: &'static str, plural: &'static str| {
+        let delete = |kind: &'static str, version: &'static str, plural: &'static str| {
             let access = Arc::clone(&access);
-            async move { get(&access, kind, version, plural).await }
+            async move { delete(&access, kind, version, plural).await }
         };
         let mut all = tokio::task::JoinSet::new();
-        (0..AT_ONCE + 8).for_each(|_| drop(all.spawn(get("ConfigMap", "v1", "configmaps"))));
+        (0..AT_ONCE + 8).for_each(|_| drop(all.spawn(delete("ConfigMap", "v1", "configmaps"))));
         let reaches = async |count: usize| {
             while asked.load(Ordering::SeqCst) < count {
                 tokio::task::yield_now().await;
@@ -425,14 +432,19 @@ mod tests {
             assert_eq!(asked.load(Ordering::SeqCst), count);
         };
         stays(AT_ONCE).await;
-        let route = || get("VirtualService", "networking.istio.io/v1", "virtualservices");
+        let route = || delete("VirtualService", "networking.istio.io/v1", "virtualservices");
         (0..RESERVED).for_each(|_| drop(all.spawn(route())));
         tokio::time::timeout(bound, reaches(AT_ONCE + RESERVED)).await.expect("what a way back asks");
         all.spawn(route());
         stays(AT_ONCE + RESERVED).await;
-        all.spawn(get("Lease", "coordination.k8s.io/v1", "leases"));
-        tokio::time::timeout(bound, reaches(AT_ONCE + RESERVED + 1)).await.expect("the lease");
-        let sent = AT_ONCE + 8 + RESERVED + 2;
+        (0..LAST).for_each(|_| drop(all.spawn(delete("Service", "v1", "services"))));
+        let all_turns = AT_ONCE + RESERVED + LAST;
+        tokio::time::timeout(bound, reaches(all_turns)).await.expect("what leads back without routes");
+        all.spawn(delete("Service", "v1", "services"));
+        stays(all_turns).await;
+        all.spawn(delete("Lease", "coordination.k8s.io/v1", "leases"));
+        tokio::time::timeout(bound, reaches(all_turns + 1)).await.expect("the lease");
+        let sent = all_turns + 8 + 3;
         gate.add_permits(sent);
         while let Some(done) = all.join_next().await {
             done.expect("no panic").expect("an answer");
@@ -444,13 +456,13 @@ mod tests {
     async fn what_has_no_turn_in_time_was_not_sent_and_what_has_no_answer_may_be_carried_out() {
         let (access, asked) = held(&Arc::new(Semaphore::new(0)), Duration::from_millis(20));
         let turns = access.turns.usual.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
-        let waited = get(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
+        let waited = delete(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
         assert!(matches!(waited, Error::NotSent { .. }) && !waited.is_unsure(), "{waited:?}");
         assert_eq!(waited.class(), crate::error::Class::Transient);
-        assert!(waited.to_string().contains("get ConfigMap shop/a was not sent"), "{waited}");
+        assert!(waited.to_string().contains("delete ConfigMap shop/a was not sent"), "{waited}");
         assert_eq!((asked.load(Ordering::SeqCst), access.requests().len()), (0, 0));
         drop(turns);
-        let sent = get(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
+        let sent = delete(&access, "ConfigMap", "v1", "configmaps").await.unwrap_err();
         assert!(matches!(sent, Error::Timeout { .. }) && sent.is_unsure(), "{sent:?}");
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
@@ -468,7 +480,7 @@ mod tests {
             tokio::time::sleep(bound * 3 / 5).await;
             gate.add_permits(1);
         };
-        let ((), answer) = tokio::join!(waits, get(&access, "ConfigMap", "v1", "configmaps"));
+        let ((), answer) = tokio::join!(waits, delete(&access, "ConfigMap", "v1", "configmaps"));
         answer.expect("an answer");
     }
 }

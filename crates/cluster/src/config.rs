@@ -20,7 +20,7 @@ pub struct Config {
     pub endpoint_grace: Span,
     /// How long a Decision waits for its Rollout before it is told that there is none.
     pub decision_grace: Span,
-    /// Bound on every single request.
+    /// Bound on every single request, and on its wait for a turn before that.
     pub request_timeout: Duration,
     /// Rollouts that are worked on at the same time.
     pub concurrency: u16,

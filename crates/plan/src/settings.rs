@@ -1,6 +1,6 @@
 //! What the user asked for, with every default filled in.
 
-use crate::words::{ContentHash, Span};
+use crate::words::{ContentHash, Span, Time};
 
 /// Whether the operator may act.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -89,6 +89,8 @@ pub struct Settings {
     pub jobs: Vec<String>,
     /// Those that run after the former release was retired.
     pub later: Vec<String>,
+    /// When the spec will have been left alone for long enough to ask people about it, where it is changed again and again.
+    pub still_at: Option<Time>,
     /// Whether the operator may act.
     pub mode: Mode,
     /// At least one; weights ascend; the last is 100.

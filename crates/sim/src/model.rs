@@ -149,6 +149,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         wanted: Some(content(wanted)),
         jobs: jobs(before),
         later: jobs(after),
+        still_at: None,
         mode: Mode::Active,
         steps: vec![first, last],
         guards: vec![Guard { check: GUARD.to_owned(), until: Until::Promoted }],

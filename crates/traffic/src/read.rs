@@ -306,14 +306,18 @@ impl<'a> Reader<'a> {
                 let weight = |at: &usize| destinations.get(*at).map(|to| to.weight);
                 Ok(places.chain([second, first]).max_by_key(weight))
             }
-            (first, Some(second)) => Err(Refusal::TwoDestinations {
-                object: self.object.boxed(),
-                field: self.field(index),
-                host: host.to_owned(),
-                first: first.unwrap_or_default(),
-                second,
-                remedy: self.apart(index, first.unwrap_or_default(), second),
-            }),
+            (first, Some(second)) => {
+                let first = first.unwrap_or_default();
+                let of_subset = [first, second].into_iter().find_map(|place| self.subset(index, place));
+                Err(of_subset.unwrap_or_else(|| Refusal::TwoDestinations {
+                    object: self.object.boxed(),
+                    field: self.field(index),
+                    host: host.to_owned(),
+                    first,
+                    second,
+                    remedy: self.apart(index, first, second),
+                }))
+            }
         }
     }
 
@@ -327,18 +331,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The refusal of a destination that names a subset.
+    fn subset(&self, index: usize, place: usize) -> Option<Refusal> {
+        let subset =
+            self.http.get(index)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str()?;
+        Some(Refusal::Subset {
+            object: self.object.boxed(),
+            field: format!("{}.route[{place}]", self.field(index)),
+            subset: subset.to_owned(),
+        })
+    }
+
     /// Refuses what would make a weight mean something else than it says.
     fn check(&self, route: &Route) -> Result<(), Refusal> {
-        for (place, destination) in route.destinations.iter().enumerate() {
-            let path = format!("/route/{place}/destination/subset");
-            let subset =
-                self.http.get(route.index).and_then(|value| value.pointer(&path)).and_then(Value::as_str);
-            if let (Some(subset), Role::Live(_) | Role::Candidate(_)) = (subset, destination.role) {
-                return Err(Refusal::Subset {
-                    object: self.object.boxed(),
-                    field: format!("{}.route[{place}]", route.field()),
-                    subset: subset.to_owned(),
-                });
+        let managed = |to: &Destination| matches!(to.role, Role::Live(_) | Role::Candidate(_));
+        let places = route.destinations.iter().enumerate().filter(|(_, to)| managed(to)).map(|(at, _)| at);
+        for place in places {
+            if let Some(refusal) = self.subset(route.index, place) {
+                return Err(refusal);
             }
         }
         let sum = route.sum();

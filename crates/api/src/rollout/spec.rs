@@ -145,7 +145,8 @@ pub struct RolloutSpec {
     pub keep: Option<Keep>,
 
     /// What happens when a check fails or a deadline is over. Rollback: traffic goes back to live. Hold: the weight
-    /// stays and a person is waited for. Guards always roll back. Default: Rollback.
+    /// stays and a person is waited for; after a deadline it also goes on by itself once what it waited for is there. Guards
+    /// always roll back. Default: Rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<OnFailure>")]
     pub on_failure: Option<OnFailure>,

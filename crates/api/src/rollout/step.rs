@@ -44,7 +44,8 @@ pub struct Step {
     pub checks: Option<Vec<String>>,
 
     /// Gate: people who must agree, by a Decision. Default: nobody is asked. Write approval: {count: 1}; a bare
-    /// approval: with nothing behind it is dropped without a word.
+    /// approval: with nothing behind it is dropped without a word. A rollout under way keeps the approvals that it
+    /// started with: taking one out counts from the next revision, and Skip goes on without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
 }

@@ -179,12 +179,18 @@ fn gates(view: &View<'_>, step: &FilledStep) -> String {
     gates.join(", ")
 }
 
-/// How many persons must approve: what the open question says, since it was pinned when the rollout started.
+/// How many persons must approve: what the open question says, or what was pinned when the rollout started.
 fn needed(view: &View<'_>, step: &FilledStep) -> Option<u32> {
     let gate = view.status.gate.as_ref().filter(|gate| gate.step == step.name);
-    let pinned =
-        gate.map(|gate| gate.needs.iter().map(|need| need.count).sum::<u32>()).filter(|sum| *sum > 0);
-    pinned.or(step.approval.map(|approval| approval.count))
+    let asked = gate.map(|gate| gate.needs.iter().map(|need| need.count).sum::<u32>()).filter(|sum| *sum > 0);
+    asked.or_else(|| pinned(view, &step.name)).or(step.approval.map(|approval| approval.count))
+}
+
+/// From the planner's record, whose form may be another operator's.
+fn pinned(view: &View<'_>, step: &str) -> Option<u32> {
+    let all = view.status.commit.as_ref()?.get("pinned")?.as_array()?;
+    let mut counts = all.iter().filter(|one| one.get(0).and_then(|name| name.as_str()) == Some(step));
+    counts.next()?.get(1)?.as_u64()?.try_into().ok()
 }
 
 fn people(count: u32) -> String {
@@ -253,7 +259,13 @@ fn later(from: Timestamp, millis: u64) -> Timestamp {
 
 fn waiting(view: &View<'_>) -> Vec<String> {
     let (Some(gate), Some((place, _))) = (&view.status.gate, current(view)) else {
-        return vec!["Nothing by itself: a person decides how it goes on.".into()];
+        let late = view.status.waiting_for.as_deref() == Some("decision (deadline passed)");
+        return vec![if late {
+            "It goes on by itself once what it waited for is there; until then a person can decide. A pause keeps it where it is."
+                .into()
+        } else {
+            "Nothing by itself: a person decides how it goes on.".into()
+        }];
     };
     let missing: u32 = gate.needs.iter().map(|need| need.count.saturating_sub(need.have)).sum();
     vec![

@@ -42,6 +42,12 @@ impl Edits {
         Some(*last + STILL).filter(|at| now < *at)
     }
 
+    /// When the spec as a whole will have been; nothing where it changes seldom.
+    pub(crate) fn stills(&self, now: Time) -> Option<Time> {
+        let last = self.all.last().filter(|_| self.are_many())?;
+        Some(*last + STILL).filter(|at| now < *at)
+    }
+
     /// Whether the spec changes so often that not each of its generations needs an answer of its own.
     pub(crate) const fn are_many(&self) -> bool {
         self.all.len() > FEW
@@ -95,6 +101,7 @@ mod tests {
             edits.note(generation, content(1), Time(generation));
         }
         assert!(edits.are_many());
-        assert_eq!(edits.settles(Time(9)), None);
+        assert_eq!((edits.settles(Time(9)), edits.stills(Time(9))), (None, Some(Time(5_008))));
+        assert_eq!(edits.stills(Time(5_008)), None);
     }
 }

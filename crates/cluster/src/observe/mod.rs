@@ -175,7 +175,10 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         highest_epoch: highest_epoch(&facts, &routes),
         highest_counter: highest_counter(&facts),
     };
-    let settings = settings::read(&facts, wanted, &renderings);
+    let settings = teal_plan::Settings {
+        still_at: memory.edits.stills(now),
+        ..settings::read(&facts, wanted, &renderings)
+    };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);

@@ -77,6 +77,7 @@ pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, renderings: &
         wanted,
         jobs: renderings.jobs.clone(),
         later: renderings.later.clone(),
+        still_at: None,
         mode: mode(filled.mode),
         steps: filled.steps.iter().map(step).collect(),
         guards: filled.guards.iter().map(guard).collect(),

@@ -41,7 +41,9 @@ const fn words(kind: Kind) -> (&'static str, &'static str, &'static str) {
     const SERVER: &str = "mend the server, or its entry in the operator's configuration";
     match kind {
         Kind::NoData => {
-            ("NoData", "query", "correct its labels, or say noData: Zero if a counter that is absent means 0")
+            const ABSENT: &str = "correct its labels; where a counter that is absent means 0, write (… or vector(0)) for it, or \
+                say noData: Zero if it is the whole query";
+            ("NoData", "query", ABSENT)
         }
         Kind::Problem(problem) => match problem {
             ProblemKind::QueryInvalid => ("QueryInvalid", "query", "correct it"),

@@ -220,7 +220,14 @@ pub(super) fn judge(
     }
     match (approvals(s, step), &place.gate) {
         (None, _) => Verdict::Open,
-        (Some(needed), None) => Verdict::Ask(needed),
+        (Some(needed), None) => match s.settings.still_at.filter(|at| s.now < *at) {
+            // Each change of the gates would make another question of it, which nobody could answer.
+            Some(until) => {
+                next.wait(until, Why::Holding { step: step.name.clone(), until });
+                Verdict::Wait
+            }
+            None => Verdict::Ask(needed),
+        },
         (Some(_), Some(gate)) if count(gate) >= gate.needed => Verdict::Open,
         (Some(_), Some(gate)) => {
             next.say(Why::Asking { step: step.name.clone(), have: count(gate), needed: gate.needed });
@@ -295,7 +302,7 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let mut reached = StepRecord { reached: Some(s.now), lost: None, ..place.clone() };
+    let mut reached = StepRecord { reached: Some(s.now), lost: None, terms: step.terms(), ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
     match judge(s, step, place, s.now, &mut next) {
         Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {
@@ -323,7 +330,7 @@ pub(super) fn paused(s: &Snapshot) -> Why {
 }
 
 /// Whether the routes carry less for the candidate than was committed.
-pub(super) fn towards_live(form: Form, intended: u8) -> bool {
+pub(crate) fn towards_live(form: Form, intended: u8) -> bool {
     match form {
         Form::Owner => intended > 0,
         Form::Entered(now) | Form::Mixed { highest: now, owner: false } => {

@@ -18,6 +18,7 @@ mod step;
 
 pub(crate) use deadline::deadline;
 pub use gates::evidence;
+pub(crate) use gates::towards_live;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};

@@ -3,7 +3,7 @@
 use super::gates::{self, Verdict};
 use super::{Draft, Next, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
-use crate::record::{Cause, Gate, Held, Pause, Phase, Release, StepRecord};
+use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
 use crate::snapshot::{Form, Snapshot, Stops, World};
 use crate::words::Time;
@@ -215,10 +215,10 @@ pub(super) fn follow_pause(draft: &mut Draft<'_>) {
 /// The gates of the step were edited: an open question is asked anew, with a new nonce. What can't be used as it is written says
 /// nothing of them.
 fn edited(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<Plan> {
+    let gate = place.gate.as_ref()?;
     // What another step leaves to this one, too.
-    let owed = |gate: &Gate| gates::approvals(s, step).is_some_and(|needed| gate.needed < needed);
-    let edited = place.terms != step.terms() || place.gate.as_ref().is_some_and(owed);
-    (edited && s.stopped(Stops::Everything).is_none()).then(|| {
+    let owed = gates::approvals(s, step).is_some_and(|needed| gate.needed < needed);
+    ((place.terms != step.terms() || owed) && s.stopped(Stops::Everything).is_none()).then(|| {
         let mut draft = Draft::new(s);
         draft.record.phase = Phase::Step(StepRecord { gate: None, terms: step.terms(), ..place.clone() });
         draft.commit(Vec::new())
@@ -337,7 +337,7 @@ fn lost(s: &Snapshot, place: &StepRecord, next: &mut Next) -> Option<Plan> {
 fn ask(s: &Snapshot, place: &StepRecord, step: &Step, needed: u32, mut next: Next) -> Plan {
     let mut draft = Draft::new(s);
     let gate = gates::opened(s, step, needed, &mut next);
-    draft.record.phase = Phase::Step(StepRecord { gate: Some(gate), ..place.clone() });
+    draft.record.phase = Phase::Step(StepRecord { gate: Some(gate), terms: step.terms(), ..place.clone() });
     draft.commit(next.why)
 }
 

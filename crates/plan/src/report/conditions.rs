@@ -1,8 +1,9 @@
 //! Conditions as kstatus reads them.
 
 use super::{Condition, View, sentences};
+use crate::decide::towards_live;
 use crate::outcome::Why;
-use crate::record::{Cause, Outcome, Phase};
+use crate::record::{Cause, Outcome, Phase, StepRecord};
 use crate::settings::{Mode, Readiness};
 use crate::snapshot::{Form, NAMESPACE_TERMINATING, Stops};
 
@@ -258,11 +259,22 @@ fn awaiting(view: &View<'_>) -> Condition {
     }
 }
 
+/// What becomes of another hand's routes.
+fn answer(view: &View<'_>) -> &'static str {
+    let kept = |place: &StepRecord| towards_live(view.s.world.routes.form, place.weight);
+    match &view.record.phase {
+        _ if view.s.settings.mode == Mode::HandsOff => "nothing is written while spec.mode is HandsOff",
+        Phase::Step(place) if super::paused(view) && kept(place) => {
+            "that is kept while paused: resume gives the candidate its weight again, a rollback goes back"
+        }
+        _ => "Teal corrects them: leave the weights to Teal",
+    }
+}
+
 fn traffic_in_sync(view: &View<'_>) -> Condition {
     let routes = &view.s.world.routes;
     if let Some(foreign) = &routes.foreign {
-        let message =
-            format!("{} wrote the routes; Teal corrects them: leave the weights to Teal", foreign.manager);
+        let message = format!("{} wrote the routes; {}", foreign.manager, answer(view));
         return condition("TrafficInSync", false, "ForeignWriter", message);
     }
     let (synced, reason) = match (&view.record.phase, routes.form) {

@@ -49,6 +49,7 @@ fn settings() -> Settings {
         wanted: Some(content(1)),
         jobs: Vec::new(),
         later: Vec::new(),
+        still_at: None,
         mode: Mode::Active,
         steps: vec![step("canary", 10, 60), step("full", 100, 30)],
         guards: Vec::new(),

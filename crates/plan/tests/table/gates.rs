@@ -317,6 +317,25 @@ fn an_approval_that_a_step_leaves_behind_is_owed_by_the_next_one() {
     }
 }
 
+/// Whoever changes the gates each second would get two commits for each change, and a question that nobody can answer.
+#[test]
+fn nobody_is_asked_while_the_spec_is_changed_again_and_again() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].approvals = Some(1);
+    s.record.phase = seated(s.clone()).record.phase;
+    let still = NOW + Span::seconds(5);
+    for hold in 1..4 {
+        s.settings.still_at = Some(still);
+        s.settings.steps[0].hold = Span::seconds(hold);
+        let plan = checked(&s);
+        assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(still)), "{hold}");
+    }
+    s.now = still;
+    s.record = committed(&s).0;
+    assert!(matches!(&s.record.phase, Phase::Step(place) if place.gate.is_some()));
+    assert_eq!(effects(&s), [], "the edits are known");
+}
+
 #[test]
 fn a_question_that_owes_more_by_now_is_asked_anew() {
     let mut s = reached("full", 100, LONG_AGO);

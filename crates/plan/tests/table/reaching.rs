@@ -234,6 +234,14 @@ fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
     s.record = record;
     s.world.routes.epoch = s.record.epoch;
     assert_eq!(effects(&s), [], "what the hand did is kept while paused");
+    let said = |s: &Snapshot| {
+        let report = teal_plan::report::report(s, &checked(s));
+        let mut all = report.conditions.into_iter();
+        all.find(|condition| condition.kind == "TrafficInSync").map(|condition| condition.message)
+    };
+    assert!(said(&s).is_some_and(|words| words.contains("kept while paused")), "{:?}", said(&s));
+    s.settings.mode = teal_plan::settings::Mode::HandsOff;
+    assert!(said(&s).is_some_and(|words| words.contains("nothing is written")), "{:?}", said(&s));
 }
 
 /// One of several VirtualServices, replaced by what its owner wrote.

@@ -154,6 +154,12 @@ fn a_route_with_subsets() {
         let parts = ["spec.http[0].route[0].destination.subset is v1", "take the subset out"];
         refused(&World::web(), &object, "RouteUnsupported", &parts);
     }
+    // Istio's usual form, in which subsets of one host share its requests.
+    let shared = virtual_service(
+        "[{route: [{destination: {host: web, subset: v1}, weight: 90}, {destination: {host: web, subset: v2}, weight: 10}]}]",
+    );
+    let parts = ["spec.http[0].route[0].destination.subset is v1", "take the subset out"];
+    refused(&World::web(), &shared, "RouteUnsupported", &parts);
     let foreign = virtual_service(
         "[{route: [{destination: {host: web}, weight: 80}, {destination: {host: other, subset: v1}, weight: 20}]}]",
     );

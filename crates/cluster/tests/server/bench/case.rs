@@ -214,7 +214,8 @@ fn what_a_look_shows_may_take_no_more_requests_than_a_minute_has() {
     let case = Case::refused("R", "o", "f", "r");
     assert_eq!(case.reaction(), 10);
     assert_eq!(case.clone().once_made().reaction(), 20);
-    assert_eq!(case.clone().all_at_live().reaction(), 25);
+    assert_eq!(case.clone().once_made().tried_again().reaction(), 26);
+    assert_eq!(case.clone().all_at_live().reaction(), 30);
     assert_eq!(case.clone().back_at_live().reaction(), 40);
     assert_eq!(case.held_at(10).reaction(), 40);
 }
