@@ -142,7 +142,7 @@ fn promotion_is_not_told_since_a_time_that_can_not_be() {
 /// A rollout under way keeps the approvals that it started with.
 #[test]
 fn so_many_are_said_to_be_asked_as_were_when_the_rollout_started() {
-    let mut status = support::checking();
+    let mut status = checking();
     let name = status["step"]["name"].clone();
     for (pinned, told) in
         [(json!([[name, 1]]), "Then 1 person must approve."), (json!([]), "Then 2 people must approve.")]
