@@ -9,9 +9,9 @@ const PAGE: &str = include_str!("../../../docs/reference/metrics.md");
 
 /// Each alert's name and expression, as the page has them.
 fn proposed() -> Vec<(String, String)> {
-    let rules = PAGE.split("```yaml").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
-    let rules: Value = serde_yaml::from_str(rules).unwrap_or_default();
-    let groups = rules["groups"].as_array().cloned().unwrap_or_default();
+    let blocks = PAGE.split("```yaml").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut blocks = blocks.filter_map(|block| serde_yaml::from_str::<Value>(block).ok());
+    let groups = blocks.find_map(|block| block["groups"].as_array().cloned()).unwrap_or_default();
     let rules = groups.iter().filter_map(|group| group["rules"].as_array()).flatten();
     let text = |rule: &Value, field: &str| rule[field].as_str().unwrap_or_default().to_owned();
     rules.map(|rule| (text(rule, "alert"), text(rule, "expr"))).collect()
