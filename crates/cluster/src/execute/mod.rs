@@ -310,12 +310,10 @@ fn stamp_patch(object: &Value, key: &str, epoch: u64) -> json_patch::Patch {
 /// cache is trusted.
 async fn enough_endpoints(tools: &Tools, order: &Order<'_>, weight: u8) -> Result<(), Error> {
     let Some(candidate) = order.record.candidate else { return Ok(()) };
-    for (index, service) in order.services.iter().enumerate() {
+    let all = teal_plan::needed(weight, &order.record.baseline, order.services.len());
+    for (service, needed) in order.services.iter().zip(all) {
         let serving = fresh::serving(tools, order, service, candidate.slot).await?;
-        let full = u64::from(order.record.baseline.get(index).copied().unwrap_or(1));
-        let needed = (full * u64::from(weight)).div_ceil(100).max(1);
-        if u64::from(serving) < needed {
-            let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+        if serving < needed {
             return Err(Error::TooFewEndpoints { service: service.candidate.clone(), serving, needed });
         }
     }

@@ -280,16 +280,14 @@ fn is_short(facts: &Facts<'_>, color: Color, weight: u8, serving: &[u32]) -> boo
     let is_candidate = record.candidate.is_some_and(|candidate| candidate.slot.color == color);
     let share = match (is_candidate, &record.phase) {
         (true, Phase::Promoting { .. }) => 100,
-        (true, _) => u64::from(weight),
-        (false, _) => 100 - u64::from(weight.min(100)),
+        (true, _) => weight,
+        (false, _) => 100 - weight.min(100),
     };
     if share == 0 {
         return false;
     }
-    serving.iter().enumerate().any(|(index, have)| {
-        let full = u64::from(record.baseline.get(index).copied().unwrap_or(1));
-        u64::from(*have) < (full * share).div_ceil(100).max(1)
-    })
+    let needed = teal_plan::needed(share, &record.baseline, serving.len());
+    serving.iter().zip(needed).any(|(have, needed)| *have < needed)
 }
 
 /// The present sizes of live's workloads by uncolored key: a candidate starts with them.

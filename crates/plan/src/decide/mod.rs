@@ -293,7 +293,7 @@ fn clearing(s: &Snapshot, color: Color, next: &mut Next) {
 }
 
 /// Endpoints that a share needs: ceil(weight/100 × live's endpoints at the start), at least one, per traffic Service.
-pub(crate) fn needed(weight: u8, baseline: &[u32], services: usize) -> Vec<u32> {
+pub fn needed(weight: u8, baseline: &[u32], services: usize) -> Vec<u32> {
     (0..services)
         .map(|i| {
             let full = u64::from(baseline.get(i).copied().unwrap_or(1));
