@@ -6,7 +6,7 @@ use json_patch::Patch;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 use teal_plan::Effect;
-use teal_traffic::{Mesh, Refusal, RoleService, Scope, Stamp, enter, leave, lower, set_weight};
+use teal_traffic::{Mesh, Refusal, RoleService, Scope, Stamp, enter, leave, lower, lower_to, set_weight};
 
 use crate::world::Weights;
 
@@ -32,9 +32,8 @@ fn write(weights: Weights, mangled: bool, effect: &Effect) -> Option<Weights> {
             Ok(None) => return Some(weights),
             other => other,
         },
-        Effect::RaiseWeight(weight) | Effect::LowerWeight(weight) => {
-            set_weight(&object, &scope, *weight, &stamp)
-        }
+        Effect::RaiseWeight(weight) => set_weight(&object, &scope, *weight, &stamp),
+        Effect::LowerWeight(weight) => lower_to(&object, &scope, *weight, &stamp),
         Effect::LeaveRoutes => leave(&object, &scope, &stamp).map(|restoration| restoration.patch),
         _ => return None,
     };

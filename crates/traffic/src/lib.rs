@@ -52,4 +52,4 @@ pub use service::{
     Direction, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
     service_problem, switch,
 };
-pub use weigh::{lower, set_weight};
+pub use weigh::{lower, lower_to, set_weight};

@@ -42,6 +42,21 @@ pub fn set_weight(
     Ok(reduce(virtual_service, &set, stamp, wanted))
 }
 
+/// Gives the candidate no more than `percent` of each Service's own weight, rounded down: what has less keeps it, since to
+/// raise needs more than this asks for (nobody's pause, enough endpoints). To be used for more than 0; the way back to 0 is
+/// [`lower`].
+pub fn lower_to(
+    virtual_service: &Value,
+    scope: &Scope<'_>,
+    percent: u8,
+    stamp: &Stamp,
+) -> Result<Option<Patch>, Refusal> {
+    let set = read(virtual_service, scope)?;
+    let wanted =
+        |route: &Route, pair: &Pair| route.candidate_at(pair, percent).min(route.candidate_weight(pair));
+    Ok(reduce(virtual_service, &set, stamp, wanted))
+}
+
 /// Takes all weight from the candidate in every managed route that names it: the way back.
 ///
 /// Works on what it finds: missing routes, weights that sum to something else, a newer or forged epoch don't stop it,

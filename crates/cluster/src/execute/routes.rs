@@ -148,7 +148,8 @@ async fn lower_one(
     send(tools, order, entry, patch).await
 }
 
-/// To more than 0: on a fresh read and for that version alone, because on another it could be a raise.
+/// To more than 0: on a fresh read and for that version alone, because on another it could be a raise. What has less there,
+/// by a person's hand or since the cache saw it, keeps that.
 async fn lower_partly(
     tools: &Tools,
     order: &Order<'_>,
@@ -159,7 +160,7 @@ async fn lower_partly(
     let Some(object) = fresh else { return Ok(false) };
     let named = selectors(entry);
     let scope = scope(tools, order, named.as_deref());
-    let patch = teal_traffic::set_weight(&object, &scope, weight, &order.stamp())?;
+    let patch = teal_traffic::lower_to(&object, &scope, weight, &order.stamp())?;
     send(tools, order, entry, patch.map(|patch| for_version(&object, patch))).await
 }
 

@@ -137,6 +137,18 @@ async fn what_another_hand_raised_is_lowered_to_the_steps_weight_on_a_fresh_read
 }
 
 #[tokio::test]
+async fn what_a_person_took_away_meanwhile_is_not_given_back_by_a_lowering() {
+    let world = World::at(10);
+    let mut route = world.server.object(ROUTE).unwrap();
+    route["spec"]["http"][0]["route"] = weighted(0);
+    world.server.put(ROUTE, route);
+    let done = world.carry_out(Effect::LowerWeight(10)).await;
+    assert!(matches!(done.result, Ok(false)), "{:?}", done.result);
+    assert!(patches(&world.server).is_empty());
+    assert_eq!(weight(&world.server, ROUTE), 0);
+}
+
+#[tokio::test]
 async fn weight_is_cut_off_only_where_the_server_says_that_the_role_is_elsewhere() {
     for (server_says, cuts) in [(Color::Green, false), (Color::Blue, true)] {
         let world = World::at(10);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use teal_traffic::{
     EPOCH_LEAD, EPOCH_LIMIT, Form, Refusal, RoleService, Saved, believed, enter, epoch_of, leave, lower,
-    made_out, read, read_epoch, set_weight,
+    lower_to, made_out, read, read_epoch, set_weight,
 };
 
 use crate::support::{World, apply, at, entered, left, stamp, virtual_service, weight};
@@ -83,11 +83,29 @@ fn rule_4_raises_test_the_version_and_going_back_does_not() {
 fn rule_4_a_late_partial_lowering_can_not_become_a_raise() {
     let world = World::web();
     let half = at(&world, &entered(&world, &plain()), 50);
-    let late = set_weight(&half, &world.scope(), 10, &stamp(2)).unwrap().unwrap();
+    let late = lower_to(&half, &world.scope(), 10, &stamp(2)).unwrap().unwrap();
     let mut now = at(&world, &half, 0);
     let before = now.clone();
     assert!(apply(&mut now, &late).is_err());
     assert_eq!(now, before);
+}
+
+#[test]
+fn rule_4_a_lowering_raises_no_route_that_has_less() {
+    let world = World::web();
+    let two = virtual_service(
+        "[{name: one, route: [{destination: {host: web}}]}, {name: two, route: [{destination: {host: web}}]}]",
+    );
+    let mut now = at(&world, &entered(&world, &two), 50);
+    now["spec"]["http"][1]["route"][0]["weight"] = json!(100);
+    now["spec"]["http"][1]["route"][1]["weight"] = json!(0);
+    let patch = lower_to(&now, &world.scope(), 20, &stamp(2)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let weights = |route: usize| {
+        [0, 1].map(|entry| now["spec"]["http"][route]["route"][entry]["weight"].as_i64().unwrap())
+    };
+    assert_eq!((weights(0), weights(1)), ([80, 20], [100, 0]));
+    assert_eq!(lower_to(&now, &world.scope(), 20, &stamp(3)).unwrap(), None);
 }
 
 #[test]
