@@ -12,7 +12,7 @@ use crate::act::{Say, calm_round, successors};
 use crate::check::{self, Broken};
 use crate::fault::Fault;
 use crate::model::Budget;
-use crate::world::{Truth, Weights, World};
+use crate::world::{Selects, Truth, Weights, World};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +213,11 @@ fn settled(world: &World) -> Result<(), Broken> {
             people || truth.mangled || waits(world)
         }
         // Another hand may have turned a promotion into something that only a person can decide on.
-        Phase::Promoting { .. } => paused || truth.mangled || (world.budget.shape.holds && stuck_pods(truth)),
+        Phase::Promoting { .. } => {
+            // Whoever calls by name is led somewhere meanwhile, whatever another hand made of the Service.
+            let led = truth.live.value != Selects::Other;
+            led && (paused || truth.mangled || (world.budget.shape.holds && stuck_pods(truth)))
+        }
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,
     };
     if resting {

@@ -25,6 +25,10 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
         }
     } else {
         turn_live(s, candidate, &mut next);
+        // What holds the promotion may last, and callers who come by name are live's until then.
+        if !overlap::is_on(s) {
+            step::live_role(s, candidate, 100, &mut next);
+        }
     }
     let Some(deadline) = super::deadline(s, &s.record) else { return next.into() };
     if s.now > deadline {

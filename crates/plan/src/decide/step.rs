@@ -259,7 +259,7 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
 }
 
 /// The live role is watched like the routes: a Service that was applied anew without Teal's selector would reach both colors.
-fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mut Next) {
+pub(super) fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mut Next) {
     let Some(live) = s.record.live.map(|live| live.slot) else { return };
     let points = s.world.live_service.points;
     let switching = weight == 100 && reach::switched(s, candidate.slot);

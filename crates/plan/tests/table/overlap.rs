@@ -27,6 +27,16 @@ fn overlapping(since: Option<Time>) -> Snapshot {
     s
 }
 
+/// An overlap that began then, or one that is still to begin.
+fn begun_or_not(since: Option<Time>) -> Snapshot {
+    let mut s = overlapping(since);
+    if since.is_none() {
+        s.world.live_service = points(live());
+        s.world.overlap = Some(needed());
+    }
+    s
+}
+
 /// Without a mesh, at the last step, which is not reached yet.
 fn unrouted() -> Snapshot {
     let mut s = trying("full", 100);
@@ -74,8 +84,7 @@ fn rule_11_where_no_service_needs_it_the_live_role_is_turned_in_one_write() {
 #[test]
 fn rule_11_an_overlap_begins_and_ends_only_while_all_weight_is_at_the_candidate_long_enough() {
     for since in [None, Some(ago(30))] {
-        let mut s = overlapping(since);
-        s.world.overlap = if since.is_none() { Some(needed()) } else { s.world.overlap };
+        let mut s = begun_or_not(since);
         s.world.routes.since = Time(NOW.0 - 1_000);
         assert_eq!(effects(&s), []);
         s.world.routes = routes(Form::Entered(10));
@@ -88,8 +97,7 @@ fn rule_11_an_overlap_begins_and_ends_only_while_all_weight_is_at_the_candidate_
 #[test]
 fn rule_11_an_overlap_neither_begins_nor_ends_while_paused_or_past_an_obstacle() {
     for since in [None, Some(ago(30))] {
-        let mut paused = overlapping(since);
-        paused.world.overlap = if since.is_none() { Some(needed()) } else { paused.world.overlap };
+        let mut paused = begun_or_not(since);
         let mut blocked = paused.clone();
         paused.settings.mode = Mode::Paused;
         paused.record.paused = Some(Pause::Spec);

@@ -187,6 +187,26 @@ fn the_live_role_is_turned_neither_while_paused_nor_past_an_obstacle_nor_to_too_
 }
 
 #[test]
+fn rule_12_while_a_promotion_is_held_up_the_live_role_is_turned_back_to_live_and_else_on_to_the_candidate() {
+    let free = promoting();
+    let mut paused = promoting();
+    paused.settings.mode = Mode::Paused;
+    paused.record.paused = Some(Pause::Spec);
+    let mut blocked = promoting();
+    blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
+    let mut starting = promoting();
+    starting.world.green.available = false;
+    let mut waiting = promoting();
+    waiting.world.routes.since = Time(NOW.0 - 1_000);
+    for (mut s, to) in
+        [(free, candidate()), (paused, live()), (blocked, live()), (starting, live()), (waiting, live())]
+    {
+        s.world.live_service.points = None;
+        assert_eq!(effects(&s), [Effect::PointLive(to)]);
+    }
+}
+
+#[test]
 fn rule_1_weights_stay_until_every_address_of_the_live_role_is_the_candidates() {
     let mut s = promoting();
     s.world.live_service = points(candidate());
