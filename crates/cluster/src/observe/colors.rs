@@ -162,13 +162,13 @@ fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: us
     pods.filter(|pod| selects(pod)).count()
 }
 
-/// Every workload that should run does so with all its replicas.
+/// Every workload that should run does so with all the replicas that it started with.
 fn available(facts: &Facts<'_>, rendering: &Rendering) -> bool {
     let own = rendering.workloads.iter().filter(|workload| workload.fate != Fate::Shared);
     own.into_iter().all(|workload| {
         let view = workload_view(facts, &workload.key.kind, &workload.colored_name);
         let state = view.as_ref().and_then(|view| view.state.clone());
-        state.is_some_and(|state| state.is_complete() && (workload.start_replicas == 0 || state.replicas > 0))
+        state.is_some_and(|state| state.is_complete(workload.start_replicas))
     })
 }
 

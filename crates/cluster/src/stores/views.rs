@@ -48,9 +48,12 @@ pub(crate) struct WorkloadState {
 }
 
 impl WorkloadState {
-    /// All replicas are there, of the newest template, and available.
-    pub(crate) const fn is_complete(&self) -> bool {
-        self.observed && self.updated >= self.replicas && self.available >= self.replicas
+    /// All replicas that it started with are there, of the newest template, and available. What an autoscaler asks for beyond
+    /// that may find no room on the nodes, and no release is worse for it.
+    pub(crate) fn is_complete(&self, started_with: u32) -> bool {
+        let wanted = self.replicas.min(started_with);
+        let awake = started_with == 0 || self.replicas > 0;
+        self.observed && awake && self.updated >= wanted && self.available >= wanted
     }
 }
 
@@ -237,4 +240,37 @@ fn owned(entries: &[ManagedFieldsEntry]) -> Option<Box<str>> {
             && entry.subresource.is_none()
     })?;
     Some(ours.fields_v1.as_ref()?.0.to_string().into_boxed_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_6_enough_is_what_a_workload_started_with_or_what_it_has_now_if_that_is_less() {
+        let state = |replicas, available| WorkloadState {
+            replicas,
+            observed: true,
+            updated: replicas,
+            available,
+            failure: None,
+        };
+        for (started_with, replicas, available, complete) in [
+            (3, 3, 3, true),
+            (3, 3, 2, false),
+            // An autoscaler asks for more than there is room for.
+            (3, 12, 10, true),
+            (3, 12, 2, false),
+            // Made smaller since.
+            (3, 2, 2, true),
+            // Asleep, on purpose or not yet woken.
+            (0, 0, 0, true),
+            (3, 0, 0, false),
+        ] {
+            let seen = state(replicas, available).is_complete(started_with);
+            assert_eq!(seen, complete, "{available} of {replicas}, started with {started_with}");
+        }
+        assert!(!WorkloadState { observed: false, ..state(3, 3) }.is_complete(3));
+        assert!(!WorkloadState { updated: 2, ..state(3, 3) }.is_complete(3));
+    }
 }
