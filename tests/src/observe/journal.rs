@@ -299,12 +299,15 @@ impl Journal {
 
 fn verdict_changes(old: &RolloutStatus, new: &RolloutStatus) -> Vec<Event> {
     let revision = |status: &RolloutStatus| status.candidate.as_ref().map(|one| one.revision.clone());
+    let candidate_stays = revision(old) == revision(new);
     let said = |name: &str| old.checks.iter().find(|check| check.name == name).map(|check| &check.verdict);
-    let same = |name: &str, verdict: &String| revision(old) == revision(new) && said(name) == Some(verdict);
+    let same = |name: &str, verdict: &String| candidate_stays && said(name) == Some(verdict);
+    // A verdict that ends a step is written together with what follows, and is of the step that it ends.
+    let seen_at = old.step.as_ref().filter(|_| candidate_stays).or(new.step.as_ref());
     let changed = new.checks.iter().filter(|check| !same(&check.name, &check.verdict));
     let event = |check: &teal_api::rollout::CheckStatus| Event::Verdict {
         revision: revision(new),
-        step: new.step.as_ref().map(|step| step.name.clone()),
+        step: seen_at.map(|step| step.name.clone()),
         check: check.name.clone(),
         verdict: check.verdict.clone(),
         value: check.value.clone(),

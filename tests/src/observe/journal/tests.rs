@@ -93,6 +93,38 @@ fn a_failed_verdict_is_kept_with_its_time_though_it_is_said_again() {
     assert_eq!(journal.failed_verdict("r1"), None);
 }
 
+/// A version of the Rollout whose candidate is at a step, or at none, with what its check says.
+fn at_step(step: &Value, revision: &str, verdict: &str) -> Seen {
+    let mut version = rollout(verdict);
+    version.object["status"]["step"] = step.clone();
+    version.object["status"]["candidate"]["revision"] = json!(revision);
+    version
+}
+
+#[test]
+fn a_verdict_that_ends_a_step_is_told_of_that_step() {
+    let step = |name: &str, index: u32, weight: u32| json!({"name": name, "index": index, "count": 2, "weight": weight});
+    let (canary, full) = (step("canary", 1, 10), step("full", 2, 100));
+    let rows = [
+        (&canary, "r2", &canary, "r2", Some("canary"), "the step goes on"),
+        (&canary, "r2", &Value::Null, "r2", Some("canary"), "it goes back, or is promoted"),
+        (&canary, "r2", &full, "r2", Some("canary"), "it goes on to the next step"),
+        (&Value::Null, "r2", &canary, "r2", Some("canary"), "there was no step before"),
+        (&full, "r2", &canary, "r3", Some("canary"), "the step before was another candidate's"),
+        (&full, "r2", &Value::Null, "r3", None, "another candidate has no step yet"),
+    ];
+    for (before, old, after, new, told, why) in rows {
+        let mut journal = Journal::new("web");
+        journal.take(&at_step(before, old, "Inconclusive"));
+        let events = journal.take(&at_step(after, new, "Fail"));
+        let steps = events.iter().filter_map(|event| match event {
+            Event::Verdict { step, .. } => Some(step.as_deref()),
+            _ => None,
+        });
+        assert_eq!(steps.collect::<Vec<_>>(), [told], "{why}");
+    }
+}
+
 #[test]
 fn a_pod_ends_when_that_was_first_seen() {
     let pod = |ending: Option<&str>| {
