@@ -2,6 +2,7 @@
 
 mod acts;
 mod arguments;
+mod held;
 mod screen;
 mod stage;
 mod summary;
@@ -79,7 +80,8 @@ async fn world(arguments: &Arguments, screen: &Screen) -> Result<World> {
         return World::existing(cluster).await;
     }
     screen.note("starting a cluster with Istio …");
-    let world = World::start(bed_config()).await?;
+    // The history of every object is what the invariants are checked on.
+    let world = World::start(Config { history: true, ..bed_config() }).await?;
     let usable = world.bed().and_then(|bed| bed.timings().last().cloned());
     if let Some((_, after)) = usable {
         screen.note(&format!("the cluster is usable after {:.1} s", after.as_secs_f64()));
@@ -97,6 +99,7 @@ async fn perform(world: &World, arguments: &Arguments, screen: &Arc<Screen>) -> 
     }
     stage.strike(&mut summary).await?;
     summary.judge(world.cluster.envoy_admin.is_some());
+    held::hold(world, &mut summary, screen).await;
     Ok(summary)
 }
 

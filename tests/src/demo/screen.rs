@@ -68,6 +68,13 @@ impl Screen {
         if self.json { explain(text) } else { self.line(text) }
     }
 
+    /// Says something to whoever counts: beside the JSON, and not in a person's way.
+    pub(super) fn aside(&self, text: &str) {
+        if self.json {
+            explain(text);
+        }
+    }
+
     fn line(&self, text: &str) {
         let mut state = self.lock();
         self.erase(&mut state);
@@ -121,7 +128,7 @@ impl Screen {
     pub(super) fn summary(&self, summary: &Summary) {
         if self.json {
             // For the summary of `cargo xtask test`, which takes over lines with this mark.
-            explain(&format!("demo: {}", in_short(summary)));
+            self.aside(&format!("demo: {}", in_short(summary)));
             return print(
                 &json!({"at_ms": self.begun.elapsed().as_millis(), "summary": summary}).to_string(),
             );
