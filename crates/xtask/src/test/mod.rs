@@ -5,6 +5,7 @@
 
 mod counts;
 mod deny;
+mod heard;
 mod run;
 mod steps;
 mod summary;
@@ -19,7 +20,7 @@ use crate::server::NAME as SERVER;
 use crate::workspace::Workspace;
 use counts::Counts;
 pub(crate) use steps::together;
-use steps::{EXPLORED, Needs, STEPS, STORIES_STEP, Step, Work};
+use steps::{EXPLORED, Listener, Needs, STEPS, STORIES_STEP, Step, Work};
 use summary::{Line, Outcome};
 
 /// Names the cluster to tests that need an API server.
@@ -158,19 +159,14 @@ fn one(workspace: &Workspace, choice: &Choice, step: &Step, logs: &Path) -> Resu
     eprintln!("{}: {}", step.name, step.about);
     let started = Instant::now();
     let mut counts = Counts::default();
+    let mut carry_out = |mut commands: Vec<Command>, listener: Option<Listener>| {
+        choice.direct(step, &mut commands);
+        in_turn(workspace, step.name, commands, listener, logs, &mut counts)
+    };
     let outcome = match (step.work)(workspace) {
         Work::NotChecked(reason) => Outcome::NotChecked(reason),
-        Work::Run(mut commands) => {
-            choice.direct(step, &mut commands);
-            let path = logs.join(format!("{}.log", step.name));
-            let mut log =
-                File::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
-            let passed = in_turn(workspace, step.name, commands, &mut log, &mut counts)?;
-            if !passed {
-                show_failure(&path)?;
-            }
-            if passed { Outcome::Passed } else { Outcome::Failed }
-        }
+        Work::Run(commands) => carry_out(commands, None)?,
+        Work::Hear(command, listener) => carry_out(vec![command], Some(listener))?,
     };
     Ok(Line { step: step.name, outcome, took: started.elapsed(), counts })
 }
@@ -179,15 +175,19 @@ fn in_turn(
     workspace: &Workspace,
     step: &str,
     commands: Vec<Command>,
-    log: &mut File,
+    listener: Option<Listener>,
+    logs: &Path,
     counts: &mut Counts,
-) -> Result<bool, Error> {
+) -> Result<Outcome, Error> {
+    let path = logs.join(format!("{step}.log"));
+    let mut log = File::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
     for mut command in commands {
-        if !run::run(step, command.current_dir(workspace.root()), log, counts)? {
-            return Ok(false);
+        if !run::run(step, command.current_dir(workspace.root()), listener, &mut log, counts)? {
+            show_failure(&path)?;
+            return Ok(Outcome::Failed);
         }
     }
-    Ok(true)
+    Ok(Outcome::Passed)
 }
 
 fn show_failure(log: &Path) -> Result<(), Error> {
@@ -235,14 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_is_played_before_the_stories_as_somebody_calls_it_who_only_wants_to_know() {
+    fn the_demo_is_played_before_the_stories_as_a_program_calls_it_and_what_it_writes_is_read() {
         let names = STEPS.map(|step| step.name);
         let place = |name: &str| names.iter().position(|step| *step == name).unwrap();
         assert!(place("demo") < place("stories"));
         let workspace = super::Workspace::load().unwrap();
-        let super::Work::Run(commands) = (STEPS[place("demo")].work)(&workspace) else { unreachable!() };
-        let words: Vec<String> = commands.iter().map(crate::command::words).collect();
-        assert!(words.len() == 1 && words[0].ends_with("--bin demo -- --yes --json"), "{words:?}");
+        let super::Work::Hear(command, listener) = (STEPS[place("demo")].work)(&workspace) else {
+            unreachable!("what it writes is for programs")
+        };
+        let words = crate::command::words(&command);
+        assert!(words.ends_with("--bin demo -- --yes --json"), "{words}");
+        assert!(listener(&["no JSON".to_owned()]).is_err());
     }
 
     fn on_theirs(gateway: Option<&str>, only: &[&str]) -> Choice {

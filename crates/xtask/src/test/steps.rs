@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::deny;
+use super::{deny, heard};
 use crate::command::cargo;
 use crate::server::NAME as SERVER;
 use crate::stories::PACKAGE as STORIES;
@@ -30,11 +30,16 @@ const DEMO_STEP: &str = "demo";
 /// The step that explores.
 pub(super) const EXPLORED: &str = "explorer";
 
+/// Refuses lines of standard output that aren't as programs count on, in words.
+pub(super) type Listener = fn(&[String]) -> Result<(), String>;
+
 /// What a step does in this checkout and on this machine.
 #[derive(Debug)]
 pub(super) enum Work {
     /// Runs these, one after another, until one fails.
     Run(Vec<Command>),
+    /// Runs this, and holds its standard output against what programs that read it count on.
+    Hear(Command, Listener),
     /// Can't be done here; the summary says why.
     NotChecked(String),
 }
@@ -164,9 +169,10 @@ fn server(_: &Workspace) -> Work {
     just(this_program(&[SERVER]))
 }
 
-/// As somebody calls it who only wants to know. Built as the stories are.
+/// As a program calls it that only wants to know. Built as the stories are.
 fn demo(_: &Workspace) -> Work {
-    just(cargo(&["run", "--quiet", "--package", STORIES, "--bin", DEMO_STEP, "--", "--yes", "--json"]))
+    let arguments = ["run", "--quiet", "--package", STORIES, "--bin", DEMO_STEP, "--", "--yes", "--json"];
+    Work::Hear(cargo(&arguments), heard::demo)
 }
 
 fn stories(_: &Workspace) -> Work {
