@@ -12,7 +12,10 @@ const NEVER_SHOWN: [Invariant; 1] = [Invariant::I9];
 pub(super) async fn hold(world: &World, summary: &mut Summary, screen: &Screen) {
     let versions = match world.versions_from(1).await {
         Ok(Some(versions)) => versions,
-        Ok(None) => return screen.aside("history: NOT CHECKED: the etcd of this cluster can't be read"),
+        Ok(None) => {
+            screen.aside("history: NOT CHECKED: the etcd of this cluster can't be read");
+            return summary.not_checked.push("the history of every object: etcd can't be read".into());
+        }
         Err(error) => return summary.unmet.push(format!("the history can't be read: {error}")),
     };
     let (drain, install_namespace) = (Installation::default().drain, OPERATOR_NAMESPACE.into());
@@ -55,7 +58,8 @@ mod tests {
     #[test]
     fn what_was_broken_for_a_moment_is_not_as_promised() {
         let object = "virtualservices shop/web".into();
-        let violation = Violation { invariant: Invariant::I14, revision: 7, object, detail: "40 of 10".into() };
+        let violation =
+            Violation { invariant: Invariant::I14, revision: 7, object, detail: "40 of 10".into() };
         let all = broken(&history::Summary { violations: vec![violation], ..found() }, true);
         assert_eq!(all, ["history: I14 at revision 7: virtualservices shop/web: 40 of 10"]);
     }

@@ -174,6 +174,7 @@ fn words(summary: &Summary) -> Vec<String> {
         format!("  {} requests failed on the live color", bad.failed_requests_on_live),
         format!("{} of {} long-lived sessions were cut", summary.cut_connections, summary.sessions),
     ];
+    lines.extend(summary.not_checked.iter().map(|what| format!("not checked: {what}")));
     lines.extend(summary.unmet.iter().map(|unmet| format!("NOT AS PROMISED: {unmet}")));
     if summary.unmet.is_empty() {
         lines.push("all as promised".into());

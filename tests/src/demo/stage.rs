@@ -15,7 +15,7 @@ use crate::observe::{Event, Journal, Observer, SessionKeeper, Subscriber};
 use crate::world::{Installation, Shop, World};
 
 /// The namespace, as it stands in the examples.
-const NAMESPACE: &str = "shop";
+pub(super) const NAMESPACE: &str = "shop";
 /// How often the live view is drawn, and how often it is said in plain lines.
 const DRAWN_EVERY: Duration = Duration::from_millis(500);
 const SAID_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ pub(super) struct Stage<'a> {
     pub screen: Arc<Screen>,
     /// Approve without asking.
     pub yes: bool,
+    /// Why raw TCP is left out, where that is so.
+    without_raw_tcp: Option<String>,
     load: Load,
     view: JoinHandle<()>,
 }
@@ -53,13 +55,16 @@ impl<'a> Stage<'a> {
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(speak(screen))));
         shop.install(&observer, "v1").await?;
+        let without_raw_tcp = shop.without_raw_tcp().await?;
+        without_raw_tcp.iter().for_each(|why| screen.note(why));
         let load = Load::start(shop.load()?.rate(arguments.rate))?;
-        let sessions = SessionKeeper::start(observer.clone(), shop.sessions(true)?).await?;
+        let target = shop.sessions(without_raw_tcp.is_none())?;
+        let sessions = SessionKeeper::start(observer.clone(), target).await?;
         let view = tokio::spawn(view(observer.clone(), load.record().clone(), screen.clone()));
         screen
             .note(&format!("20 keep-alive and 20 new-connection clients send {} requests/s", arguments.rate));
         let (screen, yes) = (screen.clone(), arguments.yes);
-        Ok(Self { world, shop, observer, sessions, owners, screen, yes, load, view })
+        Ok(Self { world, shop, observer, sessions, owners, screen, yes, without_raw_tcp, load, view })
     }
 
     /// What users got so far.
@@ -74,6 +79,7 @@ impl<'a> Stage<'a> {
         let (cut, all) = (self.sessions.cut(), self.sessions.reports());
         summary.cut_connections = cut.len();
         summary.sessions = all.len();
+        summary.not_checked.extend(self.without_raw_tcp);
         summary.unmet.extend(self.sessions.refused().into_iter().map(|why| format!("no session: {why}")));
         for report in cut {
             let how = report.ended.map(|(_, how)| how).unwrap_or_default();

@@ -24,6 +24,8 @@ pub struct Summary {
     pub owners_bytes_restored: bool,
     /// How far the counted share and count at 10 % are from Envoy's counters, in percent; null where Envoy can't be asked.
     pub envoy_agrees_within_percent: Option<f64>,
+    /// What can't be looked at on this cluster, each with why. Empty on one that was started here.
+    pub not_checked: Vec<String>,
     /// What falls short, in words. Empty if all is as promised.
     pub unmet: Vec<String>,
 }
@@ -147,6 +149,7 @@ mod tests {
             sessions: 12,
             owners_bytes_restored: true,
             envoy_agrees_within_percent: Some(0.2),
+            not_checked: Vec::new(),
             unmet: Vec::new(),
         }
     }
@@ -198,6 +201,7 @@ mod tests {
             "cut_connections",
             "envoy_agrees_within_percent",
             "good",
+            "not_checked",
             "owners_bytes_restored",
             "sessions",
             "unmet",

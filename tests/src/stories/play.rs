@@ -7,6 +7,7 @@ use serde_json::Value;
 use teal_api::Action;
 use teal_load::{Load, Record};
 
+use super::runner::say;
 use crate::error::{Error, Result, expect};
 use crate::observe::{Journal, Observer, SessionKeeper};
 use crate::world::{NAME, Shop, Tailoring, World};
@@ -84,8 +85,11 @@ impl<'a> Play<'a> {
         let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
         let load = shop.load()?.clients(crowd.keep_alive, crowd.per_request).rate(crowd.rate);
+        let without_tcp = if with_tcp { shop.without_raw_tcp().await? } else { None };
+        without_tcp.iter().for_each(|why| say(&format!("{namespace}: {why}")));
         let load = Load::start(load)?;
-        let sessions = SessionKeeper::start(observer.clone(), shop.sessions(with_tcp)?).await?;
+        let target = shop.sessions(with_tcp && without_tcp.is_none())?;
+        let sessions = SessionKeeper::start(observer.clone(), target).await?;
         Ok(Self { shop, observer, owners, load, sessions })
     }
 

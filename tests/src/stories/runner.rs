@@ -48,7 +48,8 @@ struct Arguments {
     /// nothing of Teal's that matters. Stories that only a bed can tell are left out, by name
     #[arg(long, value_name = "FILE", requires = "gateway")]
     kubeconfig: Option<PathBuf>,
-    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10. Sessions of raw TCP go to its
+    /// port 9000, and are left out where nothing answers there
     #[arg(long, value_name = "URL", requires = "kubeconfig")]
     gateway: Option<String>,
     /// Address of that cluster's Prometheus, as its pods reach it

@@ -46,7 +46,8 @@ pub struct Choice {
     /// Teal's that matters, and can run the images teal.dev/teal and teal.dev/shop (`cargo xtask image` makes them)
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10, for the step `stories`
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10, for the step `stories`. Sessions
+    /// of raw TCP go to its port 9000, and are left out where nothing answers there
     #[arg(long, value_name = "URL", requires = "kubeconfig")]
     pub gateway: Option<String>,
     /// Address of that cluster's Prometheus, as its pods reach it, for the step `stories`
