@@ -16,14 +16,17 @@ pub struct Arguments {
     /// Print one JSON object per line: every weight change, verdict and decision, and last a summary
     #[arg(long)]
     pub json: bool,
-    /// Leave the cluster up when all is done, and print how to reach it
+    /// Leave the cluster up when all is done, and print how to reach it; with --kubeconfig leave there what was made, and print
+    /// how to take it away
     #[arg(long)]
     pub keep: bool,
     /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop, and its
-    /// Prometheus must see them: by its answers the bad version is sent back
+    /// Prometheus must see them: by its answers the bad version is sent back. Namespace shop must not be there: the demo makes
+    /// it, and removes it at its end; Teal stays installed
     #[arg(long, requires_all = ["gateway", "prometheus"])]
     pub kubeconfig: Option<PathBuf>,
-    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10
+    /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10. Sessions of raw TCP go to its
+    /// port 9000, and are left out where nothing answers there
     #[arg(long, requires = "kubeconfig")]
     pub gateway: Option<String>,
     /// Address of that cluster's Prometheus, as its pods reach it
@@ -61,5 +64,16 @@ mod tests {
         let asked = ["demo", "--kubeconfig", "k", "--gateway", "http://g", "--prometheus", "http://p"];
         assert!(Arguments::try_parse_from(asked).is_ok());
         assert!(Arguments::try_parse_from(&asked[..5]).is_err(), "nobody would send the bad version back");
+        let kept = [&asked[..], &["--keep"]].concat();
+        assert!(Arguments::try_parse_from(kept).is_ok_and(|arguments| arguments.keep), "what stays is said");
+    }
+
+    #[test]
+    fn what_a_cluster_of_ones_own_needs_is_said_by_help() {
+        let help = Arguments::command().render_long_help().to_string().replace('\n', " ");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["port 9000", "Namespace shop must not be there", "how to take it away"] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
     }
 }

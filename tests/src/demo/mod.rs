@@ -6,6 +6,7 @@ mod held;
 mod screen;
 mod stage;
 mod summary;
+mod theirs;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,24 +61,42 @@ fn prepare(arguments: &Arguments) -> Result<()> {
 
 async fn play(arguments: &Arguments, screen: &Arc<Screen>) -> Result<bool> {
     let world = world(arguments, screen).await?;
-    let summary = tokio::select! {
-        summary = perform(&world, arguments, screen) => summary?,
-        _ = tokio::signal::ctrl_c() => return Err(Error::Unmet("interrupted".into())),
+    let played = tokio::select! {
+        played = perform(&world, arguments, screen) => played,
+        _ = tokio::signal::ctrl_c() => Err(Error::Unmet("interrupted".into())),
     };
-    screen.summary(&summary);
-    if arguments.keep {
+    if let Ok(summary) = &played {
+        screen.summary(summary);
+    }
+    let ended = end(world, arguments.keep, played.is_ok(), screen).await;
+    let summary = played?;
+    ended.map(|()| summary.unmet.is_empty())
+}
+
+/// Ends a cluster that was started here, once nobody wants it any more; of another takes away what was made there, however
+/// that ended.
+async fn end(world: World, keep: bool, played: bool, screen: &Screen) -> Result<()> {
+    if world.bed().is_none() {
+        return theirs::leave(&world, keep, screen).await;
+    }
+    if !played {
+        // Whoever interrupts doesn't wait: it goes with this process.
+        return Ok(());
+    }
+    if keep {
         addresses(&world, screen);
         let interrupted = tokio::signal::ctrl_c().await;
         interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
     }
-    world.stop().await?;
-    Ok(summary.unmet.is_empty())
+    world.stop().await
 }
 
 async fn world(arguments: &Arguments, screen: &Screen) -> Result<World> {
     if let Some(kubeconfig) = &arguments.kubeconfig {
         let cluster = Cluster::existing(kubeconfig, arguments.gateway.clone(), arguments.prometheus.clone());
-        return World::existing(cluster).await;
+        let world = World::existing(cluster).await?;
+        theirs::vacant(&world).await?;
+        return Ok(world);
     }
     screen.note("starting a cluster with Istio …");
     // The history of every object is what the invariants are checked on.
@@ -98,7 +117,11 @@ async fn perform(world: &World, arguments: &Arguments, screen: &Arc<Screen>) -> 
         screen.note(&format!("the operator's last words:\n{}", world.operator_log(30).await));
     }
     stage.strike(&mut summary).await?;
-    summary.judge(world.cluster.envoy_admin.is_some());
+    let envoy_can_be_asked = world.cluster.envoy_admin.is_some();
+    if !envoy_can_be_asked {
+        summary.not_checked.push("the share by Envoy's own counters: its admin page can't be read".into());
+    }
+    summary.judge(envoy_can_be_asked);
     held::hold(world, &mut summary, screen).await;
     Ok(summary)
 }
