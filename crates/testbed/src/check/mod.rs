@@ -1,5 +1,6 @@
 //! `teal-bed check`: does a bed do all it promises, and does it leave nothing behind?
 
+mod outside;
 mod remains;
 mod smoke;
 mod starts;
@@ -10,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
 
 use crate::{print, runtime, say};
+use outside::WaysIn;
 use remains::Traces;
 use starts::Starts;
 pub(crate) use starts::control_plane_inside;
@@ -17,15 +19,18 @@ pub(crate) use starts::control_plane_inside;
 /// Asks the inner half to start two beds, one after the other.
 const TWICE: &str = "TEAL_BED_CHECK_TWICE";
 
-/// The line that the inner half prints when all of its checks have passed.
-const PASSED: &str = "all checks inside passed";
-
-/// Starts a control plane alone, then the inner half, kills the program outside, and looks for remains.
+/// Starts a control plane alone, then the inner half, reaches its bed from outside, kills the program there, and looks for
+/// remains.
 pub(crate) fn check() -> Result<()> {
     starts::control_plane()?;
     let ends = [("KILL", "kill -9 of the program"), ("INT", "an interrupt"), ("TERM", "a termination")];
     for (index, (signal, how)) in ends.into_iter().enumerate() {
-        let mut bed = start(index == 0)?;
+        let (mut bed, ways_in) = start(index == 0)?;
+        if let Err(error) = ways_in.go() {
+            stop(&mut bed, signal)?;
+            return Err(error);
+        }
+        say("ok  from outside kubectl, the gateway and Prometheus are reached as --keep says");
         let traces = Traces::of(bed.id())?;
         stop(&mut bed, signal)?;
         traces.assert_gone(how)?;
@@ -39,7 +44,7 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-fn start(twice: bool) -> Result<Child> {
+fn start(twice: bool) -> Result<(Child, WaysIn)> {
     let program = std::env::current_exe().map_err(failed("find this program"))?;
     let mut command = Command::new(program);
     command.arg("check-inside").stdin(Stdio::null()).stdout(Stdio::piped());
@@ -47,14 +52,15 @@ fn start(twice: bool) -> Result<Child> {
         command.env(TWICE, "1");
     }
     let mut child = command.spawn().map_err(failed("start the inner half"))?;
-    let lines = child
+    let mut lines = child
         .stdout
         .take()
         .into_iter()
         .flat_map(|out| BufReader::new(out).lines())
-        .map_while(std::io::Result::ok);
-    if lines.inspect(|line| say(line)).any(|line| line == PASSED) {
-        return Ok(child);
+        .map_while(std::io::Result::ok)
+        .inspect(|line| say(line));
+    if let Some(ways_in) = lines.find_map(|line| WaysIn::read(&line)) {
+        return Ok((child, ways_in));
     }
     let status = child.wait().map_err(failed("wait for the inner half"))?;
     Err(Error::Invalid {
@@ -98,7 +104,7 @@ pub(crate) fn inside() -> Result<()> {
             starts.hold()?;
         }
         smoke::run(&bed).await?;
-        print(PASSED);
+        print(&WaysIn::of(&bed)?.line()?);
         tokio::signal::ctrl_c().await.map_err(failed("wait for the end"))?;
         bed.stop().await
     })
