@@ -6,6 +6,7 @@ mod diary;
 pub mod images;
 pub mod manifests;
 mod notes;
+mod raw_tcp;
 mod shop;
 
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -1,6 +1,5 @@
 //! The application of the examples in a namespace, and what people do with it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -9,18 +8,14 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 use teal_api::verbs::{self, Person};
 use teal_api::{Action, Decision, Rollout};
-use teal_load::{LoadOptions, Route, SessionTarget, Sessions};
+use teal_load::{LoadOptions, Route, SessionTarget};
 
-use super::{World, manifests};
+use super::{World, manifests, raw_tcp};
 use crate::error::{Error, Result};
 use crate::observe::{Journal, Kind, Observer, Subscriber, Upstream};
 
 /// The name of Rollout, Service and VirtualService.
 pub const NAME: &str = "web";
-/// The gateway's port for raw TCP.
-const TCP_PORT: u16 = 9000;
-/// How long that port may take until it answers, once the application serves by the other.
-const RAW_TCP_ANSWERS: Duration = Duration::from_secs(10);
 /// How long an application may take until it serves, from nothing.
 const INSTALLED: Duration = Duration::from_secs(90);
 
@@ -116,7 +111,7 @@ impl<'a> Shop<'a> {
     /// Where sessions are opened; raw TCP has a port that only one application can have.
     pub fn sessions(&self, with_tcp: bool) -> Result<SessionTarget> {
         let route = Route { gateway: self.world.gateway(None)?, host: manifests::host(&self.namespace) };
-        let tcp = if with_tcp { Some(self.world.gateway(Some(TCP_PORT))?) } else { None };
+        let tcp = if with_tcp { Some(self.world.gateway(Some(raw_tcp::PORT))?) } else { None };
         Ok(SessionTarget { websocket: Some(route.clone()), grpc: Some(route), tcp })
     }
 
@@ -126,8 +121,8 @@ impl<'a> Shop<'a> {
         if self.world.bed().is_some() {
             return Ok(None);
         }
-        let address = self.world.gateway(Some(TCP_PORT))?;
-        Ok(no_raw_tcp_at(address, RAW_TCP_ANSWERS).await)
+        let address = self.world.gateway(Some(raw_tcp::PORT))?;
+        Ok(raw_tcp::why_left_out(address, raw_tcp::ANSWERS).await)
     }
 
     /// The two roles as Envoy counts them: live, candidate.
@@ -231,25 +226,6 @@ impl<'a> Shop<'a> {
     }
 }
 
-async fn no_raw_tcp_at(address: SocketAddr, within: Duration) -> Option<String> {
-    let target = SessionTarget { tcp: Some(address), ..SessionTarget::default() };
-    let opened = async || {
-        // Dropped at once: those that are counted come later.
-        Sessions::new()
-            .open(&target, "to see whether it can be")
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
-    };
-    let answered = teal_testbed::until(format!("an answer at {address}"), within, opened).await;
-    answered.err().map(|error| {
-        format!(
-            "sessions of raw TCP are left out: the gateway passes nothing on at port {TCP_PORT} ({error}); open that port in its \
-             Service to have them too"
-        )
-    })
-}
-
 /// Whether the newest spec has been released and nothing moves.
 pub(super) fn at_rest(journal: &Journal) -> Option<()> {
     let rests = journal.is_current() && journal.phase() == "Complete" && journal.candidate().is_none();
@@ -278,30 +254,6 @@ pub fn quick(rollout: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_port_at_which_nobody_answers_is_left_out_with_what_would_mend_it() {
-        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let why = no_raw_tcp_at(free, Duration::from_millis(50)).await.expect("nobody listens there");
-        assert!(why.contains("port 9000") && why.contains(&free.to_string()), "{why}");
-    }
-
-    #[tokio::test]
-    async fn a_port_at_which_the_application_answers_is_used() {
-        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            let (mut peer, _) = listener.accept().await.unwrap();
-            let (reader, mut writer) = peer.split();
-            writer.write_all(b"version=v1 color=blue\n").await.unwrap();
-            let mut lines = BufReader::new(reader).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-            }
-        });
-        assert_eq!(no_raw_tcp_at(address, Duration::from_secs(10)).await, None);
-    }
 
     #[test]
     fn without_a_prometheus_nothing_asks_for_one() {
