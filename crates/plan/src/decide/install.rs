@@ -62,12 +62,11 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
         // Hands were off; a pause doesn't keep what never served from being installed.
         return unblocked(s);
     }
-    if let Some(hash) = s.settings.wanted
-        && hash != live.hash
+    if let Some(hash) = s.settings.wanted.filter(|hash| *hash != live.hash)
         && s.stopped(Stops::Everything).is_none()
-        && !serves(&s.world.color(live.slot.color).serving)
+        && let Some(plan) = corrected(s, &live, hash)
     {
-        return install(s, hash);
+        return plan;
     }
     if let Some(obstacle) = s.stopped(Stops::Everything) {
         let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
@@ -94,6 +93,20 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
         super::deadline::wake(s, deadline, &mut next);
     }
     next.into()
+}
+
+/// Something else is asked for. What serves nobody is replaced where it is; what serves counts as live at once, however much of
+/// it is missing: it may never be complete, which is why it was corrected, and nobody waits for it any more. What is asked for
+/// now is then brought up beside it like any other revision. None while the Services are on their way to it.
+fn corrected(s: &Snapshot, live: &Release, hash: ContentHash) -> Option<Plan> {
+    let service = &s.world.live_service;
+    let ready = serves(&s.world.color(live.slot.color).serving);
+    if ready && service.points == Some(live.slot) {
+        return Some(installed(s, live));
+    }
+    // Where others are selected, callers stay with those until all of it is ready.
+    let turns = ready && !service.selects_others;
+    (!turns).then(|| install(s, hash))
 }
 
 /// What was in the way is gone, and the time that it took is the release's again.
@@ -134,6 +147,7 @@ fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
 
 fn installed(s: &Snapshot, live: &Release) -> Plan {
     let mut draft = Draft::new(s);
+    draft.record.blocked_since = None;
     jobs::done(&mut draft.record);
     draft.remember(live, Outcome::Promoted);
     draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };

@@ -92,8 +92,8 @@ pub fn cause(why: &Cause) -> String {
     }
 }
 
-const INSTALL_LATE: &str = "spec.progressDeadline passed before the first release served: correct spec.release or what its \
-                            pods need; it goes on by itself, but for Jobs that failed (Retry)";
+const INSTALL_LATE: &str = "spec.progressDeadline passed before all of the first release was ready: correct spec.release or \
+                            what its pods need; it goes on by itself, but for Jobs that failed (Retry)";
 
 /// A reason as a clause for people.
 pub fn sentence(why: &Why) -> String {

@@ -3,7 +3,7 @@
 use teal_plan::record::{Outcome, Phase, Record};
 use teal_plan::report::report;
 use teal_plan::snapshot::{ColorSeen, Found, Stops};
-use teal_plan::{Color, Decision, Effect, Notice, Snapshot, Span};
+use teal_plan::{Color, Decision, Effect, Notice, Snapshot, Span, Why};
 
 use crate::fixture::*;
 
@@ -47,7 +47,7 @@ fn a_first_release_waits_while_paused() {
         }
         let plan = checked(&s);
         assert_eq!(plan.decision, Decision::Rest);
-        assert!(matches!(plan.why[..], [teal_plan::Why::Paused { .. }]), "{:?}", plan.why);
+        assert!(matches!(plan.why[..], [Why::Paused { .. }]), "{:?}", plan.why);
         let report = report(&s, &plan);
         assert_eq!((report.phase, report.waiting_for.as_deref()), ("Paused", Some("resume")));
         let ready = report.conditions.iter().find(|condition| condition.kind == "Ready").unwrap();
@@ -81,6 +81,54 @@ fn a_release_that_never_served_is_replaced_in_its_own_slot() {
     s.record = record;
     let vacate = Effect::Vacate { color: Color::Blue, except: Some(slot(Color::Blue, 2).revision) };
     assert!(effects(&s).contains(&vacate));
+}
+
+/// `web` has callers, a worker's image can't be had, and something else is asked for by now.
+fn served_in_part() -> Snapshot {
+    let mut s = at_rest();
+    s.record.phase = Phase::Installing { deadline: DEADLINE };
+    s.world.blue.available = false;
+    s.settings.wanted = Some(content(2));
+    s
+}
+
+#[test]
+fn a_first_release_that_serves_and_is_corrected_counts_as_live_and_gets_a_rollout_beside_it() {
+    for now in [NOW, DEADLINE + Span::seconds(1)] {
+        let mut s = served_in_part();
+        s.now = now;
+        let (record, notices) = committed(&s);
+        assert_eq!(record.phase, Phase::Rest { outcome: Outcome::Promoted }, "not only after its deadline");
+        assert_eq!(record.live.unwrap().slot, live(), "its callers stay with it");
+        assert!(matches!(notices[..], [Notice::Installed { .. }]));
+        s.record = record;
+        let (record, _) = committed(&s);
+        assert_eq!(record.candidate.unwrap().slot, candidate());
+        assert!(matches!(record.phase, Phase::Step(_)), "{:?}", record.phase);
+    }
+}
+
+#[test]
+fn a_first_release_that_serves_in_part_waits_for_the_rest_of_it_while_nothing_else_is_asked_for() {
+    let mut s = served_in_part();
+    s.settings.wanted = Some(content(1));
+    s.now = DEADLINE + Span::seconds(1);
+    let plan = checked(&s);
+    assert_eq!((plan.decision, &plan.why[0]), (Decision::Rest, &Why::InstallLate));
+    s.settings.wanted = Some(content(2));
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    assert!(matches!(committed(&s).0.phase, Phase::Installing { .. }), "what is asked for can't be followed");
+}
+
+#[test]
+fn a_first_release_that_has_pods_and_no_callers_yet_is_replaced_in_its_own_slot() {
+    let mut s = served_in_part();
+    s.world.live_service.points = None;
+    assert_eq!(effects(&s), [Effect::PointLive(live())], "callers are on their way to it");
+    s.world.live_service.selects_others = true;
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2), "they stay with what was taken over");
+    assert!(matches!(record.phase, Phase::Installing { .. }));
 }
 
 #[test]
