@@ -56,7 +56,8 @@ fn no_room_for_pods(facts: &Facts<'_>) -> Option<Obstacle> {
         let failure = view.state.as_ref()?.failure.as_ref()?;
         let (kind, name) = (view.kind.kind, &view.id.name);
         let message = format!("{kind} {name}: {failure}: raise the quota or free some of it");
-        failure.contains("exceeded quota").then(|| obstacle("NoRoom", message, stops(facts)))
+        // Never everything, also at a first install: a release that needs fewer pods is the remedy at hand and must be applied.
+        failure.contains("exceeded quota").then(|| obstacle("NoRoom", message, Stops::Rollout))
     })
 }
 

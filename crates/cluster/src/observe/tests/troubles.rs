@@ -1,7 +1,7 @@
 //! What is known of a color that doesn't serve, or doesn't go.
 
 use serde_json::{Value, json};
-use teal_plan::snapshot::Objects;
+use teal_plan::snapshot::{Objects, Stops};
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
@@ -23,6 +23,21 @@ fn a_deployment_that_was_told_to_have_no_pods_is_named_where_nothing_serves() {
     hand.alter("web-blue", |view| view.state.as_mut().unwrap().replicas = 0);
     assert_eq!(hand.look(0).snapshot.world.blue.trouble, None, "its pods still serve");
     assert_eq!(of_dead_live(&mut hand).as_deref(), Some("Deployment web-blue: spec.replicas is 0"));
+}
+
+/// One that needs fewer pods must be applied, and another content take its place.
+#[test]
+fn a_quota_that_refuses_pods_of_a_first_release_does_not_stop_what_mends_it() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.record("phase", json!({"name": "Installing", "deadline": 600_000}));
+    hand.alter("web-blue", |view| {
+        view.state.as_mut().unwrap().failure = Some("pods are forbidden: exceeded quota: team".to_owned());
+    });
+    let obstacles = hand.look(0).snapshot.world.obstacles;
+    let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+    assert_eq!(found, [("NoRoom", Stops::Rollout)]);
+    assert!(obstacles[0].message.starts_with("Deployment web-blue: "), "{obstacles:?}");
 }
 
 /// Live in green; what was in blue is kept no more and goes.

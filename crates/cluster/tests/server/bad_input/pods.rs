@@ -124,6 +124,24 @@ async fn a_quota_that_refuses_pods_later() {
     bench.end().await;
 }
 
+/// The same before anything serves: fewer replicas are a remedy too, and they are no other content.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_that_refuses_pods_of_the_first_install() {
+    let bench = Bench::start("firstquota").await;
+    bench.apply_route().await;
+    bench.create("resourcequotas", "admin", quota("1", &["NotTerminating"])).await;
+    counted(&bench, "0").await;
+    let case = Case::refused("NoRoom", "Deployment web-blue", "exceeded quota: team", "raise the quota");
+    let mend = async || {
+        let mut smaller = objects::rollout("1");
+        smaller["spec"]["release"]["manifests"][0]["spec"]["replicas"] = json!(1);
+        bench.apply(&smaller).await;
+    };
+    bench.bad(case.once_made(), async || bench.apply(&objects::rollout("1")).await, mend).await;
+    bench.end().await;
+}
+
 /// One that comes when the candidate has requests already, and lets a pod that is gone not come again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
