@@ -139,6 +139,16 @@ fn promotion_is_not_told_since_a_time_that_can_not_be() {
     assert!(said(&nobodys, "10m").starts_with("shop/web is Promoting, waiting"), "it can't be told");
 }
 
+#[test]
+fn whoever_edits_again_and_again_is_told_that_nobody_is_asked_meanwhile() {
+    let mut status = checking();
+    let told = |status: &Value| render::explanation(&rollout(status), &clock(), Paint::Plain);
+    let says = "Nobody is asked before the spec has been left alone for 5 s.";
+    assert!(!told(&status).contains(says), "{}", told(&status));
+    status["waitingFor"] = json!("edits");
+    assert!(told(&status).contains(says), "{}", told(&status));
+}
+
 /// A rollout under way keeps the approvals that it started with.
 #[test]
 fn so_many_are_said_to_be_asked_as_were_when_the_rollout_started() {

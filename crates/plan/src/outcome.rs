@@ -227,6 +227,11 @@ pub enum Why {
         /// Until when.
         until: Time,
     },
+    /// The spec is changed again and again, and people would be asked of what is no more by the time they answer.
+    Unsettled {
+        /// When it will have been still for long enough.
+        until: Time,
+    },
     /// Metrics have not answered yet whether checks can be answered at all.
     Probing {
         /// Which.

@@ -228,6 +228,7 @@ const fn is_trouble(why: &Why) -> bool {
         Why::Starting { trouble: Some(_), .. }
             | Why::TooFewEndpoints { .. }
             | Why::Settling { .. }
+            | Why::Unsettled { .. }
             | Why::InstallLate
             | Why::ReturnBlocked { .. }
             | Why::ReturnShort { .. }
@@ -272,6 +273,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
+            Why::Unsettled { .. } => Some("edits".to_owned()),
             Why::Overlapping { .. } => Some("overlap".to_owned()),
             Why::Probing { checks } | Why::Checking { checks } => {
                 Some(format!("checks ({})", checks.join(", ")))

@@ -204,6 +204,9 @@ fn checking(view: &View<'_>) -> Vec<String> {
         lines.extend(hold(view, step, reached));
         lines.extend(step.checks.iter().filter_map(|name| check(view, name, reached)));
     }
+    if view.status.waiting_for.as_deref() == Some("edits") {
+        lines.push("Nobody is asked before the spec has been left alone for 5 s.".into());
+    }
     if let Some(count) = needed(view, step) {
         lines.push(format!("Then {} must approve.", people(count)));
     }

@@ -223,7 +223,7 @@ pub(super) fn judge(
         (Some(needed), None) => match s.settings.still_at.filter(|at| s.now < *at) {
             // Each change of the gates would make another question of it, which nobody could answer.
             Some(until) => {
-                next.wait(until, Why::Holding { step: step.name.clone(), until });
+                next.wait(until, Why::Unsettled { until });
                 Verdict::Wait
             }
             None => Verdict::Ask(needed),

@@ -95,6 +95,9 @@ pub fn cause(why: &Cause) -> String {
 const INSTALL_LATE: &str = "spec.progressDeadline passed before all of the first release was ready: correct spec.release or \
                             what its pods need; it goes on by itself, but for Jobs that failed (Retry)";
 
+const UNSETTLED: &str = "the spec changes again and again: people are asked once it has been still for 5 s; if it never is, find \
+                         who writes it (kubectl get rollouts.teal.dev -o yaml --show-managed-fields)";
+
 /// A reason as a clause for people.
 pub fn sentence(why: &Why) -> String {
     match why {
@@ -120,6 +123,7 @@ pub fn sentence(why: &Why) -> String {
         Why::Shifting { weight } => format!("moves to {weight} %"),
         Why::TooFewEndpoints { slot, needed, serving } => too_few(*slot, needed, serving),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
+        Why::Unsettled { .. } => UNSETTLED.to_owned(),
         Why::Probing { checks } => probing(checks),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
         Why::Unseen { check, detail } => unseen(check, detail),

@@ -1,6 +1,7 @@
 //! Hold, checks, guards and people.
 
 use teal_plan::record::{Cause, Gate, Phase, Vote};
+use teal_plan::report::report;
 use teal_plan::settings::{OnFailure, Step, Until};
 use teal_plan::snapshot::{CheckSeen, Form, Standing};
 use teal_plan::{Decision, Effect, Notice, Snapshot, Span, Time, Why};
@@ -328,7 +329,12 @@ fn nobody_is_asked_while_the_spec_is_changed_again_and_again() {
         s.settings.still_at = Some(still);
         s.settings.steps[0].hold = Span::seconds(hold);
         let plan = checked(&s);
-        assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(still)), "{hold}");
+        assert_eq!((&plan.decision, plan.wake_at), (&Decision::Rest, Some(still)), "{hold}");
+        assert_eq!(plan.why, [Why::Unsettled { until: still }], "its time is over");
+        let told = report(&s, &plan);
+        assert_eq!((told.phase, told.waiting_for.as_deref()), ("Checking", Some("edits")));
+        assert!(told.message.contains("find who writes it"), "{}", told.message);
+        assert!(told.trouble, "said at once, for what would say it never comes");
     }
     s.now = still;
     s.record = committed(&s).0;
@@ -446,7 +452,7 @@ fn a_guard_that_goes_blind_after_promotion_does_what_it_says() {
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }));
     s.settings.on_blind.clear();
     s.now = s.record.kept_until.expect("it is kept");
-    let said = |s: &Snapshot| teal_plan::report::report(s, &checked(s)).message;
+    let said = |s: &Snapshot| report(s, &checked(s)).message;
     assert_eq!(effects(&s), [], "the old release stays while nobody sees");
     assert!(said(&s).contains("the old release goes by itself"), "{}", said(&s));
     // A restart, a new leader or an edit of the query forgets what was seen: that is no evidence either.
