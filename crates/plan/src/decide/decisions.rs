@@ -243,7 +243,15 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
                 );
             }
         }
-        Phase::Returning { .. } => return Followed::Answer(done(s, d)),
+        // Only of what is sent back already can it be said that it is.
+        Phase::Returning { .. } if d.revision == text(s.record.candidate) => {
+            return Followed::Answer(done(s, d));
+        }
+        Phase::Returning { .. } => {
+            return superseded(
+                "spec.revision is not the one that is sent back: copy it from status.candidate.revision, and decide anew",
+            );
+        }
         Phase::Rest { .. } => {
             let Some(previous) = s.record.previous else {
                 return refused(
@@ -362,6 +370,8 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
         }
         Phase::Promoting { deadline } => *deadline = s.now + s.settings.progress_deadline,
         Phase::Installing { deadline } if again => *deadline = s.now + s.settings.progress_deadline,
+        // It is tried again once traffic is home.
+        Phase::Returning { .. } if wanted.is_some_and(|wanted| wanted.rejected) => return Followed::Later,
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. } => {
             return refused(
                 "there is nothing to retry: the wanted revision was not sent back, and no Job of it failed",
