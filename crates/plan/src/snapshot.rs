@@ -34,8 +34,8 @@ pub struct World {
     pub abandoned: bool,
     /// The finalizer is set.
     pub finalizer: bool,
-    /// The admission policies that prove who decides are installed.
-    pub policies: bool,
+    /// Since when the admission policies that prove who decides have been installed; none where they aren't.
+    pub policies: Option<Time>,
     /// The blue slot.
     pub blue: ColorSeen,
     /// The green slot.
@@ -244,6 +244,8 @@ pub struct DecisionSeen {
     pub name: String,
     /// `metadata.uid`.
     pub uid: String,
+    /// When it was made.
+    pub made: Time,
     /// Whether it names this very Rollout: no uid, or the right one.
     pub same_rollout: bool,
     /// What is wanted.

@@ -109,7 +109,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         stale,
         abandoned: fault == Some(Fault::LetGoAtOnce),
         finalizer: truth.finalizer,
-        policies: true,
+        policies: Some(Time(0)),
         blue: color(Color::Blue, blue, caches, fault),
         green: color(Color::Green, green, caches, fault),
         live_service: service(caches.live.map(Selects::slot), [blue, green], stamped),
@@ -287,6 +287,7 @@ fn decisions(truth: &Truth, fault: Option<Fault>) -> Vec<DecisionSeen> {
     let decision = |name: &str, number: u8, action, revision: Option<String>| DecisionSeen {
         name: name.to_owned(),
         uid: format!("{name} {number} {revision:?}"),
+        made: NOW,
         same_rollout: true,
         action,
         revision,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use teal_api::Action;
 use teal_load::Record;
 
 use super::deletion::{left_alone, pods_of, taken_up};
@@ -45,11 +46,14 @@ pub(super) async fn of_definitions(world: &World, namespace: &str) -> Result<()>
 pub(super) async fn of_all(world: &World, namespace: &str) -> Result<()> {
     let (trying, turning) = two(world, namespace).await?;
     let (second, other) = futures::try_join!(trying.to_10("v2"), turning.to_10("v2"))?;
+    trying.gate().await?;
     turning.approve().await?;
     turning.phase("Promoting").await?;
     note(&[&trying, &turning], "helm uninstall");
     world.helm(&["uninstall", RELEASE, "--namespace", OPERATOR_NAMESPACE, "--wait"]).await?;
     world.none_left(&["pods", "-n", OPERATOR_NAMESPACE]).await?;
+    // Nothing proves who made it, and that policies come later changes nothing about it.
+    let unproved = trying.shop.decide(Action::Approve, None).await?;
     let before = trying.shop.virtual_service().await?;
     goes_on(trying.record(), "v2", 5.0..=15.0).await?;
     goes_on(turning.record(), "v2", 100.0..=100.0).await?;
@@ -58,6 +62,8 @@ pub(super) async fn of_all(world: &World, namespace: &str) -> Result<()> {
     note(&[&trying, &turning], "Teal is installed again");
     world.install_teal_again(&Installation::default()).await?;
     turning.promoted(&other).await?;
+    let (unproved, of) = (format!("decisions.teal.dev/{unproved}"), trying.shop.namespace.as_str());
+    world.kubectl(&["wait", &unproved, "-n", of, "--for=condition=Applied=False", "--timeout=60s"]).await?;
     trying.approve().await?;
     trying.promoted(&second).await?;
     trying.shares_were(&second, &[0, 10, 100])?;

@@ -1,6 +1,7 @@
 //! Decisions that have no outcome yet.
 
 use teal_api::Action as Asked;
+use teal_plan::Time;
 use teal_plan::snapshot::{Action, DecisionSeen};
 
 use super::Facts;
@@ -19,6 +20,7 @@ fn read(view: &DecisionView, uid: &str) -> DecisionSeen {
     DecisionSeen {
         name: view.id.name.clone(),
         uid: view.uid.clone(),
+        made: made(view),
         same_rollout: spec.rollout.uid.as_deref().is_none_or(|named| named == uid),
         action: action(spec.action),
         revision: spec.revision.clone(),
@@ -29,6 +31,12 @@ fn read(view: &DecisionView, uid: &str) -> DecisionSeen {
         via: spec.via.clone().unwrap_or_default(),
         reason: spec.reason.clone().unwrap_or_default(),
     }
+}
+
+/// One whose time can't be read was made before everything.
+fn made(view: &DecisionView) -> Time {
+    let made: Option<jiff::Timestamp> = view.created.parse().ok();
+    made.map_or(Time(i64::MIN), |made| Time(made.as_millisecond()))
 }
 
 const fn action(asked: Asked) -> Action {

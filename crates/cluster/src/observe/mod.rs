@@ -161,7 +161,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         stale: !memory.unsure.is_empty(),
         abandoned: settings::abandoned(&facts, memory.namespace_goes),
         finalizer: settings::has_finalizer(rollout),
-        policies: stores.admission.proves_decisions(),
+        policies: stores.admission.proves_decisions_since(),
         blue,
         green,
         live_service: roles::see(&facts, roles::Role::Live, memory),

@@ -7,6 +7,7 @@ use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
+use crate::words::Span;
 
 /// What Decisions lead to: at most one commit, and answers to those that need none.
 #[derive(Default)]
@@ -89,11 +90,8 @@ fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
             "spec.rollout.uid is of another Rollout of this name, which is no more: make a new Decision for the present one",
         );
     }
-    if !s.world.policies && !matches!(d.action, Action::Rollback | Action::Pause) {
-        return refused(
-            "the admission policies that prove who decides are not installed, so only Rollback and Pause are taken: \
-             install the chart with policies.enabled=true",
-        );
+    if let Some(why) = unproved(s, d).filter(|_| !matches!(d.action, Action::Rollback | Action::Pause)) {
+        return refused(why);
     }
     match d.action {
         Action::Approve => approve(s, d),
@@ -106,6 +104,25 @@ fn follow(s: &Snapshot, d: &DecisionSeen) -> Followed {
         Action::Retire => retire(s, d),
     }
 }
+
+/// Why nothing proves that it was made by whom it names.
+fn unproved(s: &Snapshot, d: &DecisionSeen) -> Option<&'static str> {
+    match s.world.policies {
+        None => Some(
+            "the admission policies that prove who decides are not installed, so only Rollback and Pause are taken: \
+             install the chart with policies.enabled=true",
+        ),
+        Some(since) if d.made < since + APPLIES => Some(
+            "it was made before the admission policies that prove who decides were in force, so only as Rollback or Pause would \
+             it be taken: make it anew",
+        ),
+        Some(_) => None,
+    }
+}
+
+/// An API server takes up a new policy within two seconds, and both times are cut to whole ones. Longer would refuse those
+/// who decide right after an installation, which itself takes longer than this.
+const APPLIES: Span = Span::seconds(3);
 
 /// That traffic goes back is committed at once; nobody is told that it has gone while it has to wait.
 fn done(s: &Snapshot, d: &DecisionSeen) -> Ruling {

@@ -12,6 +12,7 @@ pub(crate) fn decision(action: Action, user: &str) -> DecisionSeen {
     DecisionSeen {
         name: format!("{action:?}-{user}"),
         uid: format!("uid-{action:?}-{user}"),
+        made: NOW,
         same_rollout: true,
         action,
         revision: Some(candidate().revision.to_string()),
@@ -217,7 +218,7 @@ fn without_the_policies_only_rollback_and_pause_are_taken() {
         [Action::Approve, Action::Reject, Action::Skip, Action::Retry, Action::Resume, Action::Retire]
     {
         let mut s = asking();
-        s.world.policies = false;
+        s.world.policies = None;
         s.decisions = vec![decision(action, "ana")];
         assert!(
             matches!(answer(&s), Ruling::Refused { message } if message.contains("policies")),
@@ -226,9 +227,30 @@ fn without_the_policies_only_rollback_and_pause_are_taken() {
     }
     for action in [Action::Rollback, Action::Pause] {
         let mut s = asking();
-        s.world.policies = false;
+        s.world.policies = None;
         s.decisions = vec![decision(action, "ana")];
         committed(&s);
+    }
+}
+
+/// Whoever may create Decisions could have written anybody's name into one while nothing looked at it.
+#[test]
+fn what_was_decided_before_the_policies_were_in_force_is_proved_by_nobody() {
+    let since = Time(NOW.0 - 60_000);
+    let made = |made: i64, action| {
+        let mut s = asking();
+        s.world.policies = Some(since);
+        s.decisions = vec![DecisionSeen { made: Time(since.0 + made), ..decision(action, "ana") }];
+        s
+    };
+    for (early, action) in
+        [(-1_000, Action::Approve), (0, Action::Approve), (2_000, Action::Approve), (-1_000, Action::Resume)]
+    {
+        let Ruling::Refused { message } = answer(&made(early, action)) else { panic!("{early} was taken") };
+        assert!(message.contains("before the admission policies") && message.contains("anew"), "{message}");
+    }
+    for (at, action) in [(3_000, Action::Approve), (-1_000, Action::Rollback), (-1_000, Action::Pause)] {
+        committed(&made(at, action));
     }
 }
 

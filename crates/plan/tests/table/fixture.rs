@@ -121,7 +121,7 @@ pub(crate) fn at_rest() -> Snapshot {
             stale: false,
             abandoned: false,
             finalizer: false,
-            policies: true,
+            policies: Some(LONG_AGO),
             blue: present(live()),
             green: absent(),
             live_service: points(live()),

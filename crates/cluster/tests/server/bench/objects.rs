@@ -99,4 +99,10 @@ pub(crate) async fn prepare(client: &Client) {
     // Another test may have made them.
     drop(policies.create(&PostParams::default(), &object(policy)).await);
     drop(bindings.create(&PostParams::default(), &object(binding)).await);
+    let bound = bindings.get("teal-test-decisions").await.expect("a binding");
+    let made = bound.metadata.creation_timestamp.expect("a time").0;
+    // What is decided within so long of it is proved by nobody.
+    while jiff::Timestamp::now().duration_since(made) < jiff::SignedDuration::from_secs(3) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
