@@ -307,41 +307,6 @@ fn retry_tries_a_rejected_revision_again() {
     assert_eq!(record.candidate.unwrap().attempt, 2);
 }
 
-/// Content 2 was sent back by a person, and traffic is not home yet.
-fn going_back() -> Snapshot {
-    let mut s = asking();
-    s.decisions = vec![decision(Action::Rollback, "ana")];
-    s.record = committed(&s).0;
-    s
-}
-
-#[test]
-fn a_retry_on_the_way_back_is_followed_once_traffic_is_home() {
-    let mut s = going_back();
-    s.decisions = vec![decision(Action::Retry, "ben")];
-    let answers = |s: &Snapshot| effects(s).iter().any(|effect| matches!(effect, Effect::Answer { .. }));
-    assert!(!answers(&s), "{:?}", effects(&s));
-    s.record.phase = Phase::Rest { outcome: teal_plan::record::Outcome::Superseded };
-    assert!(!committed(&s).0.wanted.unwrap().rejected);
-    let mut unwanted = going_back();
-    unwanted.record.wanted.as_mut().unwrap().rejected = false;
-    unwanted.decisions = vec![decision(Action::Retry, "ben")];
-    assert!(answers(&unwanted), "it was not sent back for anything that is wrong with it");
-}
-
-#[test]
-fn a_rollback_of_another_revision_than_the_one_that_is_sent_back_is_superseded() {
-    let mut s = going_back();
-    s.decisions = vec![decision(Action::Rollback, "ben")];
-    let ruled = |s: &Snapshot| match effects(s).last() {
-        Some(Effect::Answer { ruling, .. }) => ruling.clone(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(ruled(&s), Ruling::Done);
-    s.decisions[0].revision = Some(live().revision.to_string());
-    assert!(matches!(ruled(&s), Ruling::Superseded { message } if message.contains("spec.revision")));
-}
-
 #[test]
 fn retire_ends_the_keep_time_now() {
     let mut s = kept();

@@ -1,9 +1,11 @@
 //! Going back: everything at once, stamped, and only then over.
 
+use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
-use teal_plan::snapshot::Form;
+use teal_plan::snapshot::{Action, Form};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
+use crate::decisions::decision;
 use crate::fixture::*;
 
 fn returning(cause: Cause) -> Snapshot {
@@ -180,4 +182,39 @@ fn rule_16_a_superseded_candidate_only_drains() {
     let (record, _) = committed(&s);
     assert_eq!((record.candidate, record.kept_until), (None, None));
     assert_eq!(record.vacate_after, Some(NOW + Span::seconds(30)));
+}
+
+/// Content 2 was sent back by a person, and traffic is not home yet.
+fn going_back() -> Snapshot {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.decisions = vec![decision(Action::Rollback, "ana")];
+    s.record = committed(&s).0;
+    s
+}
+
+#[test]
+fn a_retry_on_the_way_back_is_followed_once_traffic_is_home() {
+    let mut s = going_back();
+    s.decisions = vec![decision(Action::Retry, "ben")];
+    let answers = |s: &Snapshot| effects(s).iter().any(|effect| matches!(effect, Effect::Answer { .. }));
+    assert!(!answers(&s), "{:?}", effects(&s));
+    s.record.phase = Phase::Rest { outcome: Outcome::Superseded };
+    assert!(!committed(&s).0.wanted.unwrap().rejected);
+    let mut unwanted = going_back();
+    unwanted.record.wanted.as_mut().unwrap().rejected = false;
+    unwanted.decisions = vec![decision(Action::Retry, "ben")];
+    assert!(answers(&unwanted), "it was not sent back for anything that is wrong with it");
+}
+
+#[test]
+fn a_rollback_of_another_revision_than_the_one_that_is_sent_back_is_superseded() {
+    let mut s = going_back();
+    s.decisions = vec![decision(Action::Rollback, "ben")];
+    let ruled = |s: &Snapshot| match effects(s).last() {
+        Some(Effect::Answer { ruling, .. }) => ruling.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ruled(&s), Ruling::Done);
+    s.decisions[0].revision = Some(live().revision.to_string());
+    assert!(matches!(ruled(&s), Ruling::Superseded { message } if message.contains("spec.revision")));
 }
