@@ -254,6 +254,11 @@ impl Corrections {
         self.settled == Some(form)
     }
 
+    /// The candidate's share at the last look, as far as it was Teal's and nothing was written since.
+    pub(crate) fn given(&self) -> u8 {
+        self.settled.map_or(0, |form| form.highest())
+    }
+
     /// A look at the routes ends: how they are, and whether another hand is to be corrected or heeded.
     pub(crate) fn looked(&mut self, form: Form, outstanding: bool) {
         self.settled = Some(form).filter(|form| !outstanding && matches!(form, Form::Entered(_)));

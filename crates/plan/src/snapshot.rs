@@ -192,6 +192,8 @@ pub struct Foreign {
     pub manager: String,
     /// It wrote the object before the rollout began.
     pub before: bool,
+    /// It gave the candidate more than Teal was seen to have given.
+    pub raised: bool,
     /// How often what others wrote was corrected in the last minute.
     pub recent: u32,
 }

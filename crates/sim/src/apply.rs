@@ -142,7 +142,8 @@ fn do_route(
     }
     let fenced = epoch < route.epoch;
     store(route, value, epoch, fault);
-    if !fenced {
+    // Other hands write the first one alone.
+    if !fenced && index == 0 {
         truth.foreign = None;
     }
 }

@@ -215,10 +215,29 @@ fn reached(truth: &Truth, after: &Record) -> Option<Broken> {
         _ => None,
     };
     let weight = at(after).filter(|weight| at(&truth.record) != Some(*weight))?;
+    if let Some(broken) = adopted(truth) {
+        return Some(broken);
+    }
     let short = truth.routes.iter().any(|route| route.value.weight() != Some(weight));
     short
         .then(|| format!("a step of {weight} % counts as reached with {:?}", truth.routes.weights()))
         .and_then(|d| broken("I8", d))
+}
+
+/// A weight that another hand gave, and Teal never, counts as a raise of Teal's.
+fn adopted(truth: &Truth) -> Option<Broken> {
+    let raised = truth.foreign.is_some_and(|hand| hand.raised);
+    (raised && !was_there(&truth.record))
+        .then(|| format!("what another hand raised counts as reached: {:?}", truth.routes.weights()))
+        .and_then(|d| broken("I8", d))
+}
+
+/// The weight of the step was there once.
+pub(crate) fn was_there(record: &Record) -> bool {
+    match &record.phase {
+        Phase::Step(place) => place.reached.is_some() || place.lost.is_some(),
+        _ => false,
+    }
 }
 
 const fn goes_back(record: &Record) -> bool {

@@ -8,7 +8,7 @@ use teal_plan::{Color, Effect};
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
 use crate::jobs::recorded;
-use crate::world::{Act, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
+use crate::world::{Act, Hand, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
@@ -106,6 +106,13 @@ fn hands(gather: &mut Gather<'_>) {
             outdate(w, Kind::Route(0));
         });
     }
+    if gather.world.budget.exports > 0 {
+        gather.push("the owner applies the routes exported at 10", |w| {
+            w.budget.exports -= 1;
+            write_route(&mut w.truth, Weights::of(10), true);
+            outdate(w, Kind::Route(0));
+        });
+    }
     if gather.world.budget.drifts == 0 {
         return;
     }
@@ -148,10 +155,12 @@ fn hands(gather: &mut Gather<'_>) {
 }
 
 fn write_route(truth: &mut Truth, value: Weights, before: bool) {
-    if let Some(route) = truth.routes.iter_mut().next() {
-        (route.value, route.age) = (value, 0);
-        truth.foreign = Some(before);
-    }
+    let Some(route) = truth.routes.iter_mut().next() else { return };
+    // What stood there was given by Teal, but where another hand had written already.
+    let given = if truth.foreign.is_none() { route.value.weight() } else { None };
+    let raised = value.weight().unwrap_or(0) > given.unwrap_or(0);
+    (route.value, route.age) = (value, 0);
+    truth.foreign = Some(Hand { before, raised });
 }
 
 /// What metrics say.

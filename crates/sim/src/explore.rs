@@ -11,7 +11,7 @@ use teal_plan::snapshot::Standing;
 use crate::act::{Say, calm_round, successors};
 use crate::check::{self, Broken};
 use crate::fault::Fault;
-use crate::model::Budget;
+use crate::model::{Budget, settings};
 use crate::world::{Selects, Truth, Weights, World};
 
 /// How far to go.
@@ -106,7 +106,8 @@ impl Walk {
     }
 
     fn visit(&mut self, index: usize, world: &World) {
-        let disturbed = world.budget.drifts < self.bounds.budget.drifts;
+        let (left, all) = (world.budget, self.bounds.budget);
+        let disturbed = left.drifts < all.drifts || left.exports < all.exports;
         if let Some(broken) = check::state(world, disturbed) {
             self.report(broken, index, None);
             return;
@@ -208,6 +209,7 @@ fn settled(world: &World) -> Result<(), Broken> {
                 && truth.candidate.value == home
                 && truth.routes.iter().all(|route| route.value == Weights::OWNERS)
         }
+        Phase::Step(_) if forestalled(world) => false,
         Phase::Step(place) => {
             let people = place.gate.is_some() || place.held.is_some() || paused;
             people || truth.mangled || waits(world)
@@ -224,6 +226,18 @@ fn settled(world: &World) -> Result<(), Broken> {
         return Ok(());
     }
     Err(Broken { invariant: "settles", detail: format!("stands still in {:?}", record.phase) })
+}
+
+/// The candidate keeps what another hand gave it before Teal raised it.
+fn forestalled(world: &World) -> bool {
+    let (record, shape) = (&world.truth.record, &world.budget.shape);
+    let Phase::Step(place) = &record.phase else { return false };
+    let settings = settings(world.truth.wanted, shape);
+    let before = settings.steps.iter().take_while(|step| step.name != place.step).last();
+    let former = before.map_or(0, |step| step.weight);
+    let kept = world.truth.routes.weights().into_iter().flatten().any(|weight| weight > former);
+    let raised = world.truth.foreign.is_some_and(|hand| hand.raised);
+    raised && kept && !check::was_there(record)
 }
 
 /// For numbers, or for a candidate that never gets ready until a deadline that lies beyond the model's time, or after which a

@@ -73,6 +73,8 @@ pub enum Fault {
     JobForgotten,
     /// Workloads don't wait for the Jobs before them.
     WorkloadsAtOnce,
+    /// A weight that another hand gave before Teal counts as Teal's.
+    RaiseAdopted,
     /// A plan that waits doesn't say until when.
     Sleeps,
     /// A plan that waits looks again a tick late.
@@ -84,7 +86,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 37] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 38] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -120,6 +122,7 @@ impl Fault {
         (Self::JobUnrecorded, "Jobs", &["jobs"]),
         (Self::JobForgotten, "Jobs", &["settles"]),
         (Self::WorkloadsAtOnce, "Jobs", &["jobs"]),
+        (Self::RaiseAdopted, "an export is applied in a pause", &["I8"]),
         (Self::Sleeps, "late writes and going back", &["wakes"]),
         (Self::Oversleeps, "a deadline", &["wakes"]),
     ];

@@ -36,6 +36,8 @@ pub struct Budget {
     pub modes: u8,
     /// Changes by foreign hands.
     pub drifts: u8,
+    /// Routes that were exported at the first weight and are applied again.
+    pub exports: u8,
     /// Jobs that are taken away after it was committed that they are there.
     pub removals: u8,
     /// Losses of the status.
@@ -103,6 +105,7 @@ impl Budget {
         acts: 0,
         modes: 0,
         drifts: 0,
+        exports: 0,
         removals: 0,
         losses: 0,
         deletions: 0,

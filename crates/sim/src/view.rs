@@ -11,7 +11,7 @@ use teal_plan::{Color, Slot, Snapshot, Span, Time};
 use crate::fault::Fault;
 use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
-    Caches, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
+    Caches, Hand, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
 };
 
 /// Who plans.
@@ -119,7 +119,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
             form: form(&caches.routes, unmanaged, fault),
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
-            foreign: truth.foreign.map(|before| Foreign { manager: "hand".to_owned(), before, recent: 1 }),
+            foreign: foreign(truth, fault),
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
@@ -129,6 +129,13 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
         highest_counter: caches.slots.iter().flatten().map(|pods| pods.revision.counter).max().unwrap_or(0),
     }
+}
+
+/// Who wrote the routes, as far as it is told from what Teal wrote.
+fn foreign(truth: &Truth, fault: Option<Fault>) -> Option<Foreign> {
+    let Hand { before, raised } = truth.foreign?;
+    let adopted = raised && fault == Some(Fault::RaiseAdopted);
+    (!adopted).then(|| Foreign { manager: "hand".to_owned(), before, raised, recent: 1 })
 }
 
 fn jobs(caches: &Caches) -> Vec<JobSeen> {

@@ -51,12 +51,21 @@ pub struct Truth {
     pub approval: Option<(String, bool)>,
     /// A person rolled this revision back; answered or not.
     pub rollback: Option<(Revision, bool)>,
-    /// Another hand wrote the routes last, and whether it had done so before the rollout.
-    pub foreign: Option<bool>,
+    /// Another hand wrote the routes last.
+    pub foreign: Option<Hand>,
     /// Another hand gave the first VirtualService a form that can't be managed, whatever its weights.
     pub mangled: bool,
     /// The Rollout is being deleted; gone once no finalizer holds it.
     pub deleting: bool,
+}
+
+/// Another writer of the routes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Hand {
+    /// It had written them before the rollout.
+    pub before: bool,
+    /// It gave the candidate more than Teal had.
+    pub raised: bool,
 }
 
 /// What the live role selects.

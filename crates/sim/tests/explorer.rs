@@ -20,7 +20,7 @@ const ROLES: [bool; 4] = [false, false, true, false];
 const PODS: [bool; 4] = [false, false, false, true];
 
 /// More states than this are not visited, unless `TEAL_EXPLORER_STATES` says so.
-const STATES: usize = 260_000;
+const STATES: usize = 270_000;
 
 /// Kinds of trouble that have more states than that. Every other one is walked to its end: a search that was cut has shown
 /// nothing of what lies behind the cut.
@@ -66,6 +66,8 @@ fn budgets() -> Vec<(&'static str, Budget)> {
         ("the status is lost and a write is late", Budget { losses: 1, delays: 1, ..NONE }),
         ("the spec's mode changes", Budget { modes: 2, rollbacks: 1, ..NONE }),
         ("the spec's mode changes under a guard", Budget { modes: 2, guards: 1, ..NONE }),
+        ("an export is applied in a pause", Budget { exports: 1, modes: 1, delays: 1, ..NONE }),
+        ("an export is applied and a foreign hand", Budget { exports: 1, drifts: 1, ..NONE }),
         ("two crashes and a late write", Budget { crashes: 2, delays: 1, guards: 1, ..NONE }),
     ]
 }
@@ -90,6 +92,10 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("two VirtualServices and a late write", shaped(Budget { guards: 1, delays: 1, ..NONE }, TWO)),
         ("two VirtualServices lag", shaped(Budget { lags: ROUTES, ..NONE }, TWO)),
         ("one of two VirtualServices is written by another hand", shaped(Budget { drifts: 1, ..NONE }, TWO)),
+        (
+            "an export is applied to one of two VirtualServices",
+            shaped(Budget { exports: 1, modes: 1, ..NONE }, TWO),
+        ),
         ("no mesh", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PLAIN)),
         ("no mesh, a guard and a crash", shaped(Budget { guards: 1, crashes: 1, delays: 1, ..NONE }, PLAIN)),
         ("no mesh, roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, PLAIN)),

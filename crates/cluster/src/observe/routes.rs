@@ -115,8 +115,8 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     for entry in &facts.filled.virtual_services {
         let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
         if let Some(view) = found {
-            let names_candidate = one(facts, entry, &view, &mut forms, &mut routes);
-            views.push(Written { view, names_candidate });
+            let share = one(facts, entry, &view, &mut forms, &mut routes);
+            views.push(Written { view, share });
         } else {
             forms.broken = true;
             routes.obstacles.push(missing(facts, &entry.name));
@@ -138,18 +138,18 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
 /// A VirtualService as it stands.
 struct Written {
     view: Arc<JsonView>,
-    /// Its managed routes name the candidate.
-    names_candidate: bool,
+    /// What its managed routes send to the candidate at most; none where they don't name it.
+    share: Option<u8>,
 }
 
-/// Says whether the candidate is named.
+/// Says what is sent to the candidate, where it is named.
 fn one(
     facts: &Facts<'_>,
     entry: &FilledVirtualService,
     view: &Arc<JsonView>,
     forms: &mut Forms,
     routes: &mut Routes,
-) -> bool {
+) -> Option<u8> {
     let named = selectors(entry);
     let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
     let value = view.value();
@@ -170,7 +170,7 @@ fn one(
             let alone = if owners { None } else { left_alone(&value, &scope) };
             forms.leave_alone(alone.is_some());
             routes.obstacles.extend(alone.map(|refusal| refused(&refusal)));
-            set.is_entered() && !owners
+            (set.is_entered() && !owners).then(|| set.candidate_weight())
         }
         Err(refusal) => {
             forms.broken = true;
@@ -179,7 +179,7 @@ fn one(
             let share = made_out(&value, &scope).filter(|_| !owners);
             forms.entered.extend(share.map(|share| Entered { share, stands: false }));
             routes.obstacles.push(refused(&refusal));
-            share.is_some()
+            share
         }
     }
 }
@@ -284,7 +284,9 @@ fn foreign(
     for Written { view, .. } in views {
         memory.learn_writers(&view.id().name, || Saved::of(&view.value(), &facts.names.uid));
     }
-    let as_intended = intended.is_some_and(|weight| form == Form::Entered(weight));
+    // Of a weight that was not there before it matters who gave it.
+    let any_hands = was_entered(&facts.record.phase) || form.highest() == 0;
+    let as_intended = any_hands && intended.is_some_and(|weight| form == Form::Entered(weight));
     if as_intended || memory.corrections.left_weights(form) {
         // Whoever wrote these versions changed something else, and moved no traffic when another weight is intended later, either.
         let versions = views.iter().map(|Written { view, .. }| (view.id().name, view.version()));
@@ -299,16 +301,17 @@ fn foreign(
 /// Who wrote against Teal last, and isn't answered yet.
 fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Memory) -> Option<Foreign> {
     let mut last: Option<Foreign> = None;
-    for Written { view, names_candidate } in views {
+    for Written { view, share } in views {
         let value = view.value();
         let object = view.id().name;
         let recorded = Saved::of(&value, &facts.names.uid).is_some();
         // On the way out what is no more recorded was given back.
-        if !recorded && leaves && !names_candidate {
+        if !recorded && leaves && share.is_none() {
             continue;
         }
-        // Who replaces the whole object takes the record along.
-        let had_entered = recorded || was_entered(&facts.record.phase);
+        // Who replaces the whole object takes the record along. A weight that Teal noted nothing of is no weight of Teal's.
+        let weighed = matches!(facts.record.phase, Phase::Step(_)) && *share > Some(0);
+        let had_entered = recorded || weighed || was_entered(&facts.record.phase);
         let unknown = Vec::new();
         let writers = memory.writers(&object).or(had_entered.then_some(unknown));
         let Some(writers) = writers else { continue };
@@ -317,15 +320,19 @@ fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Mem
             continue;
         };
         memory.corrections.stands(&object, view.generation());
+        let known = memory.acknowledged.get(&object) == Some(&view.version());
+        let raised = !known && share.is_some_and(|share| share > memory.corrections.given());
         // What a person resumed from by a Decision is answered; only another write is news. A pause by the spec, as which hands off
-        // is recorded, too, answers nothing: what was done meanwhile is looked at when it ends.
-        if facts.record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec) {
+        // is recorded, too, answers nothing: what was done meanwhile is looked at when it ends. Nor does any answer a raise before Teal's.
+        let forestalls = raised && !was_entered(&facts.record.phase);
+        if !forestalls && facts.record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec) {
             memory.acknowledged.insert(object, view.version());
-        } else if memory.acknowledged.get(&object) == Some(&view.version()) {
+        } else if known {
             continue;
         }
         let before = writers.is_empty() || writers.iter().any(|writer| writer == name);
-        last = Some(Foreign { manager: name.to_owned(), before, recent: 0 });
+        let raised = raised || last.is_some_and(|other| other.raised);
+        last = Some(Foreign { manager: name.to_owned(), before, raised, recent: 0 });
     }
     last
 }

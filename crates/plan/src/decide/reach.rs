@@ -69,6 +69,7 @@ fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
 /// Naming the candidate at weight 0 and lowering a weight are safe at any time; but what is in the way of a rollout may be that
 /// a route can't be entered, and routes stay as they are until the candidate could be judged.
 fn routes_down(s: &Snapshot, weight: u8, next: &mut Next) {
+    let weight = forestalled(s).unwrap_or(weight);
     let owners = matches!(s.world.routes.form, Form::Owner | Form::Mixed { owner: true, .. });
     let judged = !owners || probe::is_answered(s, next);
     let may_enter = s.world.finalizer && s.stopped(Stops::Rollout).is_none() && judged;
@@ -108,6 +109,8 @@ fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
                 next.act(Effect::PointCandidate(slot));
             }
         }
+        // On its way to 0 by what stands before this in the same plan.
+        _ if next.effects.contains(&Effect::LowerWeight(0)) => {}
         // Somebody gave the candidate role weight while it selects other pods: it goes through 0 first.
         Form::Entered(_) | Form::Mixed { owner: false, .. } => next.act(Effect::CutOff(slot)),
         Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken => {}
@@ -121,7 +124,7 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
         Form::Mixed { owner: false, highest } => highest.min(weight.saturating_sub(1)),
         Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken | Form::Unrouted => return false,
     };
-    if !pointed {
+    if !pointed || forestalled(s).is_some() {
         return false;
     }
     if let Some(until) = propagating(s, s.world.routes.since)
@@ -141,6 +144,17 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
         }
     }
     false
+}
+
+/// Another hand gave the candidate more than the step before did, and Teal hasn't raised it yet: the weight that it goes back to.
+/// Only a raise of Teal's has passed all that could forbid it. What was there once is given back by whoever gives it.
+pub(crate) fn forestalled(s: &Snapshot) -> Option<u8> {
+    let Phase::Step(place) = &s.record.phase else { return None };
+    let raised = s.world.routes.foreign.as_ref().is_some_and(|foreign| foreign.raised);
+    let before = s.settings.steps.iter().take_while(|step| step.name != place.step).last();
+    let former = before.map_or(0, |step| step.weight);
+    let above = s.world.routes.form.highest() > former;
+    (raised && above && place.reached.is_none() && place.lost.is_none()).then_some(former)
 }
 
 /// Without a mesh, weight 100 is the switch of the live role itself.

@@ -173,7 +173,9 @@ fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
 /// and end are committed, and with the end a new deadline. What a write met is tried again now and then, and is forgotten for as
 /// long as that takes: so an obstacle has ended only once what it was in the way of is done.
 fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
-    let before = !was_reached(place) && !reach::carries(s);
+    // What another hand gave is taken back before anything is committed.
+    let carries = reach::carries(s) && reach::forestalled(s).is_none();
+    let before = !was_reached(place) && !carries;
     let blocked = s.stopped(Stops::Rollout).map(|_| s.now);
     let mut draft = Draft::new(s);
     follow_pause(&mut draft);
@@ -246,7 +248,8 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let kept = !foreign.before
         && s.record.paused.is_none()
         && (!owners || (was_reached(place) && managed))
-        && gates::towards_live(form, place.weight);
+        && gates::towards_live(form, place.weight)
+        && reach::forestalled(s).is_none();
     kept.then(|| {
         let mut draft = Draft::new(s);
         draft.record.paused = Some(Pause::ForeignHand { manager: foreign.manager.clone() });

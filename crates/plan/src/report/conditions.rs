@@ -1,7 +1,7 @@
 //! Conditions as kstatus reads them.
 
 use super::{Condition, View, sentences};
-use crate::decide::towards_live;
+use crate::decide::{forestalled, towards_live};
 use crate::outcome::Why;
 use crate::record::{Cause, Outcome, Phase, StepRecord};
 use crate::settings::{Mode, Readiness};
@@ -261,7 +261,9 @@ fn awaiting(view: &View<'_>) -> Condition {
 
 /// What becomes of another hand's routes.
 fn answer(view: &View<'_>) -> &'static str {
-    let kept = |place: &StepRecord| towards_live(view.s.world.routes.form, place.weight);
+    let kept = |place: &StepRecord| {
+        towards_live(view.s.world.routes.form, place.weight) && forestalled(view.s).is_none()
+    };
     match &view.record.phase {
         _ if view.s.settings.mode == Mode::HandsOff => "nothing is written while spec.mode is HandsOff",
         Phase::Step(place) if super::paused(view) && kept(place) => {

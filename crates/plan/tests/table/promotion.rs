@@ -78,8 +78,12 @@ fn before_the_live_role_is_turned_lives_content_cancels_and_a_stubborn_hand_ends
     s.settings.wanted = Some(content(1));
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Cancelled, .. }));
     let mut s = promoting();
-    s.world.routes.foreign =
-        Some(teal_plan::snapshot::Foreign { manager: "argocd".to_owned(), before: true, recent: 5 });
+    s.world.routes.foreign = Some(teal_plan::snapshot::Foreign {
+        manager: "argocd".to_owned(),
+        before: true,
+        raised: false,
+        recent: 5,
+    });
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
 }
 

@@ -75,7 +75,7 @@ fn a_tool_that_replaces_the_routes_is_named_and_counted_with_every_correction() 
         hand.noted_route(&owners(), "owner", false);
         assert_eq!(
             foreign(&mut hand),
-            Some(Foreign { manager: "owner".into(), before: true, recent: round })
+            Some(Foreign { manager: "owner".into(), before: true, raised: false, recent: round })
         );
         hand.corrects(0);
     }
@@ -109,6 +109,80 @@ fn routes_that_were_given_back_are_no_other_hands_work() {
     assert_eq!(foreign(&mut hand), None);
     hand.noted_route(&split(10), "owner", false);
     assert_eq!(named(&mut hand), Some(by("owner", true)), "with the candidate they were not");
+}
+
+/// Everything is there for the first weight, and Teal was seen to have given none.
+fn at_zero() -> Hand {
+    let mut hand = at_ten();
+    step(&mut hand, "canary", 10);
+    hand.route(&split(0), "teal/traffic");
+    assert_eq!(foreign(&mut hand), None);
+    hand
+}
+
+fn effects(hand: &mut Hand) -> Vec<Effect> {
+    match teal_plan::plan(&hand.look(0).snapshot).decision {
+        Decision::Act(effects) => effects,
+        decision => panic!("{decision:?}"),
+    }
+}
+
+/// As routes that were exported in an earlier rollout are applied again, by their owner or by a new tool.
+#[test]
+fn a_weight_that_another_hand_gives_before_teal_is_that_hands_and_is_taken_back() {
+    for (manager, weight, before) in
+        [("owner", 10, true), ("flux", 10, false), ("flux", 5, false), ("flux", 50, false)]
+    {
+        let mut hand = at_zero();
+        hand.route(&split(weight), manager);
+        let told = Foreign { manager: manager.into(), before, raised: true, recent: 0 };
+        assert_eq!(foreign(&mut hand), Some(told.clone()));
+        assert_eq!(foreign(&mut hand), Some(told), "not answered yet");
+        assert!(effects(&mut hand).contains(&Effect::LowerWeight(0)), "{manager} {weight}");
+    }
+    // Between two steps.
+    let mut hand = at_ten();
+    step(&mut hand, "half", 50);
+    hand.route(&split(50), "flux");
+    assert!(effects(&mut hand).contains(&Effect::LowerWeight(10)));
+}
+
+/// The word of a person to go on says nothing of what a tool did meanwhile.
+#[test]
+fn a_weight_that_another_hand_gives_before_teal_is_answered_by_no_pause() {
+    let mut hand = at_zero();
+    hand.record("paused", json!({"Decision": {"user": "ana"}}));
+    hand.route(&split(10), "flux");
+    assert_eq!(foreign(&mut hand).map(|foreign| foreign.raised), Some(true));
+    hand.record("paused", Value::Null);
+    assert_eq!(foreign(&mut hand).map(|foreign| foreign.raised), Some(true));
+}
+
+#[test]
+fn after_a_restart_only_a_hand_that_holds_the_weights_tells_whose_raise_it_is() {
+    for (manager, noted, told) in
+        [("teal/traffic", true, None), ("flux", true, Some(true)), ("kubectl-replace", false, Some(true))]
+    {
+        let mut hand = at_zero();
+        hand.memory = Memory::default();
+        hand.noted_route(&split(10), manager, noted);
+        assert_eq!(foreign(&mut hand).map(|foreign| foreign.raised), told, "{manager}");
+    }
+}
+
+#[test]
+fn a_hand_that_changes_something_else_at_a_weight_that_teal_just_gave_takes_nothing() {
+    let mut hand = at_zero();
+    hand.corrects(0);
+    hand.route(&split(10), "teal/traffic");
+    assert_eq!(foreign(&mut hand), None);
+    hand.route(&split(10), "kubectl-edit");
+    assert_eq!(foreign(&mut hand), None);
+    // Nor does a pause that comes before the weight is seen.
+    hand.record("paused", json!({"Decision": {"user": "ana"}}));
+    for look in 0..3 {
+        assert!(foreign(&mut hand).is_none_or(|foreign| !foreign.raised), "look {look}");
+    }
 }
 
 /// Timeouts, headers, an annotation: the whole of the routes is one field to the API server.
