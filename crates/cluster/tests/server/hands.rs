@@ -61,6 +61,47 @@ async fn what_another_hand_raised_is_lowered_to_the_weight_of_the_step() {
     bench.end().await;
 }
 
+/// As a tool does that keeps them as they were in an earlier rollout: in a pause nothing moves forward, whoever moves it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn routes_exported_at_the_first_weight_give_a_candidate_nothing_before_teal_does() {
+    let bench = installed("exported").await;
+    let mut rollout = objects::rollout("2");
+    // So that it is paused before its first weight.
+    rollout["spec"]["release"]["manifests"][0]["spec"]["template"]["spec"]["schedulingGates"] =
+        json!([{"name": "example.com/later"}]);
+    bench.apply(&rollout).await;
+    let home = [("web".into(), 100), ("web-candidate".into(), 0)];
+    bench.until("entered", async || bench.weights().await == home).await;
+    rollout["spec"]["mode"] = json!("Paused");
+    bench.apply(&rollout).await;
+    bench.phase("Paused").await;
+    bench.until("pods", async || bench.let_in("green").await == 3).await;
+    let green = bench.status("/candidate/revision").await;
+    bench.until("turned", async || bench.selected("web-candidate").await == green).await;
+    bench.quiet().await;
+    let routes = History::begin(bench.api("virtualservices")).await;
+    let exported = json!({"spec": {"http": [{"name": "primary", "route": [
+        {"destination": {"host": "web", "port": {"number": 80}}, "weight": 90},
+        {"destination": {"host": "web-candidate", "port": {"number": 80}}, "weight": 10},
+    ]}]}});
+    for hand in ["owner", "flux"] {
+        bench.merge_as(hand, "virtualservices", "web", exported.clone()).await;
+        bench.until("taken back", async || bench.weights().await == home).await;
+        bench.quiet().await;
+        assert_eq!(bench.weights().await, home);
+        assert_eq!(bench.status("/phase").await, "Paused");
+    }
+    let mut weights: Vec<i64> = routes.all().await.iter().map(Version::candidates_weight).collect();
+    weights.dedup();
+    assert_eq!(weights, [0, 10, 0, 10, 0]);
+    rollout["spec"]["mode"] = json!("Active");
+    bench.apply(&rollout).await;
+    bench.phase("Waiting").await;
+    assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
+    bench.end().await;
+}
+
 /// Rule 2: requests still go to a Service that is turned, so none may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]

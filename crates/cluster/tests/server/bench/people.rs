@@ -22,6 +22,15 @@ impl Bench {
         }
     }
 
+    /// Lets pods of that color be scheduled that their template holds back. Says how many there are.
+    pub(crate) async fn let_in(&self, color: &str) -> usize {
+        let pods = self.pods_of(color).await;
+        for name in &pods {
+            self.merge_as("test", "pods", name, json!({"spec": {"schedulingGates": null}})).await;
+        }
+        pods.len()
+    }
+
     /// Deletes one pod of that color.
     pub(crate) async fn lose_a_pod(&self, color: &str) {
         let name = self.pods_of(color).await.pop().expect("a pod");
