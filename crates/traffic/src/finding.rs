@@ -1,8 +1,8 @@
 //! What around a rollout's traffic stands in its way or goes past it. Each is found, named, and left to its owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::mesh::covers;
 use crate::object::{list, map, name, namespace, text};
@@ -165,11 +165,12 @@ pub fn policy_gaps(policies: &[Value], service: &RoleService) -> Vec<Finding> {
     let attached = |policy: &Value, to: &str| {
         namespace(policy) == service.namespace && targets(policy).any(|name| name == to)
     };
-    let twin = |policy: &Value| {
-        policies.iter().any(|other| attached(other, &service.candidate) && rules(other) == rules(policy))
-    };
+    // By what they say, and not each compared with each: there may be thousands.
+    let twins: BTreeSet<String> =
+        policies.iter().filter(|policy| attached(policy, &service.candidate)).map(rules).collect();
     let gap = |policy: &&Value| {
-        attached(policy, &service.name) && !attached(policy, &service.candidate) && !twin(policy)
+        let live_alone = attached(policy, &service.name) && !attached(policy, &service.candidate);
+        live_alone && !twins.contains(&rules(policy))
     };
     let says = format!(
         "attaches it to Service {} alone, so it does not hold for {}: add {} there too",
@@ -193,12 +194,12 @@ fn targets(policy: &Value) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Kind and meaning of a policy, without what it is attached to.
-fn rules(policy: &Value) -> (Option<&str>, Map<String, Value>) {
+/// Kind and meaning of a policy, without what it is attached to, as text.
+fn rules(policy: &Value) -> String {
     let mut spec = map(policy, "/spec").cloned().unwrap_or_default();
     spec.remove("targetRefs");
     spec.remove("targetRef");
-    (text(policy, "/kind"), spec)
+    json!([text(policy, "/kind"), spec]).to_string()
 }
 
 /// Services and `ServiceEntries` of the pods' namespace that select the candidate's pods (rule 12).

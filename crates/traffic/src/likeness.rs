@@ -68,10 +68,10 @@ pub fn follow_live(live: &Value, candidate: &Value, ports: &[Value]) -> Result<O
         let at = |service: &'_ Value| service.pointer(&format!("/spec/{key}")).cloned();
         field(&mut draft, Path::new(&["spec", key]), at(candidate).as_ref(), at(live).as_ref());
     }
+    let (live_ports, written_ports) = (by_place(list(live, "/spec/ports")), by_place(ports));
     for (index, port) in list(candidate, "/spec/ports").iter().enumerate() {
-        let same = |other: &&Value| place(other) == place(port);
-        let Some(of_live) = list(live, "/spec/ports").iter().find(same) else { continue };
-        let written = ports.iter().find(same).and_then(|written| written.get(APP_PROTOCOL));
+        let Some(of_live) = live_ports.get(&place(port)) else { continue };
+        let written = written_ports.get(&place(port)).and_then(|written| written.get(APP_PROTOCOL));
         let path = Path::new(&["spec", "ports"]).at(index).then(APP_PROTOCOL);
         field(&mut draft, path, port.get(APP_PROTOCOL), written.or_else(|| of_live.get(APP_PROTOCOL)));
     }
@@ -99,8 +99,9 @@ pub fn unlike(there: &Value, written: &Value) -> Vec<String> {
             fields.push(format!("spec.{key}"));
         }
     }
+    let ports = by_place(list(there, "/spec/ports"));
     for port in list(written, "/spec/ports").iter().filter(|port| port.get(NODE_PORT).is_some()) {
-        let same = list(there, "/spec/ports").iter().find(|found| place(found) == place(port));
+        let same = ports.get(&place(port));
         if same.is_some_and(|same| same.get(NODE_PORT) != port.get(NODE_PORT)) {
             fields.push(format!("spec.ports[{}].{NODE_PORT}", place(port).0.unwrap_or_default()));
         }
@@ -138,6 +139,11 @@ fn label<'a>(service: &'a Value, key: &str) -> Option<&'a Value> {
 /// Number and protocol, by which a port is the same one in two Services.
 fn place(port: &Value) -> (Option<i64>, &str) {
     (port.get("port").and_then(Value::as_i64), text(port, "/protocol").unwrap_or("TCP"))
+}
+
+/// A Service may have thousands, so what is looked for is not compared with each. Of two at one place the first counts.
+fn by_place(ports: &[Value]) -> BTreeMap<(Option<i64>, &str), &Value> {
+    ports.iter().rev().map(|port| (place(port), port)).collect()
 }
 
 /// One entry of a map of the metadata; the map is made where there is none.

@@ -1,6 +1,6 @@
 //! Role Services: judging the owner's, and turning either to another revision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use json_patch::Patch;
 use serde_json::{Value, json};
@@ -52,8 +52,9 @@ pub fn service_problem(service: &Value) -> Result<(), Refusal> {
 /// Ports may be added and their `targetPort` may change.
 pub fn port_changes(old: &Value, new: &Value) -> Result<(), Refusal> {
     let next: Vec<Port<'_>> = list(new, "/spec/ports").iter().map(Port::of).collect();
+    let kept: BTreeSet<&Port<'_>> = next.iter().collect();
     for port in list(old, "/spec/ports").iter().map(Port::of) {
-        if next.contains(&port) {
+        if kept.contains(&port) {
             continue;
         }
         let number =
@@ -134,8 +135,9 @@ pub fn overlap_problem(
                        to select those of both: take the change back, the labels of pods may still change beside it";
         return refuse("spec.selector", problem.to_owned());
     }
+    let known: BTreeMap<Port<'_>, &Value> = ports.iter().rev().map(|port| (Port::of(port), port)).collect();
     for port in list(new, "/spec/ports") {
-        let Some(old) = ports.iter().find(|old| Port::of(old) == Port::of(port)) else { continue };
+        let Some(old) = known.get(&Port::of(port)) else { continue };
         if target(old) != target(port) {
             let problem = format!(
                 "{} changes its targetPort from {} to {}, and until callers know the new pods one must do for those of both \
@@ -202,7 +204,8 @@ pub fn repoint(
     Ok(draft.finish())
 }
 
-#[derive(PartialEq, Eq)]
+/// In an order, because a Service may have thousands of them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Port<'a> {
     name: Option<&'a str>,
     number: Option<i64>,

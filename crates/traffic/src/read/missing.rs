@@ -1,5 +1,7 @@
 //! What is said where no destination is one of the Services: the usual mistakes have their own remedy.
 
+use std::collections::BTreeSet;
+
 use super::Reader;
 use crate::object::{list, text};
 use crate::{Destination, Refusal};
@@ -103,11 +105,7 @@ impl Reader<'_> {
 
 /// A list in words, each thing once.
 pub(super) fn words<'a>(things: impl Iterator<Item = &'a str>, none: &str) -> String {
-    let mut seen: Vec<&str> = Vec::new();
-    for thing in things {
-        if !seen.contains(&thing) {
-            seen.push(thing);
-        }
-    }
+    let mut known = BTreeSet::new();
+    let seen: Vec<&str> = things.filter(|thing| known.insert(*thing)).collect();
     if seen.is_empty() { none.to_owned() } else { seen.join(", ") }
 }

@@ -332,6 +332,35 @@ fn rule_11_what_one_selector_and_one_port_can_not_do_for_both_revisions_is_refus
     }
 }
 
+/// Each with each, it would be four hundred million times.
+#[test]
+fn of_very_many_ports_each_is_compared_with_its_like() {
+    let of = |numbers: &mut dyn Iterator<Item = u32>, more: &Value| {
+        let port = |number: u32| {
+            let mut port = json!({"port": number, "targetPort": number, "nodePort": 30_000 + number});
+            port.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            port
+        };
+        let mut service = service("{selector: {app: web}}");
+        service["spec"]["ports"] = numbers.map(port).collect();
+        service
+    };
+    let there = of(&mut (1..=20_000).rev(), &json!({"protocol": "TCP"}));
+    let same = of(&mut (1..=20_000), &json!({"appProtocol": "http"}));
+    let ports = same["spec"]["ports"].as_array().unwrap();
+    let web = labels(&[("app", "web")]);
+    assert_eq!(port_changes(&there, &same), Ok(()));
+    assert_eq!(overlap_problem((&web, &web), ports, &there), Ok(()));
+    assert_eq!(unlike(&there, &same), [""; 0]);
+    assert_eq!(follow_live(&there, &there, &[]), Ok(None));
+    let mut now = there.clone();
+    apply(&mut now, &follow_live(&there, &there, ports).unwrap().unwrap()).unwrap();
+    assert!(now["spec"]["ports"].as_array().unwrap().iter().all(|port| port["appProtocol"] == "http"));
+    let fewer = of(&mut (2..=20_000), &json!({}));
+    let message = port_changes(&same, &fewer).unwrap_err().to_string();
+    assert!(message.contains("port 1 is removed"), "{message}");
+}
+
 #[test]
 fn rule_11_a_node_port_that_the_cluster_has_not_is_listed() {
     let ports = |ports: &str| service(&format!("{{selector: {{app: web}}, ports: {ports}}}"));
