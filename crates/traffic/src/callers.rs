@@ -1,5 +1,7 @@
 //! Who reaches a Service through the mesh: in which namespaces objects decide how (rules 9, 12).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::object::{annotation, list, namespace, text};
@@ -54,9 +56,31 @@ pub fn holds_in_mesh(virtual_service: &Value) -> bool {
     gateways.is_empty() || gateways.iter().any(|gateway| gateway == SIDECARS)
 }
 
-/// Whether proxies of a namespace know a Service; all do unless it says otherwise.
-pub fn exported_to(service: &Value, client: &str) -> bool {
-    let Some(to) = annotation(service, EXPORT_TO) else { return true };
-    let mut names = to.split(',').map(str::trim);
-    names.any(|to| to == "*" || to == client || (to == "." && namespace(service) == client))
+/// The namespaces that an object is exported to: all, unless it says otherwise. Read once, for however many are asked of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exports(Option<BTreeSet<String>>);
+
+impl Exports {
+    /// Those whose proxies know a Service.
+    pub fn of_service(service: &Value) -> Self {
+        let to = annotation(service, EXPORT_TO).map(|to| to.split(',').map(str::trim));
+        Self(to.map(|to| named(to, service)))
+    }
+
+    /// Those whose `VirtualServices` may delegate to this one: into any other istiod takes no routes of it.
+    pub fn of_delegate(virtual_service: &Value) -> Self {
+        let to = list(virtual_service, "/spec/exportTo");
+        let named = || named(to.iter().filter_map(Value::as_str), virtual_service);
+        Self((!to.is_empty()).then(named))
+    }
+
+    /// Whether a namespace is among them.
+    pub fn reach(&self, namespace: &str) -> bool {
+        self.0.as_ref().is_none_or(|to| to.contains("*") || to.contains(namespace))
+    }
+}
+
+/// A dot is the object's own namespace.
+fn named<'a>(to: impl Iterator<Item = &'a str>, object: &Value) -> BTreeSet<String> {
+    to.map(|to| if to == "." { namespace(object) } else { to }.to_owned()).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::mesh::covers;
 use crate::object::{annotation, list, map, name, namespace, text};
-use crate::{Mesh, ObjectName, Refusal, RoleService};
+use crate::{Mesh, ObjectName, Refusal, RoleService, crowd};
 
 /// Annotation on a copy: the rule it was made from, as `namespace/name`.
 pub const COPIED_FROM: &str = "teal.dev/copied-from";
@@ -64,30 +64,36 @@ pub fn candidate_rules(
     mesh: &Mesh,
     labels: &BTreeMap<String, String>,
 ) -> Result<Vec<Value>, Refusal> {
-    let foreign: Vec<Value> =
-        rules.iter().filter(|rule| annotation(rule, COPIED_FROM).is_none()).cloned().collect();
-    let mut copies: Vec<Value> = Vec::new();
-    let mut clients: Vec<&str> = client_namespaces.iter().map(String::as_str).collect();
-    clients.extend([service.namespace.as_str(), mesh.root_namespace.as_str()]);
-    clients.sort_unstable();
-    clients.dedup();
+    let foreign: Vec<Value> = rules
+        .iter()
+        .filter(|rule| annotation(rule, COPIED_FROM).is_none() && concerns(rule, service, mesh))
+        .cloned()
+        .collect();
+    let always = [service.namespace.as_str(), mesh.root_namespace.as_str()];
+    let clients = crowd::apart(client_namespaces, &always, &foreign);
+    crowd::refuse(&foreign, &clients, service)?;
+    let mut sources: Vec<&Value> = Vec::new();
     for client in &clients {
         for rule in to_copy(&foreign, service, client, mesh)? {
-            let copy = copy_for_candidate(rule, service, labels);
-            if !copies.contains(&copy) {
-                copies.push(copy);
+            if !sources.iter().any(|known| std::ptr::eq(*known, rule)) {
+                sources.push(rule);
             }
         }
     }
+    let copies: Vec<Value> =
+        sources.into_iter().map(|rule| copy_for_candidate(rule, service, labels)).collect();
     one_origin(&copies, service)?;
     let all: Vec<Value> = foreign.iter().chain(&copies).cloned().collect();
-    match copies.first() {
-        Some(copy) => {
-            clients.iter().try_for_each(|client| holds_alike(&all, service, client, mesh, copy))?;
-            Ok(copies)
-        }
-        None => Ok(copies),
+    if let Some(copy) = copies.first() {
+        clients.iter().try_for_each(|client| holds_alike(&all, service, client, mesh, copy))?;
     }
+    Ok(copies)
+}
+
+/// Whether a rule's host covers that of one of the two roles; all others have no say in what holds for them.
+fn concerns(rule: &Value, service: &RoleService, mesh: &Mesh) -> bool {
+    let full = full_host(rule, mesh);
+    covers(&full, &service.live_host(mesh)) || covers(&full, &service.candidate_host(mesh))
 }
 
 /// A copy that is not seen by all who see its source, or hides another rule from some, would change what they do.
@@ -237,17 +243,18 @@ fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
 
 /// Whether two hosts are treated alike: by the same rules, or by rules that say the same.
 fn same(one: &[&Value], other: &[&Value]) -> bool {
-    let meaning = |rule: &&Value| {
-        let mut spec: Map<String, Value> = map(rule, "/spec").cloned().unwrap_or_default();
-        spec.remove("host");
-        spec.remove("subsets");
-        spec
+    let said = |rules: &[&Value]| rules.iter().filter(|rule| has_policy(rule)).count();
+    let (mut all, said_as_much) = (one.iter().filter(|rule| has_policy(rule)), said(one) == said(other));
+    said_as_much && all.all(|rule| other.iter().any(|other| has_policy(other) && mean_the_same(rule, other)))
+}
+
+/// Rules may be as large as objects can be, so neither is copied for this.
+fn mean_the_same(one: &Value, other: &Value) -> bool {
+    let meaning = |rule| {
+        let spec = map(rule, "/spec").into_iter().flatten();
+        spec.filter(|(field, _)| !matches!(field.as_str(), "host" | "subsets"))
     };
-    let said = |rules: &[&Value]| {
-        rules.iter().copied().filter(|rule| has_policy(rule)).map(|rule| meaning(&rule)).collect::<Vec<_>>()
-    };
-    let (one, other) = (said(one), said(other));
-    one.len() == other.len() && one.iter().all(|rule| other.contains(rule))
+    std::ptr::eq(one, other) || meaning(one).eq(meaning(other))
 }
 
 fn has_policy(rule: &Value) -> bool {
@@ -255,14 +262,18 @@ fn has_policy(rule: &Value) -> bool {
 }
 
 fn most_specific<'a>(rules: &[&'a Value], host: &str, mesh: &Mesh) -> Vec<&'a Value> {
-    let full = |rule: &Value| mesh.expand(text(rule, "/spec/host").unwrap_or_default(), namespace(rule));
-    let matching = rules.iter().filter(|rule| covers(&full(rule), host));
-    let Some(best) =
-        matching.map(|rule| full(rule)).max_by_key(|pattern| (!pattern.starts_with('*'), pattern.len()))
-    else {
+    let patterns: Vec<String> = rules.iter().map(|rule| full_host(rule, mesh)).collect();
+    let matching = patterns.iter().filter(|pattern| covers(pattern, host));
+    let Some(best) = matching.max_by_key(|pattern| (!pattern.starts_with('*'), pattern.len())) else {
         return Vec::new();
     };
-    rules.iter().copied().filter(|rule| full(rule) == best).collect()
+    let of = rules.iter().zip(&patterns).filter(|(_, pattern)| *pattern == best);
+    of.map(|(rule, _)| *rule).collect()
+}
+
+/// The host of a rule as istiod reads it.
+fn full_host(rule: &Value, mesh: &Mesh) -> String {
+    mesh.expand(text(rule, "/spec/host").unwrap_or_default(), namespace(rule))
 }
 
 /// A rule for some workloads is never exported, whatever it says.

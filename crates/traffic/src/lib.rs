@@ -8,6 +8,7 @@
 //! Objects come from an API server, which sorts the keys of every map; the order of keys is therefore not kept.
 
 mod callers;
+mod crowd;
 mod destination_rule;
 mod draft;
 mod enter;
@@ -29,7 +30,7 @@ mod service;
 mod weigh;
 
 pub use callers::{
-    DATAPLANE_MODE, USE_WAYPOINT, delegates, exported_to, gateway_namespaces, holds_in_mesh, is_delegate,
+    DATAPLANE_MODE, Exports, USE_WAYPOINT, delegates, gateway_namespaces, holds_in_mesh, is_delegate,
 };
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
 pub use enter::enter;

@@ -41,11 +41,11 @@ pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error
 async fn make_for(
     tools: &Tools,
     order: &Order<'_>,
-    services: impl Iterator<Item = &RoleService>,
+    services: impl Iterator<Item = &RoleService> + Clone,
 ) -> Result<bool, Error> {
     let clients =
         crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
-    let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh.root_namespace);
+    let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh, services.clone());
     let mut changed = false;
     for service in services {
         let copies =

@@ -1,6 +1,6 @@
 //! What around the routes stands in the way of a candidate, or goes past it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::callers::Callers;
 use super::routes::selectors;
 use super::{Facts, Names, obstacle};
 use crate::kinds;
-use crate::stores::{JsonView, ObjectId, Stores, View};
+use crate::stores::{JsonView, ObjectId, PodView, Stores, View};
 
 /// Sidecars that let callers see the live host and not the candidate's. Another namespace's hurts its own callers alone, and
 /// has no say in whether this one may roll out.
@@ -22,10 +22,11 @@ pub(super) fn hidden_hosts(facts: &Facts<'_>) -> Vec<Obstacle> {
     let mesh = &facts.config.mesh;
     let found = facts.services.iter().flat_map(|service| {
         let (live, candidate) = (service.live_host(mesh), service.candidate_host(mesh));
+        let know = callers.know(facts, service);
         // One that names both hosts, or all of them, is not looked at closely.
         let names = |view: &JsonView| {
             let only_live = |host: &str| covers(host, &live) && !covers(host, &candidate);
-            view.hosts().any(only_live) && callers.know(facts, service, view.namespace())
+            view.hosts().any(only_live) && know(view.namespace())
         };
         let all = facts.stores.all_around(kinds::SIDECAR, &id_of(service));
         let sidecars: Vec<Value> = all.iter().filter(|view| names(view)).map(|view| view.value()).collect();
@@ -53,14 +54,17 @@ pub(super) fn policy_gaps(facts: &Facts<'_>) -> Vec<Obstacle> {
 /// DestinationRules that can't be copied for the candidate. Those of another namespace hurt its own callers alone.
 pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
     let Some(callers) = Callers::of(facts) else { return Vec::new() };
+    let all = rules_of(facts, callers.ruling(), &facts.services);
     let mut found: Vec<Obstacle> = Vec::new();
     for service in &facts.services {
-        if let Err(refusal) = copies(facts, service, callers.ruling()) {
+        if let Err(refusal) = copies(facts, &all, service, callers.ruling()) {
             found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
             continue;
         }
         for client in strangers(facts, service, &callers) {
-            if let Err(refusal) = copies(facts, service, &[facts.names.namespace.clone(), client]) {
+            let clients = [facts.names.namespace.clone(), client];
+            let rules = rules_of(facts, &clients, [service]);
+            if let Err(refusal) = copies(facts, &rules, service, &clients) {
                 found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Nothing));
             }
         }
@@ -68,27 +72,42 @@ pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
     found
 }
 
+/// So many of them are told of; nothing hangs on the others.
+const MOST_STRANGERS: usize = 100;
+
 /// Other namespaces that have a rule for the live host.
 fn strangers(facts: &Facts<'_>, service: &RoleService, callers: &Callers) -> Vec<String> {
     let live = service.live_host(&facts.config.mesh);
+    let know = callers.know(facts, service);
     let mut rules = facts.stores.destination_rules.referring(&id_of(service));
     rules.retain(|view| {
         let namespace = view.namespace();
-        view.hosts().any(|host| host == live)
-            && callers.stop(namespace) == Stops::Nothing
-            && callers.know(facts, service, namespace)
+        view.hosts().any(|host| host == live) && callers.stop(namespace) == Stops::Nothing && know(namespace)
     });
     let mut names: Vec<String> = rules.iter().map(|view| view.namespace().to_owned()).collect();
     names.sort_unstable();
     names.dedup();
+    names.truncate(MOST_STRANGERS);
     names
 }
 
+/// The rules that can hold for clients in these namespaces.
+fn rules_of<'a>(
+    facts: &Facts<'_>,
+    clients: &[String],
+    services: impl IntoIterator<Item = &'a RoleService>,
+) -> Vec<Value> {
+    crate::stores::rules(facts.stores, clients, &facts.config.mesh, services)
+}
+
 /// The copies that clients in these namespaces need.
-fn copies(facts: &Facts<'_>, service: &RoleService, clients: &[String]) -> Result<Vec<Value>, Refusal> {
-    let mesh = &facts.config.mesh;
-    let rules = crate::stores::rules(facts.stores, clients, &mesh.root_namespace);
-    teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new())
+fn copies(
+    facts: &Facts<'_>,
+    rules: &[Value],
+    service: &RoleService,
+    clients: &[String],
+) -> Result<Vec<Value>, Refusal> {
+    teal_traffic::candidate_rules(rules, service, clients, &facts.config.mesh, &BTreeMap::new())
 }
 
 /// Whether copies of DestinationRules are not what they should be, while routes name the candidate; or are there at rest,
@@ -98,11 +117,11 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
     let named =
         |service: &&RoleService| entered || names_candidate(facts.stores, &facts.config.mesh, service);
-    let wanted = facts
-        .services
-        .iter()
-        .filter(named)
-        .flat_map(|service| copies(facts, service, callers.ruling()).unwrap_or_default());
+    let named: Vec<&RoleService> = facts.services.iter().filter(named).collect();
+    let rules = rules_of(facts, callers.ruling(), named.iter().copied());
+    let wanted = named
+        .into_iter()
+        .flat_map(|service| copies(facts, &rules, service, callers.ruling()).unwrap_or_default());
     let differs = wanted.into_iter().any(|copy| {
         let name = crate::json::text(&copy, "/metadata/name");
         let there = facts.stores.destination_rules.get(&facts.names.namespace, name);
@@ -143,7 +162,7 @@ pub(crate) fn idle_copies(
     if !all.is_empty() {
         let named: Vec<_> =
             services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
-        let rules = crate::stores::rules(stores, clients, &mesh.root_namespace);
+        let rules = crate::stores::rules(stores, clients, mesh, named.iter().copied());
         let copies = |service: &&RoleService| {
             teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
         };
@@ -171,14 +190,10 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     let Some(candidate) = facts.record.candidate else { return Vec::new() };
     let pods = facts.pods.iter().filter(|pod| pod.slot() == Some(candidate.slot));
     // Pods of a workload are alike: one of each set of labels is enough.
-    let mut kinds: Vec<BTreeMap<String, String>> = Vec::new();
-    for pod in pods {
-        let labels: BTreeMap<String, String> =
-            pod.labels.iter().filter(|(name, _)| name != "pod-template-hash").cloned().collect();
-        if !kinds.contains(&labels) {
-            kinds.push(labels);
-        }
-    }
+    let labels = |pod: &Arc<PodView>| {
+        pod.labels.iter().filter(|(name, _)| name != "pod-template-hash").cloned().collect()
+    };
+    let kinds: BTreeSet<BTreeMap<String, String>> = pods.map(labels).collect();
     if kinds.is_empty() {
         return Vec::new();
     }
@@ -234,10 +249,9 @@ pub(super) fn unmanaged(facts: &Facts<'_>) -> Vec<Obstacle> {
 fn far_routes(facts: &Facts<'_>, callers: &Callers) -> Vec<Value> {
     let of = |service: &RoleService| {
         let live = service.live_host(&facts.config.mesh);
+        let know = callers.know(facts, service);
         let mut views = facts.stores.virtual_services.referring(&id_of(service));
-        views.retain(|view| {
-            view.hosts().any(|host| host == live) && callers.know(facts, service, view.namespace())
-        });
+        views.retain(|view| view.hosts().any(|host| host == live) && know(view.namespace()));
         views
     };
     let mut found: Vec<_> = facts.services.iter().flat_map(of).collect();

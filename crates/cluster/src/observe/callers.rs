@@ -1,9 +1,11 @@
 //! In which namespaces the callers of a Rollout's Services are, and what objects there may stop.
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
 use teal_plan::snapshot::Stops;
-use teal_traffic::RoleService;
+use teal_traffic::{Exports, RoleService};
 
 use super::Facts;
 use crate::stores::{Stores, View};
@@ -13,6 +15,7 @@ use crate::stores::{Stores, View};
 pub(crate) fn callers(stores: &Stores, namespace: &str, entries: &[FilledVirtualService]) -> Vec<String> {
     let all = entries.iter().flat_map(|entry| bound(stores, namespace, entry));
     let gateways = all.flat_map(|object| teal_traffic::gateway_namespaces(&object));
+    // Sorted, so that of very many one is found at once.
     let mut all: Vec<String> = gateways.chain([namespace.to_owned()]).collect();
     all.sort_unstable();
     all.dedup();
@@ -55,14 +58,25 @@ impl Callers {
 
     /// What an object there may stop. Whoever may write in a namespace of no consequence must not hold up this one.
     pub(super) fn stop(&self, namespace: &str) -> Stops {
-        let rules = self.root == namespace || self.ruling.iter().any(|known| known == namespace);
+        let rules = self.root == namespace
+            || self.ruling.binary_search_by(|known| known.as_str().cmp(namespace)).is_ok();
         if rules { Stops::Rollout } else { Stops::Nothing }
     }
 
-    /// Whether proxies there know the Service at all.
-    pub(super) fn know(&self, facts: &Facts<'_>, service: &RoleService, namespace: &str) -> bool {
-        let there = facts.stores.services.get(&facts.names.namespace, &service.name);
-        self.stop(namespace) == Stops::Rollout
-            || there.is_none_or(|view| teal_traffic::exported_to(&view.value(), namespace))
+    /// Whether proxies of a namespace know the Service at all. It is read once, for however many are asked of.
+    pub(super) fn know<'a>(
+        &'a self,
+        facts: &'a Facts<'_>,
+        service: &'a RoleService,
+    ) -> impl Fn(&str) -> bool + 'a {
+        let exports = OnceCell::new();
+        let read = || {
+            let there = facts.stores.services.get(&facts.names.namespace, &service.name);
+            there.map(|view| Exports::of_service(&view.value()))
+        };
+        move |namespace| {
+            let known = |exports: &Exports| exports.reach(namespace);
+            self.stop(namespace) == Stops::Rollout || exports.get_or_init(read).as_ref().is_none_or(known)
+        }
     }
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::ApiResource;
 use serde_json::Value;
+use teal_traffic::{Mesh, RoleService};
 
 pub(crate) use admission::Admission;
 #[cfg(test)]
@@ -261,11 +262,25 @@ pub(crate) fn slices_of(list: Vec<Value>) -> Vec<SliceView> {
     list.into_iter().filter_map(|object| shapes::Slice::of(&object.to_string()).view()).collect()
 }
 
-/// The DestinationRules that can hold for clients in these namespaces, of which one is the Service's.
-pub(crate) fn rules(stores: &Stores, clients: &[String], root: &str) -> Vec<Value> {
-    let mut namespaces: Vec<&str> = clients.iter().map(String::as_str).chain([root]).collect();
+/// The DestinationRules for these Services and their candidates that can hold for clients in these namespaces, of which one is
+/// the Services'. There may be thousands for others, which are not even read.
+pub(crate) fn rules<'a>(
+    stores: &Stores,
+    clients: &[String],
+    mesh: &Mesh,
+    services: impl IntoIterator<Item = &'a RoleService>,
+) -> Vec<Value> {
+    let hosts = |service: &RoleService| [service.live_host(mesh), service.candidate_host(mesh)];
+    let hosts: Vec<String> = services.into_iter().flat_map(hosts).collect();
+    let covers = |host: &str, namespace: &str| {
+        let full = mesh.expand(host, namespace);
+        hosts.iter().any(|host| teal_traffic::covers(&full, host))
+    };
+    let mut namespaces: Vec<&str> =
+        clients.iter().map(String::as_str).chain([&*mesh.root_namespace]).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
     let views = namespaces.into_iter().flat_map(|namespace| stores.destination_rules.group(namespace, ""));
+    let views = views.filter(|view| view.hosts().any(|host| covers(host, view.namespace())));
     views.map(|view| view.value()).collect()
 }

@@ -183,6 +183,84 @@ fn rule_9_a_copy_that_would_hide_another_rule_is_refused() {
     assert!(message.starts_with("DestinationRule istio-system/web: callers in namespace front"), "{message}");
 }
 
+fn many(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{name}-{number}")).collect()
+}
+
+/// Each with each, it would be hours: whoever writes a VirtualService or a rule must not keep others waiting.
+#[test]
+fn rule_9_neither_gateways_nor_rules_of_other_hosts_are_looked_through_for_each_other() {
+    let gateways = many("gateway", 50_000);
+    let clients: Vec<&str> = gateways.iter().map(String::as_str).collect();
+    let mut rules: Vec<Value> = many("other", 1_000).iter().map(|name| policy("shop", name, name)).collect();
+    rules.push(rule("shop", "web", "web", &format!("exportTo: ['*', gateway-7], trafficPolicy: {TLS}")));
+    assert_eq!(copies(&rules, &clients).unwrap().len(), 1);
+    rules.push(policy("gateway-41", "own", "web.shop.svc.cluster.local"));
+    let message = copies(&rules, &clients).unwrap_err().to_string();
+    assert!(message.starts_with("DestinationRule gateway-41/own:"), "of whichever it is: {message}");
+    // All that no rule names are treated alike, and asked for once.
+    let rules = [
+        rule("shop", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
+        rule(
+            "istio-system",
+            "web",
+            "web.shop.svc.cluster.local",
+            "exportTo: [istio-system], trafficPolicy: {}",
+        ),
+    ];
+    let message = copies(&rules, &clients).unwrap_err().to_string();
+    assert!(message.contains("callers in namespace gateway-0 would not be under"), "{message}");
+}
+
+#[test]
+fn rule_9_more_rules_for_a_host_than_can_be_looked_through_are_refused() {
+    let of = |count| -> Vec<Value> {
+        many("rule", count)
+            .iter()
+            .map(|name| rule("shop", name, "web", &format!("exportTo: [{name}]")))
+            .collect()
+    };
+    assert_eq!(copies(&of(100), &[]).unwrap(), Vec::<Value>::new());
+    for count in [101, 5_000] {
+        let refusal = copies(&of(count), &[]).unwrap_err();
+        assert_eq!(refusal.reason(), "DestinationRuleUnsupported");
+        let message = refusal.to_string();
+        assert!(message.starts_with("DestinationRule shop/rule-"), "{message}");
+        assert!(
+            message.contains(&format!("spec.host: {count} rules cover web or web-candidate")),
+            "{message}"
+        );
+        assert!(message.contains("remove those that nobody needs"), "{message}");
+    }
+}
+
+#[test]
+fn rule_9_more_namespaces_than_rules_may_tell_apart_are_refused() {
+    let gateways = many("gateway", 50_000);
+    let clients: Vec<&str> = gateways.iter().map(String::as_str).collect();
+    for (named, refused) in [(90, false), (110, true), (20_000, true)] {
+        let to = gateways[..named].join(", ");
+        let rules = [
+            policy("shop", "a", "*.shop.svc.cluster.local"),
+            rule("shop", "web", "web", &format!("exportTo: [{to}]")),
+        ];
+        let found = copies(&rules, &clients);
+        let Err(refusal) = found else {
+            assert!(!refused, "{named}");
+            continue;
+        };
+        let message = refusal.to_string();
+        assert_eq!(message.contains("are not looked through"), refused, "{named}: {message}");
+        if refused {
+            let words = format!(
+                "DestinationRule shop/web: spec.exportTo: the rules that cover web or web-candidate name {named} "
+            );
+            assert!(message.starts_with(&words), "{message}");
+            assert!(message.contains("spec.gateways") && message.contains("name fewer"), "{message}");
+        }
+    }
+}
+
 const NAMESPACES: [&str; 3] = ["shop", "front", "istio-system"];
 
 /// What istiod 1.31 gives to a client: policies by the workloads they are for, found as its source does it and not as

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use teal_traffic::{
-    Condition, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, delegates, exported_to,
+    Condition, Exports, Finding, Listed, Mesh, RoleService, RouteSelector, Scope, delegates,
     gateway_namespaces, holds_in_mesh, hosts_not_exported, is_delegate, policy_gaps, selector_overlaps,
     shared_routes, unmanaged_routes,
 };
@@ -114,9 +114,9 @@ fn rule_9_callers_are_where_the_gateways_are_and_where_the_service_is_known() {
         let service = yaml(&format!(
             "{{metadata: {{name: web, namespace: shop, annotations: {{networking.istio.io/exportTo: {to}}}}}}}"
         ));
-        assert_eq!(exported_to(&service, "front"), known, "{to}");
+        assert_eq!(Exports::of_service(&service).reach("front"), known, "{to}");
     }
-    assert!(exported_to(&yaml("{metadata: {name: web, namespace: shop}}"), "front"));
+    assert!(Exports::of_service(&yaml("{metadata: {name: web, namespace: shop}}")).reach("front"));
 }
 
 #[test]
@@ -128,6 +128,24 @@ fn a_delegate_has_no_hosts_and_is_named_by_its_roots() {
     assert_eq!(delegates(&root).collect::<Vec<_>>(), [("front", "own"), ("shop", "web")]);
     assert!(!is_delegate(&root));
     assert!(is_delegate(&yaml("{metadata: {name: web, namespace: shop}, spec: {http: []}}")));
+}
+
+#[test]
+fn a_delegate_says_whose_it_may_be() {
+    for (to, root, expected) in [
+        ("[]", "front", true),
+        ("['*']", "front", true),
+        ("[edge, front]", "front", true),
+        ("[edge]", "front", false),
+        ("['.']", "front", false),
+        ("['.']", "shop", true),
+        ("['~']", "shop", false),
+    ] {
+        let delegate = yaml(&format!(
+            "{{metadata: {{name: web, namespace: shop}}, spec: {{exportTo: {to}, http: []}}}}"
+        ));
+        assert_eq!(Exports::of_delegate(&delegate).reach(root), expected, "{to} {root}");
+    }
 }
 
 #[test]
@@ -157,6 +175,19 @@ fn rule_13_a_policy_attached_to_service_web_alone_is_found() {
         "{kind: RequestAuthentication, metadata: {name: jwt, namespace: shop}, spec: {targetRef: {kind: Service, name: web}}}",
     );
     assert_eq!(gaps(&[single]).len(), 1);
+
+    // Each with each, it would be a hundred million times.
+    let of = |targets: &str, name: &str| {
+        let mut policy = policy(name, "AuthorizationPolicy", targets, "DENY");
+        policy["spec"]["rules"] = json!([{"from": name}]);
+        policy
+    };
+    let pairs =
+        (0..5_000).flat_map(|number| [of(live, &number.to_string()), of(candidate, &number.to_string())]);
+    let mut many: Vec<Value> = pairs.collect();
+    assert_eq!(gaps(&many), []);
+    many.push(of(live, "another"));
+    assert_eq!(gaps(&many).len(), 1);
 }
 
 #[test]

@@ -471,11 +471,16 @@ impl Hand {
 
     /// An object around the routes, in any namespace.
     pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
+        self.named_around(kind, namespace, "theirs", spec);
+    }
+
+    /// The same as one of several.
+    pub(crate) fn named_around(&mut self, kind: Known, namespace: &str, name: &str, spec: &Value) {
         let version = self.next();
         self.stores.offer_around(
             kind,
             &json!({
-                "metadata": {"name": "theirs", "namespace": namespace, "uid": format!("uid-{version}"),
+                "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{version}"),
                     "resourceVersion": version.to_string()},
                 "spec": spec,
             }),

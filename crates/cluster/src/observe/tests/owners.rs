@@ -97,6 +97,30 @@ fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
     }
 }
 
+/// Both may be written by whoever may write one object, and everybody's rollouts are looked at by the same hands.
+#[test]
+fn rule_9_however_many_gateways_and_rules_there_are_a_look_ends() {
+    let mut hand = Hand::new();
+    hand.install();
+    let gateways: Vec<String> = (0..20_000).map(|number| format!("edge-{number}/public")).collect();
+    hand.gateways(&json!(gateways));
+    for number in 0..500 {
+        let policy = json!({"tls": {"mode": "SIMPLE"}});
+        let spec = json!({"host": format!("other-{number}"), "trafficPolicy": policy});
+        hand.named_around(kinds::DESTINATION_RULE, "shop", &format!("other-{number}"), &spec);
+    }
+    assert_eq!(told(&mut hand, 0, "DestinationRuleUnsupported"), [] as [&str; 0]);
+    let spec = json!({"host": "web.shop.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    hand.named_around(kinds::DESTINATION_RULE, "edge-19999", "theirs", &spec);
+    let found = told(&mut hand, 0, "DestinationRuleUnsupported");
+    assert!(found.len() == 1 && found[0].starts_with("DestinationRule edge-19999/theirs"), "{found:?}");
+    for number in 0..101 {
+        hand.named_around(kinds::DESTINATION_RULE, "shop", &format!("web-{number}"), &json!({"host": "web"}));
+    }
+    let found = told(&mut hand, 0, "DestinationRuleUnsupported");
+    assert!(found[0].contains("spec.host: 102 rules cover web or web-candidate"), "{found:?}");
+}
+
 /// The usual layout: the `Gateway` beside the Service, its pods in the root namespace, which no object of ours names.
 #[test]
 fn rule_9_a_rule_that_the_root_namespace_keeps_to_itself_is_refused_wherever_the_gateway_lies() {
