@@ -22,7 +22,8 @@ pub(crate) fn callers(stores: &Stores, namespace: &str, entries: &[FilledVirtual
     all
 }
 
-/// A VirtualService that is listed, or those that delegate to it, whose hosts and gateways are its own.
+/// A VirtualService that is listed, or those that delegate to it, whose hosts and gateways are its own. One of a namespace to
+/// which it isn't exported moves nobody to it, and whoever writes there has no say.
 pub(super) fn bound(stores: &Stores, namespace: &str, entry: &FilledVirtualService) -> Vec<Value> {
     let Some(view) = stores.virtual_services.get(namespace, &entry.name) else { return Vec::new() };
     let (own, id) = (view.value(), view.id());
@@ -31,7 +32,8 @@ pub(super) fn bound(stores: &Stores, namespace: &str, entry: &FilledVirtualServi
     }
     let mut roots = stores.virtual_services.group(namespace, "");
     roots.extend(stores.virtual_services.referring(&id));
-    roots.retain(|root| root.delegates_to(&id));
+    let exports = Exports::of_delegate(&own);
+    roots.retain(|root| root.delegates_to(&id) && exports.reach(root.namespace()));
     if roots.is_empty() { vec![own] } else { roots.iter().map(|root| root.value()).collect() }
 }
 

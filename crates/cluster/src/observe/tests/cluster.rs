@@ -535,12 +535,13 @@ impl Hand {
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 
-    /// Others delegate to the route, which has no hosts of its own.
-    pub(super) fn delegate(&mut self) {
+    /// Others delegate to the route, which has no hosts of its own, from the namespaces that it is exported to.
+    pub(super) fn delegate(&mut self, export_to: &Value) {
         let version = self.next();
         let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object["spec"].as_object_mut().expect("a spec").remove("hosts");
+        object["spec"]["exportTo"] = export_to.clone();
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     }
 

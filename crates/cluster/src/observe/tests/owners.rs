@@ -77,13 +77,26 @@ fn routes_of_which_no_record_has_room_stop_the_rollout_before_it_begins() {
     }
 }
 
-/// A delegate has no gateways; its callers come through those of its root.
+/// A delegate has no gateways; its callers come through those of its root. One of a namespace that it isn't exported to is
+/// passed over by istiod, and by whoever asks what rules its callers.
 #[test]
-fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
-    for (root, namespace) in [("shop", "edge"), ("front", "edge"), ("front", "front")] {
+fn rule_9_of_a_delegate_the_gateways_of_those_that_may_delegate_to_it_count() {
+    let all = || json!([]);
+    for (root, namespace, export_to, counts) in [
+        ("shop", "edge", all(), true),
+        ("front", "edge", all(), true),
+        ("front", "front", all(), true),
+        ("front", "edge", json!(["*"]), true),
+        ("front", "edge", json!([".", "front"]), true),
+        ("shop", "edge", json!(["."]), true),
+        ("front", "front", json!(["edge"]), false),
+        ("front", "edge", json!(["edge"]), false),
+        ("front", "edge", json!(["."]), false),
+        ("front", "edge", json!(["~"]), false),
+    ] {
         let mut hand = Hand::new();
         hand.install();
-        hand.delegate();
+        hand.delegate(&export_to);
         let gateway = if namespace == root { json!(["public"]) } else { json!(["edge/public"]) };
         let spec = json!({"hosts": ["x.example"], "gateways": gateway,
             "http": [{"delegate": {"name": "web", "namespace": "shop"}}]});
@@ -91,9 +104,17 @@ fn rule_9_of_a_delegate_the_gateways_of_those_that_delegate_to_it_count() {
         let spec =
             json!({"host": "web.shop.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
         hand.around(kinds::DESTINATION_RULE, namespace, &spec);
+        let sidecar = json!({"egress": [{"hosts": ["shop/web.shop.svc.cluster.local"]}]});
+        hand.around(kinds::SIDECAR, namespace, &sidecar);
         let obstacles = hand.look(0).snapshot.world.obstacles;
-        let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
-        assert_eq!(found, [("DestinationRuleUnsupported", Stops::Rollout)], "{root}: {obstacles:?}");
+        let mut found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
+        found.sort_unstable();
+        let stops = if counts { Stops::Rollout } else { Stops::Nothing };
+        assert_eq!(
+            found,
+            [("DestinationRuleUnsupported", stops), ("HostNotExported", stops)],
+            "{root}, exported to {export_to}: {obstacles:?}"
+        );
     }
 }
 
