@@ -1,5 +1,6 @@
 //! What is kept as a whole, without what nobody reads: Services, routes, policies of hosts, Rollouts and Decisions.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
@@ -213,11 +214,13 @@ fn malformed(value: &Value) -> Texts {
 
 fn hosts(value: &Value) -> Box<[Box<str>]> {
     let mut found: Vec<Box<str>> = Vec::new();
+    // A VirtualService may lead to tens of thousands.
+    let mut known = BTreeSet::new();
     for kind in ["http", "tcp", "tls"] {
         let routes = value.pointer(&format!("/spec/{kind}")).and_then(Value::as_array).into_iter().flatten();
         for entry in routes.filter_map(|route| route.get("route")?.as_array()).flatten() {
             let host = json::text(entry, "/destination/host");
-            if !host.is_empty() && !found.iter().any(|known| **known == *host) {
+            if !host.is_empty() && known.insert(host) {
                 found.push(host.into());
             }
         }
@@ -502,6 +505,17 @@ mod tests {
         for gone in ["large", "conditions", "f:app", "f:ports"] {
             assert!(!text.contains(gone), "{gone} in {text}");
         }
+    }
+
+    /// Each with each, it would be more than a billion times, and the watch waits for it.
+    #[test]
+    fn of_very_many_hosts_each_is_kept_once() {
+        let to = |number: u32| json!({"destination": {"host": format!("host-{}", number / 2)}});
+        let route = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7"},
+            "spec": {"http": [{"route": (0..100_000).map(to).collect::<Vec<_>>()}]}});
+        let view = JsonView::of(route, "v1", "VirtualService").expect("a view");
+        assert_eq!(view.hosts().count(), 50_000);
+        assert!(view.leads_to("host-49999"));
     }
 
     /// Its size alone may keep a rollout from beginning, so whoever takes it out must be noticed.
