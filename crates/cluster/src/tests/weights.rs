@@ -14,7 +14,8 @@ use crate::observe::Seen;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::Reconciler;
 
-const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/web-candidate";
+const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
+const RULES: &str = "/apis/networking.istio.io/v1/namespaces/shop/destinationrules";
 const SECOND: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/second";
 
 fn weighted(weight: u8) -> Value {
@@ -55,14 +56,18 @@ impl World {
         Self { server, reconciler, rollout, seen }
     }
 
-    /// What the server has behind the candidate's role.
+    /// What the server has behind the candidate's role: all of it serves.
     fn serves(&self, pods: &[&str]) {
-        let endpoint =
-            |pod: &&str| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": true}});
+        self.slice("web-candidate", &pods.iter().map(|pod| (*pod, true)).collect::<Vec<_>>());
+    }
+
+    /// A slice of that, with whether each of its pods serves.
+    fn slice(&self, name: &str, pods: &[(&str, bool)]) {
+        let endpoint = |(pod, serving): &(&str, bool)| json!({"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": serving}});
         let labels = json!({"kubernetes.io/service-name": "web-candidate", label::ROLLOUT: "web"});
         self.server.put(
-            SLICE,
-            json!({"metadata": {"name": "web-candidate", "namespace": "shop", "labels": labels},
+            &format!("{SLICES}/{name}"),
+            json!({"metadata": {"name": name, "namespace": "shop", "labels": labels},
             "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>()}),
         );
     }
@@ -75,15 +80,22 @@ impl World {
 
 #[tokio::test]
 async fn rule_6_whether_enough_serve_for_a_raise_is_asked_of_the_server() {
-    let (all, live) = (["green-0", "green-1", "green-2"], ["pod-0", "pod-1", "pod-2"]);
-    for (what, pods, raise, serving) in [
-        ("none is left", &all[..0], 10, Some(0)),
-        ("they are of the other color", &live[..], 10, Some(0)),
-        ("one is too few for a half", &all[..1], 50, Some(1)),
-        ("one is enough for a tenth", &all[..1], 10, None),
+    let live = ["pod-0", "pod-1", "pod-2"].map(|pod| (pod, true));
+    let (one, two, gone) = (("green-0", true), ("green-1", true), ("green-0", false));
+    for (what, slices, raise, serving) in [
+        ("none is left", &[&[][..]][..], 10, Some(0)),
+        ("they are of the other color", &[&live], 10, Some(0)),
+        ("it serves no more", &[&[gone]], 10, Some(0)),
+        ("one is too few for a half", &[&[one]], 50, Some(1)),
+        ("one pod in two slices counts once", &[&[one], &[one]], 50, Some(1)),
+        ("one serves no more, and one is too few", &[&[gone, two]], 50, Some(1)),
+        ("two are enough, in whatever slices", &[&[one], &[two]], 50, None),
+        ("one is enough for a tenth", &[&[one]], 10, None),
     ] {
         let world = World::at(0);
-        world.serves(pods);
+        for (number, pods) in slices.iter().enumerate() {
+            world.slice(&format!("web-candidate-{number}"), pods);
+        }
         let done = world.carry_out(Effect::RaiseWeight(raise)).await;
         let refused = match done.result {
             Err(Error::TooFewEndpoints { serving, .. }) => Some(serving),
@@ -169,5 +181,36 @@ async fn weight_is_cut_off_only_where_the_server_says_that_the_role_is_elsewhere
         assert!(matches!(done.result, Ok(cut) if cut == cuts), "{server_says}: {:?}", done.result);
         assert_eq!(weight(&world.server, ROUTE), if cuts { 0 } else { 10 }, "{server_says}");
         assert_eq!(patches(&world.server).len(), usize::from(cuts), "{server_says}");
+    }
+}
+
+/// What somebody else called as Teal's copy would be is theirs.
+#[tokio::test]
+async fn the_name_of_a_copied_rule_is_taken() {
+    let policy = || json!({"host": "web", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    for taken in [true, false] {
+        let world = World::with(0, |hand| {
+            hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &policy());
+            if taken {
+                let spec = json!({"host": "elsewhere"});
+                hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs-candidate", &spec);
+            }
+        });
+        let done = world.carry_out(Effect::EnterRoutes).await;
+        let rules: Vec<String> = world
+            .server
+            .requests()
+            .into_iter()
+            .filter(|request| request.contains("destinationrules"))
+            .collect();
+        if taken {
+            let Err(refused @ Error::NameTaken { .. }) = done.result else { panic!("{:?}", done.result) };
+            let said = refused.to_string();
+            assert!(said.starts_with("DestinationRule shop/theirs-candidate exists"), "{said}");
+            assert_eq!(rules, [""; 0], "it is left as it is");
+        } else {
+            assert!(matches!(done.result, Ok(true)), "{:?}", done.result);
+            assert_eq!(rules, [format!("POST {RULES}")]);
+        }
     }
 }
