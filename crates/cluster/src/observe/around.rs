@@ -13,7 +13,7 @@ use super::callers::Callers;
 use super::routes::selectors;
 use super::{Facts, Names, obstacle};
 use crate::kinds;
-use crate::stores::{JsonView, ObjectId, PodView, Stores, View};
+use crate::stores::{self, JsonView, ObjectId, PodView, Stores, View};
 
 /// Sidecars that let callers see the live host and not the candidate's. Another namespace's hurts its own callers alone, and
 /// has no say in whether this one may roll out.
@@ -54,7 +54,8 @@ pub(super) fn policy_gaps(facts: &Facts<'_>) -> Vec<Obstacle> {
 /// DestinationRules that can't be copied for the candidate. Those of another namespace hurt its own callers alone.
 pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
     let Some(callers) = Callers::of(facts) else { return Vec::new() };
-    let all = rules_of(facts, callers.ruling(), &facts.services);
+    let mesh = &facts.config.mesh;
+    let all = stores::rules(facts.stores, callers.ruling(), mesh, &facts.services);
     let mut found: Vec<Obstacle> = Vec::new();
     for service in &facts.services {
         if let Err(refusal) = copies(facts, &all, service, callers.ruling()) {
@@ -63,7 +64,7 @@ pub(super) fn rules(facts: &Facts<'_>) -> Vec<Obstacle> {
         }
         for client in strangers(facts, service, &callers) {
             let clients = [facts.names.namespace.clone(), client];
-            let rules = rules_of(facts, &clients, [service]);
+            let rules = stores::rules(facts.stores, &clients, mesh, [service]);
             if let Err(refusal) = copies(facts, &rules, service, &clients) {
                 found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Nothing));
             }
@@ -91,15 +92,6 @@ fn strangers(facts: &Facts<'_>, service: &RoleService, callers: &Callers) -> Vec
     names
 }
 
-/// The rules that can hold for clients in these namespaces.
-fn rules_of<'a>(
-    facts: &Facts<'_>,
-    clients: &[String],
-    services: impl IntoIterator<Item = &'a RoleService>,
-) -> Vec<Value> {
-    crate::stores::rules(facts.stores, clients, &facts.config.mesh, services)
-}
-
 /// The copies that clients in these namespaces need.
 fn copies(
     facts: &Facts<'_>,
@@ -115,10 +107,10 @@ fn copies(
 pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     let Some(callers) = Callers::of(facts) else { return false };
     let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
-    let named =
-        |service: &&RoleService| entered || names_candidate(facts.stores, &facts.config.mesh, service);
+    let mesh = &facts.config.mesh;
+    let named = |service: &&RoleService| entered || names_candidate(facts.stores, mesh, service);
     let named: Vec<&RoleService> = facts.services.iter().filter(named).collect();
-    let rules = rules_of(facts, callers.ruling(), named.iter().copied());
+    let rules = stores::rules(facts.stores, callers.ruling(), mesh, named.iter().copied());
     let wanted = named
         .into_iter()
         .flat_map(|service| copies(facts, &rules, service, callers.ruling()).unwrap_or_default());
@@ -128,7 +120,6 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
         there.is_none_or(|view| teal_traffic::is_outdated(&view.value(), &copy))
     });
     let rests = !entered && matches!(facts.record.phase, Phase::Rest { .. });
-    let mesh = &facts.config.mesh;
     let idle = || idle_copies(facts.stores, mesh, &facts.names, &facts.services, callers.ruling());
     differs || (rests && !idle().is_empty())
 }
@@ -162,7 +153,7 @@ pub(crate) fn idle_copies(
     if !all.is_empty() {
         let named: Vec<_> =
             services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
-        let rules = crate::stores::rules(stores, clients, mesh, named.iter().copied());
+        let rules = stores::rules(stores, clients, mesh, named.iter().copied());
         let copies = |service: &&RoleService| {
             teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
         };

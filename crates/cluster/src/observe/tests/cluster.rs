@@ -1,6 +1,7 @@
 //! A cluster by hand.
 
 mod altered;
+mod around;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Slot, Time};
 
 use crate::config::Config;
-use crate::kinds::{self, Known};
+use crate::kinds;
 use crate::memory::Memory;
 use crate::observe::{Scene, Seen, observe};
 use crate::rendering::{For, RenderKey, render};
@@ -469,24 +470,6 @@ impl Hand {
         self.service("web-candidate", "candidate", slot);
     }
 
-    /// An object around the routes, in any namespace.
-    pub(super) fn around(&mut self, kind: Known, namespace: &str, spec: &Value) {
-        self.named_around(kind, namespace, "theirs", spec);
-    }
-
-    /// The same as one of several.
-    pub(crate) fn named_around(&mut self, kind: Known, namespace: &str, name: &str, spec: &Value) {
-        let version = self.next();
-        self.stores.offer_around(
-            kind,
-            &json!({
-                "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{version}"),
-                    "resourceVersion": version.to_string()},
-                "spec": spec,
-            }),
-        );
-    }
-
     /// The Rollout's namespace is in ambient mode, and names this waypoint, or "none".
     pub(super) fn ambient(&mut self, waypoint: &str) {
         self.stores.ambient.put("shop", waypoint);
@@ -509,20 +492,6 @@ impl Hand {
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object["spec"]["gateways"] = gateways.clone();
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);
-    }
-
-    /// Teal's copy of the rule around the routes.
-    pub(super) fn copied_rule(&mut self, spec: &Value) {
-        let version = self.next();
-        self.stores.offer_around(
-            kinds::DESTINATION_RULE,
-            &json!({
-                "metadata": {"name": "theirs-candidate", "namespace": "shop", "uid": "copy",
-                    "resourceVersion": version.to_string(), "labels": {label::ROLLOUT_UID: UID},
-                    "annotations": {teal_traffic::COPIED_FROM: "shop/theirs"}},
-                "spec": spec,
-            }),
-        );
     }
 
     /// The owner applied the route by `kubectl apply`, which keeps this much of it.
