@@ -1,13 +1,17 @@
 use serde_json::json;
 use teal_plan::{Color, Time};
 
-use super::{Question, questions};
+use super::{Question, Subject, questions};
 use crate::observe::tests::cluster::Hand;
 
 /// What the placeholders of queries stand for.
-fn subject(hand: &mut Hand) -> (Option<String>, Option<String>, String) {
+fn asked(hand: &mut Hand) -> Subject {
     let seen = hand.look(0);
-    let subject = questions(&hand.rollout(), &seen, &[]).subject;
+    questions(&hand.rollout(), &seen, &[]).subject
+}
+
+fn subject(hand: &mut Hand) -> (Option<String>, Option<String>, String) {
+    let subject = asked(hand);
     (subject.color, subject.other_color, subject.role)
 }
 
@@ -25,6 +29,24 @@ fn queries_are_of_the_candidate_beside_live_and_after_promotion_of_live_beside_w
         (some("green"), some("blue"), "live".to_owned()),
         "the same color is meant"
     );
+}
+
+#[test]
+fn queries_name_the_first_traffic_service_its_companion_and_the_revision() {
+    let mut hand = Hand::new();
+    hand.manifest(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 81}]}}));
+    hand.spec("/traffic/services", json!([{"name": "web"}, {"name": "api"}]));
+    hand.install();
+    for (color, begin) in [(Color::Blue, None), (Color::Green, Some(10))] {
+        if let Some(weight) = begin {
+            hand.start_candidate(weight);
+        }
+        let subject = asked(&mut hand);
+        assert_eq!(subject.service.as_deref(), Some("web"));
+        assert_eq!(subject.candidate_service.as_deref(), Some("web-candidate"));
+        assert_eq!(subject.revision, Some(hand.slot(color).revision.to_string()));
+    }
 }
 
 /// The one question of the check `errors`.

@@ -87,6 +87,8 @@ fn judged(question: &Question) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
+    use teal_cluster::Subject;
+
     use super::*;
 
     fn ask(text: &str, max: &str) -> Ask {
@@ -101,6 +103,53 @@ mod tests {
             attempt: "r2-02020202#1".to_owned(),
             place: None,
             probe: false,
+        }
+    }
+
+    /// A question with this query, of a subject whose every name is another word.
+    fn asked(query: &str) -> Ask {
+        let spec = serde_json::json!({
+            "release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]},
+            "checks": [{"name": "errors", "query": query, "threshold": {"max": "1%"}}],
+        });
+        let filled = teal_api::defaults::filled(&serde_json::from_value(spec).unwrap()).unwrap();
+        let question = Question {
+            check: filled.checks[0].clone(),
+            min: None,
+            max: Some("1%".into()),
+            again: false,
+            attempt: "r2-02020202#1".into(),
+            place: None,
+            probe: false,
+        };
+        let subject = Subject {
+            color: Some("green".into()),
+            revision: Some("r2-02020202".into()),
+            role: "candidate".into(),
+            other_color: Some("blue".into()),
+            service: Some("api".into()),
+            candidate_service: Some("api-candidate".into()),
+        };
+        let (namespace, name) = ("shop".into(), "checkout".into());
+        let questions = Questions { uid: "1".into(), namespace, name, checks: vec![question], subject };
+        Ask::of(&questions.checks[0], &questions)
+    }
+
+    #[test]
+    fn each_placeholder_stands_for_its_own_name() {
+        let names = [
+            ("color", "green"),
+            ("liveColor", "blue"),
+            ("revision", "r2-02020202"),
+            ("role", "candidate"),
+            ("service", "api"),
+            ("candidateService", "api-candidate"),
+            ("namespace", "shop"),
+            ("rollout", "checkout"),
+        ];
+        for (name, stands_for) in names {
+            let ask = asked(&format!(r#"up{{x="$({name})"}}"#));
+            assert_eq!(ask.query, Ok(format!(r#"up{{x="{stands_for}"}}"#)), "{name}");
         }
     }
 
