@@ -3,6 +3,9 @@
 
 mod ask;
 mod standing;
+#[cfg(test)]
+#[path = "../../../measure/tests/support/mod.rs"]
+mod support;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -318,6 +321,7 @@ mod tests {
     use teal_measure::{Bounds, Sources};
     use teal_plan::snapshot::Standing;
 
+    use super::support::{Reply, Stand};
     use super::*;
 
     fn questions() -> Questions {
@@ -337,6 +341,17 @@ mod tests {
         };
         let (namespace, name) = ("shop".into(), "web".into());
         Questions { uid: "1".into(), namespace, name, checks: vec![question], subject: Subject::default() }
+    }
+
+    /// Two checks of a step, whose queries differ.
+    fn of_a_step() -> Questions {
+        let mut questions = questions();
+        let place = Some(("canary".into(), teal_plan::Time(0)));
+        questions.checks[0].place = place;
+        let mut other = questions.checks[0].clone();
+        (other.check.name, other.check.query) = ("latency".into(), "down".into());
+        questions.checks.push(other);
+        questions
     }
 
     fn standing(checks: &Checks) -> Vec<Standing> {
@@ -427,6 +442,23 @@ mod tests {
         checks.ask(questions());
         assert_eq!(checks.next(29_999), Some(30_000), "whatever time it is by now");
         assert_eq!(checks.due(30_000).requests.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn all_checks_of_a_step_are_asked_at_once_and_about_one_instant() {
+        let slow = Reply { delay: Duration::from_millis(300), ..Reply::value("0") };
+        let stand = Stand::start(slow).await;
+        let measurer = Measurer::new(stand.sources(&["default"]), Bounds::default());
+        let checks = Checks::new(Arc::new(measurer), Poker::unheard());
+        checks.ask(of_a_step());
+        let due = checks.due(30_000);
+        checks.measure(30_000, due).await;
+        let asked = stand.asked();
+        let mut told: Vec<(&str, &str)> =
+            asked.iter().map(|asked| (asked.form["query"].as_str(), asked.form["time"].as_str())).collect();
+        told.sort_unstable();
+        assert_eq!(told, [("down", "30.000"), ("up", "30.000")]);
+        assert_eq!(stand.most_open(), 2, "none waits for another's answer");
     }
 
     #[test]
