@@ -2,6 +2,7 @@
 
 mod anew;
 mod ending;
+mod figures;
 mod going;
 mod gone;
 mod inner;

@@ -1,10 +1,28 @@
 //! What controllers and kubelets make of objects that are there.
 
+use serde_json::json;
+use teal_api::names::manager;
+use teal_plan::{Color, Time};
+
 use super::Hand;
 use crate::kinds;
 use crate::stores::{ObjectView, PodView};
 
 impl Hand {
+    /// The second revision is up in green and reached the weight of its step: only its gates are waited for.
+    pub(crate) fn at_step(&mut self, weight: u8, reached: Time) {
+        self.start_candidate(weight);
+        let (slot, hash) = (self.slot(Color::Green), self.hash());
+        self.deploy(slot, hash);
+        self.pods(Color::Green, &[true; 3]);
+        self.point_candidate();
+        self.endpoints("web-candidate", &["green-0", "green-1", "green-2"].map(|pod| (pod, true, false)));
+        let destinations = json!([{"destination": {"host": "web"}, "weight": 100 - weight},
+            {"destination": {"host": "web-candidate"}, "weight": weight}]);
+        self.route(&destinations, manager::TRAFFIC);
+        self.reach(reached.0);
+    }
+
     /// A Deployment is seen as something else.
     pub(in crate::observe::tests) fn alter(&mut self, name: &str, change: impl FnOnce(&mut ObjectView)) {
         let version = self.next();
