@@ -27,6 +27,14 @@ fn a_shop_when_live() {
     insta::assert_yaml_snapshot!((rendered.live_only, rendered.in_place, rendered.workloads));
 }
 
+/// As they were written but for the marks by which they are found again, and so of one form for both colors.
+#[test]
+fn kinds_that_both_colors_share_are_never_renamed() {
+    let shared = candidate("shared", Color::Green).shared;
+    assert_eq!(shared, candidate("shared", Color::Blue).shared);
+    insta::assert_yaml_snapshot!(shared);
+}
+
 #[test]
 fn stateful_sets_of_a_color_and_shared() {
     insta::assert_yaml_snapshot!(candidate("stateful", Color::Blue));

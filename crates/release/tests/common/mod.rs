@@ -13,6 +13,7 @@ pub fn fixture(name: &str) -> Vec<Value> {
     let text = match name {
         "web" => include_str!("../fixtures/web.yaml"),
         "shop" => include_str!("../fixtures/shop.yaml"),
+        "shared" => include_str!("../fixtures/shared.yaml"),
         "stateful" => include_str!("../fixtures/stateful.yaml"),
         other => panic!("there is no fixture {other}"),
     };
