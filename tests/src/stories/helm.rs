@@ -40,8 +40,9 @@ pub(super) async fn at_every_phase(world: &World, namespace: &str) -> Result<()>
     play.share(&second, 100).await?;
     upgrade(&play, &chart, &MERGED).await?;
     play.approve().await?;
-    play.promoted(&second).await?;
+    play.phase("Promoting").await?;
     upgrade(&play, &chart, &FORCED).await?;
+    play.promoted(&second).await?;
     upgrade(&play, &chart, &MERGED).await?;
     play.gone(&old).await?;
     play.promoted(&second).await?;
