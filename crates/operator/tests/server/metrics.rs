@@ -14,6 +14,18 @@ use crate::prometheus::{Reply, Stand, asking};
 
 const QUERY: &str = r#"sum(rate(requests_total{color="$(color)",code=~"5.."}[1m]))"#;
 
+/// What is told of a source that is slow: the source, the field and what to do.
+const SLOW: [&str; 3] = [
+    "source default could not be reached in time",
+    "spec.checks[errors].source",
+    "make the query cheaper, or raise the source's timeout",
+];
+
+/// The same of an answer with too many series.
+const fn several(answer: &str) -> [&str; 3] {
+    [answer, "spec.checks[errors].query", "aggregate it, for example with sum()"]
+}
+
 /// Version 2 with 10 % that a check must pass before it goes on; nobody is asked.
 fn checked(check: &Value) -> Value {
     let mut errors = json!({
@@ -40,10 +52,11 @@ async fn at_rest(name: &str, url: &str) -> Bench {
 }
 
 /// A source whose answers can't be used, and then can. It is asked before the first weight, so routes stay as they are.
-async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, field: &str, remedy: &str) {
+async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, names: [&str; 3]) {
     let stand = Stand::new(reply);
     let bench = at_rest(name, &stand.listen().await).await;
-    let case = Case::refused(reason, "errors", &format!("spec.checks[errors].{field}"), remedy).once_made();
+    let [object, field, remedy] = names;
+    let case = Case::refused(reason, object, field, remedy).once_made();
     let mend = async || {
         assert_eq!(bench.condition("MetricsBlind").await.1, reason);
         stand.tell(Reply::value("0"));
@@ -54,11 +67,10 @@ async fn before_any_weight(name: &str, reply: Reply, reason: &'static str, field
 }
 
 /// A source that turns bad once the candidate has its 10 %, which it keeps meanwhile.
-async fn at_ten(name: &str, bad: Reply, reason: &'static str, field: &str, remedy: &str) {
+async fn at_ten(name: &str, bad: Reply, reason: &'static str, names: [&str; 3]) {
     let stand = Stand::new(Reply::value("0"));
     let bench = at_rest(name, &stand.listen().await).await;
-    let field = format!("spec.checks[errors].{field}");
-    let case = Case::told("MetricsBlind", "True", reason, ["errors", &field, remedy]).held_at(10);
+    let case = Case::told("MetricsBlind", "True", reason, names).held_at(10);
     let spoil = async || {
         // More good answers than there can be before it turns.
         bench.apply(&checked(&json!({"passes": 8}))).await;
@@ -78,7 +90,7 @@ async fn at_ten(name: &str, bad: Reply, reason: &'static str, field: &str, remed
 async fn without_data(name: &str, reply: Reply) {
     let stand = Stand::new(reply);
     let bench = at_rest(name, &stand.listen().await).await;
-    let names = ["errors", "spec.checks[errors].query", "noData: Zero"];
+    let names = ["the query has no data", "spec.checks[errors].query", "noData: Zero"];
     let case = Case::told("MetricsBlind", "True", "NoData", names).held_at(10);
     let mend = async || {
         assert_eq!(bench.weights().await, ten(), "neither on nor back");
@@ -141,14 +153,14 @@ async fn prometheus_that_cannot_be_reached() {
 #[ignore = "needs an API server"]
 async fn prometheus_that_is_too_slow() {
     let reply = Reply::value("0").after(Duration::from_secs(2));
-    before_any_weight("slow", reply, "SourceSlow", "source", "make the query cheaper").await;
+    before_any_weight("slow", reply, "SourceSlow", SLOW).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_answer_of_several_series() {
     let reply = Reply::series(&["0", "0", "0"]);
-    before_any_weight("series", reply, "SeveralSeries", "query", "aggregate it, for example with sum()")
+    before_any_weight("series", reply, "SeveralSeries", several("the query answers 3 series and not one"))
         .await;
 }
 
@@ -168,14 +180,14 @@ async fn an_answer_that_is_no_number() {
 #[ignore = "needs an API server"]
 async fn prometheus_that_turns_slow_at_ten() {
     let reply = Reply::value("0").after(Duration::from_secs(2));
-    at_ten("slowten", reply, "SourceSlow", "source", "make the query cheaper").await;
+    at_ten("slowten", reply, "SourceSlow", SLOW).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_answer_that_becomes_several_series_at_ten() {
     let reply = Reply::series(&["0", "0"]);
-    at_ten("seriesten", reply, "SeveralSeries", "query", "aggregate it, for example with sum()").await;
+    at_ten("seriesten", reply, "SeveralSeries", several("the query answers 2 series and not one")).await;
 }
 
 /// What a later step or a guard will ask must have an answer too before anybody is sent anything.
@@ -194,7 +206,13 @@ async fn promql_of_a_guard_that_the_source_refuses() {
         rollout["spec"]["guards"] = json!([{"check": "late"}]);
         rollout
     };
-    let case = Case::refused("QueryInvalid", "late", "spec.checks[late].query", "correct it").once_made();
+    let case = Case::refused(
+        "QueryInvalid",
+        "source default refuses the query",
+        "spec.checks[late].query",
+        "unclosed left parenthesis: correct it",
+    )
+    .once_made();
     let spoil = async || bench.apply(&guarded("max(")).await;
     bench.bad(case, spoil, async || bench.apply(&guarded("max(up)")).await).await;
     bench.end().await;

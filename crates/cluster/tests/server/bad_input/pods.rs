@@ -101,7 +101,8 @@ async fn a_quota_without_room() {
     let bench = Bench::installed("quota").await;
     bench.create("resourcequotas", "admin", quota("4", &[])).await;
     counted(&bench, "3").await;
-    let case = Case::refused("NoRoom", "ResourceQuota team", "pods", "raise the quota").tried_again();
+    let shortage = "allows pods 4, 3 are in use and the candidate needs 3";
+    let case = Case::refused("NoRoom", "ResourceQuota team", shortage, "raise the quota").tried_again();
     let spoil = async || bench.apply(&objects::rollout("2")).await;
     let mend = async || {
         assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "nothing was created");

@@ -93,6 +93,10 @@ impl Case {
     }
 
     fn new(told: Told, reason: &'static str, names: Vec<String>) -> Self {
+        // One that is part of another is found wherever that one is.
+        let parts =
+            names.iter().filter(|one| names.iter().filter(|other| other.contains(one.as_str())).count() > 1);
+        assert_eq!(parts.collect::<Vec<_>>(), Vec::<&String>::new(), "found without being named: {names:?}");
         Self {
             rollout: "web".to_owned(),
             told,
@@ -152,7 +156,7 @@ impl Case {
 
     /// Holds the history of the VirtualServices against the case. `written` are the specs that were there at first, or
     /// that the test wrote.
-    pub(super) fn check(&self, versions: &[Version], written: &[Value]) {
+    pub(crate) fn check(&self, versions: &[Version], written: &[Value]) {
         match self.routes {
             Routes::Untouched => {
                 let strange = versions.iter().find(|v| v.spec().is_some_and(|spec| !written.contains(spec)));
@@ -218,6 +222,16 @@ fn what_a_look_shows_may_take_no_more_requests_than_a_minute_has() {
     assert_eq!(case.clone().all_at_live().reaction(), 30);
     assert_eq!(case.clone().back_at_live().reaction(), 40);
     assert_eq!(case.held_at(10).reaction(), 40);
+}
+
+#[test]
+fn what_a_message_must_name_is_not_found_in_something_else_that_it_must() {
+    let refuses = |names: [&'static str; 3]| {
+        std::panic::catch_unwind(|| Case::told("Accepted", "False", "R", names)).is_err()
+    };
+    assert!(!refuses(["source default", "spec.checks[errors].source", "mend the server"]));
+    assert!(refuses(["errors", "spec.checks[errors].source", "mend the server"]));
+    assert!(refuses(["source default", "spec.checks[errors].source", "source default"]));
 }
 
 #[test]
