@@ -227,5 +227,10 @@ async fn two_rollouts_on_one_service() {
             },
         )
         .await;
+    // The older one keeps the Service.
+    bench.apply(&objects::rollout("2")).await;
+    bench.completes("web").await;
+    assert_eq!(bench.selected("web").await, bench.status("/live/revision").await);
+    assert_eq!(bench.image("web-green").await, "shop/web:2");
     bench.end().await;
 }
