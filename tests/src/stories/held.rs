@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use teal_api::Action;
 
 use super::calm;
+use super::lost::lose;
 use super::play::{PATIENCE, Play};
 use crate::error::{Result, expect};
 use crate::observe::Journal;
@@ -110,7 +111,36 @@ pub(super) async fn hands_off(world: &World, namespace: &str) -> Result<()> {
     play.promoted(&second).await?;
     play.shares_were(&second, &[0, 10, 0, 10, 100])?;
     play.gone(&first).await?;
+    without_a_status(&play).await?;
     play.end(None).await
+}
+
+/// The status is lost while hands are off: what was tried keeps what it has, for nobody may take it away. Back to Active all
+/// goes to live and the same content is tried anew, as after any other loss.
+async fn without_a_status(play: &Play<'_>) -> Result<()> {
+    let (world, namespace) = (play.shop.world, Some(play.shop.namespace.as_str()));
+    let live = play.live();
+    let lost = play.to_10("v2-mended").await?;
+    play.gate().await?;
+    calm::settled(world, namespace).await?;
+    mode(play, "HandsOff").await?;
+    let from = world.revision().await? + 1;
+    play.phase("HandsOff").await?;
+    lose(play).await?;
+    calm::settled(world, namespace).await?;
+    play.phase("HandsOff").await?;
+    let whole = calm::span(world, namespace, from, &["rollouts"]).await?;
+    calm::was_silent(world, "without a status while hands are off", whole).await?;
+    let share = play.observer.look(|journal| journal.share(&lost));
+    expect(share == 10, || format!("{lost} has {share} % while hands are off"))?;
+    mode(play, "Active").await?;
+    let again = play.another_than(&[&lost]).await?;
+    play.share(&again, 10).await?;
+    play.approve().await?;
+    play.promoted(&again).await?;
+    play.gone(&live).await?;
+    play.shares_were(&lost, &[0, 10, 0])?;
+    play.shares_were(&again, &[0, 10, 100])
 }
 
 async fn mode(play: &Play<'_>, word: &str) -> Result<()> {
