@@ -3,14 +3,17 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
+use teal_testbed::{Bed, Config, Enter, Error, Profile, Result, enter_with};
 
 use crate::{print, runtime};
 
-/// What is promised for a cluster with Istio, and for a control plane alone, on a machine with two cores.
+/// What is promised for a cluster with Istio, and for a control plane alone, with nodes that are pretended or without any, on a
+/// machine with two cores.
 pub(super) const WITH_ISTIO: Promise =
     Promise { what: "a cluster with Istio", within: Duration::from_secs(10) };
 const ALONE: Promise = Promise { what: "a control plane alone", within: Duration::from_secs(4) };
+const WITH_KWOK: Promise =
+    Promise { what: "a control plane alone with kwok nodes", within: Duration::from_secs(4) };
 
 /// A machine may be busy with something else for a moment, but hardly at each of so many starts: the best of them is held
 /// against the promise itself.
@@ -79,7 +82,7 @@ impl Starts {
     }
 }
 
-/// Starts a control plane alone by this program, in a process of its own: a process enters one bed.
+/// Starts control planes alone by this program, in a process of its own: a process enters one bed.
 pub(super) fn control_plane() -> Result<()> {
     let failed = |source| Error::Enter { action: "start a control plane alone", source };
     let program = std::env::current_exe().map_err(failed)?;
@@ -94,17 +97,23 @@ pub(super) fn control_plane() -> Result<()> {
 
 /// That process.
 pub(crate) fn control_plane_inside() -> Result<()> {
-    let config = Config::control_plane();
-    enter_with(&Enter { parts: config.parts(), reachable_from_outside: false })?;
+    let alone = Config::control_plane();
+    let with_kwok = Config { profile: Profile::ControlPlaneWithKwok { nodes: 3 }, ..alone.clone() };
+    enter_with(&Enter { parts: with_kwok.parts(), reachable_from_outside: false })?;
     runtime()?.block_on(async {
-        let mut starts = Starts::of(ALONE);
-        while starts.asks_for_another() {
-            let bed = Bed::start(config.clone()).await?;
-            starts.note(&bed);
-            bed.stop().await?;
-        }
-        starts.hold()
+        start_within(ALONE, &alone).await?;
+        start_within(WITH_KWOK, &with_kwok).await
     })
+}
+
+async fn start_within(promise: Promise, config: &Config) -> Result<()> {
+    let mut starts = Starts::of(promise);
+    while starts.asks_for_another() {
+        let bed = Bed::start(config.clone()).await?;
+        starts.note(&bed);
+        bed.stop().await?;
+    }
+    starts.hold()
 }
 
 #[cfg(test)]
