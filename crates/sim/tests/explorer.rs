@@ -64,6 +64,7 @@ fn budgets() -> Vec<(&'static str, Budget)> {
         ("the status is lost", Budget { losses: 1, rollbacks: 1, guards: 1, ..NONE }),
         ("the status is lost under a newer revision", Budget { losses: 1, contents: 2, ..NONE }),
         ("the status is lost and a write is late", Budget { losses: 1, delays: 1, ..NONE }),
+        ("the status is lost and the spec's mode changes", Budget { losses: 1, modes: 1, ..NONE }),
         ("the spec's mode changes", Budget { modes: 2, rollbacks: 1, ..NONE }),
         ("the spec's mode changes under a guard", Budget { modes: 2, guards: 1, ..NONE }),
         ("an export is applied in a pause", Budget { exports: 1, modes: 1, delays: 1, ..NONE }),
