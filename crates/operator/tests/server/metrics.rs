@@ -16,7 +16,7 @@ const QUERY: &str = r#"sum(rate(requests_total{color="$(color)",code=~"5.."}[1m]
 
 /// What is told of a source that is slow: the source, the field and what to do.
 const SLOW: [&str; 3] = [
-    "source default could not be reached in time",
+    "source default gave no answer within 500 ms",
     "spec.checks[errors].source",
     "make the query cheaper, or raise the source's timeout",
 ];
