@@ -275,7 +275,7 @@ impl Access {
         target: Target<'_>,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, Error> {
-        let failed = |source: kube::Error| failed(verb, target, source);
+        let failed = |source: kube::Error| Error::of_request(verb, target, source);
         let text = self.text(verb, target, request).await?;
         // Read here and not by the client, which would log all of what it can't read.
         serde_json::from_str(&text)
@@ -289,7 +289,7 @@ impl Access {
         target: Target<'_>,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<String, Error> {
-        let failed = |source: kube::Error| failed(verb, target, source);
+        let failed = |source: kube::Error| Error::of_request(verb, target, source);
         let request = request.map_err(|source| failed(kube::Error::BuildRequest(source)))?;
         let _turn = self.turn(verb, target).await?;
         self.count(verb, &target.resource.kind);
@@ -331,15 +331,6 @@ impl Access {
     fn count(&self, verb: &'static str, kind: &str) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((verb, kind.to_owned())).or_default() += 1;
-    }
-}
-
-fn failed(verb: &'static str, target: Target<'_>, source: kube::Error) -> Error {
-    Error::Request {
-        verb,
-        kind: target.resource.kind.clone(),
-        name: format!("{}/{}", target.namespace, target.name),
-        source: Box::new(source),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use teal_api::names::label;
 use teal_release::{Fate, Object, fate_of};
 
+use crate::access::Target;
 use crate::kinds;
 
 /// A failed operation. `class` decides what follows; the text is for people.
@@ -47,6 +48,16 @@ pub enum Error {
         name: String,
         /// The bound.
         after: Duration,
+    },
+    /// The cluster has no such kind, or not at this version.
+    #[error("{kind} {name}: apiVersion {version} isn't served by this cluster")]
+    Unserved {
+        /// Kind of the object.
+        kind: String,
+        /// Namespace and name of the object.
+        name: String,
+        /// Group and version that it was written with.
+        version: String,
     },
     /// An object carries a higher epoch than this process knows: it looks at an old record.
     #[error("{object} carries epoch {found}, above {own}: a newer writer is at work")]
@@ -161,6 +172,16 @@ impl Class {
 }
 
 impl Error {
+    /// Of a request that the API server refused, or that had no answer of it.
+    pub(crate) fn of_request(verb: &'static str, target: Target<'_>, source: kube::Error) -> Self {
+        let kind = target.resource.kind.clone();
+        let name = format!("{}/{}", target.namespace, target.name);
+        if is_unserved(verb, &source) {
+            return Self::Unserved { kind, name, version: target.resource.api_version.clone() };
+        }
+        Self::Request { verb, kind, name, source: Box::new(source) }
+    }
+
     /// What follows from it.
     pub fn class(&self) -> Class {
         match self {
@@ -168,6 +189,7 @@ impl Error {
             Self::Timeout { .. } | Self::NotSent { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
             Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
             Self::NameTaken { .. }
+            | Self::Unserved { .. }
             | Self::Address { .. }
             | Self::Traffic(_)
             | Self::Release(_)
@@ -222,9 +244,10 @@ impl Error {
     /// The kind of the object of a request.
     pub(crate) fn kind(&self) -> Option<&str> {
         match self {
-            Self::Request { kind, .. } | Self::Timeout { kind, .. } | Self::NotSent { kind, .. } => {
-                Some(kind)
-            }
+            Self::Request { kind, .. }
+            | Self::Timeout { kind, .. }
+            | Self::NotSent { kind, .. }
+            | Self::Unserved { kind, .. } => Some(kind),
             _ => None,
         }
     }
@@ -289,6 +312,17 @@ fn refuser(message: &str) -> Option<String> {
 }
 
 const ALLOW: &str = "grant it to the operator's account";
+
+/// Whether the API server has no such path. What is applied or created need not be there, so nothing can be missing but its kind;
+/// or its namespace, or what a webhook looks for, which both are named.
+fn is_unserved(verb: &str, error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let makes = matches!(verb, "apply" | "create");
+    makes
+        && status.code == 404
+        && refuser(&status.message).is_none()
+        && !status.message.starts_with("namespaces ")
+}
 
 fn class_of(error: &kube::Error, verb: &str) -> Class {
     let kube::Error::Api(status) = error else { return Class::Transient };

@@ -10,6 +10,8 @@ use crate::observe::{Seen, ends};
 
 /// Failures in a row of one write before it is told.
 const LASTING: u32 = 3;
+/// What makes objects at the versions that people wrote.
+const RELEASES: [&str; 2] = ["ApplyRelease", "RunJobs"];
 
 /// Takes note of what writes met; the first failure that wants another try.
 pub(crate) fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: Time) -> Option<Error> {
@@ -76,6 +78,12 @@ fn met(effect: &str, error: &Error, stops: Stops) -> Option<Obstacle> {
         Error::Traffic(refusal) => {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
+        Error::Unserved { .. } if RELEASES.contains(&effect) => (
+            "UnsupportedKind",
+            ": write one that is, install what serves it, or take it out of spec.release".to_owned(),
+        ),
+        // Nobody wrote it. A mesh that goes is told by what is seen of it.
+        Error::Unserved { .. } => return None,
         _ if said.contains("exceeded quota") => ("NoRoom", ": raise the quota or free some of it".to_owned()),
         // Found by a write where namespaces may not be watched.
         Error::Request { name, .. } if said.contains("because it is being terminated") => {
@@ -128,6 +136,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::access::Target;
+    use crate::kinds;
 
     /// What is told where the API server answers a request of this kind so.
     fn told(effect: &str, kind: &str, code: u16, said: &str, causes: bool) -> Option<(String, String)> {
@@ -138,6 +148,34 @@ mod tests {
         let source = Box::new(kube::Error::Api(Box::new(status)));
         let error = Error::Request { verb: "patch", kind: kind.into(), name: "shop/web".into(), source };
         met(effect, &error, Stops::Nothing).map(|obstacle| (obstacle.reason, obstacle.message))
+    }
+
+    /// What is told where an apply of a manifest is answered so.
+    fn applied(effect: &str, status: kube::core::Status) -> Option<(String, String)> {
+        let kind = kinds::find("policy", "PodDisruptionBudget").expect("a kind").at("v1beta1");
+        let target = Target { resource: &kind, namespace: "shop", name: "web-green" };
+        let error = Error::of_request("apply", target, kube::Error::Api(Box::new(status)));
+        met(effect, &error, Stops::Nothing).map(|obstacle| (obstacle.reason, obstacle.message))
+    }
+
+    #[test]
+    fn a_manifest_of_a_version_that_the_cluster_does_not_serve_is_told_with_it() {
+        let not_found = |said: &str, reason: &str| kube::core::Status::failure(said, reason).with_code(404);
+        for status in [
+            // As the client makes it of a body that is no status, and as an extension server answers.
+            not_found("404 page not found", "Failed to parse error data"),
+            not_found("the server could not find the requested resource", "NotFound"),
+        ] {
+            let (reason, message) = applied("ApplyRelease", status.clone()).expect("something");
+            assert_eq!(reason, "UnsupportedKind");
+            assert_eq!(
+                message,
+                "PodDisruptionBudget shop/web-green: apiVersion policy/v1beta1 isn't served by this cluster: write one that \
+                 is, install what serves it, or take it out of spec.release"
+            );
+            assert_eq!(applied("KeepRules", status), None, "what Teal makes of itself is nobody's manifest");
+        }
+        assert_eq!(applied("ApplyRelease", not_found("namespaces \"shop\" not found", "NotFound")), None);
     }
 
     const EACH: [(&str, &str, &str, &str); 6] = [

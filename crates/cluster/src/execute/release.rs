@@ -8,7 +8,7 @@ use teal_plan::{Phase, Slot};
 
 use super::{Order, Tools, inner, jobs, ticks, vacate};
 use crate::access::Target;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
 use crate::observe::epoch_on;
@@ -16,21 +16,24 @@ use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
 /// Applies what is not as it should be, configuration before workloads, and workloads only after the Jobs that run
-/// before them.
+/// before them. What comes needs all of it; of what is there already, one that is refused holds up no other.
 pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
     let rendering = Arc::clone(order.rendering(slot)?);
     let (workloads, others): (Vec<&Piece>, Vec<&Piece>) =
         rendering.pieces.iter().partition(|piece| works(piece));
+    let comes = comes(order, slot);
+    let mut refused = None;
     let mut changed = false;
     for piece in others {
-        changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
+        let result = apply_piece(tools, order, &rendering, piece, slot).await;
+        changed |= or_note(result, comes, &mut refused)?;
     }
     // Workloads that are there mean that the Jobs ran: they may be gone since.
     let mut begun = false;
     for piece in workloads.iter().filter(|piece| !piece.shared) {
         begun |= view(tools, order, piece)?.is_some();
     }
-    if comes(order, slot) && !begun {
+    if comes && !begun {
         let mut done = true;
         for piece in &rendering.jobs {
             let (wrote, ended) = jobs::run_once(tools, order, piece, slot).await?;
@@ -42,9 +45,23 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
         }
     }
     for piece in workloads {
-        changed |= apply_piece(tools, order, &rendering, piece, slot).await?;
+        let result = apply_piece(tools, order, &rendering, piece, slot).await;
+        changed |= or_note(result, comes, &mut refused)?;
     }
-    Ok(vacate::drop_in_place(tools, order, &rendering, slot).await? || changed)
+    changed |= vacate::drop_in_place(tools, order, &rendering, slot).await?;
+    refused.map_or(Ok(changed), Err)
+}
+
+/// Takes note of the first refusal where the others go on without it. Whatever else fails, such as an API server that is slow, would
+/// fail for each of them.
+fn or_note(result: Result<bool, Error>, comes: bool, refused: &mut Option<Error>) -> Result<bool, Error> {
+    match result {
+        Err(error) if !comes && matches!(error.class(), Class::Denied | Class::Invalid) => {
+            refused.get_or_insert(error);
+            Ok(false)
+        }
+        result => result,
+    }
 }
 
 fn works(piece: &Piece) -> bool {

@@ -1,12 +1,18 @@
 use std::time::Duration;
 
+use serde_json::json;
 use teal_plan::Time;
 use teal_plan::snapshot::{Obstacle, Stops};
 
+use super::server::Manner;
+use super::{patches, recall, served};
 use crate::error::Error;
 use crate::execute::Done;
 use crate::memory::Memory;
 use crate::met::remember;
+use crate::observe::tests::cluster::Hand;
+use crate::reconcile::Next;
+use crate::stores::ObjectId;
 
 fn timeout() -> Error {
     let after = Duration::from_secs(5);
@@ -77,4 +83,35 @@ fn what_is_refused_is_told_at_once_and_stops_what_it_is_in_the_way_of() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].reason.as_str(), found[0].stops), ("NameTaken", stops));
     }
+}
+
+/// Added in place to a release that is live, together with another size.
+#[tokio::test]
+async fn what_the_cluster_does_not_serve_is_told_and_holds_up_nothing_else_of_live() {
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web-blue";
+    let mut hand = Hand::new();
+    hand.install();
+    hand.manifest(
+        json!({"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}),
+    );
+    hand.spec("/release/manifests/0/spec/replicas", json!(5));
+    let (server, reconciler) = served(hand);
+    let there = reconciler.tools.stores.object("apps", "Deployment", "shop", "web-blue").unwrap();
+    server.put(DEPLOYMENT, json!({"metadata": {"name": "web-blue", "namespace": "shop", "uid": there.uid}}));
+    server.answers("PATCH", "/poddisruptionbudgets/web-blue", Manner::Unserved);
+    let mut waited = Duration::ZERO;
+    for _ in 0..10 {
+        if let Next::After(wait) = reconciler.reconcile(&ObjectId::new("shop", "web")).await {
+            waited = wait;
+        }
+        if waited >= Duration::from_secs(1) {
+            break;
+        }
+    }
+    assert!(waited >= Duration::from_secs(2), "few requests a minute: {waited:?} {:?}", patches(&server));
+    let told = recall(&reconciler, |memory| memory.met["ApplyRelease"].0.clone());
+    assert_eq!((told.reason.as_str(), told.stops), ("UnsupportedKind", Stops::Nothing));
+    assert!(told.message.contains("apiVersion policy/v1beta1"), "{}", told.message);
+    assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 5);
 }

@@ -39,6 +39,8 @@ pub(super) enum Manner {
     Held,
     /// It is not carried out, and its answer is this one.
     Refused(u16),
+    /// There is no such path: no API server answers that with a status.
+    Unserved,
     /// It is carried out, and its answer is this one.
     Lost(u16),
     /// The same without any answer.
@@ -93,7 +95,7 @@ impl Server {
                 let method = parts.method.as_str().to_owned();
                 let (answer, manner) = server.change(|state| {
                     let manner = state.manner(&method, &path, &query);
-                    if matches!(manner, Some(Manner::Held | Manner::Refused(_))) {
+                    if matches!(manner, Some(Manner::Held | Manner::Refused(_) | Manner::Unserved)) {
                         state.requests.push(format!("{method} {path}"));
                         return (None, manner);
                     }
@@ -104,6 +106,7 @@ impl Server {
                     (_, Some(Manner::Lost(code) | Manner::Refused(code))) => {
                         Ok(refusal(code, "InternalError"))
                     }
+                    (_, Some(Manner::Unserved)) => Ok(text(404, "404 page not found\n")),
                     _ => std::future::pending().await,
                 }
             }
@@ -261,6 +264,10 @@ fn refusal(code: u16, reason: &str) -> Answer {
 }
 
 fn whole(code: u16, value: &Value) -> Answer {
-    let text = Full::new(Bytes::from(value.to_string()));
+    text(code, &value.to_string())
+}
+
+fn text(code: u16, text: &str) -> Answer {
+    let text = Full::new(Bytes::from(text.to_owned()));
     Response::builder().status(code).body(text.boxed_unsync()).expect("a response")
 }

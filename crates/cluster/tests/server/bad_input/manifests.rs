@@ -134,3 +134,54 @@ async fn a_manifest_that_the_api_server_refuses() {
         .await;
     bench.end().await;
 }
+
+/// A disruption budget at this version; one that was there until Kubernetes 1.25.
+fn budget(version: &str) -> Value {
+    json!({"apiVersion": format!("policy/{version}"), "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}})
+}
+
+fn unserved(object: &str) -> Case {
+    let field = "apiVersion policy/v1beta1 isn't served by this cluster";
+    Case::refused("UnsupportedKind", object, field, "install what serves it").tried_again()
+}
+
+/// No API server answers that with a status: what only a real one says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_manifest_of_a_version_that_the_cluster_does_not_serve() {
+    let bench = Bench::installed("unserved").await;
+    let object = format!("PodDisruptionBudget {}/web-green", bench.namespace());
+    bench
+        .bad(
+            unserved(&object).once_made(),
+            async || bench.apply(&objects::with("2", &[budget("v1beta1")])).await,
+            async || {
+                assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
+                bench.apply(&objects::with("2", &[budget("v1")])).await;
+            },
+        )
+        .await;
+    bench.end().await;
+}
+
+/// It is no part of a revision, and what else changes in place is written all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_manifest_of_such_a_version_beside_what_is_live() {
+    let bench = Bench::installed("unserved-live").await;
+    let object = format!("PodDisruptionBudget {}/web-blue", bench.namespace());
+    let mut resized = objects::with("1", &[budget("v1beta1")]);
+    resized["spec"]["release"]["manifests"][0]["spec"]["replicas"] = json!(4);
+    bench
+        .bad(
+            unserved(&object),
+            async || bench.apply(&resized).await,
+            async || {
+                assert_eq!(bench.value("deployments", "web-blue").await["spec"]["replicas"], 4);
+                bench.apply(&objects::rollout("1")).await;
+            },
+        )
+        .await;
+    bench.end().await;
+}
