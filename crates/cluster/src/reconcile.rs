@@ -1,6 +1,7 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
 mod pace;
+mod settle;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
+use self::settle::must_look_up;
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
@@ -277,17 +279,6 @@ impl Reconciler {
         Ok(changed.then_some(Next::After(Duration::ZERO)))
     }
 
-    /// Looks up what became of writes without an answer; whether the Rollout was among them.
-    async fn settle(&self, memory: &mut Memory) -> Result<bool, Error> {
-        let mut rollout = false;
-        while let Some((kind, id)) = memory.unsure.last().cloned() {
-            self.tools.settle(kind, &id).await?;
-            memory.unsure.pop();
-            rollout |= kind == kinds::ROLLOUT;
-        }
-        Ok(rollout)
-    }
-
     /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays. A content that can't
     /// be read now is told of and must not hold up the way back, which needs none: when it is to be tried again.
     async fn prepare(
@@ -359,8 +350,7 @@ impl Reconciler {
         };
         tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
         let result = self.write(rollout, old, &status).await;
-        // A conflict says as little: the one that was faster may have been this write's own first try.
-        if result.as_ref().is_err_and(|error| error.is_unsure() || error.class() == Class::Conflict) {
+        if result.as_ref().is_err_and(must_look_up) {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
         result?;
@@ -453,7 +443,7 @@ impl Reconciler {
             memory.said = Some(now);
         }
         let result = self.write(rollout, old, &new).await;
-        if result.as_ref().is_err_and(Error::is_unsure) {
+        if result.as_ref().is_err_and(must_look_up) {
             memory.unsure.push((kinds::ROLLOUT, ObjectId::new(&seen.names.namespace, &seen.names.name)));
         }
         result?;

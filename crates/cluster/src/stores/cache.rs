@@ -142,7 +142,7 @@ struct State<V> {
     shelf: Shelf<V>,
     coming: Option<Shelf<V>>,
     ready: bool,
-    /// Objects that our own writes showed and the watch has not yet: they outlive a list that is older.
+    /// Objects that our own writes showed and the watch has not yet: they outlive a list that was asked for before.
     own: BTreeMap<ObjectId, Ahead<V>>,
 }
 
@@ -188,7 +188,11 @@ impl<V: View> Cache<V> {
     pub(crate) fn take<K: Named>(&self, event: Event<K>, read: impl Fn(K) -> Option<V>) -> Touched<V> {
         match event {
             Event::Init => {
-                self.write(|state| state.coming = Some(Shelf::default()));
+                self.write(|state| {
+                    state.coming = Some(Shelf::default());
+                    // The list is asked for after this, and is the newest: what it lacks of what was written before is gone.
+                    state.own.clear();
+                });
                 Touched::Nothing
             }
             Event::InitApply(object) => {
@@ -350,7 +354,7 @@ impl<V: View> Cache<V> {
 }
 
 impl<V: View> State<V> {
-    /// The new list takes the old one's place, but for what we wrote after it was made.
+    /// The new list takes the old one's place, but for what we wrote since it was asked for.
     fn swap(&mut self) {
         let Some(mut coming) = self.coming.take() else { return };
         self.own.retain(|id, ahead| {

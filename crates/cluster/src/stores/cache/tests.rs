@@ -86,8 +86,10 @@ fn our_own_write_is_never_undone_by_older_news() {
     cache.offer(Thing("a", 9, "api", "u1"));
     assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 7, "web", "u1"))]), ["nothing"], "they know it so");
     assert_eq!(names(&cache, "api"), ["a"]);
-    feed(&cache, vec![Event::Init, Event::InitApply(Thing("a", 7, "web", "u1")), Event::InitDone]);
-    assert_eq!(names(&cache, "api"), ["a"], "an older list doesn't win either");
+    feed(&cache, vec![Event::Init]);
+    cache.offer(Thing("a", 10, "api", "u1"));
+    feed(&cache, vec![Event::InitApply(Thing("a", 9, "web", "u1")), Event::InitDone]);
+    assert_eq!(names(&cache, "api"), ["a"], "a list from before doesn't win either");
     feed(&cache, vec![Event::Apply(Thing("a", 11, "web", "u1"))]);
     assert_eq!(names(&cache, "web"), ["a"], "newer news do");
 }
@@ -113,13 +115,29 @@ fn what_stops_concerning_us_is_kept_no_longer_and_is_told() {
 #[test]
 fn what_the_watch_has_shown_is_gone_when_a_list_lacks_it() {
     let cache = Cache::default();
-    feed(&cache, vec![Event::Init, Event::InitDone]);
+    feed(&cache, vec![Event::Init, Event::InitDone, Event::Init]);
     cache.offer(Thing("a", 9, "web", "u"));
-    feed(&cache, vec![Event::Init, Event::InitDone]);
-    assert_eq!(names(&cache, "web"), ["a"], "a list that is older than our write");
+    feed(&cache, vec![Event::InitDone]);
+    assert_eq!(names(&cache, "web"), ["a"], "a list that was asked for before our write");
     assert_eq!(feed(&cache, vec![Event::Apply(Thing("a", 9, "web", "u"))]), ["nothing"]);
     feed(&cache, vec![Event::Init, Event::InitDone]);
     assert!(names(&cache, "web").is_empty(), "deleted while the watch was away");
+}
+
+#[test]
+fn what_was_written_before_a_list_was_asked_for_and_is_not_in_it_is_gone() {
+    let cache = Cache::default();
+    feed(&cache, vec![Event::Init, Event::InitDone]);
+    cache.offer(Thing("a", 9, "web", "u"));
+    feed(&cache, vec![Event::Init]);
+    cache.offer(Thing("b", 10, "web", "v"));
+    assert_eq!(names(&cache, "web"), ["a", "b"], "a list counts only when it is complete");
+    assert_eq!(feed(&cache, vec![Event::InitDone]), ["all"]);
+    assert_eq!(
+        names(&cache, "web"),
+        ["b"],
+        "made by us and deleted by another hand while the watch was away"
+    );
 }
 
 /// Two Rollouts stand on one VirtualService: another hand turns the route of one, and the other reads it anew before the watch
