@@ -133,6 +133,12 @@ impl Watching {
         *self.lock().failures.entry(class).or_default() += 1;
     }
 
+    /// Of whom there are figures.
+    pub(crate) fn known(&self) -> Vec<ObjectId> {
+        let state = self.lock();
+        state.rollouts.keys().chain(state.unreadable.keys()).cloned().collect()
+    }
+
     pub(crate) fn forget(&self, id: &ObjectId) {
         let mut state = self.lock();
         state.rollouts.remove(id);

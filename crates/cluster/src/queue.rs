@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::agenda::{Agenda, Urgency};
 use crate::orphans;
 use crate::reconcile::{Next, Reconciler};
-use crate::stores::{ObjectId, Poke, Stores, View};
+use crate::stores::{ObjectId, Poke, View};
 
 /// Runs looks until the pokes end.
 pub(crate) async fn run(
@@ -32,7 +32,7 @@ pub(crate) async fn run(
         tokio::select! {
             poke = pokes.next() => {
                 let Some(poke) = poke else { return };
-                take(&mut agenda, &reconciler.tools.stores, poke);
+                take(&mut agenda, &reconciler, poke);
             }
             Some(ended) = looks.join_next() => match ended {
                 Ok((id, next)) => agenda.end(id, next, Instant::now()),
@@ -53,7 +53,8 @@ pub(crate) async fn run(
 
 /// Whom a poke concerns. Whether there is still a Rollout of a name is found out by the look, which must also happen once
 /// after it is gone.
-fn take(agenda: &mut Agenda, stores: &Stores, poke: Poke) {
+pub(crate) fn take(agenda: &mut Agenda, reconciler: &Reconciler, poke: Poke) {
+    let stores = &reconciler.tools.stores;
     match poke {
         Poke::One(id) => agenda.want(id, Urgency::Usual),
         Poke::Urgent(id) => agenda.want(id, Urgency::Urgent),
@@ -64,6 +65,8 @@ fn take(agenda: &mut Agenda, stores: &Stores, poke: Poke) {
         Poke::All => {
             stores.rollouts.all().iter().for_each(|view| agenda.want(view.id(), Urgency::Usual));
             orphans::all(stores).into_iter().for_each(|id| agenda.want(id, Urgency::Usual));
+            // One that went while its watch was away is in no cache, and nothing else would make anyone forget it.
+            reconciler.known().into_iter().for_each(|id| agenda.want(id, Urgency::Usual));
         }
     }
 }

@@ -509,6 +509,14 @@ impl Reconciler {
         memories.values().for_each(|(uid, _)| self.checks.forget(uid));
     }
 
+    /// Of whom anything is remembered or told, whether they are still there or not.
+    pub(crate) fn known(&self) -> Vec<ObjectId> {
+        let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known: Vec<ObjectId> = memories.keys().cloned().collect();
+        known.extend(self.watching.known());
+        known
+    }
+
     fn forget(&self, id: &ObjectId) {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((uid, _)) = memories.remove(id) {
