@@ -39,6 +39,42 @@ pub struct LeaseConfig {
 /// Time between looks at whether the caches are warm, after which a free lease is taken at once.
 const WARMS: Duration = Duration::from_millis(20);
 
+/// The shortest time between a try that failed and the next one.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What fails: it is said once, and once more when it works again.
+#[derive(Default)]
+struct Trouble {
+    /// How often in a row.
+    failures: u32,
+    /// When the last of them was.
+    at: Option<Instant>,
+}
+
+impl Trouble {
+    fn fails(&mut self, what: &str, error: &dyn std::fmt::Display) {
+        if self.failures == 0 {
+            tracing::warn!(%error, "the lease can't be {what}");
+        } else {
+            tracing::debug!(%error, "the lease still can't be {what}");
+        }
+        (self.failures, self.at) = (self.failures.saturating_add(1), Some(Instant::now()));
+    }
+
+    fn works(&mut self, what: &str) {
+        if std::mem::take(self).failures > 0 {
+            tracing::info!("the lease can be {what} again");
+        }
+    }
+
+    /// Time until the next try, which comes sooner where less is left until it is too late.
+    fn pause(&self, most: Duration, left: Duration) -> Duration {
+        let Some(at) = self.at else { return Duration::ZERO };
+        let doubled = AGAIN.saturating_mul(1 << self.failures.saturating_sub(1).min(10));
+        doubled.min(most).min(left / 2).max(AGAIN).saturating_sub(at.elapsed())
+    }
+}
+
 /// A lease as it was read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Observed {
@@ -121,6 +157,10 @@ pub(crate) struct Holder {
     /// Whether it was looked for at all.
     known: bool,
     since: Instant,
+    /// What writing it met.
+    writes: Trouble,
+    /// What watching it met.
+    watches: Trouble,
 }
 
 impl Holder {
@@ -132,7 +172,8 @@ impl Holder {
         let (leads, reader) = watch::channel(false);
         let warm = Box::new(warm);
         let (there, known, since) = (None, false, Instant::now());
-        let this = Self { access, config, warm, cold: false, leads, there, known, since };
+        let (writes, watches) = (Trouble::default(), Trouble::default());
+        let this = Self { access, config, warm, cold: false, leads, there, known, since, writes, watches };
         (this, Leadership(reader))
     }
 
@@ -150,14 +191,15 @@ impl Holder {
             if self.known
                 && let Err(error) = self.turn().await
             {
-                tracing::debug!(%error, "the lease could not be written");
+                self.writes.fails("written", &error);
                 self.yield_when_late();
             }
         }
         self.vacate().await;
     }
 
-    /// Time to the next renewal, or to the moment at which another's lease has lapsed.
+    /// Time to the next renewal, or to the moment at which another's lease has lapsed; after a failure, to the next try, or to
+    /// the moment at which ours has.
     fn pause(&self) -> Duration {
         if self.cold {
             return WARMS;
@@ -165,14 +207,28 @@ impl Holder {
         let leads = *self.leads.borrow();
         let since = self.since.elapsed();
         let left = if leads { self.config.renew } else { self.config.duration }.saturating_sub(since);
-        left.max(Duration::from_millis(100))
+        let again = self.waits();
+        let again = if leads { again.min(self.left()) } else { again };
+        left.max(again).max(Duration::from_millis(100))
+    }
+
+    /// Time until the lease may be written again.
+    fn waits(&self) -> Duration {
+        let left = if *self.leads.borrow() { self.left() } else { self.config.duration };
+        self.writes.pause(self.config.renew, left)
+    }
+
+    /// Time until the lease has lapsed.
+    fn left(&self) -> Duration {
+        self.config.duration.saturating_sub(self.since.elapsed())
     }
 
     fn see(&mut self, change: Result<Option<DynamicObject>, watcher::Error>) {
-        let Ok(change) = change.inspect_err(|error| tracing::debug!(%error, "the lease can't be watched"))
-        else {
-            return;
+        let change = match change {
+            Ok(change) => change,
+            Err(error) => return self.watches.fails("watched", &error),
         };
+        self.watches.works("watched");
         let there = change.and_then(|object| serde_json::to_value(object).ok());
         // News of our own writes come late.
         let version = |lease: &Option<Value>| lease.as_ref().map_or(0, json::version);
@@ -198,7 +254,7 @@ impl Holder {
         self.cold = !leads && matches!(next, Move::Acquire | Move::Renew) && !(self.warm)();
         match next {
             Move::Renew if leads && since < self.config.renew => {}
-            Move::Acquire | Move::Renew if self.cold => {}
+            Move::Acquire | Move::Renew if self.cold || !self.waits().is_zero() => {}
             Move::Acquire | Move::Renew => self.hold().await?,
             Move::Wait => {}
             Move::Yield => self.set(false),
@@ -244,10 +300,18 @@ impl Holder {
             self.access.replace(target, manager::LEASE, &lease).await
         };
         match written {
-            Ok(answer) => self.take(Some(answer)),
+            Ok(answer) => {
+                self.writes.works("written");
+                self.take(Some(answer));
+            }
             Err(error) if error.class() == Class::Conflict => {
                 // Somebody was faster; what they wrote counts from now.
                 let there = self.read().await?;
+                if is_new && there.is_none() {
+                    // Nobody was: there is no namespace to make it in.
+                    return Err(error);
+                }
+                self.writes.works("written");
                 self.take(there);
                 return Ok(());
             }

@@ -8,6 +8,7 @@ use teal_plan::snapshot::CheckSeen;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::looks::logged;
 use super::server::{Manner, Server};
 use crate::access::Access;
 use crate::checks::{Measuring, Questions, Unmeasured};
@@ -91,6 +92,33 @@ async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
     assert!(cluster.probe().is_ready());
     stop.cancel();
     timeout(PATIENCE, cluster.ended()).await.expect("an end");
+}
+
+#[tokio::test]
+async fn a_lease_that_can_not_be_written_is_told_once_and_asked_for_now_and_then() {
+    let (lines, _logging) = logged();
+    let told = |level: &str, says: &str| {
+        let is = |line: &&Value| line["level"] == level && line["fields"]["message"] == says;
+        lines.all().iter().filter(is).count()
+    };
+    let server = Server::default();
+    let access = Arc::new(Access::new(server.client(), Duration::from_secs(1)));
+    let (holder_of_it, leadership) = Holder::new(access, lease(Duration::from_millis(50)), || true);
+    let end = CancellationToken::new();
+    let held = tokio::spawn(holder_of_it.run(end.clone()));
+    until("a leader", || leadership.is_leader()).await;
+    let puts = || server.requests().iter().filter(|asked| asked.starts_with("PUT")).count();
+    let before = puts();
+    server.answers("PUT", LEASE, Manner::Refused(403));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = puts() - before;
+    assert!((1..=3).contains(&asked), "{asked}");
+    assert!(leadership.is_leader(), "it has not lapsed");
+    assert_eq!(told("WARN", "the lease can't be written"), 1, "{:?}", lines.all());
+    server.mend();
+    until("news of it", || told("INFO", "the lease can be written again") == 1).await;
+    end.cancel();
+    timeout(PATIENCE, held).await.expect("an end").expect("no panic");
 }
 
 /// Who is asked about, and who was forgotten.

@@ -21,10 +21,10 @@ use teal_plan::{Color, Effect, Time};
 
 /// What is logged, line by line.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn all(&self) -> Vec<Value> {
+    pub(super) fn all(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -95,7 +95,7 @@ fn owners(server: &Server, service: &str) -> Value {
 }
 
 /// What is logged from here on in this thread.
-fn logged() -> (Lines, tracing::subscriber::DefaultGuard) {
+pub(super) fn logged() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
