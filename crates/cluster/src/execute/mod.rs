@@ -117,12 +117,16 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
     Done { effect: word(effect), result, unsure }
 }
 
+/// What was only read has not changed.
 fn unsure(error: &Error) -> Option<(Known, ObjectId)> {
-    let (kind, name) = match error {
-        Error::Timeout { kind, name, .. } => (kind, name),
-        Error::Request { kind, name, .. } if error.is_unsure() => (kind, name),
+    let (verb, kind, name) = match error {
+        Error::Timeout { verb, kind, name, .. } => (verb, kind, name),
+        Error::Request { verb, kind, name, .. } if error.is_unsure() => (verb, kind, name),
         _ => return None,
     };
+    if matches!(*verb, "get" | "list") {
+        return None;
+    }
     let (namespace, name) = name.split_once('/')?;
     Some((crate::kinds::by_kind(kind)?, ObjectId::new(namespace, name)))
 }
@@ -325,6 +329,21 @@ mod tests {
     use teal_plan::outcome::Ruling;
 
     use super::*;
+
+    #[test]
+    fn what_must_be_looked_up_is_what_may_have_been_written() {
+        let timeout = |verb| Error::Timeout {
+            verb,
+            kind: "ConfigMap".to_owned(),
+            name: "shop/web-green".to_owned(),
+            after: std::time::Duration::from_secs(5),
+        };
+        let id = ObjectId::new("shop", "web-green");
+        assert_eq!(crate::kinds::by_kind("ConfigMap").map(|kind| (kind, id)), unsure(&timeout("apply")));
+        for verb in ["get", "list"] {
+            assert_eq!(unsure(&timeout(verb)), None, "{verb}");
+        }
+    }
 
     #[test]
     fn traffic_goes_before_what_people_are_answered() {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Color, Time};
 
-use super::reconciler;
 use super::server::{Manner, Server};
+use super::{recall, reconciler};
 use crate::config::Config;
 use crate::kinds;
 use crate::observe::tests::cluster::Hand;
@@ -67,9 +67,8 @@ fn phase(server: &Server) -> Value {
     server.object(ROLLOUT).unwrap()["status"]["commit"]["phase"]["name"].clone()
 }
 
-#[tokio::test]
-async fn what_is_kept_and_can_not_be_read_does_not_hold_up_the_way_back() {
-    let (server, reconciler, kept, candidate) = restarted();
+/// Somebody wants to go back.
+fn send_back(server: &Server, reconciler: &Reconciler, candidate: &str) {
     server.put(
         DECISION,
         json!({
@@ -80,6 +79,41 @@ async fn what_is_kept_and_can_not_be_read_does_not_hold_up_the_way_back() {
         }),
     );
     reconciler.tools.stores.offer(kinds::DECISION, &server.object(DECISION).unwrap());
+}
+
+/// At 10 %, with a write that had no answer and can't be looked up, when somebody wants to go back.
+async fn unanswered(kind: &str, name: &str, path: &'static str) -> (Server, Reconciler) {
+    let (server, reconciler, _, candidate) = restarted();
+    rest(&reconciler).await;
+    server.answers("GET", path, Manner::Refused(500));
+    let unsure = (kinds::by_kind(kind).unwrap(), ObjectId::new("shop", name));
+    recall(&reconciler, |memory| memory.unsure.push(unsure));
+    send_back(&server, &reconciler, &candidate);
+    rest(&reconciler).await;
+    (server, reconciler)
+}
+
+#[tokio::test]
+async fn what_became_of_a_write_and_can_not_be_looked_up_does_not_hold_up_the_way_back() {
+    let path = "/configmaps/web-green";
+    let (server, reconciler) = unanswered("ConfigMap", "web-green", path).await;
+    assert_eq!(phase(&server), "Returning", "{:#?}", server.requests());
+    let route = server.object(ROUTE).unwrap()["spec"]["http"][0]["route"].clone();
+    assert_eq!((&route[0]["weight"], &route[1]["weight"]), (&json!(100), &json!(0)));
+    assert_eq!(reads(&server, path), 1, "it is left to the watch");
+    assert_eq!(reconciler.watching.read().failures.get("transient"), Some(&1));
+}
+
+#[tokio::test]
+async fn nothing_is_planned_before_it_is_known_what_became_of_what_traffic_hangs_on() {
+    let (server, _) = unanswered("Service", "web-candidate", "/services/web-candidate").await;
+    assert_eq!(phase(&server), "Step");
+}
+
+#[tokio::test]
+async fn what_is_kept_and_can_not_be_read_does_not_hold_up_the_way_back() {
+    let (server, reconciler, kept, candidate) = restarted();
+    send_back(&server, &reconciler, &candidate);
     rest(&reconciler).await;
     assert_eq!(phase(&server), "Returning", "{:#?}", server.requests());
     let route = server.object(ROUTE).unwrap()["spec"]["http"][0]["route"].clone();
