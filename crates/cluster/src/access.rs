@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::{
@@ -23,6 +23,8 @@ const AT_ONCE: usize = 32;
 const RESERVED: usize = 4;
 /// And beside those for the writes that lead back where routes can't be written.
 const LAST: usize = 4;
+/// How long a kind that isn't served is not asked for again, by whomever and for whichever object.
+const UNSERVED_FOR: Duration = Duration::from_secs(30);
 /// The kinds of these writes.
 const LEAD_BACK: [&str; 2] = ["Service", "Rollout"];
 
@@ -35,6 +37,8 @@ pub(crate) struct Access {
     timeout: Duration,
     turns: Turns,
     requests: Mutex<Requests>,
+    /// Kinds and versions that the API server didn't have, and when it said so.
+    unserved: Mutex<BTreeMap<(String, String), Instant>>,
 }
 
 struct Turns {
@@ -104,7 +108,7 @@ impl std::fmt::Display for Target<'_> {
 
 impl Access {
     pub(crate) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, turns: Turns::new(), requests: Mutex::default() }
+        Self { client, timeout, turns: Turns::new(), requests: Mutex::default(), unserved: Mutex::default() }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -266,7 +270,22 @@ impl Access {
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, Error> {
         target.check()?;
-        self.ask(verb, target, request).await
+        let answer = self.ask(verb, target, request).await;
+        if matches!(answer, Err(Error::Unserved { .. })) {
+            self.unserved().insert(kind_of(target), Instant::now());
+        }
+        answer
+    }
+
+    /// Refuses what the API server said a moment ago that it has no such kind.
+    pub(crate) fn check_served(&self, target: Target<'_>) -> Result<(), Error> {
+        let mut unserved = self.unserved();
+        unserved.retain(|_, at| at.elapsed() < UNSERVED_FOR);
+        if unserved.contains_key(&kind_of(target)) { Err(Error::unserved(target)) } else { Ok(()) }
+    }
+
+    fn unserved(&self) -> MutexGuard<'_, BTreeMap<(String, String), Instant>> {
+        self.unserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(
@@ -332,6 +351,10 @@ impl Access {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((verb, kind.to_owned())).or_default() += 1;
     }
+}
+
+fn kind_of(target: Target<'_>) -> (String, String) {
+    (target.resource.api_version.clone(), target.resource.kind.clone())
 }
 
 fn encoded(target: Target<'_>, object: &Value) -> Result<Vec<u8>, Error> {

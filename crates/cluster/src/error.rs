@@ -174,12 +174,19 @@ impl Class {
 impl Error {
     /// Of a request that the API server refused, or that had no answer of it.
     pub(crate) fn of_request(verb: &'static str, target: Target<'_>, source: kube::Error) -> Self {
+        if is_unserved(verb, &source) {
+            return Self::unserved(target);
+        }
         let kind = target.resource.kind.clone();
         let name = format!("{}/{}", target.namespace, target.name);
-        if is_unserved(verb, &source) {
-            return Self::Unserved { kind, name, version: target.resource.api_version.clone() };
-        }
         Self::Request { verb, kind, name, source: Box::new(source) }
+    }
+
+    /// Of an object whose kind the cluster doesn't have.
+    pub(crate) fn unserved(target: Target<'_>) -> Self {
+        let resource = target.resource;
+        let name = format!("{}/{}", target.namespace, target.name);
+        Self::Unserved { kind: resource.kind.clone(), name, version: resource.api_version.clone() }
     }
 
     /// What follows from it.

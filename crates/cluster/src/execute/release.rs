@@ -151,6 +151,7 @@ pub(super) async fn apply_piece_over(
 ) -> Result<bool, Error> {
     let resource = piece.kind.at(version_of(&object));
     let target = Target { resource: &resource, namespace: &order.names.namespace, name: &piece.name };
+    tools.access.check_served(target)?;
     match view {
         Some(view) => {
             order.check_view(target, view)?;

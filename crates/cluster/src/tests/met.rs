@@ -114,4 +114,10 @@ async fn what_the_cluster_does_not_serve_is_told_and_holds_up_nothing_else_of_li
     assert_eq!((told.reason.as_str(), told.stops), ("UnsupportedKind", Stops::Nothing));
     assert!(told.message.contains("apiVersion policy/v1beta1"), "{}", told.message);
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 5);
+    // Whatever makes anyone look again soon.
+    for _ in 0..3 {
+        reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+    }
+    let asked = server.requests().into_iter().filter(|asked| asked.contains("budgets")).count();
+    assert_eq!(asked, 2, "a read and a write, once in half a minute");
 }
