@@ -66,7 +66,7 @@ async fn a_namespace_that_is_deleted_in_the_middle() {
 
 /// The most requests for the three edits that are followed at once, each of which may bring its own candidate and take the one
 /// before away.
-const FOLLOWED: u64 = 60;
+const FOLLOWED: u64 = 80;
 
 /// A few edits are followed at once; what never comes to rest is sent back to live and waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
