@@ -21,8 +21,8 @@ pub struct Arguments {
     #[arg(long)]
     pub keep: bool,
     /// Use this cluster with Istio instead of starting one; it must be able to run teal.dev/teal and teal.dev/shop, and its
-    /// Prometheus must see them: by its answers the bad version is sent back. Namespace shop must not be there: the demo makes
-    /// it, and removes it at its end; Teal stays installed
+    /// Prometheus must see them: by its answers the bad version is sent back. Neither namespace shop nor any Rollout may be
+    /// there: the demo makes the one, removes it at its end, and installs Teal with its own values; that stays installed
     #[arg(long, requires_all = ["gateway", "prometheus"])]
     pub kubeconfig: Option<PathBuf>,
     /// Address of that cluster's ingress gateway (label istio=ingress), such as http://192.0.2.10. Sessions of raw TCP go to its
@@ -72,7 +72,9 @@ mod tests {
     fn what_a_cluster_of_ones_own_needs_is_said_by_help() {
         let help = Arguments::command().render_long_help().to_string().replace('\n', " ");
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        for part in ["port 9000", "Namespace shop must not be there", "how to take it away"] {
+        for part in
+            ["port 9000", "Neither namespace shop nor any Rollout may be there", "how to take it away"]
+        {
             assert!(help.contains(part), "{part}: {help}");
         }
     }

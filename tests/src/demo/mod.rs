@@ -69,6 +69,10 @@ async fn play(arguments: &Arguments, screen: &Arc<Screen>) -> Result<bool> {
         screen.summary(summary);
     }
     let ended = end(world, arguments.keep, played.is_ok(), screen).await;
+    if let (Err(_), Err(error)) = (&played, &ended) {
+        // The first error is what the demo ends with; what stays behind is to be known all the same.
+        screen.note(&format!("{error}"));
+    }
     let summary = played?;
     ended.map(|()| summary.unmet.is_empty())
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
+use teal_api::Rollout;
 
 use super::screen::Screen;
 use super::stage::NAMESPACE;
@@ -13,12 +14,33 @@ use crate::world::{OPERATOR_NAMESPACE, RELEASE, World};
 /// How long kubectl waits for the end of the namespace: its pods end in their own time.
 const GONE: &str = "--timeout=120s";
 
-/// Refuses where the namespace is there already: the demo starts from nothing in it, and removes all of it at its end.
+/// Refuses where the namespace is there already: the demo starts from nothing in it, and removes all of it at its end. And where
+/// Teal looks after somebody's Rollouts: the demo installs its own values over those of the chart's release.
 pub(super) async fn vacant(world: &World) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(world.client.clone());
     let found = namespaces.get_opt(NAMESPACE).await;
     let found = found.map_err(Error::api(format!("look for namespace {NAMESPACE}")))?;
-    found.map_or(Ok(()), |namespace| Err(occupied(&namespace, &world.cluster.kubeconfig)))
+    if let Some(namespace) = found {
+        return Err(occupied(&namespace, &world.cluster.kubeconfig));
+    }
+    let rollouts: Api<Rollout> = Api::all(world.client.clone());
+    match rollouts.list(&ListParams::default().limit(1)).await {
+        Ok(list) => list.items.first().map_or(Ok(()), |rollout| Err(in_use(rollout))),
+        // The definition isn't there, so neither is Teal.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(Error::api("look for Rollouts")(error)),
+    }
+}
+
+fn in_use(rollout: &Rollout) -> Error {
+    let metadata = &rollout.metadata;
+    let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+    Error::Cluster(format!(
+        "Teal looks after Rollout {}/{} on this cluster, and the demo would install its own values over those of helm's release \
+         {RELEASE} in namespace {OPERATOR_NAMESPACE}: give a cluster without Rollouts",
+        namespace.unwrap_or_default(),
+        name.unwrap_or_default()
+    ))
 }
 
 fn occupied(namespace: &Namespace, kubeconfig: &Path) -> Error {
@@ -84,6 +106,19 @@ mod tests {
     fn what_an_earlier_demo_left_is_refused_with_the_line_that_removes_it() {
         let refused = occupied(&Namespace::default(), Path::new("/k")).to_string();
         for part in ["namespace shop", "Rollout shop/web", "kubectl --kubeconfig /k delete namespace shop"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_where_teal_is_at_work_is_refused_by_the_name_of_a_rollout() {
+        let rollout = serde_json::json!({
+            "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout", "metadata": {"namespace": "pay", "name": "checkout"},
+            "spec": {"release": {}, "traffic": {"services": [{"name": "checkout"}]}},
+        });
+        let rollout: Rollout = serde_json::from_value(rollout).unwrap();
+        let refused = in_use(&rollout).to_string();
+        for part in ["Rollout pay/checkout", "helm's release teal in namespace teal-system"] {
             assert!(refused.contains(part), "{part}: {refused}");
         }
     }
