@@ -18,7 +18,7 @@ const FORCED: [&str; 2] = ["--server-side=true", "--force-conflicts"];
 const MERGED: [&str; 1] = ["--server-side=false"];
 
 /// `helm upgrade` re-applies the VirtualService in each phase, in one of the two ways that Helm has and in both at 10 %: traffic
-/// is at live or where the step has it, never elsewhere, and the rollout goes on. Five times in a minute would be too much.
+/// is at live or where the step has it, never elsewhere, and the rollout goes on. Six times in a minute would be too much.
 pub(super) async fn at_every_phase(world: &World, namespace: &str) -> Result<()> {
     let patient = |rollout: &mut Value| {
         quick(rollout);
