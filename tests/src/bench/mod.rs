@@ -266,7 +266,10 @@ async fn update(
 ) -> Result<()> {
     note(&format!("updating all to {version} at once …"));
     let phase = rounds.stage().begin("update → 10 %, all at once")?;
-    gathered.updated.push(rounds.update(version).await?);
+    let writes = rounds.update(version).await?;
+    report.phases.push(rounds.stage().end(&phase)?);
+    let phase = rounds.stage().begin("10 % → a person is asked, all at once")?;
+    gathered.updated.push(rounds.updated(&writes).await?);
     report.phases.push(rounds.stage().end(&phase)?);
     Ok(())
 }

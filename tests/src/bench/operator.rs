@@ -121,6 +121,8 @@ fn spawn(kubeconfig: &Path, log: &Path, arguments: &[String]) -> Result<Child> {
         .args(["--lease-namespace", OPERATOR_NAMESPACE, "--lease-name", RELEASE, "--identity", "bench"])
         .args(arguments)
         .env("KUBECONFIG", kubeconfig)
+        // As the chart has it.
+        .env("MALLOC_ARENA_MAX", "1")
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)

@@ -111,12 +111,20 @@ impl<'a> Rounds<'a> {
         try_join_all(made).await.map(drop)
     }
 
-    /// Updates all at once and waits until people are asked at 10 %.
-    pub(super) async fn update(&self, version: &str) -> Result<Updated> {
+    /// Updates all at once and waits until each candidate has 10 %.
+    pub(super) async fn update(&self, version: &str) -> Result<Vec<Write>> {
         let writes = try_join_all(self.names.iter().map(|name| self.release(name, version))).await?;
+        for write in &writes {
+            self.given(10, write).await?;
+        }
+        Ok(writes)
+    }
+
+    /// How long these took, once all have asked.
+    pub(super) async fn updated(&self, writes: &[Write]) -> Result<Updated> {
         self.all_asked().await?;
         self.stage.clock.look(|ledger| {
-            let took = |holds: &dyn Fn(&Fact) -> bool| all_took(ledger, &writes, "virtualservices", holds);
+            let took = |holds: &dyn Fn(&Fact) -> bool| all_took(ledger, writes, "virtualservices", holds);
             Ok(Updated {
                 entered: took(&|fact| *fact == Fact::Weight(Some(0)))?,
                 available: writes.iter().filter_map(|write| candidate_available(ledger, write)).collect(),
