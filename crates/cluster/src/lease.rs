@@ -207,9 +207,12 @@ impl Holder {
         let leads = *self.leads.borrow();
         let since = self.since.elapsed();
         let left = if leads { self.config.renew } else { self.config.duration }.saturating_sub(since);
-        let again = self.waits();
-        let again = if leads { again.min(self.left()) } else { again };
-        left.max(again).max(Duration::from_millis(100))
+        let next = match self.waits() {
+            Duration::ZERO => left,
+            again if leads => again.min(self.left()),
+            again => again,
+        };
+        next.max(Duration::from_millis(100))
     }
 
     /// Time until the lease may be written again.

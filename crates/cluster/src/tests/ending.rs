@@ -1,5 +1,5 @@
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use teal_api::defaults::FilledCheck;
@@ -94,6 +94,7 @@ async fn whoever_has_not_seen_everything_leaves_the_lease_to_others() {
     timeout(PATIENCE, cluster.ended()).await.expect("an end");
 }
 
+/// What another test logs first, in a thread where nobody listens, may be heard nowhere later on: each of those that log it listens.
 #[tokio::test]
 async fn a_lease_that_can_not_be_written_is_told_once_and_asked_for_now_and_then() {
     let (lines, _logging) = logged();
@@ -117,6 +118,26 @@ async fn a_lease_that_can_not_be_written_is_told_once_and_asked_for_now_and_then
     assert_eq!(told("WARN", "the lease can't be written"), 1, "{:?}", lines.all());
     server.mend();
     until("news of it", || told("INFO", "the lease can be written again") == 1).await;
+    end.cancel();
+    timeout(PATIENCE, held).await.expect("an end").expect("no panic");
+}
+
+/// Nobody else tells it that the lease is free, as news of it would.
+#[tokio::test]
+async fn a_free_lease_that_was_refused_once_is_asked_for_again_soon() {
+    let _logging = logged();
+    let server = Server::default();
+    server.put(LEASE, json!({"metadata": {"name": "teal"}, "spec": {"holderIdentity": ""}}));
+    server.answers("PUT", LEASE, Manner::Refused(500));
+    let access = Arc::new(Access::new(server.client(), Duration::from_secs(1)));
+    let (holder_of_it, leadership) = Holder::new(access, lease(Duration::from_secs(5)), || true);
+    let end = CancellationToken::new();
+    let held = tokio::spawn(holder_of_it.run(end.clone()));
+    until("a try", || server.requests().iter().any(|asked| asked.starts_with("PUT"))).await;
+    server.mend();
+    let since = Instant::now();
+    until("a leader", || leadership.is_leader()).await;
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?} of 15 s", since.elapsed());
     end.cancel();
     timeout(PATIENCE, held).await.expect("an end").expect("no panic");
 }
@@ -174,6 +195,7 @@ async fn whoever_leads_no_more_asks_and_remembers_nothing() {
 /// It can't renew the lease, as when the API server is away: from then on another one may look at the Rollouts.
 #[tokio::test]
 async fn whoever_lost_the_lease_shows_no_rollouts_any_more() {
+    let _logging = logged();
     let server = Server::default();
     let (_, _, rollout) = Hand::new().into_parts();
     server.put("/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/web", rollout);
