@@ -321,14 +321,20 @@ fn refuser(message: &str) -> Option<String> {
 const ALLOW: &str = "grant it to the operator's account";
 
 /// Whether the API server has no such path. What is applied or created need not be there, so nothing can be missing but its kind;
-/// or its namespace, or what a webhook looks for, which both are named.
+/// or its namespace, what it refers to, or what a webhook looks for, which all are named.
 fn is_unserved(verb: &str, error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
-    let makes = matches!(verb, "apply" | "create");
-    makes
-        && status.code == 404
-        && refuser(&status.message).is_none()
-        && !status.message.starts_with("namespaces ")
+    let named = refuser(&status.message).is_some() || names_missing(&status.message);
+    makes(verb) && status.code == 404 && !named
+}
+
+fn makes(verb: &str) -> bool {
+    matches!(verb, "apply" | "create")
+}
+
+/// Whether it is an object by its name that isn't there.
+fn names_missing(message: &str) -> bool {
+    message.ends_with("\" not found")
 }
 
 fn class_of(error: &kube::Error, verb: &str) -> Class {
@@ -341,6 +347,13 @@ fn class_of(error: &kube::Error, verb: &str) -> Class {
         // A failed `test` of a JSON patch comes as 422 without causes; what a schema refuses names its fields.
         422 if verb == "patch" && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
             Class::Conflict
+        }
+        // What it refers to, such as the role of a RoleBinding. Of a namespace that goes others tell.
+        404 if makes(verb)
+            && names_missing(&status.message)
+            && !status.message.starts_with("namespaces ") =>
+        {
+            Class::Invalid
         }
         404 | 409 | 410 => Class::Conflict,
         401 | 403 => Class::Denied,

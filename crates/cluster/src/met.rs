@@ -178,6 +178,15 @@ mod tests {
         assert_eq!(applied("ApplyRelease", not_found("namespaces \"shop\" not found", "NotFound")), None);
     }
 
+    #[test]
+    fn what_an_object_refers_to_and_is_missing_is_told_in_the_servers_words() {
+        const SAID: &str = "roles.rbac.authorization.k8s.io \"web\" not found";
+        let status = kube::core::Status::failure(SAID, "NotFound").with_code(404);
+        let (reason, message) = applied("ApplyRelease", status).expect("something");
+        assert_eq!(reason, "ReleaseInvalid");
+        assert_eq!(message, format!("PodDisruptionBudget shop/web-green: {SAID}: correct spec.release"));
+    }
+
     const EACH: [(&str, &str, &str, &str); 6] = [
         ("ApplyRelease", "Deployment", "ReleaseInvalid", "correct spec.release"),
         ("ApplyRelease", "Service", "ReleaseInvalid", "correct spec.release"),

@@ -1,13 +1,16 @@
 use std::time::Duration;
 
 use serde_json::json;
+use teal_api::names::manager;
 use teal_plan::Time;
 use teal_plan::snapshot::{Obstacle, Stops};
 
-use super::server::Manner;
+use super::server::{Manner, Server};
 use super::{patches, recall, served};
-use crate::error::Error;
+use crate::access::{Access, Target};
+use crate::error::{Class, Error};
 use crate::execute::Done;
+use crate::kinds;
 use crate::memory::Memory;
 use crate::met::remember;
 use crate::observe::tests::cluster::Hand;
@@ -120,4 +123,23 @@ async fn what_the_cluster_does_not_serve_is_told_and_holds_up_nothing_else_of_li
     }
     let asked = server.requests().into_iter().filter(|asked| asked.contains("budgets")).count();
     assert_eq!(asked, 2, "a read and a write, once in half a minute");
+}
+
+/// As a RoleBinding is answered whose role isn't there: that says nothing of its kind.
+#[tokio::test]
+async fn where_one_lacks_what_it_refers_to_anothers_of_its_kind_is_asked_for() {
+    const SAID: &str = "roles.rbac.authorization.k8s.io \"web\" not found";
+    let server = Server::default();
+    let access = Access::new(server.client(), Duration::from_secs(1));
+    let kind = kinds::find("rbac.authorization.k8s.io", "RoleBinding").unwrap().resource();
+    let of = |namespace: &'static str| Target { resource: &kind, namespace, name: "web" };
+    let object = json!({"metadata": {"name": "web"}});
+    for (manner, is_served) in [(Manner::Told(404, SAID), true), (Manner::Unserved, false)] {
+        server.answers("PATCH", "/shop/rolebindings/web", manner);
+        let refused = access.apply(of("shop"), manager::RELEASE, &object).await.unwrap_err();
+        assert_eq!(refused.class(), Class::Invalid, "{refused}");
+        assert_eq!(refused.said().ends_with(SAID), is_served, "{refused}");
+        assert_eq!(access.check_served(of("other")).is_ok(), is_served, "{manner:?}");
+        server.mend();
+    }
 }

@@ -39,12 +39,21 @@ pub(super) enum Manner {
     Held,
     /// It is not carried out, and its answer is this one.
     Refused(u16),
+    /// The same in these words.
+    Told(u16, &'static str),
     /// There is no such path: no API server answers that with a status.
     Unserved,
     /// It is carried out, and its answer is this one.
     Lost(u16),
     /// The same without any answer.
     Unheard,
+}
+
+impl Manner {
+    /// Whether the request is not carried out.
+    const fn is_without_effect(self) -> bool {
+        matches!(self, Self::Held | Self::Refused(_) | Self::Told(..) | Self::Unserved)
+    }
 }
 
 impl Server {
@@ -95,7 +104,7 @@ impl Server {
                 let method = parts.method.as_str().to_owned();
                 let (answer, manner) = server.change(|state| {
                     let manner = state.manner(&method, &path, &query);
-                    if matches!(manner, Some(Manner::Held | Manner::Refused(_) | Manner::Unserved)) {
+                    if manner.is_some_and(Manner::is_without_effect) {
                         state.requests.push(format!("{method} {path}"));
                         return (None, manner);
                     }
@@ -106,6 +115,7 @@ impl Server {
                     (_, Some(Manner::Lost(code) | Manner::Refused(code))) => {
                         Ok(refusal(code, "InternalError"))
                     }
+                    (_, Some(Manner::Told(code, words))) => Ok(refusal(code, words)),
                     (_, Some(Manner::Unserved)) => Ok(text(404, "404 page not found\n")),
                     _ => std::future::pending().await,
                 }
