@@ -241,6 +241,11 @@ impl Error {
         refuser(&status.message)
     }
 
+    /// Whether a webhook refuses, which may look at more than the object.
+    pub(crate) fn is_of_webhook(&self) -> bool {
+        self.refuser().is_some_and(|refuser| refuser.starts_with(WEBHOOK))
+    }
+
     /// Whether the request itself can be at fault, and nobody refuses who vets objects.
     pub(crate) fn blames_request(&self) -> bool {
         let Self::Request { source, .. } = self else { return false };
@@ -313,11 +318,12 @@ fn refuser(message: &str) -> Option<String> {
         let (_, rest) = message.split_once(before)?;
         Some(rest.split_once(quote)?.0.to_owned())
     };
-    let webhook = named("admission webhook \"", '"').map(|name| format!("the webhook {name}"));
+    let webhook = named("admission webhook \"", '"').map(|name| format!("{WEBHOOK}{name}"));
     let policy = || named("ValidatingAdmissionPolicy '", '\'');
     webhook.or_else(|| policy().map(|name| format!("the ValidatingAdmissionPolicy {name}")))
 }
 
+const WEBHOOK: &str = "the webhook ";
 const ALLOW: &str = "grant it to the operator's account";
 
 /// Whether the API server has no such path. What is applied or created need not be there, so nothing can be missing but its kind;

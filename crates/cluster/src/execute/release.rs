@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Phase, Slot};
+use teal_release::ObjectKey;
 
 use super::{Order, Tools, inner, jobs, ticks, vacate};
 use crate::access::Target;
@@ -22,11 +23,12 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     let (workloads, others): (Vec<&Piece>, Vec<&Piece>) =
         rendering.pieces.iter().partition(|piece| works(piece));
     let comes = comes(order, slot);
-    let mut refused = None;
+    let mut refused = Refused::default();
     let mut changed = false;
     for piece in others {
         let result = apply_piece(tools, order, &rendering, piece, slot).await;
-        changed |= or_note(result, comes, &mut refused)?;
+        let result = if comes { result } else { refused.or_note(result, piece) };
+        changed |= result?;
     }
     // Workloads that are there mean that the Jobs ran: they may be gone since.
     let mut begun = false;
@@ -46,22 +48,40 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     }
     for piece in workloads {
         let result = apply_piece(tools, order, &rendering, piece, slot).await;
-        changed |= or_note(result, comes, &mut refused)?;
+        let result = if comes { result } else { refused.or_note(result, piece) };
+        changed |= result?;
     }
-    changed |= vacate::drop_in_place(tools, order, &rendering, slot).await?;
-    refused.map_or(Ok(changed), Err)
+    if !refused.replaces {
+        changed |= vacate::drop_in_place(tools, order, &rendering, slot).await?;
+    }
+    refused.first.map_or(Ok(changed), Err)
 }
 
-/// Takes note of the first refusal where the others go on without it. Whatever else fails, such as an API server that is slow, would
-/// fail for each of them.
-fn or_note(result: Result<bool, Error>, comes: bool, refused: &mut Option<Error>) -> Result<bool, Error> {
-    match result {
-        Err(error) if !comes && matches!(error.class(), Class::Denied | Class::Invalid) => {
-            refused.get_or_insert(error);
-            Ok(false)
+/// What was refused where the others go on without it.
+#[derive(Default)]
+struct Refused {
+    first: Option<Error>,
+    /// Something that may be there in place of an autoscaler or budget which the release has no more: that stays until it is.
+    replaces: bool,
+}
+
+impl Refused {
+    /// Takes note of a refusal. Whatever else fails, such as an API server that is slow, would fail for each of them.
+    fn or_note(&mut self, result: Result<bool, Error>, piece: &Piece) -> Result<bool, Error> {
+        match result {
+            Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
+                // KEDA's refuses one autoscaler as long as another has the workload.
+                self.replaces |= is_in_place(piece) && !error.is_of_webhook();
+                self.first.get_or_insert(error);
+                Ok(false)
+            }
+            result => result,
         }
-        result => result,
     }
+}
+
+fn is_in_place(piece: &Piece) -> bool {
+    teal_release::is_in_place(&ObjectKey::new(piece.kind.group, piece.kind.kind, &piece.name))
 }
 
 fn works(piece: &Piece) -> bool {

@@ -14,7 +14,7 @@ use crate::kinds;
 use crate::memory::Memory;
 use crate::met::remember;
 use crate::observe::tests::cluster::Hand;
-use crate::reconcile::Next;
+use crate::reconcile::{Next, Reconciler};
 use crate::stores::ObjectId;
 
 fn timeout() -> Error {
@@ -142,4 +142,61 @@ async fn where_one_lacks_what_it_refers_to_anothers_of_its_kind_is_asked_for() {
         assert_eq!(access.check_served(of("other")).is_ok(), is_served, "{manner:?}");
         server.mend();
     }
+}
+
+const AUTOSCALER: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/web-blue";
+
+/// Live under an autoscaler in whose place the spec has another now, which is refused so: the server, and how to look.
+async fn replaces(manner: Manner) -> (Server, Reconciler) {
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let mut hand = Hand::new();
+    hand.manifest(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"}, "spec": {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 9}}));
+    hand.install();
+    hand.spec(
+        "/release/manifests/2",
+        json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, "minReplicaCount": 3, "maxReplicaCount": 9, "triggers": []}}),
+    );
+    let (server, reconciler) = served(hand);
+    server.answers("PATCH", "/scaledobjects/web-blue", manner);
+    looks(&reconciler).await;
+    (server, reconciler)
+}
+
+async fn looks(reconciler: &Reconciler) {
+    for _ in 0..4 {
+        reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+    }
+}
+
+/// How often it was deleted, and what it is replaced by was asked for.
+fn asked(server: &Server) -> (usize, usize) {
+    let requests = server.requests();
+    let count = |what: &str| requests.iter().filter(|asked| asked.contains(what)).count();
+    (count(&format!("DELETE {AUTOSCALER}")), count("scaledobjects/web-blue"))
+}
+
+#[tokio::test]
+async fn an_autoscaler_stays_until_what_replaces_it_is_there() {
+    let policy = "web is forbidden: ValidatingAdmissionPolicy 'frozen' with binding 'b' denied request: no";
+    for manner in [Manner::Refused(403), Manner::Refused(422), Manner::Told(403, policy)] {
+        let (server, reconciler) = replaces(manner).await;
+        let (deleted, tried) = asked(&server);
+        assert!(deleted == 0 && tried > 0, "{manner:?}: {:?}", server.requests());
+        server.mend();
+        looks(&reconciler).await;
+        assert_eq!(asked(&server).0, 1, "{manner:?}: {:?}", server.requests());
+    }
+    let (server, _) = replaces(Manner::Unserved).await;
+    assert_eq!(asked(&server).0, 0, "{:?}", server.requests());
+}
+
+/// KEDA takes no workload that another autoscaler has.
+#[tokio::test]
+async fn an_autoscaler_goes_where_a_webhook_refuses_what_replaces_it() {
+    let said = "admission webhook \"vscaledobject.kb.io\" denied the request: the workload 'web-blue' of type \
+                'apps/v1.Deployment' is already managed by the hpa 'web-blue'";
+    let (server, _) = replaces(Manner::Told(403, said)).await;
+    assert_eq!(asked(&server).0, 1, "{:?}", server.requests());
 }
