@@ -150,7 +150,11 @@ impl<'a> Shop<'a> {
         let rollout = self.rollouts().get(NAME).await.map_err(Error::api("get the Rollout"))?;
         let decision = verbs::decision(action, &rollout, &person)?;
         let decisions: Api<Decision> = Api::namespaced(self.world.client.clone(), &self.namespace);
-        let made = decisions.create(&PostParams::default(), &decision).await;
+        // As the command does where the same was decided before, and refused.
+        let mut made = decisions.create(&PostParams::default(), &decision).await;
+        if matches!(&made, Err(kube::Error::Api(status)) if status.reason == "AlreadyExists") {
+            made = decisions.create(&PostParams::default(), &verbs::again(&decision, 2)).await;
+        }
         let made = made.map_err(Error::api(format!("create a Decision to {}", action.verb())))?;
         Ok(made.metadata.name.unwrap_or_default())
     }
