@@ -64,7 +64,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     }
     if let Some(hash) = s.settings.wanted.filter(|hash| *hash != live.hash)
         && s.stopped(Stops::Everything).is_none()
-        && let Some(plan) = corrected(s, &live, hash)
+        && let Some(plan) = corrected(s, &live, hash, deadline)
     {
         return plan;
     }
@@ -95,17 +95,23 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     next.into()
 }
 
+/// The reason where a Service can't be turned.
+const SERVICE_REFUSED: &str = "ServiceUnsupported";
+
 /// Something else is asked for. What serves nobody is replaced where it is; what serves counts as live at once, however much of
 /// it is missing: it may never be complete, which is why it was corrected, and nobody waits for it any more. What is asked for
-/// now is then brought up beside it like any other revision. None while the Services are on their way to it.
-fn corrected(s: &Snapshot, live: &Release, hash: ContentHash) -> Option<Plan> {
+/// now is then brought up beside it like any other revision. None while the Services are on their way to it: those that can't be
+/// turned, as what was wrong with them is what was corrected, never are.
+fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) -> Option<Plan> {
     let service = &s.world.live_service;
     let ready = serves(&s.world.color(live.slot.color).serving);
     if ready && service.points == Some(live.slot) {
         return Some(installed(s, live));
     }
+    // With another content what a write met is forgotten, and the write tried once more before this.
+    let refused = s.world.obstacles.iter().any(|obstacle| obstacle.reason == SERVICE_REFUSED);
     // Where others are selected, callers stay with those until all of it is ready.
-    let turns = ready && !service.selects_others;
+    let turns = ready && !service.selects_others && !refused && s.now <= deadline;
     (!turns).then(|| install(s, hash))
 }
 

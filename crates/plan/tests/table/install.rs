@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Outcome, Phase, Record};
 use teal_plan::report::report;
-use teal_plan::snapshot::{ColorSeen, Found, Stops};
+use teal_plan::snapshot::{ColorSeen, Found, Obstacle, Stops};
 use teal_plan::{Color, Decision, Effect, Notice, Snapshot, Span, Why};
 
 use crate::fixture::*;
@@ -129,6 +129,23 @@ fn a_first_release_that_has_pods_and_no_callers_yet_is_replaced_in_its_own_slot(
     let (record, _) = committed(&s);
     assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2), "they stay with what was taken over");
     assert!(matches!(record.phase, Phase::Installing { .. }));
+}
+
+/// As with a port's name or a node port that the API server takes from nobody.
+#[test]
+fn a_first_release_whose_service_cannot_be_turned_is_replaced_in_its_own_slot() {
+    let mut s = served_in_part();
+    s.world.blue.available = true;
+    s.world.live_service.points = None;
+    let mut refused = s.clone();
+    let reason = "ServiceUnsupported".to_owned();
+    refused.world.obstacles = vec![Obstacle { reason, ..obstacle(Stops::Nothing) }];
+    s.now = DEADLINE + Span::seconds(1);
+    for s in [refused, s] {
+        let (record, _) = committed(&s);
+        assert!(matches!(record.phase, Phase::Installing { .. }), "{:?}", record.phase);
+        assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2), "it would be waited for without end");
+    }
 }
 
 #[test]
