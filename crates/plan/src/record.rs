@@ -60,6 +60,10 @@ pub struct Record {
     /// Revisions that were sent back, newest first, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Revision>,
+    /// When what is wanted was last sent back: whoever asked before that for another try meant an earlier one. None once another
+    /// has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_back: Option<Time>,
     /// Decisions that took effect, newest first, at most twenty and those without an answer: the proof when their status could not
     /// be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

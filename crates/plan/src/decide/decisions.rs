@@ -7,7 +7,7 @@ use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
-use crate::words::Span;
+use crate::words::{Span, Time};
 
 /// What Decisions lead to: at most one commit, and answers to those that need none.
 #[derive(Default)]
@@ -352,6 +352,11 @@ fn rerun(s: &Snapshot, d: &DecisionSeen) -> Option<Plan> {
     again.then(|| draft.commit(Vec::new()))
 }
 
+/// Whether what is wanted was sent back after this was made, by a time that is cut to whole seconds.
+fn is_overtaken(s: &Snapshot, d: &DecisionSeen) -> bool {
+    s.record.sent_back.is_some_and(|at| d.made < Time(at.0 - at.0.rem_euclid(1_000)))
+}
+
 fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
     if let Some(plan) = rerun(s, d) {
         return Followed::Commit(plan);
@@ -361,6 +366,11 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
         return superseded(
             "spec.revision is not the one that is wanted: copy it from status.rejected[0], or status.candidate.revision while one is \
              tried, and decide anew",
+        );
+    }
+    if wanted.is_some_and(|wanted| wanted.rejected) && is_overtaken(s, d) {
+        return refused(
+            "it was made before traffic went back, so it did not mean that: look at status.history, and decide anew",
         );
     }
     let mut draft = consume(s, d, false);

@@ -190,6 +190,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     draft.record.wanted = Some(wanted);
     draft.record.blocked_since = None;
     draft.record.vacate_after = None;
+    draft.record.sent_back = None;
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
     draft.begins = true;

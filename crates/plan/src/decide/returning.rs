@@ -30,6 +30,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
             && wanted.hash == candidate.hash
         {
             wanted.rejected = true;
+            draft.record.sent_back = Some(s.now);
         }
     }
     draft.record.phase = Phase::Returning { cause, since: s.now };

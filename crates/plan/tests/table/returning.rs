@@ -2,7 +2,7 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
-use teal_plan::snapshot::{Action, Form};
+use teal_plan::snapshot::{Action, DecisionSeen, Form};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::decisions::decision;
@@ -204,6 +204,31 @@ fn a_retry_on_the_way_back_is_followed_once_traffic_is_home() {
     unwanted.record.wanted.as_mut().unwrap().rejected = false;
     unwanted.decisions = vec![decision(Action::Retry, "ben")];
     assert!(answers(&unwanted), "it was not sent back for anything that is wrong with it");
+}
+
+/// Both may be there at once, as after a time in which hands were off, and a guard may have led back meanwhile.
+#[test]
+fn a_retry_that_was_made_before_traffic_went_back_undoes_nothing() {
+    let retry = |made: Time| DecisionSeen { made, ..decision(Action::Retry, "ben") };
+    let at = |seconds: i64| NOW + Span::seconds(seconds);
+    let mut s = reached("canary", 10, LONG_AGO);
+    let rollback = DecisionSeen { made: at(-1), ..decision(Action::Rollback, "ana") };
+    s.now = NOW + Span(900);
+    s.decisions = vec![retry(at(-2)), rollback];
+    s.record = committed(&s).0;
+    let mut rests = s.clone();
+    rests.record.phase = Phase::Rest { outcome: Outcome::Superseded };
+    for mut s in [s, rests.clone()] {
+        s.decisions = vec![retry(at(-2))];
+        let answer = effects(&s).pop();
+        let Some(Effect::Answer { ruling: Ruling::Refused { message }, .. }) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(message.contains("decide anew"), "{message}");
+    }
+    // The time of a Decision is cut to whole seconds.
+    rests.decisions = vec![retry(NOW)];
+    assert!(!committed(&rests).0.wanted.unwrap().rejected);
 }
 
 #[test]

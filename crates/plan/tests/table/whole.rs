@@ -414,6 +414,7 @@ const BACK: &[Row] = &[
                 let DecisionSeen { name, uid, .. } = decision(Action::Rollback, "ben");
                 record.consumed = vec![Consumed { decision: name, uid, vote: false }];
                 record.rejected = vec![candidate().revision];
+                record.sent_back = Some(s.now);
                 record.wanted = record.wanted.map(|wanted| Wanted { rejected: true, ..wanted });
                 record.phase = Phase::Returning { cause: person(), since: s.now };
             }))
