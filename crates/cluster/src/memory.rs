@@ -222,6 +222,8 @@ pub(crate) struct Corrections {
     at: Vec<Time>,
     /// The weight at the last look, where no other hand's was to be corrected then and nothing was written since.
     settled: Option<Form>,
+    /// The candidate's share by then. Whatever another hand makes of it, this is what it made that of.
+    given: u8,
 }
 
 /// How long a correction counts.
@@ -241,7 +243,7 @@ impl Corrections {
     /// Takes note that routes are written against what stands there. Counts once for all that is seen at one time, and
     /// also where it fails: a writer in a tight loop makes every correction fail.
     pub(crate) fn tried(&mut self, now: Time) {
-        self.settled = None;
+        (self.settled, self.given) = (None, 0);
         let news = self.standing.iter().any(|(object, made)| self.answered.get(object) != Some(made));
         if news {
             self.at.push(now);
@@ -254,14 +256,17 @@ impl Corrections {
         self.settled == Some(form)
     }
 
-    /// The candidate's share at the last look, as far as it was Teal's and nothing was written since.
-    pub(crate) fn given(&self) -> u8 {
-        self.settled.map_or(0, |form| form.highest())
+    /// The candidate's share when it was last seen as Teal's, as far as Teal has written nothing since.
+    pub(crate) const fn given(&self) -> u8 {
+        self.given
     }
 
     /// A look at the routes ends: how they are, and whether another hand is to be corrected or heeded.
     pub(crate) fn looked(&mut self, form: Form, outstanding: bool) {
         self.settled = Some(form).filter(|form| !outstanding && matches!(form, Form::Entered(_)));
+        if !outstanding {
+            self.given = self.settled.map_or(0, |form| form.highest());
+        }
     }
 
     /// How many there were in the last minute.

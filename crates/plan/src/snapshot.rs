@@ -194,6 +194,8 @@ pub struct Foreign {
     pub before: bool,
     /// It gave the candidate more than Teal was seen to have given.
     pub raised: bool,
+    /// It left the candidate less than Teal was seen to have given.
+    pub lowered: bool,
     /// How often what others wrote was corrected in the last minute.
     pub recent: u32,
 }

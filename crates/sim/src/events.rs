@@ -158,9 +158,10 @@ fn write_route(truth: &mut Truth, value: Weights, before: bool) {
     let Some(route) = truth.routes.iter_mut().next() else { return };
     // What stood there was given by Teal, but where another hand had written already.
     let given = if truth.foreign.is_none() { route.value.weight() } else { None };
-    let raised = value.weight().unwrap_or(0) > given.unwrap_or(0);
+    let (now, given) = (value.weight().unwrap_or(0), given.unwrap_or(0));
+    let (raised, lowered) = (now > given, now < given);
     (route.value, route.age) = (value, 0);
-    truth.foreign = Some(Hand { before, raised });
+    truth.foreign = Some(Hand { before, raised, lowered });
 }
 
 /// What metrics say.

@@ -133,9 +133,9 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
 
 /// Who wrote the routes, as far as it is told from what Teal wrote.
 fn foreign(truth: &Truth, fault: Option<Fault>) -> Option<Foreign> {
-    let Hand { before, raised } = truth.foreign?;
+    let Hand { before, raised, lowered } = truth.foreign?;
     let adopted = raised && fault == Some(Fault::RaiseAdopted);
-    (!adopted).then(|| Foreign { manager: "hand".to_owned(), before, raised, recent: 1 })
+    (!adopted).then(|| Foreign { manager: "hand".to_owned(), before, raised, lowered, recent: 1 })
 }
 
 fn jobs(caches: &Caches) -> Vec<JobSeen> {

@@ -66,6 +66,8 @@ pub struct Hand {
     pub before: bool,
     /// It gave the candidate more than Teal had.
     pub raised: bool,
+    /// It left the candidate less than Teal had given.
+    pub lowered: bool,
 }
 
 /// What the live role selects.

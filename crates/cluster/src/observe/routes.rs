@@ -321,18 +321,22 @@ fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Mem
         };
         memory.corrections.stands(&object, view.generation());
         let known = memory.acknowledged.get(&object) == Some(&view.version());
-        let raised = !known && share.is_some_and(|share| share > memory.corrections.given());
+        let given = memory.corrections.given();
+        let raised = !known && share.is_some_and(|share| share > given);
+        let lowered = !known && share.unwrap_or(0) < given;
         // What a person resumed from by a Decision is answered; only another write is news. A pause by the spec, as which hands off
         // is recorded, too, answers nothing: what was done meanwhile is looked at when it ends. Nor does any answer a raise before Teal's.
-        let forestalls = raised && !was_entered(&facts.record.phase);
+        let forestalls = raised && !was_entered(&facts.record.phase) && *share > Some(former(facts));
         if !forestalls && facts.record.paused.as_ref().is_some_and(|pause| *pause != Pause::Spec) {
             memory.acknowledged.insert(object, view.version());
         } else if known {
             continue;
         }
         let before = writers.is_empty() || writers.iter().any(|writer| writer == name);
-        let raised = raised || last.is_some_and(|other| other.raised);
-        last = Some(Foreign { manager: name.to_owned(), before, raised, recent: 0 });
+        let (raised_other, lowered_other) =
+            last.map_or((false, false), |other| (other.raised, other.lowered));
+        let (raised, lowered) = (raised || raised_other, lowered || lowered_other);
+        last = Some(Foreign { manager: name.to_owned(), before, raised, lowered, recent: 0 });
     }
     last
 }
@@ -344,6 +348,13 @@ const fn was_entered(phase: &Phase) -> bool {
         Phase::Promoting { .. } => true,
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => false,
     }
+}
+
+/// The weight of the step before the present one.
+fn former(facts: &Facts<'_>) -> u8 {
+    let Phase::Step(place) = &facts.record.phase else { return 0 };
+    let before = facts.filled.steps.iter().take_while(|step| step.name != place.step).last();
+    before.map_or(0, |step| u8::try_from(step.weight).unwrap_or(100))
 }
 
 /// Whether routes are on the way back to their owner, with whatever was noted of them.

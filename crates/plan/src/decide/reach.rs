@@ -3,7 +3,7 @@
 
 use super::{Next, enough, needed, overlap, probe};
 use crate::outcome::{Effect, Why};
-use crate::record::{Phase, Release};
+use crate::record::{Phase, Release, StepRecord};
 use crate::snapshot::{Form, Objects, Snapshot, Stops};
 use crate::words::{Slot, Time};
 
@@ -151,10 +151,15 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
 pub(crate) fn forestalled(s: &Snapshot) -> Option<u8> {
     let Phase::Step(place) = &s.record.phase else { return None };
     let raised = s.world.routes.foreign.as_ref().is_some_and(|foreign| foreign.raised);
-    let before = s.settings.steps.iter().take_while(|step| step.name != place.step).last();
-    let former = before.map_or(0, |step| step.weight);
+    let former = former(s, place);
     let above = s.world.routes.form.highest() > former;
     (raised && above && place.reached.is_none() && place.lost.is_none()).then_some(former)
+}
+
+/// The weight of the step before.
+pub(super) fn former(s: &Snapshot, place: &StepRecord) -> u8 {
+    let before = s.settings.steps.iter().take_while(|step| step.name != place.step).last();
+    before.map_or(0, |step| step.weight)
 }
 
 /// Without a mesh, weight 100 is the switch of the live role itself.

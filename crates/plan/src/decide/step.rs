@@ -173,13 +173,14 @@ fn rebase(s: &Snapshot, candidate: &Release) -> Option<Plan> {
 /// and end are committed, and with the end a new deadline. What a write met is tried again now and then, and is forgotten for as
 /// long as that takes: so an obstacle has ended only once what it was in the way of is done.
 fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
-    // What another hand gave is taken back before anything is committed.
-    let carries = reach::carries(s) && reach::forestalled(s).is_none();
-    let before = !was_reached(place) && !carries;
+    let before = !was_reached(place) && !reach::carries(s);
     let blocked = s.stopped(Stops::Rollout).map(|_| s.now);
     let mut draft = Draft::new(s);
     follow_pause(&mut draft);
-    draft.record.blocked_since = s.record.blocked_since.or(blocked).filter(|_| before);
+    // What another hand gave is taken back before anything is committed for it.
+    if reach::forestalled(s).is_none() {
+        draft.record.blocked_since = s.record.blocked_since.or(blocked).filter(|_| before);
+    }
     if draft.record == s.record {
         return None;
     }
@@ -238,7 +239,7 @@ fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) ->
 }
 
 /// A change by another hand: towards live it is kept, if that hand is a new one; everything else is corrected. What was seen at a
-/// weight that is no more counts for nothing.
+/// weight that is no more counts for nothing; one that was not there yet is not lost.
 fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let foreign = s.world.routes.foreign.as_ref()?;
     let form = s.world.routes.form;
@@ -249,12 +250,15 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
         && s.record.paused.is_none()
         && (!owners || (was_reached(place) && managed))
         && gates::towards_live(form, place.weight)
+        && (was_reached(place) || foreign.lowered || form.highest() < reach::former(s, place))
         && reach::forestalled(s).is_none();
     kept.then(|| {
         let mut draft = Draft::new(s);
         draft.record.paused = Some(Pause::ForeignHand { manager: foreign.manager.clone() });
         let mut place = place.clone();
-        lose(&mut place, s.now);
+        if was_reached(&place) {
+            lose(&mut place, s.now);
+        }
         draft.record.phase = Phase::Step(place);
         draft.tell(Notice::Paused { by: foreign.manager.clone() });
         draft.commit(vec![Why::ForeignWriter { manager: foreign.manager.clone() }])

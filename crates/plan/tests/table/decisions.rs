@@ -146,8 +146,13 @@ fn a_yes_moves_nothing_where_another_hand_has_led_traffic_away() {
     let mut s = asking();
     vote(&mut s, "ana");
     s.world.routes.form = Form::Entered(0);
-    s.world.routes.foreign =
-        Some(Foreign { manager: "kubectl".to_owned(), before: false, raised: false, recent: 1 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "kubectl".to_owned(),
+        before: false,
+        raised: false,
+        lowered: false,
+        recent: 1,
+    });
     s.decisions = vec![decision(Action::Approve, "ben")];
     let record = committed(&s).0;
     assert!(matches!(&record.phase, Phase::Step(place) if place.step == "canary" && place.weight == 10));

@@ -85,8 +85,13 @@ fn a_last_step_with_something_to_wait_for_is_a_step_of_its_own() {
     own(&|s| s.world.green.available = false);
     let foreign = |s: &mut Snapshot| {
         let manager = "argocd".to_owned();
-        s.world.routes.foreign =
-            Some(teal_plan::snapshot::Foreign { manager, before: true, raised: false, recent: 1 });
+        s.world.routes.foreign = Some(teal_plan::snapshot::Foreign {
+            manager,
+            before: true,
+            raised: false,
+            lowered: false,
+            recent: 1,
+        });
     };
     own(&foreign);
 }

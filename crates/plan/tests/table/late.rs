@@ -56,8 +56,13 @@ fn a_deadline_that_passed_over_something_missing_names_what_is_missing_first() {
     for s in late() {
         let short = with(s, |s| {
             s.world.green.serving = vec![1];
-            s.world.routes.foreign =
-                Some(Foreign { manager: "argo".to_owned(), before: true, raised: false, recent: 1 });
+            s.world.routes.foreign = Some(Foreign {
+                manager: "argo".to_owned(),
+                before: true,
+                raised: false,
+                lowered: false,
+                recent: 1,
+            });
         });
         assert!(passed_over(&short).contains("has 1 ready endpoints and needs 3"), "{}", passed_over(&short));
     }

@@ -4,6 +4,7 @@
 mod decisions;
 mod fixture;
 mod gates;
+mod hands;
 mod hands_off;
 mod install;
 mod jobs;

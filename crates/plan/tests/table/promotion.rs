@@ -82,6 +82,7 @@ fn before_the_live_role_is_turned_lives_content_cancels_and_a_stubborn_hand_ends
         manager: "argocd".to_owned(),
         before: true,
         raised: false,
+        lowered: false,
         recent: 5,
     });
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));

@@ -204,7 +204,7 @@ fn rule_3_routes_that_an_owner_re_applied_go_through_zero_again() {
     s.world.routes = routes(Form::Owner);
     s.world.routes.since = NOW;
     s.world.routes.foreign =
-        Some(Foreign { manager: "helm".to_owned(), before: true, raised: false, recent: 1 });
+        Some(Foreign { manager: "helm".to_owned(), before: true, raised: false, lowered: false, recent: 1 });
     assert_eq!(effects(&s), [Effect::EnterRoutes]);
     s.world.routes.form = Form::Mixed { highest: 10, owner: true };
     assert_eq!(effects(&s), [Effect::LowerWeight(0), Effect::EnterRoutes]);
@@ -218,109 +218,6 @@ fn a_weight_above_the_step_is_lowered_at_once() {
     assert_eq!(effects(&s), [Effect::LowerWeight(10)]);
 }
 
-/// Everything is there for the raise, and these weights are of another hand, as where a tool applies routes that were exported in
-/// an earlier rollout.
-fn forestalled(before: bool, form: Form) -> Snapshot {
-    let mut s = trying("canary", 10);
-    s.world.finalizer = true;
-    s.world.green = present(candidate());
-    s.world.candidate_service = points(candidate());
-    s.world.routes = routes(form);
-    s.world.routes.foreign = Some(Foreign { manager: "flux".to_owned(), before, raised: true, recent: 0 });
-    s
-}
-
-#[test]
-fn a_weight_that_another_hand_gives_before_teal_goes_back_whatever_forbids_it_or_not() {
-    for (before, form) in [
-        (true, Form::Entered(10)),
-        (false, Form::Entered(10)),
-        (true, Form::Entered(50)),
-        (false, Form::Entered(5)),
-        (true, Form::Mixed { highest: 10, owner: false }),
-    ] {
-        let mut s = forestalled(before, form);
-        assert_eq!(effects(&s), [Effect::LowerWeight(0)], "{form:?}");
-        let told = |s: &Snapshot| {
-            let report = teal_plan::report::report(s, &checked(s));
-            let mut all = report.conditions.into_iter();
-            all.find(|condition| condition.kind == "TrafficInSync").map(|condition| condition.message)
-        };
-        assert_eq!(
-            told(&s).as_deref(),
-            Some("flux wrote the routes; Teal corrects them: leave the weights to Teal")
-        );
-        let mut stopped = s.clone();
-        stopped.world.obstacles = vec![obstacle(Stops::Rollout)];
-        stopped.record.blocked_since = Some(NOW);
-        assert_eq!(effects(&stopped), [Effect::LowerWeight(0)], "{form:?} with an obstacle, and at once");
-        s.settings.mode = teal_plan::settings::Mode::Paused;
-        s.record.paused = Some(Pause::Spec);
-        assert_eq!(effects(&s), [Effect::LowerWeight(0)], "{form:?} while paused");
-        assert_eq!(told(&s).map(|message| message.contains("kept")), Some(false));
-    }
-}
-
-#[test]
-fn a_weight_that_another_hand_gives_before_an_answer_of_metrics_goes_back() {
-    let mut s = forestalled(true, Form::Entered(10));
-    s.settings.steps[0].checks = vec!["errors".to_owned()];
-    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
-}
-
-/// The role selects other pods yet, so that the weight has to go before it is turned.
-#[test]
-fn a_weight_that_another_hand_gives_before_the_role_is_turned_goes_in_one_write() {
-    let mut s = forestalled(true, Form::Entered(10));
-    s.world.candidate_service = points(live());
-    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
-    s.world.green.available = false;
-    assert_eq!(effects(&s), [Effect::LowerWeight(0)], "nor does it wait for pods");
-}
-
-#[test]
-fn a_weight_that_another_hand_gives_between_two_steps_goes_back_to_that_of_the_former() {
-    for form in [Form::Entered(100), Form::Entered(50)] {
-        let mut s = forestalled(false, form);
-        if let Phase::Step(place) = &mut s.record.phase {
-            (place.step, place.weight) = ("full".to_owned(), 100);
-        }
-        assert_eq!(effects(&s), [Effect::LowerWeight(10)], "{form:?}");
-    }
-}
-
-/// A pause may come while proxies are given time for it, and a hand may change something else than weights meanwhile.
-#[test]
-fn teals_own_raise_is_kept_whatever_comes_before_it_is_seen() {
-    let raised = |foreign: Option<bool>| {
-        let mut s = forestalled(true, Form::Entered(10));
-        let other = |before| Foreign { manager: "kubectl-edit".to_owned(), before, raised: false, recent: 0 };
-        s.world.routes.foreign = foreign.map(other);
-        s
-    };
-    for foreign in [None, Some(true), Some(false)] {
-        let mut s = raised(foreign);
-        s.settings.mode = teal_plan::settings::Mode::Paused;
-        s.record.paused = Some(Pause::Spec);
-        s.world.routes.since = Time(NOW.0 - 1_000);
-        assert_eq!(effects(&s), [], "{foreign:?}");
-        s.world.routes.since = LONG_AGO;
-        let (record, _) = committed(&s);
-        assert!(matches!(record.phase, Phase::Step(place) if place.reached == Some(NOW)), "{foreign:?}");
-    }
-}
-
-/// What was there once has passed everything, and a hand that gives it back undoes what a hand did.
-#[test]
-fn a_weight_that_was_there_once_is_kept_whoever_gives_it_back() {
-    let mut s = forestalled(true, Form::Entered(10));
-    if let Phase::Step(place) = &mut s.record.phase {
-        place.lost = Some(LONG_AGO);
-    }
-    let (record, _) = committed(&s);
-    assert!(matches!(record.phase, Phase::Step(place) if place.reached == Some(NOW)));
-}
-
 #[test]
 fn a_role_that_selects_other_pods_loses_its_weight() {
     let mut s = reached("canary", 10, LONG_AGO);
@@ -332,8 +229,13 @@ fn a_role_that_selects_other_pods_loses_its_weight() {
 fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Entered(0));
-    s.world.routes.foreign =
-        Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, raised: false, recent: 1 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "kubectl-edit".to_owned(),
+        before: false,
+        raised: false,
+        lowered: false,
+        recent: 1,
+    });
     let (record, _) = committed(&s);
     assert!(record.paused.is_some());
     s.record = record;
@@ -352,8 +254,15 @@ fn a_new_hand_that_moves_traffic_towards_live_pauses_and_is_kept() {
 /// One of several VirtualServices, replaced by what its owner wrote.
 #[test]
 fn a_new_hand_that_gives_one_of_the_routes_back_to_its_owner_pauses_too() {
-    let foreign =
-        || Some(Foreign { manager: "kubectl-replace".to_owned(), before: false, raised: false, recent: 1 });
+    let foreign = || {
+        Some(Foreign {
+            manager: "kubectl-replace".to_owned(),
+            before: false,
+            raised: false,
+            lowered: false,
+            recent: 1,
+        })
+    };
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Mixed { highest: 10, owner: true });
     s.world.routes.foreign = foreign();
@@ -379,11 +288,21 @@ fn after_five_corrections_in_a_minute_traffic_goes_to_live() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Owner);
     s.world.routes.since = NOW;
-    s.world.routes.foreign =
-        Some(Foreign { manager: "argocd".to_owned(), before: true, raised: false, recent: 4 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "argocd".to_owned(),
+        before: true,
+        raised: false,
+        lowered: false,
+        recent: 4,
+    });
     assert_eq!(effects(&s), [Effect::EnterRoutes]);
-    s.world.routes.foreign =
-        Some(Foreign { manager: "argocd".to_owned(), before: true, raised: false, recent: 5 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "argocd".to_owned(),
+        before: true,
+        raised: false,
+        lowered: false,
+        recent: 5,
+    });
     let (record, _) = committed(&s);
     let cause = Cause::ForeignWriter { manager: "argocd".to_owned() };
     assert_eq!(record.phase, Phase::Returning { cause, since: NOW });
@@ -552,8 +471,13 @@ fn a_route_that_can_not_be_managed_loses_the_candidates_weight_at_once_and_count
     let mut s = reached("canary", 10, LONG_AGO);
     s.world.routes = routes(Form::Mixed { highest: 90, owner: true });
     s.world.routes.since = NOW;
-    s.world.routes.foreign =
-        Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, raised: false, recent: 4 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "kubectl-edit".to_owned(),
+        before: false,
+        raised: false,
+        lowered: false,
+        recent: 4,
+    });
     s.world.obstacles = vec![obstacle(Stops::Rollout)];
     assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
     assert!(Effect::LowerWeight(0).writes_routes(), "each of them counts");
@@ -563,8 +487,13 @@ fn a_route_that_can_not_be_managed_loses_the_candidates_weight_at_once_and_count
     assert_eq!(effects(&promoting), [Effect::LowerWeight(0)]);
     s.world.routes.form = Form::Mixed { highest: 0, owner: true };
     assert_eq!(effects(&s), [], "until it is mended");
-    s.world.routes.foreign =
-        Some(Foreign { manager: "kubectl-edit".to_owned(), before: false, raised: false, recent: 5 });
+    s.world.routes.foreign = Some(Foreign {
+        manager: "kubectl-edit".to_owned(),
+        before: false,
+        raised: false,
+        lowered: false,
+        recent: 5,
+    });
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::ForeignWriter { .. }, .. }));
 }
 

@@ -75,7 +75,13 @@ fn a_tool_that_replaces_the_routes_is_named_and_counted_with_every_correction() 
         hand.noted_route(&owners(), "owner", false);
         assert_eq!(
             foreign(&mut hand),
-            Some(Foreign { manager: "owner".into(), before: true, raised: false, recent: round })
+            Some(Foreign {
+                manager: "owner".into(),
+                before: true,
+                raised: false,
+                lowered: round == 0,
+                recent: round
+            })
         );
         hand.corrects(0);
     }
@@ -135,7 +141,7 @@ fn a_weight_that_another_hand_gives_before_teal_is_that_hands_and_is_taken_back(
     {
         let mut hand = at_zero();
         hand.route(&split(weight), manager);
-        let told = Foreign { manager: manager.into(), before, raised: true, recent: 0 };
+        let told = Foreign { manager: manager.into(), before, raised: true, lowered: false, recent: 0 };
         assert_eq!(foreign(&mut hand), Some(told.clone()));
         assert_eq!(foreign(&mut hand), Some(told), "not answered yet");
         assert!(effects(&mut hand).contains(&Effect::LowerWeight(0)), "{manager} {weight}");
@@ -208,6 +214,52 @@ fn a_hand_that_changes_something_else_before_the_weight_is_there_pauses_nothing(
     hand.route(&split(0), "kubectl-edit");
     assert_eq!(foreign(&mut hand), None);
     assert_eq!(foreign(&mut hand), None, "nor later");
+}
+
+/// Nobody knows then what was there before.
+#[test]
+fn a_hand_that_changes_something_else_before_the_weight_is_there_pauses_nothing_after_a_restart() {
+    let mut hand = at_zero();
+    hand.route(&split(0), "kubectl-edit");
+    hand.memory = Memory::default();
+    let decision = teal_plan::plan(&hand.look(0).snapshot).decision;
+    assert!(matches!(decision, Decision::Act(_)), "{decision:?}");
+}
+
+fn pauses(hand: &mut Hand) -> bool {
+    match teal_plan::plan(&hand.look(0).snapshot).decision {
+        Decision::Commit(commit) => commit.record.paused.is_some(),
+        Decision::Act(_) | Decision::Rest => false,
+    }
+}
+
+/// Teal's raise was seen, and proxies are given time for it, or the next step has not begun to raise.
+#[test]
+fn a_hand_that_lowers_before_the_weight_counts_is_kept_until_a_person_resumes() {
+    let raised = || {
+        let mut hand = at_zero();
+        hand.corrects(0);
+        hand.route(&split(10), "teal/traffic");
+        assert_eq!(foreign(&mut hand), None);
+        hand
+    };
+    let between = || {
+        let mut hand = at_ten();
+        step(&mut hand, "half", 50);
+        assert_eq!(foreign(&mut hand), None);
+        hand
+    };
+    for (mut hand, restarts) in [(raised(), false), (between(), false), (between(), true)] {
+        hand.route(&split(5), "kubectl-edit");
+        if restarts {
+            hand.memory = Memory::default();
+        }
+        assert!(pauses(&mut hand) && pauses(&mut hand), "also where the first commit is refused");
+        hand.record("paused", json!({"ForeignHand": {"manager": "kubectl-edit"}}));
+        assert!(foreign(&mut hand).is_some(), "told as long as it is paused");
+        hand.record("paused", Value::Null);
+        assert_eq!(foreign(&mut hand), None, "a person resumed");
+    }
 }
 
 #[test]
