@@ -150,13 +150,8 @@ impl<'a> Shop<'a> {
         let rollout = self.rollouts().get(NAME).await.map_err(Error::api("get the Rollout"))?;
         let decision = verbs::decision(action, &rollout, &person)?;
         let decisions: Api<Decision> = Api::namespaced(self.world.client.clone(), &self.namespace);
-        // As the command does where the same was decided before, and refused.
-        let mut made = decisions.create(&PostParams::default(), &decision).await;
-        if matches!(&made, Err(kube::Error::Api(status)) if status.reason == "AlreadyExists") {
-            made = decisions.create(&PostParams::default(), &verbs::again(&decision, 2)).await;
-        }
-        let made = made.map_err(Error::api(format!("create a Decision to {}", action.verb())))?;
-        Ok(made.metadata.name.unwrap_or_default())
+        let made = Box::pin(create(&decisions, &decision)).await;
+        made.map_err(Error::api(format!("create a Decision to {}", action.verb())))
     }
 
     async fn myself(&self) -> Result<String> {
@@ -253,6 +248,18 @@ pub fn quick(rollout: &mut Value) {
         {"name": "full", "weight": 100, "hold": "1s", "checks": []},
     ]);
     rollout["spec"]["keep"] = json!({"previous": "5s", "failed": "2s"});
+}
+
+/// Creates it and gives its name; once more under another one where the same was decided before and refused, as the command does.
+async fn create(decisions: &Api<Decision>, decision: &Decision) -> kube::Result<String> {
+    let params = PostParams::default();
+    let made = match decisions.create(&params, decision).await {
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+            decisions.create(&params, &verbs::again(decision, 2)).await
+        }
+        made => made,
+    };
+    made.map(|made| made.metadata.name.unwrap_or_default())
 }
 
 #[cfg(test)]
