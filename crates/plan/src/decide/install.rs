@@ -101,17 +101,23 @@ const SERVICE_REFUSED: &str = "ServiceUnsupported";
 /// Something else is asked for. What serves nobody is replaced where it is; what serves counts as live at once, however much of
 /// it is missing: it may never be complete, which is why it was corrected, and nobody waits for it any more. What is asked for
 /// now is then brought up beside it like any other revision. None while the Services are on their way to it: those that can't be
-/// turned, as what was wrong with them is what was corrected, never are.
+/// turned, as what was wrong with them is what was corrected, never are. And none where one of several leads callers to it and
+/// another can't be turned: they are not cut off for that.
 fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) -> Option<Plan> {
     let service = &s.world.live_service;
-    let ready = serves(&s.world.color(live.slot.color).serving);
-    if ready && service.points == Some(live.slot) {
+    let serving = &s.world.color(live.slot.color).serving;
+    let serves_some = serving.iter().any(|endpoints| *endpoints > 0);
+    if serves_some && service.points == Some(live.slot) {
         return Some(installed(s, live));
+    }
+    let reached = matches!(s.world.found, Found::Release { slot, .. } if slot == live.slot);
+    if serves_some && reached {
+        return None;
     }
     // With another content what a write met is forgotten, and the write tried once more before this.
     let refused = s.world.obstacles.iter().any(|obstacle| obstacle.reason == SERVICE_REFUSED);
     // Where others are selected, callers stay with those until all of it is ready.
-    let turns = ready && !service.selects_others && !refused && s.now <= deadline;
+    let turns = serves(serving) && !service.selects_others && !refused && s.now <= deadline;
     (!turns).then(|| install(s, hash))
 }
 

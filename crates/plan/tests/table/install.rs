@@ -131,6 +131,26 @@ fn a_first_release_that_has_pods_and_no_callers_yet_is_replaced_in_its_own_slot(
     assert!(matches!(record.phase, Phase::Installing { .. }));
 }
 
+#[test]
+fn a_first_release_that_some_callers_have_is_not_taken_from_them_for_a_correction() {
+    let mut s = served_in_part();
+    s.world.blue.serving = vec![3, 0];
+    s.world.candidate_service = points(live());
+    let (record, _) = committed(&s);
+    assert_eq!(record.phase, Phase::Rest { outcome: Outcome::Promoted }, "one Service of two has no pods");
+    // Another Service was refused, or the role's own was applied anew without Teal's selector.
+    s.world.live_service.points = None;
+    s.world.found = Found::Release { slot: live(), hash: content(1) };
+    let mut refused = s.clone();
+    let reason = "ServiceUnsupported".to_owned();
+    refused.world.obstacles = vec![Obstacle { reason, ..obstacle(Stops::Nothing) }];
+    s.now = DEADLINE + Span::seconds(1);
+    for s in [refused, s] {
+        assert!(!matches!(checked(&s).decision, Decision::Commit(_)), "{:?}", checked(&s).decision);
+        assert!(effects(&s).contains(&Effect::PointLive(live())));
+    }
+}
+
 /// As with a port's name or a node port that the API server takes from nobody.
 #[test]
 fn a_first_release_whose_service_cannot_be_turned_is_replaced_in_its_own_slot() {
