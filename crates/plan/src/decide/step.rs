@@ -243,13 +243,14 @@ fn hold(s: &Snapshot, place: &StepRecord, failed: Option<(Cause, OnFailure)>) ->
 fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     let foreign = s.world.routes.foreign.as_ref()?;
     let form = s.world.routes.form;
-    // Before the step was reached, Teal may be about to enter them; and a route that can't be managed any more is no move.
+    // A route that can't be managed any more is no move.
     let owners = matches!(form, Form::Owner | Form::Mixed { owner: true, .. });
     let managed = form == Form::Owner || s.stopped(Stops::Rollout).is_none();
     let kept = !foreign.before
         && s.record.paused.is_none()
-        && (!owners || (was_reached(place) && managed))
+        && (!owners || managed)
         && gates::towards_live(form, place.weight)
+        // Before a first weight there is nothing to be taken: Teal may be about to enter the routes.
         && (was_reached(place) || foreign.lowered || form.highest() < reach::former(s, place))
         && reach::forestalled(s).is_none();
     kept.then(|| {

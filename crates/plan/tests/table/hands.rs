@@ -103,14 +103,20 @@ fn a_hand_that_took_nothing_before_the_weight_is_there_pauses_nothing() {
         let s = edited(step, weight, Form::Entered(at), false);
         assert_eq!(effects(&s), [Effect::RaiseWeight(weight)], "{step}");
     }
+    let s = edited("canary", 10, Form::Owner, false);
+    assert_eq!(effects(&s), [Effect::EnterRoutes], "they are its owner's before");
 }
 
 #[test]
 fn a_hand_that_took_something_before_the_weight_is_there_pauses_and_nothing_is_lost() {
-    for (step, weight, at, lowered) in
-        [("full", 100, 5, false), ("full", 100, 10, true), ("canary", 10, 0, true)]
-    {
-        let (record, _) = committed(&edited(step, weight, Form::Entered(at), lowered));
+    for (step, weight, form, lowered) in [
+        ("full", 100, Form::Entered(5), false),
+        ("full", 100, Form::Entered(10), true),
+        ("full", 100, Form::Owner, false),
+        ("full", 100, Form::Mixed { highest: 5, owner: true }, true),
+        ("canary", 10, Form::Entered(0), true),
+    ] {
+        let (record, _) = committed(&edited(step, weight, form, lowered));
         assert_eq!(record.paused, Some(Pause::ForeignHand { manager: "kubectl-edit".to_owned() }), "{step}");
         assert!(matches!(record.phase, Phase::Step(place) if place.lost.is_none()), "{step}");
     }
