@@ -95,6 +95,10 @@ fn met(effect: &str, error: &Error, stops: Stops) -> Option<Obstacle> {
                 let (reason, mends) = blamed(effect, error.kind())?;
                 let refuser = error.refuser().map(|name| format!(", or {name}, which refuses it"));
                 let refuser = refuser.unwrap_or_else(|| match reason {
+                    // What an object refers to may not be there yet.
+                    "ReleaseInvalid" if said.ends_with("not found") => {
+                        ", or make what is not there".to_owned()
+                    }
                     "ReleaseInvalid" => String::new(),
                     _ => ", or what refuses it".to_owned(),
                 });
@@ -184,7 +188,12 @@ mod tests {
         let status = kube::core::Status::failure(SAID, "NotFound").with_code(404);
         let (reason, message) = applied("ApplyRelease", status).expect("something");
         assert_eq!(reason, "ReleaseInvalid");
-        assert_eq!(message, format!("PodDisruptionBudget shop/web-green: {SAID}: correct spec.release"));
+        assert_eq!(
+            message,
+            format!(
+                "PodDisruptionBudget shop/web-green: {SAID}: correct spec.release, or make what is not there"
+            )
+        );
     }
 
     const EACH: [(&str, &str, &str, &str); 6] = [

@@ -51,9 +51,7 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
         let result = if comes { result } else { refused.or_note(result, piece) };
         changed |= result?;
     }
-    if !refused.replaces {
-        changed |= vacate::drop_in_place(tools, order, &rendering, slot).await?;
-    }
+    changed |= vacate::drop_in_place(tools, order, &rendering, slot, |kind| !refused.keeps(kind)).await?;
     refused.first.map_or(Ok(changed), Err)
 }
 
@@ -61,8 +59,8 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
 #[derive(Default)]
 struct Refused {
     first: Option<Error>,
-    /// Something that may be there in place of an autoscaler or budget which the release has no more: that stays until it is.
-    replaces: bool,
+    /// Purposes of what was refused. It may be there in place of something that the release has no more, which stays until then.
+    purposes: Vec<&'static str>,
 }
 
 impl Refused {
@@ -71,13 +69,27 @@ impl Refused {
         match result {
             Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
                 // KEDA's refuses one autoscaler as long as another has the workload.
-                self.replaces |= is_in_place(piece) && !error.is_of_webhook();
+                let waits_for_the_old = piece.kind.group == "keda.sh" && error.is_of_webhook();
+                if is_in_place(piece) && !waits_for_the_old {
+                    self.purposes.push(purpose(piece.kind.kind));
+                }
                 self.first.get_or_insert(error);
                 Ok(false)
             }
             result => result,
         }
     }
+}
+
+impl Refused {
+    fn keeps(&self, kind: &str) -> bool {
+        self.purposes.iter().any(|refused| *refused == purpose(kind))
+    }
+}
+
+/// What an object that reaches live in place is for: two of one purpose on the same pods hinder each other.
+fn purpose(kind: &str) -> &str {
+    if kind == "ScaledObject" { "HorizontalPodAutoscaler" } else { kind }
 }
 
 fn is_in_place(piece: &Piece) -> bool {

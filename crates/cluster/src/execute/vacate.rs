@@ -86,9 +86,10 @@ pub(super) async fn drop_in_place(
     order: &Order<'_>,
     rendering: &Rendering,
     slot: Slot,
+    may_go: impl Fn(&str) -> bool,
 ) -> Result<bool, Error> {
     let objects = tools.stores.objects_of(&order.names.namespace, &order.names.name);
-    let gone = objects.iter().filter(|view| is_dropped(rendering, view, slot));
+    let gone = objects.iter().filter(|view| is_dropped(rendering, view, slot) && may_go(view.kind.kind));
     worst(join_all(gone.map(|view| delete(tools, order, view))).await)
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use teal_api::names::manager;
 use teal_plan::Time;
 use teal_plan::snapshot::{Obstacle, Stops};
@@ -199,4 +199,39 @@ async fn an_autoscaler_goes_where_a_webhook_refuses_what_replaces_it() {
                 'apps/v1.Deployment' is already managed by the hpa 'web-blue'";
     let (server, _) = replaces(Manner::Told(403, said)).await;
     assert_eq!(asked(&server).0, 1, "{:?}", server.requests());
+}
+
+fn autoscaler(name: &str) -> Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 3, "maxReplicas": 9}})
+}
+
+/// Live under an autoscaler that has another name in the spec now, and a budget that has changed.
+fn renamed() -> (Server, Reconciler) {
+    let mut hand = Hand::new();
+    hand.manifest(autoscaler("web"));
+    hand.manifest(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": {
+        "minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}));
+    hand.install();
+    hand.spec("/release/manifests/2", autoscaler("second"));
+    hand.spec("/release/manifests/3/spec/minAvailable", json!(2));
+    served(hand)
+}
+
+/// Two autoscalers of one workload hinder each other.
+#[tokio::test]
+async fn a_refused_budget_keeps_no_autoscaler() {
+    let (server, reconciler) = renamed();
+    server.answers("PATCH", "/poddisruptionbudgets/web-blue", Manner::Refused(422));
+    looks(&reconciler).await;
+    assert_eq!(asked(&server).0, 1, "{:?}", server.requests());
+}
+
+#[tokio::test]
+async fn an_autoscaler_stays_where_a_webhook_of_whomever_refuses_its_new_name() {
+    let (server, reconciler) = renamed();
+    let said = "admission webhook \"validate.kyverno.svc-fail\" denied the request: no owner";
+    server.answers("PATCH", "/horizontalpodautoscalers/second-blue", Manner::Told(403, said));
+    looks(&reconciler).await;
+    assert_eq!(asked(&server).0, 0, "{:?}", server.requests());
 }
