@@ -55,6 +55,9 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     refused.first.map_or(Ok(changed), Err)
 }
 
+/// What KEDA's webhook says of a workload that another autoscaler has.
+const KEDA_WAITS: &str = "is already managed by";
+
 /// What was refused where the others go on without it.
 #[derive(Default)]
 struct Refused {
@@ -69,7 +72,7 @@ impl Refused {
         match result {
             Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
                 // KEDA's refuses one autoscaler as long as another has the workload.
-                let waits_for_the_old = piece.kind.group == "keda.sh" && error.is_of_webhook();
+                let waits_for_the_old = piece.kind.group == "keda.sh" && error.said().contains(KEDA_WAITS);
                 if is_in_place(piece) && !waits_for_the_old {
                     self.purposes.push(purpose(piece.kind.kind));
                 }

@@ -180,7 +180,10 @@ fn asked(server: &Server) -> (usize, usize) {
 #[tokio::test]
 async fn an_autoscaler_stays_until_what_replaces_it_is_there() {
     let policy = "web is forbidden: ValidatingAdmissionPolicy 'frozen' with binding 'b' denied request: no";
-    for manner in [Manner::Refused(403), Manner::Refused(422), Manner::Told(403, policy)] {
+    let webhook = "admission webhook \"validate.kyverno.svc-fail\" denied the request: no owner";
+    let other = "admission webhook \"vscaledobject.kb.io\" denied the request: the scaledobject has a cpu trigger but no requests";
+    let told = [policy, webhook, other].map(|words| Manner::Told(403, words));
+    for manner in [Manner::Refused(403), Manner::Refused(422)].into_iter().chain(told) {
         let (server, reconciler) = replaces(manner).await;
         let (deleted, tried) = asked(&server);
         assert!(deleted == 0 && tried > 0, "{manner:?}: {:?}", server.requests());
