@@ -29,8 +29,16 @@ pub(super) fn lead(s: &Snapshot, live: Slot, stamp: u64, next: &mut Next) -> boo
 
 /// Why the way home has to wait, if it has to.
 pub(super) fn blocked(s: &Snapshot, live: Slot) -> Option<Why> {
-    let dead = !serves(&s.world.color(live.color).serving);
-    (dead && someone_serves(s, live)).then_some(Why::ReturnBlocked { slot: live })
+    (dead(s, live) && someone_serves(s, live)).then_some(Why::ReturnBlocked { slot: live })
+}
+
+/// Live serves nobody, or not at a Service where it did when the attempt began: of what it never served nothing is taken by
+/// going back.
+pub(super) fn dead(s: &Snapshot, live: Slot) -> bool {
+    let serving = &s.world.color(live.color).serving;
+    let had = |service: usize| s.record.baseline.get(service).is_none_or(|endpoints| *endpoints > 0);
+    let lost = serving.iter().enumerate().any(|(service, endpoints)| *endpoints == 0 && had(service));
+    lost || serving.iter().all(|endpoints| *endpoints == 0)
 }
 
 /// Whether requests have a better place than a live without endpoints: the other color serves and has some of them.

@@ -27,6 +27,20 @@ fn home(s: &mut Snapshot) {
     s.world.routes.epoch = 8;
 }
 
+/// As where the first release had no pods for one of its Services, which was what the second one mends.
+#[test]
+fn a_service_that_live_never_served_keeps_nothing_from_going_back() {
+    let mut s = returning(failed());
+    s.world.blue.serving = vec![3, 0];
+    s.world.green.serving = vec![3, 3];
+    s.record.baseline = vec![3, 3];
+    assert_eq!(effects(&s), [], "it had pods when the attempt began");
+    s.record.baseline = vec![3, 0];
+    assert!(effects(&s).contains(&Effect::LowerWeight(0)), "{:?}", effects(&s));
+    s.world.blue.serving = vec![0, 0];
+    assert_eq!(effects(&s), [], "nobody would answer");
+}
+
 #[test]
 fn rule_4_both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch() {
     let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];
