@@ -4,6 +4,7 @@
 use teal_plan::snapshot::{Found, Obstacle, Stops};
 use teal_plan::{ContentHash, Phase, Slot};
 
+use super::roles::settled;
 use super::{Facts, obstacle, overlap};
 use crate::stores::JsonView;
 
@@ -21,7 +22,10 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
     }
     let slots: Vec<Option<Slot>> = views
         .iter()
-        .map(|view| view.points(&facts.names.name).or_else(|| overlap::older(facts, view)))
+        .map(|view| {
+            let says = view.points(&facts.names.name).or_else(|| overlap::older(facts, view));
+            says.or_else(|| installed(facts, view))
+        })
         .collect();
     let first = slots.iter().flatten().next();
     match first {
@@ -29,6 +33,12 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
         Some(slot) if is_there(facts, *slot) => Found::Release { slot: *slot, hash: hash_of(facts, *slot) },
         Some(_) | None => Found::Nothing,
     }
+}
+
+/// A first release whose Service was applied anew by its owner's selector, while all that answers there is its own.
+fn installed(facts: &Facts<'_>, service: &JsonView) -> Option<Slot> {
+    let Phase::Installing { .. } = facts.record.phase else { return None };
+    facts.record.live.map(|live| live.slot).filter(|slot| settled(facts, service, *slot))
 }
 
 /// Neither labelled as this Rollout's nor pointed at one of its slots, and it selects something.

@@ -156,7 +156,7 @@ fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.
-fn settled(facts: &Facts<'_>, service: &JsonView, slot: Slot) -> bool {
+pub(super) fn settled(facts: &Facts<'_>, service: &JsonView, slot: Slot) -> bool {
     let slices = facts.stores.slices.group(&facts.names.namespace, &service.id().name);
     let mut endpoints = slices.iter().flat_map(|slice| &slice.endpoints).peekable();
     let of_slot = |uid: &str| facts.pod(uid).is_some_and(|pod| pod.slot() == Some(slot));

@@ -101,8 +101,8 @@ const SERVICE_REFUSED: &str = "ServiceUnsupported";
 /// Something else is asked for. What serves nobody is replaced where it is; what serves counts as live at once, however much of
 /// it is missing: it may never be complete, which is why it was corrected, and nobody waits for it any more. What is asked for
 /// now is then brought up beside it like any other revision. None while the Services are on their way to it: those that can't be
-/// turned, as what was wrong with them is what was corrected, never are. And none where one of several leads callers to it and
-/// another can't be turned: they are not cut off for that.
+/// turned, as what was wrong with them is what was corrected, never are. Where one of several leads callers to it and another
+/// can't be turned, they are cut off only once its time is over: nothing else would ever follow the correction.
 fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) -> Option<Plan> {
     let service = &s.world.live_service;
     let serving = &s.world.color(live.slot.color).serving;
@@ -110,14 +110,16 @@ fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) ->
     if serves_some && service.points == Some(live.slot) {
         return Some(installed(s, live));
     }
-    let reached = matches!(s.world.found, Found::Release { slot, .. } if slot == live.slot);
-    if serves_some && reached {
-        return None;
-    }
     // With another content what a write met is forgotten, and the write tried once more before this.
     let refused = s.world.obstacles.iter().any(|obstacle| obstacle.reason == SERVICE_REFUSED);
+    let late = s.now > deadline;
+    let reached = matches!(s.world.found, Found::Release { slot, .. } if slot == live.slot);
+    if serves_some && reached && !(refused && late) {
+        // A Service that was applied anew is turned back at rest as on any way home; one that can't be turned would keep it there.
+        return (service.selects_others && serves(serving)).then(|| installed(s, live));
+    }
     // Where others are selected, callers stay with those until all of it is ready.
-    let turns = serves(serving) && !service.selects_others && !refused && s.now <= deadline;
+    let turns = serves(serving) && !service.selects_others && !refused && !late;
     (!turns).then(|| install(s, hash))
 }
 

@@ -251,7 +251,7 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
         && (!owners || managed)
         && gates::towards_live(form, place.weight)
         // Before a first weight there is nothing to be taken: Teal may be about to enter the routes.
-        && (was_reached(place) || foreign.lowered || form.highest() < reach::former(s, place))
+        && (was_reached(place) || foreign.lowered || is_below(form, reach::former(s, place)))
         && reach::forestalled(s).is_none();
     kept.then(|| {
         let mut draft = Draft::new(s);
@@ -266,6 +266,11 @@ fn drift(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     })
 }
 
+/// A route has less than all had at the weight of the step before.
+fn is_below(form: Form, former: u8) -> bool {
+    former > 0 && form.highest() <= former && form != Form::Entered(former)
+}
+
 /// The live role is watched like the routes: a Service that was applied anew without Teal's selector would reach both colors.
 pub(super) fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mut Next) {
     let Some(live) = s.record.live.map(|live| live.slot) else { return };
@@ -273,7 +278,7 @@ pub(super) fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mu
     let switching = weight == 100 && reach::switched(s, candidate.slot);
     let about_to =
         next.effects.iter().any(|effect| matches!(effect, Effect::PointLive(_) | Effect::Overlap(_)));
-    if points != Some(live) && !switching && !about_to && super::serves(&s.world.color(live.color).serving) {
+    if points != Some(live) && !switching && !about_to && !super::home::dead(s, live) {
         next.act(Effect::PointLive(live));
     }
 }

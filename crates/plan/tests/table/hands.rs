@@ -114,6 +114,8 @@ fn a_hand_that_took_something_before_the_weight_is_there_pauses_and_nothing_is_l
         ("full", 100, Form::Entered(10), true),
         ("full", 100, Form::Owner, false),
         ("full", 100, Form::Mixed { highest: 5, owner: true }, true),
+        ("full", 100, Form::Mixed { highest: 10, owner: true }, false),
+        ("full", 100, Form::Mixed { highest: 10, owner: false }, false),
         ("canary", 10, Form::Entered(0), true),
     ] {
         let (record, _) = committed(&edited(step, weight, form, lowered));

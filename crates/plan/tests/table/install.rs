@@ -138,17 +138,33 @@ fn a_first_release_that_some_callers_have_is_not_taken_from_them_for_a_correctio
     s.world.candidate_service = points(live());
     let (record, _) = committed(&s);
     assert_eq!(record.phase, Phase::Rest { outcome: Outcome::Promoted }, "one Service of two has no pods");
-    // Another Service was refused, or the role's own was applied anew without Teal's selector.
+    // Another Service was refused.
     s.world.live_service.points = None;
     s.world.found = Found::Release { slot: live(), hash: content(1) };
     let mut refused = s.clone();
     let reason = "ServiceUnsupported".to_owned();
     refused.world.obstacles = vec![Obstacle { reason, ..obstacle(Stops::Nothing) }];
     s.now = DEADLINE + Span::seconds(1);
-    for s in [refused, s] {
-        assert!(!matches!(checked(&s).decision, Decision::Commit(_)), "{:?}", checked(&s).decision);
-        assert!(effects(&s).contains(&Effect::PointLive(live())));
+    for s in [&refused, &s] {
+        assert!(!matches!(checked(s).decision, Decision::Commit(_)), "{:?}", checked(s).decision);
+        assert!(effects(s).contains(&Effect::PointLive(live())));
     }
+    refused.now = DEADLINE + Span::seconds(1);
+    let (record, _) = committed(&refused);
+    assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2), "nothing else would ever follow it");
+}
+
+#[test]
+fn a_first_release_whose_service_is_applied_anew_counts_as_live_for_a_correction() {
+    let mut s = served_in_part();
+    s.world.live_service.points = None;
+    s.world.live_service.selects_others = true;
+    s.world.found = Found::Release { slot: live(), hash: content(1) };
+    let (record, _) = committed(&s);
+    assert_eq!(record.phase, Phase::Rest { outcome: Outcome::Promoted });
+    assert_eq!(record.live.unwrap().slot, live());
+    s.record = record;
+    assert_eq!(effects(&s), [Effect::PointLive(live())], "its callers are led to it alone first");
 }
 
 /// As with a port's name or a node port that the API server takes from nobody.

@@ -44,6 +44,21 @@ fn a_live_release_serves_and_is_in_sync() {
     assert_eq!((world.highest_epoch, world.highest_counter), (1, 1));
 }
 
+/// Applied anew while the first release isn't complete, so that Teal's part of its selector is gone.
+#[test]
+fn a_service_of_a_first_release_tells_of_it_while_all_that_answers_is_its_own() {
+    let mut hand = Hand::new();
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    hand.select("web", &json!({"app": "web"}));
+    assert_eq!(hand.look(0).snapshot.world.found, Found::Nothing, "at rest it says nothing");
+    hand.record("phase", json!({"name": "Installing", "deadline": 600_000}));
+    let found = |hand: &mut Hand| hand.look(0).snapshot.world.found;
+    assert!(matches!(found(&mut hand), Found::Release { slot: found, .. } if found == slot));
+    hand.endpoints("web", &[("somebody", true, false)]);
+    assert_eq!(found(&mut hand), Found::Nothing, "callers are with others");
+}
+
 #[test]
 fn another_rollouts_object_of_a_wanted_name_is_none_of_ours() {
     let mut hand = Hand::new();
