@@ -241,11 +241,6 @@ impl Error {
         refuser(&status.message)
     }
 
-    /// Whether a webhook refuses, which may look at more than the object.
-    pub(crate) fn is_of_webhook(&self) -> bool {
-        self.refuser().is_some_and(|refuser| refuser.starts_with(WEBHOOK))
-    }
-
     /// Whether the request itself can be at fault, and nobody refuses who vets objects.
     pub(crate) fn blames_request(&self) -> bool {
         let Self::Request { source, .. } = self else { return false };

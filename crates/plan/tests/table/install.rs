@@ -155,16 +155,21 @@ fn a_first_release_that_some_callers_have_is_not_taken_from_them_for_a_correctio
 }
 
 #[test]
-fn a_first_release_whose_service_is_applied_anew_counts_as_live_for_a_correction() {
+fn a_first_release_whose_service_is_applied_anew_is_led_to_again_and_counts_as_live_for_a_correction() {
     let mut s = served_in_part();
     s.world.live_service.points = None;
     s.world.live_service.selects_others = true;
     s.world.found = Found::Release { slot: live(), hash: content(1) };
+    assert_eq!(effects(&s), [Effect::PointLive(live())], "however much of it is missing");
+    let mut late = s.clone();
+    late.now = DEADLINE + Span::seconds(1);
+    assert_eq!(committed(&late).0.live.unwrap().slot, slot(Color::Blue, 2), "it was not to be had");
+    s.world.live_service = points(live());
     let (record, _) = committed(&s);
-    assert_eq!(record.phase, Phase::Rest { outcome: Outcome::Promoted });
-    assert_eq!(record.live.unwrap().slot, live());
-    s.record = record;
-    assert_eq!(effects(&s), [Effect::PointLive(live())], "its callers are led to it alone first");
+    assert_eq!(
+        (record.phase, record.live.unwrap().slot),
+        (Phase::Rest { outcome: Outcome::Promoted }, live())
+    );
 }
 
 /// As with a port's name or a node port that the API server takes from nobody.
