@@ -34,7 +34,7 @@ pub(super) fn blocked(s: &Snapshot, live: Slot) -> Option<Why> {
 
 /// Live serves nobody, or not at a Service where it did when the attempt began: of what it never served nothing is taken by
 /// going back.
-pub(super) fn dead(s: &Snapshot, live: Slot) -> bool {
+pub(crate) fn dead(s: &Snapshot, live: Slot) -> bool {
     let serving = &s.world.color(live.color).serving;
     let had = |service: usize| s.record.baseline.get(service).is_none_or(|endpoints| *endpoints > 0);
     let lost = serving.iter().enumerate().any(|(service, endpoints)| *endpoints == 0 && had(service));

@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, enough, home, needed, reach, serves};
+use super::{Draft, Next, enough, home, needed, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -43,7 +43,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
 fn short(s: &Snapshot, live: &Release) -> Option<Why> {
     let serving = &s.world.color(live.slot.color).serving;
     let needed = needed(100, &s.record.baseline, serving.len());
-    (serves(serving) && !enough(serving, &needed)).then(|| Why::ReturnShort {
+    (!home::dead(s, live.slot) && !enough(serving, &needed)).then(|| Why::ReturnShort {
         slot: live.slot,
         needed,
         serving: serving.clone(),

@@ -278,7 +278,7 @@ pub(super) fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mu
     let switching = weight == 100 && reach::switched(s, candidate.slot);
     let about_to =
         next.effects.iter().any(|effect| matches!(effect, Effect::PointLive(_) | Effect::Overlap(_)));
-    if points != Some(live) && !switching && !about_to && !super::home::dead(s, live) {
+    if points != Some(live) && !switching && !about_to && !home::dead(s, live) {
         next.act(Effect::PointLive(live));
     }
 }

@@ -37,6 +37,8 @@ fn a_service_that_live_never_served_keeps_nothing_from_going_back() {
     assert_eq!(effects(&s), [], "it had pods when the attempt began");
     s.record.baseline = vec![3, 0];
     assert!(effects(&s).contains(&Effect::LowerWeight(0)), "{:?}", effects(&s));
+    s.record.baseline = vec![4, 0];
+    assert!(checked(&s).why.iter().any(|why| matches!(why, Why::ReturnShort { .. })), "and is said");
     s.world.blue.serving = vec![0, 0];
     assert_eq!(effects(&s), [], "nobody would answer");
 }
