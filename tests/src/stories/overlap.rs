@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use teal_load::{Load, LoadOptions};
+use teal_load::{Failure, Load, LoadOptions, Record};
 
 use super::play::{PATIENCE, Play};
 use crate::error::{Error, Result, expect};
@@ -35,11 +35,11 @@ pub(super) async fn by_node_port(world: &World, namespace: &str) -> Result<()> {
     let promoted = Instant::now();
     passed_through_both(world, namespace, from, [&first, &second]).await?;
     play.gone(&first).await?;
+    let gone = Instant::now();
 
     let record = outside.stop().await?;
     let failures = record.failures(record.start(), Instant::now());
-    let why = failures.first().map(|failure| failure.why.to_string()).unwrap_or_default();
-    expect(failures.is_empty(), || format!("{} requests by the node port failed: {why}", failures.len()))?;
+    expect(failures.is_empty(), || lost(&record, &failures, promoted, gone))?;
     let late = record.tally(promoted, Instant::now());
     expect(late.answers("v1") == 0 && late.answers("v2") > 0, || format!("after promotion: {late:?}"))?;
     let now = service(&play, NAME).await?;
@@ -55,6 +55,22 @@ fn from_outside(rollout: &mut Value) {
     let service = &mut rollout["spec"]["release"]["manifests"][1];
     service["metadata"]["annotations"] = json!({"teal.dev/overlap": "5s"});
     service["spec"]["type"] = json!("NodePort");
+}
+
+/// What was lost, and where in the course of things.
+fn lost(record: &Record, failures: &[Failure], promoted: Instant, gone: Instant) -> String {
+    let each: Vec<String> = failures
+        .iter()
+        .take(10)
+        .map(|failure| format!("at {} ms: {}", record.millis(failure.sent), failure.why))
+        .collect();
+    format!(
+        "{} requests by the node port failed (promoted at {} ms, the old color was gone at {} ms): {}",
+        failures.len(),
+        record.millis(promoted),
+        record.millis(gone),
+        each.join("; ")
+    )
 }
 
 /// The spec of a Service.
