@@ -313,12 +313,11 @@ fn refuser(message: &str) -> Option<String> {
         let (_, rest) = message.split_once(before)?;
         Some(rest.split_once(quote)?.0.to_owned())
     };
-    let webhook = named("admission webhook \"", '"').map(|name| format!("{WEBHOOK}{name}"));
+    let webhook = named("admission webhook \"", '"').map(|name| format!("the webhook {name}"));
     let policy = || named("ValidatingAdmissionPolicy '", '\'');
     webhook.or_else(|| policy().map(|name| format!("the ValidatingAdmissionPolicy {name}")))
 }
 
-const WEBHOOK: &str = "the webhook ";
 const ALLOW: &str = "grant it to the operator's account";
 
 /// Whether the API server has no such path. What is applied or created need not be there, so nothing can be missing but its kind;

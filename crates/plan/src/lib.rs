@@ -32,6 +32,6 @@ mod decide;
 pub use decide::{evidence, needed, plan, probes, unanswered};
 pub use outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 pub use record::{Phase, Record};
-pub use settings::Settings;
+pub use settings::{Settings, former_weight};
 pub use snapshot::Snapshot;
 pub use words::{Color, ContentHash, Revision, Slot, Span, Time};

@@ -130,3 +130,9 @@ impl Settings {
         self.on_blind.iter().find(|(name, _)| name == check).map_or(OnFailure::Hold, |(_, then)| *then)
     }
 }
+
+/// The weight of the step before the one of this name, of steps in their order; 0 before the first.
+pub fn former_weight<'a>(steps: impl IntoIterator<Item = (&'a str, u8)>, step: &str) -> u8 {
+    let before = steps.into_iter().take_while(|(name, _)| *name != step).last();
+    before.map_or(0, |(_, weight)| weight)
+}

@@ -243,9 +243,13 @@ fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
 
 /// Whether two hosts are treated alike: by the same rules, or by rules that say the same.
 fn same(one: &[&Value], other: &[&Value]) -> bool {
-    let said = |rules: &[&Value]| rules.iter().filter(|rule| has_policy(rule)).count();
-    let (mut all, said_as_much) = (one.iter().filter(|rule| has_policy(rule)), said(one) == said(other));
-    said_as_much && all.all(|rule| other.iter().any(|other| has_policy(other) && mean_the_same(rule, other)))
+    policies(one).count() == policies(other).count()
+        && policies(one).all(|rule| policies(other).any(|other| mean_the_same(rule, other)))
+}
+
+/// Those with a policy of their own for the host.
+fn policies<'a>(rules: &'a [&'a Value]) -> impl Iterator<Item = &'a Value> {
+    rules.iter().copied().filter(|rule| has_policy(rule))
 }
 
 /// Rules may be as large as objects can be, so neither is copied for this.

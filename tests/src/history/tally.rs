@@ -167,6 +167,7 @@ impl Summary {
     }
 }
 
+/// Each line is marked, so that the summary of `cargo xtask test` takes it over.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "history: {} versions", self.versions)?;
@@ -175,10 +176,10 @@ impl fmt::Display for Summary {
             let (id, title) = (format!("{invariant:?}"), invariant.title());
             writeln!(
                 f,
-                "{id:4} {title:30} judged {judged:6}  undecided {undecided:5}  violations {violations:3}"
+                "history: {id:4} {title:30} judged {judged:6}  undecided {undecided:5}  violations {violations:3}"
             )?;
         }
-        self.violations.iter().try_for_each(|violation| writeln!(f, "{violation}"))
+        self.violations.iter().try_for_each(|violation| writeln!(f, "history: {violation}"))
     }
 }
 

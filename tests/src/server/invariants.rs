@@ -47,9 +47,7 @@ pub(super) async fn hold(cluster: &Cluster, all: bool) -> Result<bool> {
         tests.len(),
         passed_over.len()
     ));
-    // Marked so that the summary of `cargo xtask test` takes them over.
-    let lines = summary.to_string();
-    lines.lines().for_each(|line| say(&format!("history: {}", line.trim_start_matches("history: "))));
+    summary.to_string().lines().for_each(say);
     if all {
         shown(&summary)?;
     }

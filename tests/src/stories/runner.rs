@@ -207,9 +207,7 @@ async fn invariants(world: &World, whole: bool) -> Result<bool> {
     let install_namespace = OPERATOR_NAMESPACE.into();
     let options = Options { drain: how.drain, install_namespace, quiet, meddling, ..Options::default() };
     let summary = check(&History::new(versions), &options);
-    // Marked so that the summary of `cargo xtask test` takes them over.
-    let lines = summary.to_string();
-    lines.lines().for_each(|line| say(&format!("history: {}", line.trim_start_matches("history: "))));
+    summary.to_string().lines().for_each(say);
     let unshown = unshown(&summary).filter(|_| whole);
     unshown.iter().for_each(|line| say(line));
     Ok(summary.holds() && unshown.is_none())

@@ -23,12 +23,11 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     let (workloads, others): (Vec<&Piece>, Vec<&Piece>) =
         rendering.pieces.iter().partition(|piece| works(piece));
     let comes = comes(order, slot);
-    let mut refused = Refused::default();
+    let mut refused = Refused { needs_all: comes, ..Refused::default() };
     let mut changed = false;
     for piece in others {
         let result = apply_piece(tools, order, &rendering, piece, slot).await;
-        let result = if comes { result } else { refused.or_note(result, piece) };
-        changed |= result?;
+        changed |= refused.or_note(result, piece)?;
     }
     // Workloads that are there mean that the Jobs ran: they may be gone since.
     let mut begun = false;
@@ -48,8 +47,7 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     }
     for piece in workloads {
         let result = apply_piece(tools, order, &rendering, piece, slot).await;
-        let result = if comes { result } else { refused.or_note(result, piece) };
-        changed |= result?;
+        changed |= refused.or_note(result, piece)?;
     }
     changed |= vacate::drop_in_place(tools, order, &rendering, slot, |kind| !refused.keeps(kind)).await?;
     refused.first.map_or(Ok(changed), Err)
@@ -61,6 +59,8 @@ const KEDA_WAITS: &str = "is already managed by";
 /// What was refused where the others go on without it.
 #[derive(Default)]
 struct Refused {
+    /// What comes needs all of it: nothing is only taken note of.
+    needs_all: bool,
     first: Option<Error>,
     /// Purposes of what was refused. It may be there in place of something that the release has no more, which stays until then.
     purposes: Vec<&'static str>,
@@ -70,7 +70,7 @@ impl Refused {
     /// Takes note of a refusal. Whatever else fails, such as an API server that is slow, would fail for each of them.
     fn or_note(&mut self, result: Result<bool, Error>, piece: &Piece) -> Result<bool, Error> {
         match result {
-            Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
+            Err(error) if !self.needs_all && matches!(error.class(), Class::Denied | Class::Invalid) => {
                 // KEDA's refuses one autoscaler as long as another has the workload.
                 let waits_for_the_old = piece.kind.group == "keda.sh" && error.said().contains(KEDA_WAITS);
                 if is_in_place(piece) && !waits_for_the_old {
@@ -82,9 +82,7 @@ impl Refused {
             result => result,
         }
     }
-}
 
-impl Refused {
     fn keeps(&self, kind: &str) -> bool {
         self.purposes.iter().any(|refused| *refused == purpose(kind))
     }

@@ -23,8 +23,8 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
     let slots: Vec<Option<Slot>> = views
         .iter()
         .map(|view| {
-            let says = view.points(&facts.names.name).or_else(|| overlap::older(facts, view));
-            says.or_else(|| installed(facts, view))
+            let points = view.points(&facts.names.name);
+            points.or_else(|| overlap::older(facts, view)).or_else(|| installed(facts, view))
         })
         .collect();
     let first = slots.iter().flatten().next();

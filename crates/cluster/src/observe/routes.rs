@@ -353,8 +353,9 @@ const fn was_entered(phase: &Phase) -> bool {
 /// The weight of the step before the present one.
 fn former(facts: &Facts<'_>) -> u8 {
     let Phase::Step(place) = &facts.record.phase else { return 0 };
-    let before = facts.filled.steps.iter().take_while(|step| step.name != place.step).last();
-    before.map_or(0, |step| u8::try_from(step.weight).unwrap_or(100))
+    let weight = |weight| u8::try_from(weight).unwrap_or(100);
+    let steps = facts.filled.steps.iter().map(|step| (step.name.as_str(), weight(step.weight)));
+    teal_plan::former_weight(steps, &place.step)
 }
 
 /// Whether routes are on the way back to their owner, with whatever was noted of them.

@@ -108,21 +108,10 @@ mod tests {
 
     /// A question with this query, of a subject whose every name is another word.
     fn asked(query: &str) -> Ask {
-        let spec = serde_json::json!({
-            "release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]},
-            "checks": [{"name": "errors", "query": query, "threshold": {"max": "1%"}}],
-        });
-        let filled = teal_api::defaults::filled(&serde_json::from_value(spec).unwrap()).unwrap();
-        let question = Question {
-            check: filled.checks[0].clone(),
-            min: None,
-            max: Some("1%".into()),
-            again: false,
-            attempt: "r2-02020202#1".into(),
-            place: None,
-            probe: false,
-        };
-        let subject = Subject {
+        let mut questions = super::super::tests::questions();
+        questions.checks[0].check.query = query.into();
+        questions.name = "checkout".into();
+        questions.subject = Subject {
             color: Some("green".into()),
             revision: Some("r2-02020202".into()),
             role: "candidate".into(),
@@ -130,8 +119,6 @@ mod tests {
             service: Some("api".into()),
             candidate_service: Some("api-candidate".into()),
         };
-        let (namespace, name) = ("shop".into(), "checkout".into());
-        let questions = Questions { uid: "1".into(), namespace, name, checks: vec![question], subject };
         Ask::of(&questions.checks[0], &questions)
     }
 

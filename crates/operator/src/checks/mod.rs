@@ -324,7 +324,7 @@ mod tests {
     use super::support::{Reply, Stand};
     use super::*;
 
-    fn questions() -> Questions {
+    pub(super) fn questions() -> Questions {
         let spec = serde_json::json!({
             "release": {"manifests": []}, "traffic": {"services": [{"name": "web"}]},
             "checks": [{"name": "errors", "query": "up", "threshold": {"max": "1%"}}],

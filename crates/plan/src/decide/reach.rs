@@ -4,6 +4,7 @@
 use super::{Next, enough, needed, overlap, probe};
 use crate::outcome::{Effect, Why};
 use crate::record::{Phase, Release, StepRecord};
+use crate::settings::former_weight;
 use crate::snapshot::{Form, Objects, Snapshot, Stops};
 use crate::words::{Slot, Time};
 
@@ -158,8 +159,7 @@ pub(crate) fn forestalled(s: &Snapshot) -> Option<u8> {
 
 /// The weight of the step before.
 pub(super) fn former(s: &Snapshot, place: &StepRecord) -> u8 {
-    let before = s.settings.steps.iter().take_while(|step| step.name != place.step).last();
-    before.map_or(0, |step| step.weight)
+    former_weight(s.settings.steps.iter().map(|step| (step.name.as_str(), step.weight)), &place.step)
 }
 
 /// Without a mesh, weight 100 is the switch of the live role itself.

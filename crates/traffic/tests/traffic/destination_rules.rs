@@ -166,18 +166,19 @@ fn rule_9_what_the_root_namespace_keeps_to_itself_can_not_be_copied() {
     assert_eq!(copies(&[named], &[]).unwrap()[0]["spec"]["exportTo"], json!(["istio-system"]));
 }
 
+/// A rule for the host alone that only the root namespace sees, and one for all hosts of shop.
+fn beside_a_wildcard(policy: &str) -> [Value; 2] {
+    let own = format!("exportTo: [istio-system], trafficPolicy: {policy}");
+    [
+        rule("shop", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
+        rule("istio-system", "web", "web.shop.svc.cluster.local", &own),
+    ]
+}
+
 /// The copy is exact, so that it hides the wildcard beside it from those to whom it isn't exported.
 #[test]
 fn rule_9_a_copy_that_would_hide_another_rule_is_refused() {
-    let rules = [
-        rule("shop", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
-        rule(
-            "istio-system",
-            "web",
-            "web.shop.svc.cluster.local",
-            &format!("exportTo: [istio-system], trafficPolicy: {TLS}"),
-        ),
-    ];
+    let rules = beside_a_wildcard(TLS);
     assert_eq!(copies(&rules, &[]).unwrap().len(), 1);
     let message = copies(&rules, &["front"]).unwrap_err().to_string();
     assert!(message.starts_with("DestinationRule istio-system/web: callers in namespace front"), "{message}");
@@ -199,15 +200,7 @@ fn rule_9_neither_gateways_nor_rules_of_other_hosts_are_looked_through_for_each_
     let message = copies(&rules, &clients).unwrap_err().to_string();
     assert!(message.starts_with("DestinationRule gateway-41/own:"), "of whichever it is: {message}");
     // All that no rule names are treated alike, and asked for once.
-    let rules = [
-        rule("shop", "all", "*.shop.svc.cluster.local", "trafficPolicy: {tls: {mode: DISABLE}}"),
-        rule(
-            "istio-system",
-            "web",
-            "web.shop.svc.cluster.local",
-            "exportTo: [istio-system], trafficPolicy: {}",
-        ),
-    ];
+    let rules = beside_a_wildcard("{}");
     let message = copies(&rules, &clients).unwrap_err().to_string();
     assert!(message.contains("callers in namespace gateway-0 would not be under"), "{message}");
 }

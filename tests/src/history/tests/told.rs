@@ -106,7 +106,12 @@ fn the_summary_has_a_line_for_each_invariant_and_each_violation() {
     let summary = Story::started().weigh(50).told();
     let text = summary.to_string();
     assert_eq!(text.lines().count(), 1 + Invariant::ALL.len() + 1, "{text}");
-    assert!(text.lines().any(|line| line.starts_with("I14 ") && line.ends_with("violations   1")), "{text}");
+    assert!(
+        text.lines().all(|line| line.starts_with("history: ")),
+        "what a run of all steps takes over: {text}"
+    );
+    let counted = |line: &str| line.starts_with("history: I14 ") && line.ends_with("violations   1");
+    assert!(text.lines().any(counted), "{text}");
     let violation = "I14 at revision 42: virtualservices shop/web: route 0 of VirtualService web: \
                      r2-02020202 gets 50 %, and step canary has 10 %";
     assert!(text.contains(violation), "{text}");
