@@ -124,9 +124,12 @@ pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
     })
 }
 
-/// A check of the step that failed, or a check or guard that went blind, with what that leads to.
+/// A check of the step that failed, or a check or guard that went blind, with what that leads to: one that leads back before any
+/// that holds.
 pub(super) fn failed_check(s: &Snapshot, step: &Step) -> Option<(Cause, OnFailure)> {
-    step.checks.iter().map(String::as_str).chain(guards(s)).find_map(|check| consequence(s, check))
+    let checks = step.checks.iter().map(String::as_str).chain(guards(s));
+    let consequences = checks.filter_map(|check| consequence(s, check));
+    consequences.min_by_key(|(_, then)| *then != OnFailure::Rollback)
 }
 
 /// What a check's standing leads to, if to anything.

@@ -156,6 +156,37 @@ fn a_failed_check_leads_back_or_holds() {
     assert_eq!(effects(&s), [], "numbers that come back decide nothing");
 }
 
+/// In whatever order the spec names them, and also where a person is waited for because of the one that holds.
+#[test]
+fn of_several_checks_the_one_counts_that_leads_back() {
+    let holds = blind("latency", Standing::Blind);
+    let leads_back = [standing("errors", Standing::Fail), blind("errors", Standing::Blind)];
+    for (last, names) in leads_back.iter().flat_map(|last| {
+        [["latency", "errors"], ["errors", "latency"]].map(|names| (last, names.map(str::to_owned)))
+    }) {
+        let mut s = reached("canary", 10, LONG_AGO);
+        s.settings.steps[0].checks = names.to_vec();
+        s.settings.on_blind = vec![("errors".to_owned(), OnFailure::Rollback)];
+        s.checks = vec![holds.clone()];
+        let held = Snapshot { record: committed(&s).0, ..s.clone() };
+        for mut s in [s, held] {
+            s.checks = vec![holds.clone(), last.clone()];
+            let phase = committed(&s).0.phase;
+            let Phase::Returning { cause, .. } = &phase else { panic!("{names:?}: {phase:?}") };
+            let (Cause::Check { check, .. } | Cause::Blind { check, .. }) = cause else {
+                panic!("{cause:?}")
+            };
+            assert_eq!(check, "errors", "{names:?}");
+        }
+    }
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.settings.steps[0].checks = vec!["latency".to_owned()];
+    s.settings.guards = vec![guard("errors", Until::Promoted)];
+    s.settings.on_blind = vec![("errors".to_owned(), OnFailure::Rollback)];
+    s.checks = vec![holds, blind("errors", Standing::Blind)];
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Blind { .. }, .. }), "a guard");
+}
+
 #[test]
 fn a_blind_check_holds_unless_it_says_rollback() {
     let mut s = reached("canary", 10, LONG_AGO);
