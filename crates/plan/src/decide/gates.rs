@@ -85,11 +85,6 @@ pub(super) fn unseen(s: &Snapshot) -> Option<Why> {
     Some(Why::Unseen { check: held.check, detail: held.detail })
 }
 
-/// The same as a cause to go back.
-pub(super) fn blind_guard_leads_back(s: &Snapshot) -> Option<Cause> {
-    blind_guards(s).find(|(_, then)| *then == OnFailure::Rollback).map(|(cause, _)| cause)
-}
-
 /// Why the old release may not go yet: callers that jumped at promotion are watched for a hold of the last step at least,
 /// until its checks have passed again (rule 12).
 pub(super) fn watching(s: &Snapshot) -> Option<Next> {
@@ -122,6 +117,12 @@ pub(super) fn failed_guard(s: &Snapshot) -> Option<Cause> {
         check: check.to_owned(),
         detail: s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default(),
     })
+}
+
+/// The same, or one that went blind where that leads back.
+pub(super) fn guard_leads_back(s: &Snapshot) -> Option<Cause> {
+    let blind = || blind_guards(s).find(|(_, then)| *then == OnFailure::Rollback);
+    failed_guard(s).or_else(|| blind().map(|(cause, _)| cause))
 }
 
 /// A check of the step that failed, or a check or guard that went blind, with what that leads to: one that leads back before any

@@ -55,7 +55,7 @@ fn clock(s: &Snapshot) -> Option<Plan> {
 }
 
 fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
-    if let Some(cause) = gates::failed_guard(s).or_else(|| gates::blind_guard_leads_back(s)) {
+    if let Some(cause) = gates::guard_leads_back(s) {
         return Some(cause);
     }
     let short = s.world.color(candidate.slot.color).short_since;

@@ -74,7 +74,7 @@ fn gated(
 
 /// What leads back from any step, most urgent first.
 fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
-    if let Some(cause) = gates::failed_guard(s) {
+    if let Some(cause) = gates::guard_leads_back(s) {
         return Some(cause);
     }
     if short(s, candidate).is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {

@@ -22,6 +22,13 @@ fn unreached(mut s: Snapshot) -> Snapshot {
     s
 }
 
+/// Everything stands for the step, and the routes say something else than its weight.
+fn trying_at(step: &str, weight: u8, form: Form) -> Snapshot {
+    let mut s = unreached(reached(step, weight, NOW));
+    s.world.routes = routes(form);
+    s
+}
+
 #[test]
 fn a_step_is_reached_only_after_its_weight_had_time_to_reach_the_proxies() {
     let mut s = unreached(reached("canary", 10, NOW));
@@ -210,6 +217,28 @@ fn a_guard_leads_back_also_while_people_are_waited_for_and_paused() {
     assert_eq!(checked(&s).measure, ["payments"]);
     s.checks = vec![standing("payments", Standing::Fail)];
     assert!(matches!(committed(&s).0.phase, Phase::Returning { cause: Cause::Guard { .. }, .. }));
+}
+
+/// The weight is not the step's: another hand lowered it and it is kept so, it is gone for long, or it was never there yet.
+#[test]
+fn a_blind_guard_leads_back_wherever_the_candidate_carries_anything() {
+    let on_the_way = trying_at("full", 100, Form::Entered(10));
+    let mut lowered = trying_at("canary", 10, Form::Entered(5));
+    let manager = "kubectl-edit".to_owned();
+    lowered.record.paused = Some(teal_plan::record::Pause::ForeignHand { manager });
+    let mut lost = trying_at("canary", 10, Form::Entered(5));
+    for s in [&mut lowered, &mut lost] {
+        let Phase::Step(place) = &mut s.record.phase else { panic!("a step") };
+        place.lost = Some(LONG_AGO);
+    }
+    for mut s in [on_the_way, lowered, lost] {
+        s.settings.guards = vec![guard("payments", Until::Promoted)];
+        s.checks = vec![blind("payments", Standing::Blind)];
+        assert!(!matches!(checked(&s).decision, Decision::Commit(_)), "one that holds decides nothing yet");
+        s.settings.on_blind = vec![("payments".to_owned(), OnFailure::Rollback)];
+        let phase = committed(&s).0.phase;
+        assert!(matches!(phase, Phase::Returning { cause: Cause::Blind { .. }, .. }), "{phase:?}");
+    }
 }
 
 #[test]
