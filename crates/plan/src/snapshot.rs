@@ -135,7 +135,8 @@ pub struct ServiceSeen {
     pub turned: Time,
     /// The lowest epoch that they carry.
     pub epoch: u64,
-    /// Some of them selects what is no release of this Rollout: whoever points it elsewhere takes that away from its callers.
+    /// Some of them selects what is no release of this Rollout, and not only pods of a first one answer there: whoever points it
+    /// elsewhere takes that away from its callers.
     pub selects_others: bool,
 }
 

@@ -36,7 +36,7 @@ pub(super) fn see(facts: &Facts<'_>, obstacles: &mut Vec<Obstacle>) -> Found {
 }
 
 /// A first release whose Service was applied anew by its owner's selector, while all that answers there is its own.
-fn installed(facts: &Facts<'_>, service: &JsonView) -> Option<Slot> {
+pub(super) fn installed(facts: &Facts<'_>, service: &JsonView) -> Option<Slot> {
     let Phase::Installing { .. } = facts.record.phase else { return None };
     facts.record.live.map(|live| live.slot).filter(|slot| settled(facts, service, *slot))
 }

@@ -9,6 +9,7 @@ use teal_plan::snapshot::{Obstacle, ServiceSeen};
 use teal_plan::{Phase, Slot};
 use teal_traffic::RoleService;
 
+use super::found::installed;
 use super::{Facts, Renderings};
 use crate::json;
 use crate::memory::Memory;
@@ -150,9 +151,11 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
     }
 }
 
-/// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched.
+/// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched. Of a first release's
+/// it is, once those that answer are its own alone: nothing is taken from their callers.
 fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
-    service.selector().next().is_some() && !selects_ours(facts, service)
+    let selects = service.selector().next().is_some();
+    selects && !selects_ours(facts, service) && installed(facts, service).is_none()
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

@@ -102,7 +102,7 @@ const SERVICE_REFUSED: &str = "ServiceUnsupported";
 /// it is missing: it may never be complete, which is why it was corrected, and nobody waits for it any more. What is asked for
 /// now is then brought up beside it like any other revision. None while the Services are on their way to it: those that can't be
 /// turned, as what was wrong with them is what was corrected, never are. Where one of several leads callers to it and another
-/// can't be turned, or one was applied anew, they are cut off only once its time is over: nothing else would ever follow the
+/// can't be turned, or others answer there, they are cut off only once its time is over: nothing else would ever follow the
 /// correction.
 fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) -> Option<Plan> {
     let service = &s.world.live_service;
@@ -114,17 +114,14 @@ fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) ->
     // With another content what a write met is forgotten, and the write tried once more before this.
     let refused = s.world.obstacles.iter().any(|obstacle| obstacle.reason == SERVICE_REFUSED);
     let late = s.now > deadline;
-    if serves_some && is_reached(s, live.slot) && !((refused || service.selects_others) && late) {
+    // Callers of one of its Services come to it.
+    let reached = matches!(s.world.found, Found::Release { slot, .. } if slot == live.slot);
+    if serves_some && reached && !((refused || service.selects_others) && late) {
         return None;
     }
     // Where others are selected, callers stay with those until all of it is ready.
     let turns = serves(serving) && !service.selects_others && !refused && !late;
     (!turns).then(|| install(s, hash))
-}
-
-/// Callers of one of its Services come to it.
-fn is_reached(s: &Snapshot, slot: Slot) -> bool {
-    matches!(s.world.found, Found::Release { slot: found, .. } if found == slot)
 }
 
 /// What was in the way is gone, and the time that it took is the release's again.
@@ -153,11 +150,8 @@ fn bring_up(s: &Snapshot, slot: Slot, next: &mut Next) {
     }
     let color = s.world.color(slot.color);
     let ready = color.available && serves(&color.serving);
-    // A Service that somebody consented to have taken over serves through its old pods until the new ones can; one that was
-    // applied anew has none.
-    let anew = is_reached(s, slot) && serves(&color.serving);
-    let may_turn =
-        |service: &ServiceSeen| service.points != Some(slot) && (ready || anew || !service.selects_others);
+    // A Service that somebody consented to have taken over serves through its old pods until the new ones can.
+    let may_turn = |service: &ServiceSeen| service.points != Some(slot) && (ready || !service.selects_others);
     if may_turn(&s.world.live_service) {
         next.act(Effect::PointLive(slot));
     }

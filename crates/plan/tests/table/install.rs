@@ -154,22 +154,57 @@ fn a_first_release_that_some_callers_have_is_not_taken_from_them_for_a_correctio
     assert_eq!(record.live.unwrap().slot, slot(Color::Blue, 2), "nothing else would ever follow it");
 }
 
+/// Its callers meet nobody but its own pods, so nothing is taken from anybody.
 #[test]
 fn a_first_release_whose_service_is_applied_anew_is_led_to_again_and_counts_as_live_for_a_correction() {
+    for (now, serving) in [NOW, DEADLINE + Span::seconds(1)]
+        .into_iter()
+        .flat_map(|now| [vec![3], vec![3, 0]].map(|serving| (now, serving)))
+    {
+        let mut s = served_in_part();
+        s.now = now;
+        s.world.blue.serving = serving;
+        s.world.live_service.points = None;
+        s.world.found = Found::Release { slot: live(), hash: content(1) };
+        assert_eq!(
+            effects(&s),
+            [Effect::PointLive(live())],
+            "however much of it is missing, and however late"
+        );
+        let mut turned = s.clone();
+        turned.world.live_service = points(live());
+        let (record, _) = committed(&turned);
+        assert_eq!(
+            (record.phase, record.live.unwrap().slot),
+            (Phase::Rest { outcome: Outcome::Promoted }, live())
+        );
+        let reason = "ServiceUnsupported".to_owned();
+        s.world.obstacles = vec![Obstacle { reason, ..obstacle(Stops::Nothing) }];
+        if now == NOW {
+            assert_eq!(effects(&s), [Effect::PointLive(live())], "it has its time");
+        } else {
+            assert_eq!(committed(&s).0.live.unwrap().slot, slot(Color::Blue, 2), "it was not to be had");
+        }
+    }
+}
+
+/// One Service leads to it already, and what ran before answers at the other.
+#[test]
+fn rule_7_a_first_release_that_some_callers_have_takes_the_others_from_nobody_until_all_of_it_is_ready() {
     let mut s = served_in_part();
+    s.settings.wanted = Some(content(1));
+    s.world.blue.serving = vec![1, 1];
     s.world.live_service.points = None;
     s.world.live_service.selects_others = true;
     s.world.found = Found::Release { slot: live(), hash: content(1) };
-    assert_eq!(effects(&s), [Effect::PointLive(live())], "however much of it is missing");
-    let mut late = s.clone();
-    late.now = DEADLINE + Span::seconds(1);
-    assert_eq!(committed(&late).0.live.unwrap().slot, slot(Color::Blue, 2), "it was not to be had");
-    s.world.live_service = points(live());
-    let (record, _) = committed(&s);
-    assert_eq!(
-        (record.phase, record.live.unwrap().slot),
-        (Phase::Rest { outcome: Outcome::Promoted }, live())
-    );
+    assert_eq!(effects(&s), [], "one pod would have to do for ten");
+    let mut corrected = s.clone();
+    corrected.settings.wanted = Some(content(2));
+    assert_eq!(effects(&corrected), [], "nor for a correction");
+    corrected.now = DEADLINE + Span::seconds(1);
+    assert_eq!(committed(&corrected).0.live.unwrap().slot, slot(Color::Blue, 2), "its time is over");
+    s.world.blue.available = true;
+    assert_eq!(effects(&s), [Effect::PointLive(live())]);
 }
 
 /// As with a port's name or a node port that the API server takes from nobody.

@@ -51,12 +51,17 @@ fn a_service_of_a_first_release_tells_of_it_while_all_that_answers_is_its_own() 
     hand.install();
     let slot = hand.slot(Color::Blue);
     hand.select("web", &json!({"app": "web"}));
-    assert_eq!(hand.look(0).snapshot.world.found, Found::Nothing, "at rest it says nothing");
+    let seen = |hand: &mut Hand| {
+        let world = hand.look(0).snapshot.world;
+        (world.found, world.live_service.selects_others)
+    };
+    assert_eq!(seen(&mut hand), (Found::Nothing, true), "at rest it says nothing");
     hand.record("phase", json!({"name": "Installing", "deadline": 600_000}));
-    let found = |hand: &mut Hand| hand.look(0).snapshot.world.found;
-    assert!(matches!(found(&mut hand), Found::Release { slot: found, .. } if found == slot));
+    let (found, selects_others) = seen(&mut hand);
+    assert!(matches!(found, Found::Release { slot: found, .. } if found == slot));
+    assert!(!selects_others, "nothing is taken from anybody");
     hand.endpoints("web", &[("somebody", true, false)]);
-    assert_eq!(found(&mut hand), Found::Nothing, "callers are with others");
+    assert_eq!(seen(&mut hand), (Found::Nothing, true), "callers are with others");
 }
 
 #[test]
