@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::core::ApiResource;
+use kube::{Api, Client, Config, Resource};
 
 use crate::arguments::Connection;
 use crate::error::CliError;
@@ -20,6 +22,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Objects of this kind in the namespace at hand, as they are stored: of many, one that can't be read is to hide no other.
+    pub fn stored<K: Resource<DynamicType = ()>>(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()))
+    }
+
     /// The answer to one request, or that there is none in time.
     pub async fn answer<T>(
         &self,

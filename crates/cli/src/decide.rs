@@ -166,7 +166,7 @@ fn decisions(cluster: &Cluster) -> Api<Decision> {
 }
 
 async fn followed(name: &str, wish: &Wish, cluster: &Cluster) -> Result<Outcome, CliError> {
-    let waited = wait(decisions(cluster), name, wish.timeout, |decision| Ok(outcome(decision))).await;
+    let waited = wait(cluster, name, wish.timeout, |decision: &Decision| Ok(outcome(decision))).await;
     match waited.map_err(|error| unseen(name, error))? {
         Waited::Found(outcome) => Ok(outcome),
         Waited::TimedOut => Err(CliError::Unanswered {

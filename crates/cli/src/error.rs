@@ -48,6 +48,16 @@ pub enum CliError {
         /// What to do, if it is known.
         remedy: &'static str,
     },
+    /// An object of a form that is not known here.
+    #[error(
+        "{what} can't be read: {source}: correct the field, or use the kubectl-teal of the operator's version"
+    )]
+    Unreadable {
+        /// Kind, namespace and name.
+        what: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// Teal is not installed.
     #[error(
         "this cluster has no {}: install Teal's chart, or look at another cluster with --context",
@@ -165,6 +175,7 @@ impl CliError {
             | Self::Silent { .. }
             | Self::Request { .. }
             | Self::Forbidden { .. }
+            | Self::Unreadable { .. }
             | Self::NotInstalled
             | Self::NoRollout { .. }
             | Self::Deleted { .. }

@@ -1,21 +1,20 @@
 //! Finds Rollouts, and says what there is where there is none of that name.
 
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
-use serde::Serialize;
+use kube::api::{DynamicObject, ListParams};
+use kube::core::ApiResource;
+use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use teal_api::Rollout;
+use serde_json::{Value, json};
+use teal_api::{Decision, Rollout, RolloutStatus};
 
 use crate::connect::Cluster;
 use crate::error::CliError;
 
 /// The Rollout of this name in the namespace at hand.
 pub async fn rollout(cluster: &Cluster, name: &str) -> Result<Rollout, CliError> {
-    let api: Api<Rollout> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let doing = format!("reading Rollout {}/{name}", cluster.namespace);
-    match cluster.answer(&doing, api.get(name)).await? {
-        Ok(rollout) => Ok(clean(rollout)),
+    match cluster.answer(&doing, cluster.stored::<Rollout>().get(name)).await? {
+        Ok(object) => Rollout::read(object),
         Err(error) => match CliError::of_request(doing, error) {
             CliError::Request { source, .. } if is_missing(&source) => Err(missing(cluster, name).await),
             other => Err(other),
@@ -23,22 +22,22 @@ pub async fn rollout(cluster: &Cluster, name: &str) -> Result<Rollout, CliError>
     }
 }
 
-/// All Rollouts, of the namespace at hand or of all, with these labels.
+/// All Rollouts, of the namespace at hand or of all, with these labels; each by itself may be one that can't be read.
 pub async fn rollouts(
     cluster: &Cluster,
     everywhere: bool,
     selector: Option<&str>,
-) -> Result<Vec<Rollout>, CliError> {
-    let api: Api<Rollout> = if everywhere {
-        Api::all(cluster.client.clone())
+) -> Result<Vec<Result<Rollout, CliError>>, CliError> {
+    let api: Api<DynamicObject> = if everywhere {
+        Api::all_with(cluster.client.clone(), &ApiResource::erase::<Rollout>(&()))
     } else {
-        Api::namespaced(cluster.client.clone(), &cluster.namespace)
+        cluster.stored::<Rollout>()
     };
     let params = selector.map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
     let doing = "listing Rollouts";
     let list = cluster.answer(doing, api.list(&params)).await?;
     let list = list.map_err(|error| CliError::of_request(doing, error))?;
-    Ok(list.items.into_iter().map(clean).collect())
+    Ok(list.items.into_iter().map(Rollout::read).collect())
 }
 
 fn is_missing(error: &kube::Error) -> bool {
@@ -47,9 +46,9 @@ fn is_missing(error: &kube::Error) -> bool {
 
 /// The error for a Rollout that isn't there. Who may not list gets it without the names of others.
 async fn missing(cluster: &Cluster, name: &str) -> CliError {
-    let here = rollouts(cluster, false, None).await.unwrap_or_default();
+    let here = known(cluster, false).await;
     let names: Vec<String> = here.iter().map(ResourceExt::name_any).collect();
-    let elsewhere = rollouts(cluster, true, None).await.unwrap_or_default();
+    let elsewhere = known(cluster, true).await;
     let namespaces: Vec<String> = elsewhere
         .iter()
         .filter(|rollout| rollout.name_any() == name)
@@ -60,6 +59,11 @@ async fn missing(cluster: &Cluster, name: &str) -> CliError {
         name: name.to_owned(),
         hint: hint(name, &names, &namespaces),
     }
+}
+
+async fn known(cluster: &Cluster, everywhere: bool) -> Vec<Rollout> {
+    let all = rollouts(cluster, everywhere, None).await.unwrap_or_default();
+    all.into_iter().filter_map(Result::ok).collect()
 }
 
 /// What to try instead.
@@ -87,14 +91,48 @@ fn near<'a>(name: &str, names: &'a [String]) -> Vec<&'a str> {
     near.into_iter().take(3).map(|(_, other)| other).collect()
 }
 
-/// The object without control characters in its texts: status quotes foreign words (answers of metrics sources, names
-/// of writers), and a terminal would obey what is in them.
-pub fn clean<K: Serialize + DeserializeOwned>(object: K) -> K {
-    let cleaned = serde_json::to_value(&object).ok().and_then(|mut value| {
-        clean_value(&mut value);
-        serde_json::from_value(value).ok()
-    });
-    cleaned.unwrap_or(object)
+/// What is read as it is stored.
+pub trait Stored: Resource<DynamicType = ()> + DeserializeOwned {
+    /// Without what can't be read of it and isn't needed.
+    fn salvaged(value: Value, error: serde_json::Error) -> Result<Self, serde_json::Error> {
+        drop(value);
+        Err(error)
+    }
+
+    /// The object without control characters in its texts: status quotes foreign words (answers of metrics sources, names
+    /// of writers), and a terminal would obey what is in them.
+    fn read(object: DynamicObject) -> Result<Self, CliError> {
+        let namespace = object.namespace().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+        let what = format!("{} {namespace}{}", Self::kind(&()), object.name_any());
+        let read = serde_json::to_value(object).and_then(|mut value| {
+            clean_value(&mut value);
+            serde_json::from_value(value.clone()).or_else(|error| Self::salvaged(value, error))
+        });
+        read.map_err(|source| CliError::Unreadable { what, source })
+    }
+}
+
+impl Stored for Decision {}
+
+impl Stored for Rollout {
+    /// A status that can't be read is lost to the operator, too, which makes it anew.
+    fn salvaged(mut value: Value, error: serde_json::Error) -> Result<Self, serde_json::Error> {
+        let generation = value.pointer("/metadata/generation").cloned();
+        let fields = unread(&value).join(", ");
+        let message =
+            format!("{fields} can't be read ({error}): leave the status to Teal, which makes it anew");
+        let told = json!({"observedGeneration": generation, "phase": "Unreadable", "message": message});
+        value.as_object_mut().and_then(|fields| fields.insert("status".to_owned(), told));
+        serde_json::from_value(value).map_err(|_| error)
+    }
+}
+
+/// Which fields of a status can't be read.
+fn unread(rollout: &Value) -> Vec<String> {
+    let fields = rollout.get("status").and_then(Value::as_object).into_iter().flatten();
+    let unread = fields
+        .filter(|(name, value)| serde_json::from_value::<RolloutStatus>(json!({*name: value})).is_err());
+    unread.map(|(name, _)| format!("status.{name}")).collect()
 }
 
 fn clean_value(value: &mut Value) {

@@ -17,7 +17,12 @@ pub async fn get(wanted: &Get, cluster: &Cluster, terminal: &mut Terminal<'_>) -
         rollouts.push(find::rollout(cluster, name).await?);
     }
     if wanted.names.is_empty() {
-        rollouts = find::rollouts(cluster, wanted.all_namespaces, wanted.selector.as_deref()).await?;
+        for found in find::rollouts(cluster, wanted.all_namespaces, wanted.selector.as_deref()).await? {
+            match found {
+                Ok(rollout) => rollouts.push(rollout),
+                Err(error) => writeln!(terminal.err, "{error}")?,
+            }
+        }
         rollouts.sort_by(|left, right| {
             let key =
                 |rollout: &teal_api::Rollout| (rollout.meta().namespace.clone(), rollout.meta().name.clone());

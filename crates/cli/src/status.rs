@@ -1,6 +1,5 @@
 //! `status`: where a rollout is, at once or when its outcome is known.
 
-use kube::Api;
 use teal_api::Rollout;
 
 use crate::arguments::Status;
@@ -46,8 +45,7 @@ async fn watched(
     terminal: &mut Terminal<'_>,
 ) -> Result<Waited<Exit>, CliError> {
     let mut said = String::new();
-    let api: Api<Rollout> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    wait(api, &wanted.name, wanted.timeout, |rollout| {
+    wait(cluster, &wanted.name, wanted.timeout, |rollout: &Rollout| {
         let line = render::progress(rollout);
         if line != said {
             let clock = terminal.clock();

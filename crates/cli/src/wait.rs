@@ -1,17 +1,14 @@
 //! Waits for something to become true of one object, by a watch and with a bound.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, pin_mut};
+use kube::api::DynamicObject;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Resource};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use teal_api::Rollout;
 
+use crate::connect::Cluster;
 use crate::error::CliError;
-use crate::find::clean;
+use crate::find::Stored;
 
 /// How a wait ended.
 #[derive(Debug)]
@@ -22,24 +19,16 @@ pub enum Waited<T> {
     TimedOut,
 }
 
-/// What can be waited for.
-pub trait Awaited:
-    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + 'static
-{
-}
-impl Awaited for Rollout {}
-impl Awaited for teal_api::Decision {}
-
 /// Calls `look` with each version of the object until it finds what it looks for. Interrupted watches go on with a
 /// growing pause; what a watch can't mend (no right to it, no such kind) ends the wait.
-pub async fn wait<K: Awaited, T>(
-    api: Api<K>,
+pub async fn wait<K: Stored, T>(
+    cluster: &Cluster,
     name: &str,
     bound: Duration,
     look: impl FnMut(&K) -> Result<Option<T>, CliError>,
 ) -> Result<Waited<T>, CliError> {
     let fields = format!("metadata.name={name}");
-    let events = watcher(api, watcher::Config::default().fields(&fields)).default_backoff();
+    let events = watcher(cluster.stored::<K>(), watcher::Config::default().fields(&fields)).default_backoff();
     let what = format!("{} {name}", K::kind(&()));
     match tokio::time::timeout(bound, follow(events, &what, look)).await {
         Ok(found) => found.map(Waited::Found),
@@ -47,8 +36,8 @@ pub async fn wait<K: Awaited, T>(
     }
 }
 
-async fn follow<K: Awaited, T>(
-    events: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>>,
+async fn follow<K: Stored, T>(
+    events: impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>>,
     what: &str,
     mut look: impl FnMut(&K) -> Result<Option<T>, CliError>,
 ) -> Result<T, CliError> {
@@ -63,7 +52,7 @@ async fn follow<K: Awaited, T>(
             Ok(watcher::Event::Delete(_)) => return Err(gone()),
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
                 listed = true;
-                if let Some(found) = look(&clean(object))? {
+                if let Some(found) = look(&K::read(object)?)? {
                     return Ok(found);
                 }
             }

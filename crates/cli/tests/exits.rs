@@ -101,3 +101,43 @@ async fn among_several_rollouts_each_command_takes_the_one_it_names() {
     assert_eq!(run(&server, "rollback api").await.exit(), Exit::Done);
     assert_eq!(server.decisions()[0]["spec"]["rollout"]["name"], "api");
 }
+
+/// The schema takes times that no calendar has.
+#[tokio::test]
+async fn a_status_that_can_not_be_read_is_said_so_and_hides_no_other() {
+    let mut status = kept();
+    status["previous"]["keptUntil"] = json!("9999-12-31T23:59:59Z");
+    let mut other = object(&checking());
+    other["metadata"]["name"] = json!("api");
+    let listed = run(&serving(&status).beside(other), "get -o wide").await;
+    assert_eq!(listed.exit(), Exit::Done);
+    let [_, api, web] = listed.out.lines().collect::<Vec<_>>()[..] else { panic!("{}", listed.out) };
+    assert!(api.contains("Checking"), "{api}");
+    assert!(web.contains("Unreadable") && web.contains("status.previous can't be read"), "{web}");
+    let told = run(&serving(&status), "status web").await;
+    assert_eq!(told.exit(), Exit::UnderWay);
+    assert!(
+        told.out.contains("status.previous can't be read") && told.out.contains("makes it anew"),
+        "{}",
+        told.out
+    );
+    let waited =
+        run(&serving(&status).later(vec![object(&status), object(&kept())]), "status web --wait").await;
+    assert_eq!(waited.exit(), Exit::Done, "{}", waited.out);
+}
+
+/// Such as one of a later version: it is no reason not to show the others.
+#[tokio::test]
+async fn a_spec_that_can_not_be_read_is_named_beside_the_others() {
+    let mut web = object(&checking());
+    web["spec"]["traffic"] = json!("all");
+    let mut other = object(&checking());
+    other["metadata"]["name"] = json!("api");
+    let server = Server::with(web).beside(other);
+    let listed = run(&server, "get").await;
+    assert!(listed.out.contains("api") && !listed.out.contains("web "), "{}", listed.out);
+    assert!(listed.err.contains("Rollout shop/web can't be read"), "{}", listed.err);
+    let told = run(&server, "status web").await;
+    assert_eq!(told.exit(), Exit::Failed);
+    assert!(told.error().contains("Rollout shop/web can't be read"), "{}", told.error());
+}

@@ -341,7 +341,6 @@ impl Reconciler {
         commit: &Commit,
         memory: &mut Memory,
     ) -> Result<Next, Error> {
-        let old = rollout.status.as_ref();
         let checks = self.checks.statuses(&seen.names.uid);
         let shown = render(rollout, seen, report, &commit.record, checks.clone())?;
         let status = match evidence::pinned(&commit.record, &seen.snapshot.nonce, &shown) {
@@ -349,7 +348,7 @@ impl Reconciler {
             None => shown,
         };
         tracing::info!(epoch = commit.record.epoch, phase = report.phase, says = report.message, "committed");
-        let result = self.write(rollout, old, &status).await;
+        let result = self.write(rollout, &status).await;
         if result.as_ref().is_err_and(must_look_up) {
             memory.unsure.push((kinds::ROLLOUT, view.id.clone()));
         }
@@ -442,7 +441,7 @@ impl Reconciler {
         if memory.edits.are_many() {
             memory.said = Some(now);
         }
-        let result = self.write(rollout, old, &new).await;
+        let result = self.write(rollout, &new).await;
         if result.as_ref().is_err_and(must_look_up) {
             memory.unsure.push((kinds::ROLLOUT, ObjectId::new(&seen.names.namespace, &seen.names.name)));
         }
@@ -471,20 +470,15 @@ impl Reconciler {
     }
 
     /// Compare-and-set: the patch names the version that was read, so of two writers one learns that it is late.
-    async fn write(
-        &self,
-        rollout: &Rollout,
-        old: Option<&RolloutStatus>,
-        new: &RolloutStatus,
-    ) -> Result<(), Error> {
+    async fn write(&self, rollout: &Rollout, new: &RolloutStatus) -> Result<(), Error> {
         let metadata = &rollout.metadata;
-        let patch = status::patch(old, new, metadata.resource_version.as_deref())?;
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        // A later version than was looked at makes no wrong patch: it is bound to the one that was, and refused.
+        let stored = self.tools.stores.rollouts.get(namespace, name).map(|view| view.status());
+        let patch = status::patch(&stored.unwrap_or_default(), new, metadata.resource_version.as_deref())?;
         let resource = kinds::ROLLOUT.resource();
-        let target = Target {
-            resource: &resource,
-            namespace: metadata.namespace.as_deref().unwrap_or_default(),
-            name: metadata.name.as_deref().unwrap_or_default(),
-        };
+        let target = Target { resource: &resource, namespace, name };
         let answer = self.tools.access.merge(target, manager::STATUS, true, &patch).await?;
         self.tools.stores.offer_rollout(answer, &self.tools.config.instance);
         Ok(())

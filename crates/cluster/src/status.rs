@@ -249,17 +249,11 @@ fn people(status: &RolloutStatus) -> Vec<(&str, &str, &str)> {
     all
 }
 
-/// The patch that turns one status into the other, bound to the version that was read.
-pub(crate) fn patch(
-    old: Option<&RolloutStatus>,
-    new: &RolloutStatus,
-    version: Option<&str>,
-) -> Result<Value, Error> {
-    let json = |status: &RolloutStatus| {
-        serde_json::to_value(status).map_err(|source| Error::Json { what: "the status".into(), source })
-    };
-    let old = old.map(json).transpose()?.unwrap_or_else(|| serde_json::json!({}));
-    let status = crate::json::merge_patch(&old, &json(new)?);
+/// The patch that turns the stored status into this one, bound to the version that was read. It goes by what is stored and not by
+/// what was read of it: a field that can't be read, and that nobody takes out, would make the next look lose all of it again.
+pub(crate) fn patch(stored: &Value, new: &RolloutStatus, version: Option<&str>) -> Result<Value, Error> {
+    let json = |source| Error::Json { what: "the status".into(), source };
+    let status = crate::json::merge_patch(stored, &serde_json::to_value(new).map_err(json)?);
     Ok(serde_json::json!({"metadata": {"resourceVersion": version}, "status": status}))
 }
 
@@ -339,11 +333,30 @@ mod tests {
             ..RolloutStatus::default()
         };
         let new = RolloutStatus { phase: Some("Checking".into()), ..RolloutStatus::default() };
-        let patch = patch(Some(&old), &new, Some("7")).unwrap();
+        let patch = patch(&serde_json::to_value(old).unwrap(), &new, Some("7")).unwrap();
         assert_eq!(
             patch,
             serde_json::json!({"metadata": {"resourceVersion": "7"},
                 "status": {"phase": "Checking", "waitingFor": null}})
         );
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_taken_out_wherever_it_stands() {
+        const NEVER: &str = "9999-12-31T23:59:59Z";
+        let stored = serde_json::json!({
+            "candidate": {"color": "green", "revision": "r2-1", "hash": "v1:00", "attempt": 1, "deadline": NEVER},
+            "previous": {"color": "blue", "revision": "r1-1", "keptUntil": NEVER},
+            "gate": {"step": "canary", "openedAt": NEVER},
+            "checks": [{"name": "errors", "verdict": "Pass", "since": NEVER}],
+        });
+        assert!(serde_json::from_value::<RolloutStatus>(stored.clone()).is_err());
+        let candidate = CandidateStatus { revision: "r3-1".into(), ..CandidateStatus::default() };
+        let new = RolloutStatus { candidate: Some(candidate), ..RolloutStatus::default() };
+        let mut merged = stored.clone();
+        json_patch::merge(&mut merged, &patch(&stored, &new, Some("7")).unwrap()["status"]);
+        assert_eq!(merged, serde_json::to_value(new).unwrap());
+        let first = patch(&Value::Null, &RolloutStatus::default(), None).unwrap();
+        assert_eq!(first["status"], serde_json::json!({}));
     }
 }

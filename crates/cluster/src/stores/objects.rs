@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use teal_api::names::{annotation, label, manager};
-use teal_api::{Decision, Rollout};
+use teal_api::{Decision, Rollout, RolloutStatus};
 use teal_plan::Slot;
 
 use super::cache::{ObjectId, View};
@@ -376,20 +377,45 @@ impl RolloutView {
         })
     }
 
-    /// The Rollout, or why it can't be read. One that can't never holds up the others. A status that can't be read is
-    /// lost, which the planner can mend; a spec that can't be read only its author can.
+    /// The Rollout, or why it can't be read. One that can't never holds up the others. Of a status what can't be read is lost,
+    /// which the planner can mend; a spec that can't be read only its author can.
     pub(crate) fn rollout(&self) -> Result<Rollout, String> {
         if let Some(problem) = &self.problem {
             return Err(problem.to_string());
         }
         serde_json::from_str(&self.text).or_else(|error| {
             let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
-            if let Some(fields) = value.as_object_mut() {
-                fields.remove("status");
+            if let Some(status) = value.get_mut("status") {
+                *status = salvaged(status);
             }
             serde_json::from_value(value).map_err(|_| error.to_string())
         })
     }
+
+    /// The status as it is stored, also where it can't be read: whoever writes it anew must name what is not to stay.
+    pub(crate) fn status(&self) -> Value {
+        serde_json::from_str::<Stored>(&self.text).map(|stored| stored.status).unwrap_or_default()
+    }
+}
+
+/// What can be read of a status. The schema takes times that no calendar has, and the planner's record is not to be lost for the
+/// sake of one that people are shown. What is left speaks of no generation any more, so that it is written anew.
+fn salvaged(status: &Value) -> Value {
+    let reads = |(name, value): &(&String, &Value)| {
+        serde_json::from_value::<RolloutStatus>(json!({name.as_str(): value})).is_ok()
+    };
+    let fields = status.as_object().into_iter().flatten();
+    let mut kept: Map<String, Value> =
+        fields.filter(reads).map(|(name, value)| (name.clone(), value.clone())).collect();
+    kept.remove("observedGeneration");
+    kept.into()
+}
+
+/// A Rollout without what else there is of it.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default)]
+    status: Value,
 }
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {

@@ -286,6 +286,30 @@ async fn a_commit_that_fails_again_and_again_is_tried_less_and_less_often() {
     assert_eq!(pauses, [250, 0, 500, 0, 1_000, 0], "a read, and the next try, follow each failure");
 }
 
+/// The schema takes a time that no calendar has. Were it left there, it would be written anew with each look, for ever; and
+/// nothing that was decided is lost for its sake.
+#[tokio::test]
+async fn a_status_with_a_time_that_can_not_be_read_is_written_anew_once() {
+    let mut hand = Hand::new();
+    hand.install();
+    let (server, reconciler) = served(hand);
+    let never = "9999-12-31T23:59:59Z";
+    for name in ["previous", "candidate"] {
+        let mut rollout = server.object(PATH).unwrap();
+        rollout["status"][name] = json!({"color": "green", "revision": "r1-00000001", "hash": "v1:00", "attempt": 1,
+            "keptUntil": never, "since": never});
+        server.put(PATH, rollout);
+        let stores = &reconciler.tools.stores;
+        stores.offer_rollout(server.object(PATH).unwrap(), "");
+        rest(&server, &reconciler).await;
+        let status = server.object(PATH).unwrap()["status"].clone();
+        assert_eq!((&status[name], &status["commit"]["epoch"]), (&Value::Null, &json!(1)));
+        assert_eq!(epoch(stores), 1, "it can be read again");
+        recall(&reconciler, |memory| memory.said = None);
+    }
+    assert_eq!(patches(&server), [format!("PATCH {PATH}/status"), format!("PATCH {PATH}/status")]);
+}
+
 fn epoch(stores: &Stores) -> Value {
     let rollout = stores.rollouts.get("shop", "web").unwrap().rollout().unwrap();
     rollout.status.unwrap().commit.unwrap()["epoch"].clone()
