@@ -30,7 +30,7 @@ pub(super) fn see(
         Color::Blue => "blue short",
         Color::Green => "green short",
     };
-    let going = lingers(facts, color, memory);
+    let going = lingers(facts, color, asked, memory);
     let trouble = if leaves(facts, color, asked) {
         going
     } else {
@@ -186,12 +186,12 @@ fn leaves(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> bool {
 const LINGERS: Span = Span::seconds(60);
 
 /// What has been going for long and stays: all else waits for it, and nothing here can make it go.
-fn lingers(facts: &Facts<'_>, color: Color, memory: &mut Memory) -> Option<String> {
+fn lingers(facts: &Facts<'_>, color: Color, asked: Option<Slot>, memory: &mut Memory) -> Option<String> {
     let fact = match color {
         Color::Blue => "blue goes",
         Color::Green => "green goes",
     };
-    let going = going(facts, color);
+    let going = going(facts, color).or_else(|| stray(facts, color, asked));
     let tells = memory.sightings.since(fact, &going, facts.now) + LINGERS;
     let ahead = going.iter().map(|_| tells).chain(graces(facts, color)).filter(|at| facts.now < *at);
     memory.lingering(fact, ahead.min());
@@ -216,6 +216,22 @@ fn going(facts: &Facts<'_>, color: Color) -> Option<String> {
     let overdue = pods.filter(|pod| pod.terminating.is_some_and(|due| due <= facts.now));
     let name = overdue.map(|pod| &pod.id.name).min()?;
     Some(format!("pod {name} is being deleted and stays: see its node and its metadata.finalizers"))
+}
+
+/// The first pod of another revision than stands in the color, of which nothing is left there that would take it along.
+fn stray(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> Option<String> {
+    let goes = |view: &Arc<ObjectView>| view.color == Some(color) && view.slot() != asked && !view.derived;
+    if facts.objects.iter().any(goes) {
+        return None;
+    }
+    let stays = |pod: &&Arc<PodView>| {
+        pod.color == Some(color) && pod.slot() != asked && pod.terminating.is_none() && !pod.ended
+    };
+    let name = facts.pods.iter().filter(stays).map(|pod| &pod.id.name).min()?;
+    Some(format!(
+        "pod {name} is left in {color} and nothing of Teal's makes it: see its metadata.ownerReferences and labels, and \
+         delete what makes it, or the pod itself"
+    ))
 }
 
 fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving: &[u32]) -> Option<String> {

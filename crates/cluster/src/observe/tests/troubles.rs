@@ -106,6 +106,22 @@ fn a_pod_within_its_grace_hides_none_that_stays() {
     assert!(said.starts_with("pod pod-1 is being deleted and stays"), "{said}");
 }
 
+/// As where another hand took the labels of what makes it, or made it with ours.
+#[test]
+fn a_pod_that_nothing_of_teals_makes_any_more_is_named_after_a_minute() {
+    let mut hand = leaving();
+    let blue = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.blue;
+    assert_eq!(blue(&mut hand, 0).trouble, None);
+    assert_eq!(blue(&mut hand, 90_000).trouble, None, "what makes it stands there and takes it along");
+    hand.lose("web-blue");
+    assert_eq!(
+        (blue(&mut hand, 100_000).objects, blue(&mut hand, 159_000).trouble),
+        (Objects::Leftover, None)
+    );
+    let said = blue(&mut hand, 160_000).trouble.unwrap();
+    assert!(said.starts_with("pod pod-0 is left in blue and nothing of Teal's makes it: see"), "{said}");
+}
+
 /// As where a volume can't be mounted, of which a pod's status says nothing.
 #[test]
 fn a_pod_that_is_not_ready_when_half_of_its_time_is_over_is_named() {

@@ -6,7 +6,7 @@ use teal_plan::{Color, Time};
 
 use super::Hand;
 use crate::kinds;
-use crate::stores::{ObjectView, PodView};
+use crate::stores::{ObjectId, ObjectView, PodView};
 
 impl Hand {
     /// The second revision is up in green and reached the weight of its step: only its gates are waited for.
@@ -32,6 +32,13 @@ impl Hand {
         let (_, cache) =
             self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
         cache.offer(view);
+    }
+
+    /// A Deployment is not seen any more.
+    pub(in crate::observe::tests) fn lose(&mut self, name: &str) {
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.forget(&ObjectId::new("shop", name));
     }
 
     /// A pod is seen as something else.
