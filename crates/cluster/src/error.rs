@@ -78,12 +78,14 @@ pub enum Error {
         detail: String,
     },
     /// A name that is wanted belongs to somebody else.
-    #[error("{object} exists and is not this Rollout's (written by {manager}): {}", vacated(object, manager))]
+    #[error("{object} exists and is not this Rollout's (written by {manager}): {}", vacated(object, manager, *serves))]
     NameTaken {
         /// The object.
         object: String,
         /// Its field manager.
         manager: String,
+        /// Whether it has the name of an object of the live color.
+        serves: bool,
     },
     /// A name or version that would change where a request goes.
     #[error("{object}: {part:?} can't be part of an address: write plain names and versions")]
@@ -283,9 +285,9 @@ impl Error {
     }
 }
 
-/// What can be done about a name that is taken. What both colors share may be what others stand on, and a Service may be the one
-/// that serves: nobody is told to remove either.
-fn vacated(object: &str, manager: &str) -> String {
+/// What can be done about a name that is taken. What both colors share may be what others stand on, and a Service or an object of
+/// the live color may be what serves: nobody is told to remove any of them.
+fn vacated(object: &str, manager: &str, serves: bool) -> String {
     let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
     let consent = format!("consent by the label {} with this Rollout's name on it", label::ROLLOUT);
     match kind {
@@ -294,6 +296,7 @@ fn vacated(object: &str, manager: &str) -> String {
         }
         _ if is_shared(kind) => format!("leave it out of spec.release, and it stays as it is; or {consent}"),
         "Service" if !name.ends_with("-candidate") => format!("{consent}, or rename one of the two"),
+        _ if serves => format!("it may be what serves, so {consent}, or rename one of the two"),
         _ => "rename one of the two or remove it".to_owned(),
     }
 }
@@ -368,9 +371,10 @@ mod tests {
 
     #[test]
     fn what_others_may_stand_on_is_never_to_be_removed_for_a_name() {
-        let said = |object: &str, manager: &str| {
-            Error::NameTaken { object: object.to_owned(), manager: manager.to_owned() }.to_string()
+        let taken = |object: &str, manager: &str, serves: bool| {
+            Error::NameTaken { object: object.to_owned(), manager: manager.to_owned(), serves }.to_string()
         };
+        let said = |object: &str, manager: &str| taken(object, manager, false);
         for kind in [
             "ServiceAccount",
             "PersistentVolumeClaim",
@@ -395,6 +399,12 @@ mod tests {
         for object in ["Service shop/web-candidate", "Deployment shop/web-green", "ConfigMap shop/web-green"]
         {
             assert!(said(object, "helm").ends_with(": rename one of the two or remove it"), "{object}");
+        }
+        for manager in ["helm", "Rollout other"] {
+            let live = taken("Deployment shop/web-blue", manager, true);
+            let remedy =
+                "it may be what serves, so consent by the label teal.dev/rollout with this Rollout's name";
+            assert!(live.contains(remedy) && !live.contains("remove"), "{live}");
         }
     }
 

@@ -6,6 +6,7 @@ use teal_plan::record::{Job, JobState};
 use teal_plan::{Record, Slot};
 
 use super::release::{apply_piece_over, view};
+use super::unseen::unseen;
 use super::{Order, Tools, vacate, worst};
 use crate::error::Error;
 use crate::rendering::{Piece, uncolored};
@@ -45,6 +46,7 @@ pub(super) async fn run_once(
     let job = recorded(order.record, slot, uncolored(&piece.name, slot.color));
     match (due(job, there.as_deref(), &order.names.uid), there) {
         (Due::Make, _) => {
+            unseen(tools, order, piece).await?;
             Ok((apply_piece_over(tools, order, piece, piece.object.clone(), None).await?, false))
         }
         (Due::Clear, Some(there)) => Ok((vacate::delete(tools, order, &there).await?, false)),

@@ -15,6 +15,7 @@ pub(crate) mod revision;
 mod roles;
 mod routes;
 mod ticks;
+mod unseen;
 mod vacate;
 
 pub(crate) use vacate::is_dropped;

@@ -65,6 +65,7 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
             return Err(Error::NameTaken {
                 object: format!("DestinationRule {}", view.id()),
                 manager: "another writer".into(),
+                serves: false,
             });
         }
         if !teal_traffic::is_outdated(&view.value(), &copy) {

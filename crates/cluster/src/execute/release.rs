@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use teal_api::names::{label, manager};
+use teal_api::names::manager;
 use teal_plan::{Phase, Slot};
 use teal_release::ObjectKey;
 
+use super::unseen::{of_rollout, serves, unseen};
 use super::{Order, Tools, inner, jobs, ticks, vacate};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::epoch_on;
 use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
@@ -122,6 +122,10 @@ async fn apply_piece(
         // It goes first; its absence will be seen.
         return Ok(false);
     }
+    let view = match view {
+        None => unseen(tools, order, piece).await?.map(Arc::new),
+        there => there,
+    };
     if view.is_some() && !ticks::carry_on(tools, order, piece, slot).await? {
         return Ok(false);
     }
@@ -159,16 +163,21 @@ pub(super) fn view(
     } else {
         tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &piece.name)
     };
-    own(there, &order.names.name)
+    own(there, &order.names.name, serves(order, &piece.name))
 }
 
 /// The objects of all Rollouts lie in one cache. Another's is neither written over nor taken for work that was done; one
 /// that was here before under the same name leaves its own to its successor.
-fn own(there: Option<Arc<ObjectView>>, rollout: &str) -> Result<Option<Arc<ObjectView>>, Error> {
+fn own(
+    there: Option<Arc<ObjectView>>,
+    rollout: &str,
+    serves: bool,
+) -> Result<Option<Arc<ObjectView>>, Error> {
     match there {
         Some(view) if view.rollout != rollout => Err(Error::NameTaken {
             object: format!("{} {}", view.kind.kind, view.id),
             manager: of_rollout(&view.rollout),
+            serves,
         }),
         there => Ok(there),
     }
@@ -191,7 +200,8 @@ pub(super) async fn apply_piece_over(
             // The same name may be another object by now.
             object["metadata"]["uid"] = json!(view.uid);
         }
-        None => check_free(tools, order, target).await?,
+        // Asked for by `unseen` a moment ago.
+        None => {}
     }
     object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let answer = tools.access.apply(target, manager::RELEASE, &object).await?;
@@ -199,39 +209,9 @@ pub(super) async fn apply_piece_over(
     Ok(view.is_none_or(|view| view.version != json::version(&answer)))
 }
 
-fn version_of(object: &Value) -> &str {
+pub(super) fn version_of(object: &Value) -> &str {
     let version = json::text(object, "/apiVersion");
     version.split_once('/').map_or(version, |(_, version)| version)
-}
-
-/// Applying would merge into whatever has the name; so whose it is, is asked before.
-async fn check_free(tools: &Tools, order: &Order<'_>, target: Target<'_>) -> Result<(), Error> {
-    let Some(there) = tools.access.get(target).await? else { return Ok(()) };
-    let owner = there.pointer("/metadata/labels").and_then(|labels| labels.get(label::ROLLOUT));
-    if owner == Some(&json!(order.names.name)) {
-        if there.pointer("/metadata/deletionTimestamp").is_some() {
-            // A finalizer holds it: what is applied now would go with it, and a Job's end that is told there is the former try's.
-            return Err(Error::Changed {
-                object: target.to_string(),
-                detail: "it is being deleted".to_owned(),
-            });
-        }
-        return order.check_epoch(target, epoch_on(&there, &order.names.uid));
-    }
-    let manager = owner.and_then(Value::as_str).map_or_else(|| writer(&there).to_owned(), of_rollout);
-    Err(Error::NameTaken { object: target.to_string(), manager })
-}
-
-fn of_rollout(name: &str) -> String {
-    format!("Rollout {name}")
-}
-
-/// Who wrote an object last. Controllers, which write its status, don't own it.
-fn writer(there: &Value) -> &str {
-    let entries = there.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let entries = entries.into_iter().flatten().filter(|entry| entry.get("subresource").is_none());
-    let newest = entries.max_by_key(|entry| json::text(entry, "/time").to_owned());
-    newest.map_or("another writer", |entry| json::text(entry, "/manager"))
 }
 
 /// Sizes have writers of their own: what is there keeps its size, unless its owner wrote another one or it wakes.
@@ -314,26 +294,14 @@ mod tests {
         view.id = crate::stores::ObjectId::new("shop", "web-blue");
         view.rollout_uid = "of one that was here before".into();
         let view = Arc::new(view);
-        assert!(own(None, "web").unwrap().is_none());
-        assert!(own(Some(Arc::clone(&view)), "web").unwrap().is_some());
-        let refused = own(Some(view), "api").unwrap_err();
+        assert!(own(None, "web", false).unwrap().is_none());
+        assert!(own(Some(Arc::clone(&view)), "web", false).unwrap().is_some());
+        let refused = own(Some(view), "api", false).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): rename one of the two \
              or remove it"
         );
-    }
-
-    #[test]
-    fn who_writes_a_status_owns_nothing() {
-        let entry = |manager: &str, time: &str| json!({"manager": manager, "time": time});
-        let mut status = entry("kube-controller-manager", "2026-01-03T00:00:00Z");
-        status["subresource"] = json!("status");
-        let there = json!({"metadata": {"managedFields": [
-            entry("helm", "2026-01-01T00:00:00Z"), entry("kubectl", "2026-01-02T00:00:00Z"), status,
-        ]}});
-        assert_eq!(writer(&there), "kubectl");
-        assert_eq!(writer(&json!({"metadata": {}})), "another writer");
     }
 
     #[test]

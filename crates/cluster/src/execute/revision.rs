@@ -85,7 +85,11 @@ async fn adopt(tools: &Tools, order: &Order<'_>, target: Target<'_>, hash: &str)
                 == Some(&json!(order.names.name))
     });
     if !fits {
-        return Err(Error::NameTaken { object: target.to_string(), manager: "another writer".into() });
+        return Err(Error::NameTaken {
+            object: target.to_string(),
+            manager: "another writer".into(),
+            serves: false,
+        });
     }
     let patch = adoption(&order.names.name, &order.names.uid);
     tools.access.merge(target, manager::REVISIONS, false, &patch).await

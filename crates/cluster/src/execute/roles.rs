@@ -207,7 +207,7 @@ fn is_ours(there: &Value, order: &Order<'_>) -> bool {
 fn taken(there: &Value) -> Error {
     let object = json::id(there).map(|id| format!("Service {id}")).unwrap_or_default();
     let writer = strangers(there, "selector").first().map_or("another writer", |(name, _)| *name);
-    Error::NameTaken { object, manager: writer.to_owned() }
+    Error::NameTaken { object, manager: writer.to_owned(), serves: false }
 }
 
 /// What goes along with a turn: Teal's labels, by which slices and the Service itself are found again, and the ports of

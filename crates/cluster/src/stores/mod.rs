@@ -31,7 +31,7 @@ pub(crate) use pokes::{Poke, Pokes, What};
 #[cfg(test)]
 pub(crate) use views::WorkloadState;
 pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, read_epoch};
-pub(crate) use watch::Watches;
+pub(crate) use watch::{Watches, read_object};
 pub(crate) use wire::{value as read_value, version_in, why_unread};
 
 use crate::kinds::{self, Known};
@@ -196,7 +196,7 @@ impl Stores {
         } else if kind == kinds::CONTROLLER_REVISION {
             offer(&self.revisions, watch::read_metadata(kind, object));
         } else if let Some(cache) = self.released(kind) {
-            offer(cache, watch::read_object(kind, object));
+            offer(cache, read_object(kind, object));
         }
     }
 

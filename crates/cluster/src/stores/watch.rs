@@ -325,7 +325,7 @@ pub(super) fn read_metadata(kind: Known, object: &Value) -> Option<ObjectView> {
 }
 
 /// From the answer to a write: as the watch would show it.
-pub(super) fn read_object(kind: Known, object: &Value) -> Option<ObjectView> {
+pub(crate) fn read_object(kind: Known, object: &Value) -> Option<ObjectView> {
     if kind == kinds::DEPLOYMENT || kind == kinds::STATEFUL_SET {
         Workload::of(&object.to_string()).view(kind)
     } else if kind == kinds::JOB {

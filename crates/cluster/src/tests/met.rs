@@ -80,7 +80,8 @@ fn what_is_refused_is_told_at_once_and_stops_what_it_is_in_the_way_of() {
     for stops in [Stops::Rollout, Stops::Nothing] {
         let mut memory = Memory::default();
         told(&mut memory, 0);
-        let taken = Error::NameTaken { object: "Service shop/web".into(), manager: "helm".into() };
+        let taken =
+            Error::NameTaken { object: "Service shop/web".into(), manager: "helm".into(), serves: false };
         remember(&mut memory, vec![one("PointLive", Err(taken))], stops, Time(0));
         let found = told(&mut memory, 0);
         assert_eq!(found.len(), 1, "{found:?}");

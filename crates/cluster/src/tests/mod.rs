@@ -14,6 +14,7 @@ mod revisions;
 mod server;
 mod shared;
 mod standby;
+mod strayed;
 mod ticks;
 mod unread;
 mod weights;

@@ -206,6 +206,38 @@ async fn edited_and_deleted_live_objects_are_repaired() {
     bench.end().await;
 }
 
+/// It serves all the same, and no watch shows it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_live_object_that_lost_its_label_is_given_it_again() {
+    let bench = Bench::installed("unlabelled").await;
+    let before = bench.value("deployments", "web-blue").await;
+    let uid = bench.value("rollouts", "web").await["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let scaled = json!({"spec": {"replicas": 5}});
+    bench.merge_as("autoscaler", "deployments", "web-blue", scaled).await;
+    for gone in [&["teal.dev/rollout"][..], &["teal.dev/rollout", "teal.dev/rollout-uid"]] {
+        let labels: Value = gone.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+        bench
+            .merge_as("kubectl-label", "deployments", "web-blue", json!({"metadata": {"labels": labels}}))
+            .await;
+        bench
+            .until("labelled again", async || {
+                let found = bench.value("deployments", "web-blue").await;
+                let labels = &found["metadata"]["labels"];
+                labels["teal.dev/rollout"] == "web" && labels["teal.dev/rollout-uid"] == uid.as_str()
+            })
+            .await;
+    }
+    let after = bench.value("deployments", "web-blue").await;
+    assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+    assert_eq!(after["spec"]["replicas"], 5, "its size is another hand's");
+    assert_eq!(bench.status("/phase").await, "Complete");
+    bench.quiet().await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn deleting_a_rollout_under_way_restores_the_routes_and_keeps_live() {
