@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use teal_api::Rollout;
 use teal_plan::snapshot::{Form, Obstacle};
-use teal_plan::{ContentHash, Revision, Span, Time};
+use teal_plan::{Color, ContentHash, Revision, Span, Time};
 use teal_release::Kept;
 use teal_traffic::Saved;
 
@@ -49,6 +49,8 @@ pub(crate) struct Memory {
     pub(crate) failing: BTreeMap<&'static str, (u32, Time)>,
     /// What is kept up failed this often in a row, and is not tried again before this time.
     pub(crate) kept: Option<(u32, Time)>,
+    /// Repairs at rest that were refused, by color.
+    pub(crate) refused: BTreeMap<Color, Repair>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
@@ -69,6 +71,17 @@ pub(crate) struct Memory {
     pub(crate) told_trouble: bool,
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
+}
+
+/// A repair that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repair {
+    /// In which generation: another one may have mended what it met.
+    generation: i64,
+    /// How often in a row.
+    failures: u32,
+    /// When it is tried again.
+    again: Time,
 }
 
 /// What a look at quotas and nodes found, for one content.
@@ -131,6 +144,27 @@ impl Memory {
         *in_a_row = in_a_row.saturating_add(1);
         *at = now;
         *in_a_row
+    }
+
+    /// Takes note of what became of a repair: with the pause after so many failures in a row, where it was refused.
+    pub(crate) fn repair(
+        &mut self,
+        color: Color,
+        generation: i64,
+        now: Time,
+        pause: Option<impl FnOnce(u32) -> Span>,
+    ) {
+        let lately = |repair: &Repair| repair.generation == generation && now - repair.again < MET_FOR;
+        let before = self.refused.remove(&color).filter(lately).map_or(0, |repair| repair.failures);
+        let failures = before.saturating_add(1);
+        let refused = pause.map(|pause| Repair { generation, failures, again: now + pause(failures) });
+        self.refused.extend(refused.map(|repair| (color, repair)));
+    }
+
+    /// Until when a repair rests.
+    pub(crate) fn rests(&self, color: Color, generation: i64, now: Time) -> Option<Time> {
+        let repair = self.refused.get(&color)?;
+        (repair.generation == generation && now < repair.again).then_some(repair.again)
     }
 
     /// When the next of them counts no more: nothing else would make anyone look then.
@@ -342,6 +376,25 @@ mod tests {
         assert_eq!((memory.fails("RaiseWeight", Time(0)), memory.fails("RaiseWeight", Time(1_000))), (1, 2));
         assert_eq!(memory.fails("KeepRules", Time(2_000)), 1, "another one");
         assert_eq!(memory.fails("RaiseWeight", Time(62_000)), 1, "the others are long ago");
+    }
+
+    #[test]
+    fn each_color_has_its_own_pause_which_grows_and_ends_with_a_success_or_another_spec() {
+        let mut memory = Memory::default();
+        let doubled = |failures: u32| Span(1_000 << failures);
+        memory.repair(Color::Blue, 1, Time(0), Some(doubled));
+        assert_eq!(memory.rests(Color::Blue, 1, Time(1_999)), Some(Time(2_000)));
+        assert_eq!(memory.rests(Color::Blue, 1, Time(2_000)), None);
+        assert_eq!(memory.rests(Color::Green, 1, Time(0)), None);
+        memory.repair(Color::Blue, 1, Time(2_000), Some(doubled));
+        assert_eq!(memory.rests(Color::Blue, 1, Time(5_999)), Some(Time(6_000)));
+        assert_eq!(memory.rests(Color::Blue, 2, Time(2_000)), None);
+        memory.repair(Color::Blue, 2, Time(3_000), Some(doubled));
+        assert_eq!(memory.rests(Color::Blue, 2, Time(3_000)), Some(Time(5_000)), "counted anew");
+        memory.repair(Color::Blue, 2, Time(65_000), Some(doubled));
+        assert_eq!(memory.rests(Color::Blue, 2, Time(65_000)), Some(Time(67_000)), "the other is long ago");
+        memory.repair(Color::Blue, 2, Time(67_000), None::<fn(u32) -> Span>);
+        assert_eq!(memory.rests(Color::Blue, 2, Time(0)), None);
     }
 
     #[test]

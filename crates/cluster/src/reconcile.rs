@@ -1,6 +1,7 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
 mod pace;
+mod repairs;
 mod settle;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
+use self::repairs::{due, refused};
 use self::settle::must_look_up;
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
@@ -370,8 +372,11 @@ impl Reconciler {
         effects: &[Effect],
         memory: &mut Memory,
     ) -> Result<Next, Error> {
+        let (effects, rests) = due(effects, &seen.snapshot, memory);
+        let effects = effects.as_slice();
         let order = Order { shares: Arc::clone(&memory.shares), ..Order::of(rollout, seen) };
         let done = execute(&self.tools, &order, effects).await;
+        refused(effects, &done, &seen.snapshot, memory);
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
         }
@@ -397,7 +402,9 @@ impl Reconciler {
             return Err(error);
         }
         let next = earlier(until(plan.wake_at, seen.snapshot.now), said?);
-        Ok(earlier(next, Next::After(Duration::from_secs(1))))
+        let rests = rests.filter(|_| effects.is_empty());
+        let again = rests.map_or(Next::After(Duration::from_secs(1)), |again| until(Some(again), now()));
+        Ok(earlier(next, again))
     }
 
     /// Writes a status that says something else although nothing was decided, if it stays so for a moment: most such

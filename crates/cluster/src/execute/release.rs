@@ -183,7 +183,8 @@ fn own(
     }
 }
 
-/// Whether that changed anything: what the server makes of it may be what was there.
+/// Writes it over what is there, or under a name that [`unseen`] found free. Whether that changed anything: what the server makes of
+/// it may be what was there.
 pub(super) async fn apply_piece_over(
     tools: &Tools,
     order: &Order<'_>,
@@ -194,14 +195,10 @@ pub(super) async fn apply_piece_over(
     let resource = piece.kind.at(version_of(&object));
     let target = Target { resource: &resource, namespace: &order.names.namespace, name: &piece.name };
     tools.access.check_served(target)?;
-    match view {
-        Some(view) => {
-            order.check_view(target, view)?;
-            // The same name may be another object by now.
-            object["metadata"]["uid"] = json!(view.uid);
-        }
-        // Asked for by `unseen` a moment ago.
-        None => {}
+    if let Some(view) = view {
+        order.check_view(target, view)?;
+        // The same name may be another object by now.
+        object["metadata"]["uid"] = json!(view.uid);
     }
     object["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let answer = tools.access.apply(target, manager::RELEASE, &object).await?;

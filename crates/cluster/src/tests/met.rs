@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use teal_api::names::manager;
-use teal_plan::Time;
 use teal_plan::snapshot::{Obstacle, Stops};
+use teal_plan::{Color, Time};
 
 use super::server::{Manner, Server};
 use super::{patches, recall, served};
@@ -14,8 +14,10 @@ use crate::kinds;
 use crate::memory::Memory;
 use crate::met::remember;
 use crate::observe::tests::cluster::Hand;
-use crate::reconcile::{Next, Reconciler};
+use crate::reconcile::{Next, Reconciler, now};
 use crate::stores::ObjectId;
+
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web-blue";
 
 fn timeout() -> Error {
     let after = Duration::from_secs(5);
@@ -92,7 +94,6 @@ fn what_is_refused_is_told_at_once_and_stops_what_it_is_in_the_way_of() {
 /// Added in place to a release that is live, together with another size.
 #[tokio::test]
 async fn what_the_cluster_does_not_serve_is_told_and_holds_up_nothing_else_of_live() {
-    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web-blue";
     let mut hand = Hand::new();
     hand.install();
     hand.manifest(
@@ -189,6 +190,8 @@ async fn an_autoscaler_stays_until_what_replaces_it_is_there() {
         let (deleted, tried) = asked(&server);
         assert!(deleted == 0 && tried > 0, "{manner:?}: {:?}", server.requests());
         server.mend();
+        // Its pause is over.
+        recall(&reconciler, |memory| memory.refused.clear());
         looks(&reconciler).await;
         assert_eq!(asked(&server).0, 1, "{manner:?}: {:?}", server.requests());
     }
@@ -238,4 +241,39 @@ async fn an_autoscaler_stays_where_a_webhook_of_whomever_refuses_its_new_name() 
     server.answers("PATCH", "/horizontalpodautoscalers/second-blue", Manner::Told(403, said));
     looks(&reconciler).await;
     assert_eq!(asked(&server).0, 0, "{:?}", server.requests());
+}
+
+/// A Deployment of live that another hand edited, and whose repair a policy refuses.
+fn edited() -> (Server, Reconciler) {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.take_field("web-blue", "/f:spec/f:template");
+    let (server, reconciler) = served(hand);
+    let there = reconciler.tools.stores.object("apps", "Deployment", "shop", "web-blue").unwrap();
+    server.put(DEPLOYMENT, json!({"metadata": {"name": "web-blue", "namespace": "shop", "uid": there.uid}}));
+    server.answers("PATCH", "/deployments/web-blue", Manner::Refused(403));
+    (server, reconciler)
+}
+
+/// Each pod that comes and goes makes somebody look.
+#[tokio::test]
+async fn a_repair_that_is_refused_rests_through_whatever_makes_anyone_look() {
+    let (server, reconciler) = edited();
+    let id = ObjectId::new("shop", "web");
+    let tried = || patches(&server).iter().filter(|asked| asked.ends_with("/deployments/web-blue")).count();
+    let mut waited = Next::Change;
+    for _ in 0..20 {
+        waited = reconciler.reconcile(&id).await;
+    }
+    assert_eq!(tried(), 1, "{:?}", server.requests());
+    assert!(matches!(waited, Next::After(wait) if wait <= Duration::from_secs(2)), "{waited:?}");
+    let again = |generation: i64| recall(&reconciler, |memory| memory.rests(Color::Blue, generation, now()));
+    let pause = again(1).expect("it rests") - now();
+    assert!(pause <= teal_plan::Span::seconds(2), "{pause:?}");
+    assert_eq!(again(2), None, "another spec is tried at once");
+    server.mend();
+    recall(&reconciler, |memory| memory.refused.clear());
+    reconciler.reconcile(&id).await;
+    assert_eq!(tried(), 2);
+    recall(&reconciler, |memory| assert!(memory.refused.is_empty(), "{:?}", memory.refused));
 }

@@ -249,7 +249,7 @@ impl Hand {
     }
 
     /// Another hand takes a field of a Deployment.
-    pub(super) fn take_field(&mut self, name: &str, pointer: &str) {
+    pub(crate) fn take_field(&mut self, name: &str, pointer: &str) {
         let version = self.next();
         let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
         let mut owned: Value =
