@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
 use crate::bed::Config;
 use crate::error::{At, Error, Result};
+use crate::leash::leashed;
 use crate::parts::{Parts, Terminal};
 use crate::{cgroup, namespaces, relay};
 
@@ -106,20 +107,10 @@ fn start_watcher(run: &Path) -> Result<(Child, PipeWriter)> {
 
 fn start_namespaces(run: &Path, relays: &str) -> Result<Child> {
     let program = std::env::current_exe().map_err(entering("find this program"))?;
-    // setpriv ends unshare when we die, unshare ends its child, and that child is
+    // The leash ends unshare when we die, unshare ends its child, and that child is
     // process 1, whose end is the end of everything inside.
-    Command::new("setpriv")
-        .args([
-            "--pdeathsig",
-            "KILL",
-            "unshare",
-            "--net",
-            "--pid",
-            "--mount",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-        ])
+    leashed("KILL", "unshare")
+        .args(["--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"])
         .arg(program)
         .args(arguments())
         .env(ROLE, "init")

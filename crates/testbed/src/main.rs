@@ -45,6 +45,9 @@ enum Verb {
     /// The control plane alone that `check` starts.
     #[command(hide = true)]
     CheckControlPlane,
+    /// The one that `check` kills while a bed hangs on it.
+    #[command(hide = true)]
+    CheckStarter,
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +142,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Check => check::check()?,
         Verb::CheckInside => check::inside()?,
         Verb::CheckControlPlane => check::control_plane_inside()?,
+        Verb::CheckStarter => check::starter()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! Starting other programs.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus};
 
 use crate::error::Error;
@@ -10,13 +11,47 @@ pub fn words(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
+/// What the shell of a leash does: whoever ended before the leash was on can't end anything by it any more.
+const WHILE_HELD: &str = r#"[ "$PPID" = "$0" ] && exec "$@""#;
+
+/// The same call on a leash. Where this task ends, be it by `kill -9` of it alone, the kernel terminates the program, and whatever
+/// that one became: cargo becomes what it runs, and what makes a bed takes it down at that.
+///
+/// To be started by the main thread: the kernel takes the end of the thread that starts for the end of the task.
+pub fn leashed(command: &Command) -> Command {
+    held_by(std::process::id(), command)
+}
+
+fn held_by(holder: u32, command: &Command) -> Command {
+    let mut leashed = Command::new("setpriv");
+    leashed.args(["--pdeathsig", "TERM", "sh", "-c", WHILE_HELD]).arg(holder.to_string());
+    leashed.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => leashed.env(name, value),
+            None => leashed.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        leashed.current_dir(folder);
+    }
+    leashed
+}
+
+/// Becomes the program, so that whoever holds the number of this task's process holds that program's. Returns only where that
+/// failed.
+pub fn turn_into(command: &mut Command) -> Error {
+    let source = command.exec();
+    Error::Start { command: words(command), source }
+}
+
 /// Runs a program with this terminal and waits for its end.
-pub fn status(command: &mut Command) -> Result<ExitStatus, Error> {
-    command.status().map_err(|source| Error::Start { command: words(command), source })
+pub fn status(command: &Command) -> Result<ExitStatus, Error> {
+    leashed(command).status().map_err(|source| Error::Start { command: words(command), source })
 }
 
 /// Runs a program with this terminal; an end in failure is an error.
-pub fn succeed(command: &mut Command) -> Result<(), Error> {
+pub fn succeed(command: &Command) -> Result<(), Error> {
     let status = status(command)?;
     if status.success() {
         return Ok(());
@@ -57,7 +92,67 @@ pub fn optimised(verb: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::cargo;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    use super::{cargo, held_by, leashed, turn_into};
+
+    /// Names a program to the copy of this one that turns into it.
+    const TURN_INTO: &str = "XTASK_TEST_TURN_INTO";
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_ends_with_whoever_started_it() {
+        // To the kernel a thread is a parent, and this one ends as nobody can prepare for.
+        let starter = std::thread::spawn(|| {
+            let mut child = leashed(&shell("echo up; exec sleep 20")).stdout(Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            assert_eq!(line, "up\n");
+            child
+        });
+        let status = starter.join().unwrap().wait().unwrap();
+        assert_eq!(status.signal(), Some(15), "it ended by itself: {status}");
+    }
+
+    #[test]
+    fn a_program_whose_starter_is_gone_already_does_not_begin() {
+        let nobody = 4_000_000_000;
+        let output = held_by(nobody, &shell("echo up")).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+
+    #[test]
+    fn on_a_leash_a_program_is_called_as_without() {
+        let mut plain = shell(r#"echo "$A/$HOME/$PWD/$1"; exit 3"#);
+        plain.args(["zero", "a word"]).env("A", "a").env_remove("HOME").current_dir("/usr");
+        let (leashed, plain) = (leashed(&plain).output().unwrap(), plain.output().unwrap());
+        assert_eq!(String::from_utf8_lossy(&plain.stdout), "a///usr/a word\n");
+        assert_eq!(leashed, plain);
+    }
+
+    #[test]
+    fn whoever_turns_into_a_program_keeps_its_number() {
+        let here = std::env::var_os(TURN_INTO).is_none();
+        assert!(here, "{}", turn_into(&mut shell("echo number $$")));
+        let mut copy = Command::new(std::env::current_exe().unwrap());
+        copy.args([
+            "--exact",
+            "command::tests::whoever_turns_into_a_program_keeps_its_number",
+            "--nocapture",
+        ]);
+        let copy = copy.env(TURN_INTO, "1").stdout(Stdio::piped()).spawn().unwrap();
+        let number = copy.id();
+        let said = copy.wait_with_output().unwrap().stdout;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.ends_with(&format!("number {number}\n")), "{said}");
+    }
 
     #[test]
     fn a_cargo_that_is_started_hears_nothing_of_this_package() {

@@ -54,7 +54,7 @@ pub fn all(workspace: &Workspace, choice: &Choice) -> Result<(), Error> {
     cargo.arg(workspace.target().join(command::TARGET).join("release"));
     cargo.arg(choice.output.clone().unwrap_or_else(|| workspace.target().join("images")));
     cargo.args(&choice.only);
-    command::succeed(&mut cargo)
+    command::succeed(&cargo)
 }
 
 /// Where the archive of an image lies inside the folder for archives.

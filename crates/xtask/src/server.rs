@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use cargo_metadata::Message;
 
-use crate::command::{cargo, succeed, words};
+use crate::command::{cargo, leashed, turn_into, words};
 use crate::error::Error;
 use crate::stories::PACKAGE;
 use crate::test;
@@ -27,7 +27,7 @@ struct Program {
     path: PathBuf,
 }
 
-/// Builds the test programs and runs them with the caller's arguments.
+/// Builds the test programs and turns into what runs them, with the caller's arguments; returns only where that failed.
 pub fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), Error> {
     let programs = build(workspace)?;
     let mut command = cargo(&["run", "--quiet", "--package", PACKAGE, "--bin", NAME, "--"]);
@@ -36,17 +36,17 @@ pub fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), Error> {
         program.push(path);
         command.arg(program);
     }
-    succeed(command.args(arguments))
+    Err(turn_into(command.args(arguments)))
 }
 
 /// Builds as the step `unit` does, so that nothing is built twice.
 fn build(workspace: &Workspace) -> Result<Vec<Program>, Error> {
     let mut command = cargo(&["test", "--no-run", "--test", NAME]);
     command.args(["--message-format", "json-render-diagnostics"]).args(test::together());
-    command.current_dir(workspace.root()).stdout(Stdio::piped());
+    command.current_dir(workspace.root());
     let line = words(&command);
     let failed = |source| Error::Start { command: line.clone(), source };
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = leashed(&command).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let output = child.stdout.take().map(BufReader::new);
     let messages: Vec<Message> =
         output.into_iter().flat_map(Message::parse_stream).map_while(Result::ok).collect();

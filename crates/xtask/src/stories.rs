@@ -9,7 +9,8 @@ use crate::workspace::Workspace;
 /// The package with everything that needs a cluster.
 pub const PACKAGE: &str = "teal-tests";
 
-/// Builds and runs one of the package's programs.
+/// Builds one of the package's programs and turns into it, so that whoever kills this task by its number kills the program that
+/// answers for the bed. Returns only where that failed.
 pub fn run(workspace: &Workspace, program: &str, arguments: &[OsString]) -> Result<(), Error> {
     if !workspace.has_binary(PACKAGE, program) {
         return Err(Error::Missing {
@@ -18,5 +19,5 @@ pub fn run(workspace: &Workspace, program: &str, arguments: &[OsString]) -> Resu
         });
     }
     let mut cargo = command::optimised("run");
-    command::succeed(cargo.args(["--package", PACKAGE, "--bin", program, "--"]).args(arguments))
+    Err(command::turn_into(cargo.args(["--package", PACKAGE, "--bin", program, "--"]).args(arguments)))
 }

@@ -1,7 +1,9 @@
 //! `kubectl teal` as people have it: the program on the path, where kubectl finds it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use teal_testbed::leashed;
 
 use super::{checkout, images};
 use crate::error::{Error, Result};
@@ -25,7 +27,7 @@ pub fn build() -> Result<()> {
         return there(&folder());
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = leashed("TERM", cargo);
     command.args(["build", "--quiet", "--package", PACKAGE, "--bin", PROGRAM]).current_dir(checkout());
     let status = command.stdout(Stdio::null()).status();
     let status = status.map_err(|source| Error::Local { action: "start cargo build", source })?;

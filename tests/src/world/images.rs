@@ -1,7 +1,9 @@
 //! The images that a world needs, as archives of `cargo xtask image`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use teal_testbed::leashed;
 
 use super::checkout;
 use crate::error::{Error, Result};
@@ -30,7 +32,7 @@ pub fn build(programs: &[&str]) -> Result<()> {
         return programs.iter().try_for_each(|program| there(&archive(program)));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = leashed("TERM", cargo);
     command.args(["xtask", "image", "--output"]).arg(folder()).args(programs).current_dir(checkout());
     // Ours are for a target of its own; xtask and its macros can't be built with them.
     command.env_remove("RUSTFLAGS");

@@ -1,5 +1,6 @@
 //! `teal-bed check`: does a bed do all it promises, and does it leave nothing behind?
 
+mod orphan;
 mod outside;
 mod remains;
 mod smoke;
@@ -8,9 +9,10 @@ mod starts;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with};
+use teal_testbed::{Bed, Config, Enter, Error, Result, enter_with, leashed};
 
 use crate::{print, runtime, say};
+pub(crate) use orphan::starter;
 use outside::WaysIn;
 use remains::Traces;
 use starts::Starts;
@@ -19,8 +21,8 @@ pub(crate) use starts::control_plane_inside;
 /// Asks the inner half to start two beds, one after the other.
 const TWICE: &str = "TEAL_BED_CHECK_TWICE";
 
-/// Starts a control plane alone, then the inner half, reaches its bed from outside, kills the program there, and looks for
-/// remains.
+/// Starts a control plane alone, then the inner half, reaches its bed from outside, kills the program there or the one that it
+/// hangs on, and looks for remains.
 pub(crate) fn check() -> Result<()> {
     starts::control_plane()?;
     let ends = [("KILL", "kill -9 of the program"), ("INT", "an interrupt"), ("TERM", "a termination")];
@@ -36,9 +38,12 @@ pub(crate) fn check() -> Result<()> {
         traces.assert_gone(how)?;
         say(&format!("ok  nothing left after {how}"));
     }
+    orphan::check()?;
+    say(&format!("ok  nothing left after {}", orphan::HOW));
     print(&format!(
-        "count: bed: nothing left running, mounted or listening after {}",
-        ends.map(|(_, how)| how).join(", ")
+        "count: bed: nothing left running, mounted or listening after {}, {}",
+        ends.map(|(_, how)| how).join(", "),
+        orphan::HOW
     ));
     print("teal-bed check: passed");
     Ok(())
@@ -46,7 +51,7 @@ pub(crate) fn check() -> Result<()> {
 
 fn start(twice: bool) -> Result<(Child, WaysIn)> {
     let program = std::env::current_exe().map_err(failed("find this program"))?;
-    let mut command = Command::new(program);
+    let mut command = leashed("TERM", program);
     command.arg("check-inside").stdin(Stdio::null()).stdout(Stdio::piped());
     if twice {
         command.env(TWICE, "1");
@@ -70,9 +75,13 @@ fn start(twice: bool) -> Result<(Child, WaysIn)> {
 }
 
 fn stop(child: &mut Child, signal: &str) -> Result<()> {
-    let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
-    sent.map_err(failed("send a signal"))?;
+    send(signal, child.id())?;
     child.wait().map(drop).map_err(failed("wait for the program to end"))
+}
+
+fn send(signal: &str, pid: u32) -> Result<()> {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+    sent.map(drop).map_err(failed("send a signal"))
 }
 
 /// Inside: the bed with everything, then the checks, then waiting to be killed.

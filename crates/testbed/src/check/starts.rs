@@ -1,9 +1,9 @@
 //! How long a bed takes until it is usable.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use teal_testbed::{Bed, Config, Enter, Error, Profile, Result, enter_with};
+use teal_testbed::{Bed, Config, Enter, Error, Profile, Result, enter_with, leashed};
 
 use crate::{print, runtime};
 
@@ -86,7 +86,7 @@ impl Starts {
 pub(super) fn control_plane() -> Result<()> {
     let failed = |source| Error::Enter { action: "start a control plane alone", source };
     let program = std::env::current_exe().map_err(failed)?;
-    let status = Command::new(program).arg("check-control-plane").stdin(Stdio::null()).status();
+    let status = leashed("TERM", program).arg("check-control-plane").stdin(Stdio::null()).status();
     let status = status.map_err(failed)?;
     if status.success() {
         return Ok(());

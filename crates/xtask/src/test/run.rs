@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::counts::Counts;
 use super::steps::Listener;
-use crate::command::words;
+use crate::command::{leashed, words};
 use crate::error::Error;
 
 /// How often a run whose output is not a terminal says that it is still at it.
@@ -22,17 +22,18 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// it succeeded and, where somebody listens to its standard output, whether they heard what they count on.
 pub(super) fn run(
     step: &str,
-    command: &mut Command,
+    command: &Command,
     listener: Option<Listener>,
     log: &mut File,
     counts: &mut Counts,
 ) -> Result<bool, Error> {
     let line = words(command);
     let failed = |source| Error::Start { command: line.clone(), source };
-    let lines = attach(command, listener.is_some()).map_err(failed)?;
+    let mut command = leashed(command);
+    let lines = attach(&mut command, listener.is_some()).map_err(failed)?;
     let mut child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
-    // The command keeps its ends of the pipes open until they are replaced; without this no end of output is seen.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    // The command keeps its ends of the pipes open as long as it is there; without this no end of output is seen.
+    drop(command);
 
     let mut report = |line: &str| {
         counts.read(line);
