@@ -60,6 +60,9 @@ use teal_traffic::Mesh;
 
 pub use tally::{Count, Invariant, Summary, Violation};
 
+/// What is said where there is no history to hold, so that nobody takes that for a pass.
+pub const NOT_CHECKED: &str = "history: NOT CHECKED: the etcd of this cluster can't be read";
+
 /// What is known about a test besides its history.
 #[derive(Debug, Clone)]
 pub struct Options {

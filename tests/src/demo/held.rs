@@ -13,7 +13,7 @@ pub(super) async fn hold(world: &World, summary: &mut Summary, screen: &Screen) 
     let versions = match world.versions_from(1).await {
         Ok(Some(versions)) => versions,
         Ok(None) => {
-            screen.aside("history: NOT CHECKED: the etcd of this cluster can't be read");
+            screen.aside(history::NOT_CHECKED);
             return summary.not_checked.push("the history of every object: etcd can't be read".into());
         }
         Err(error) => return summary.unmet.push(format!("the history can't be read: {error}")),

@@ -9,9 +9,8 @@ use std::time::Duration;
 use teal_testbed::Cluster;
 use teal_testbed::history::{self as etcd, Version};
 
-use super::say;
 use crate::error::{Error, Result};
-use crate::history::{History, Invariant, Options, Summary, check};
+use crate::history::{History, Invariant, NOT_CHECKED, Options, Summary, check};
 
 /// How long a color stays after its last share, as the tests of `cluster` configure Teal.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -33,8 +32,11 @@ const NEVER_SHOWN: [Invariant; 1] = [Invariant::I9];
 
 /// Reads every version of every object from etcd and says what was found. Returns whether all invariants held. With `all`,
 /// every test has run, and each name has to be there.
-pub(super) async fn hold(cluster: &Cluster, all: bool) -> Result<bool> {
-    let Some(address) = cluster.etcd.as_deref() else { return Ok(true) };
+pub(super) async fn hold(cluster: &Cluster, all: bool, say: impl Fn(&str)) -> Result<bool> {
+    let Some(address) = cluster.etcd.as_deref() else {
+        say(NOT_CHECKED);
+        return Ok(true);
+    };
     let Judged { versions, tests, passed_over } = judged(etcd::read(address).await?);
     if let Some((gone, _)) = NOT_JUDGED.iter().find(|(name, _)| all && !passed_over.contains(*name)) {
         return Err(Error::Unmet(format!("no test has a namespace {gone}-…: was it renamed?")));
@@ -47,7 +49,7 @@ pub(super) async fn hold(cluster: &Cluster, all: bool) -> Result<bool> {
         tests.len(),
         passed_over.len()
     ));
-    summary.to_string().lines().for_each(say);
+    summary.to_string().lines().for_each(&say);
     if all {
         shown(&summary)?;
     }
@@ -107,6 +109,15 @@ mod tests {
         let refused = shown(&empty).unwrap_err().to_string();
         assert!(refused.contains("I1,") && refused.contains("I15"), "{refused}");
         assert!(!refused.contains("I9"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn where_no_etcd_can_be_read_it_is_said_that_nothing_was_held() {
+        let theirs = Cluster::existing("/w/config".as_ref(), None, None);
+        let said = std::cell::RefCell::new(Vec::new());
+        let held = hold(&theirs, true, |line| said.borrow_mut().push(line.to_owned())).await;
+        assert!(held.unwrap(), "it is no failure");
+        assert_eq!(said.into_inner(), ["history: NOT CHECKED: the etcd of this cluster can't be read"]);
     }
 
     fn of(namespaces: &[&str]) -> Judged {

@@ -117,7 +117,6 @@ async fn on_ours(arguments: &Arguments) -> Result<bool> {
     if arguments.wants_programs() {
         let world = World::start(bed_config()).await?;
         passed &= rooms(&world, arguments).await?;
-        passed &= invariants::hold(&world.cluster, arguments.filter.is_empty()).await?;
         world.stop().await?;
     }
     if arguments.wants_policies() {
@@ -131,12 +130,14 @@ async fn on_ours(arguments: &Arguments) -> Result<bool> {
     Ok(passed)
 }
 
-/// The test programs of the rooms, on a cluster with the definitions.
+/// The test programs of the rooms, on a cluster with the definitions; then the history of what they did.
 async fn rooms(world: &World, arguments: &Arguments) -> Result<bool> {
     let crds = checkout().join("crds").display().to_string();
     world.kubectl(&["apply", "-f", &crds]).await?;
     served(world, "rollouts.teal.dev,decisions.teal.dev").await?;
-    programs::run(&world.cluster, arguments).await
+    let passed = programs::run(&world.cluster, arguments).await?;
+    let holds = invariants::hold(&world.cluster, arguments.filter.is_empty(), say).await?;
+    Ok(passed && holds)
 }
 
 /// A kind is served a moment after its definition was made.

@@ -11,7 +11,7 @@ use teal_testbed::{Cluster, Config, enter, history as etcd};
 
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
-use crate::history::{History, Options, Summary, check};
+use crate::history::{History, NOT_CHECKED, Options, Summary, check};
 use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, command_line, images};
 
 /// No story takes longer, or it hangs.
@@ -198,7 +198,7 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
 /// something of each.
 async fn invariants(world: &World, whole: bool) -> Result<bool> {
     let Some(address) = world.cluster.etcd.as_deref() else {
-        say("history: NOT CHECKED: the etcd of this cluster can't be read");
+        say(NOT_CHECKED);
         return Ok(true);
     };
     let versions = etcd::read(address).await?;
