@@ -60,7 +60,7 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
 
-    /// Time between two questions, at least 1s. Default: 15s.
+    /// Time between two questions, at least 1s; none is asked before the last one is answered. Default: 15s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = at_least_a_second()))]
     pub interval: Option<DurationText>,

@@ -22,15 +22,17 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use ask::Ask;
-use standing::{States, now};
+use standing::{Open, States, now};
 
-/// One check of one Rollout.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+/// One question of one check of one Rollout.
+#[derive(Clone, Debug)]
 struct Key {
     rollout: String,
     check: String,
     /// Which beginning of its states: what answers an earlier question, however late, is nobody's.
     begun: u64,
+    /// Goes with the question, however that ends.
+    _open: Open,
 }
 
 /// What is asked for one Rollout.
@@ -148,11 +150,9 @@ impl Checks {
 
     /// What has not been asked yet of these Rollouts, and is waited for.
     fn probes(&self, fresh: &BTreeSet<String>, at: u64) -> Due {
-        let all = self.lock();
         let mut due = Due::default();
-        for (uid, asked) in fresh.iter().filter_map(|uid| Some((uid, all.get(uid)?))) {
-            let waited = |name: &String| asked.states.get(name).is_some_and(States::is_awaited_probe);
-            asked.asks.iter().filter(|(name, _)| waited(name)).for_each(|ask| due.add(uid, asked, ask, at));
+        for (uid, asked) in self.lock().iter_mut().filter(|(uid, _)| fresh.contains(*uid)) {
+            due.add(uid, asked, at, |states, _| states.is_awaited_probe());
         }
         due
     }
@@ -160,11 +160,10 @@ impl Checks {
     /// What is asked at an instant.
     fn due(&self, at: u64) -> Due {
         let mut due = Due::default();
-        for (uid, asked) in &*self.lock() {
-            let interval = |(name, ask): &(&String, &Ask)| asked.states.get(*name)?.interval_ms(ask);
-            let now =
-                |ask: &(&String, &Ask)| interval(ask).is_some_and(|interval| at.is_multiple_of(interval));
-            asked.asks.iter().filter(now).for_each(|ask| due.add(uid, asked, ask, at));
+        for (uid, asked) in &mut *self.lock() {
+            due.add(uid, asked, at, |states, ask| {
+                states.interval_ms(ask).is_some_and(|interval| at.is_multiple_of(interval))
+            });
         }
         due
     }
@@ -196,18 +195,25 @@ struct Due {
 }
 
 impl Due {
-    fn add(&mut self, uid: &str, asked: &Asked, (name, ask): (&String, &Ask), at: u64) {
-        let begun = asked.states.get(name).map_or(0, States::begun);
-        let key = Key { rollout: uid.to_owned(), check: name.clone(), begun };
-        match &ask.query {
-            Ok(query) => self.requests.push(Request {
-                key,
-                tenant: asked.namespace.clone(),
-                source: ask.source.clone(),
-                query: query.clone(),
-                at_ms: at,
-            }),
-            Err(problem) => self.refused.push((key, Problem::new(ProblemKind::QueryInvalid, problem))),
+    /// Adds what is wanted of a Rollout, but for checks whose last question is still open: an answer that came after that to a later
+    /// one would be passed over, and with it what it says of a row of failures or passes.
+    fn add(&mut self, uid: &str, asked: &mut Asked, at_ms: u64, wanted: impl Fn(&States, &Ask) -> bool) {
+        for (name, ask) in &asked.asks {
+            let states = asked.states.get_mut(name).filter(|states| wanted(states, ask));
+            let Some((begun, open)) = states.and_then(|states| Some((states.begun(), states.open()?))) else {
+                continue;
+            };
+            let key = Key { rollout: uid.to_owned(), check: name.clone(), begun, _open: open };
+            match &ask.query {
+                Ok(query) => self.requests.push(Request {
+                    key,
+                    tenant: asked.namespace.clone(),
+                    source: ask.source.clone(),
+                    query: query.clone(),
+                    at_ms,
+                }),
+                Err(problem) => self.refused.push((key, Problem::new(ProblemKind::QueryInvalid, problem))),
+            }
         }
     }
 }
@@ -360,7 +366,7 @@ mod tests {
 
     fn key(checks: &Checks) -> Key {
         let begun = checks.lock()["1"].states["errors"].begun();
-        Key { rollout: "1".into(), check: "errors".into(), begun }
+        Key { rollout: "1".into(), check: "errors".into(), begun, _open: Open::default() }
     }
 
     fn checks() -> Checks {
@@ -442,6 +448,93 @@ mod tests {
         checks.ask(questions());
         assert_eq!(checks.next(29_999), Some(30_000), "whatever time it is by now");
         assert_eq!(checks.due(30_000).requests.len(), 1);
+    }
+
+    /// Those that are asked at an instant, by name.
+    fn asked_at(checks: &Checks, at: u64) -> (Due, Vec<String>) {
+        let due = checks.due(at);
+        let names = due.requests.iter().map(|request| request.key.check.clone()).collect();
+        (due, names)
+    }
+
+    fn each_second(mut questions: Questions) -> Questions {
+        questions.checks.iter_mut().for_each(|question| question.check.interval_ms = 1_000);
+        questions
+    }
+
+    #[test]
+    fn a_check_is_asked_again_only_once_it_is_answered_and_others_meanwhile() {
+        let checks = checks();
+        checks.ask(each_second(of_a_step()));
+        let (mut first, names) = asked_at(&checks, 31_000);
+        assert_eq!(names, ["errors", "latency"]);
+        let slow = first.requests.remove(0);
+        for Request { key, at_ms, .. } in first.requests {
+            checks.fold(Answer { key, sample: Sample { at_ms, outcome: Outcome::from_value(0.0) } });
+        }
+        assert_eq!(asked_at(&checks, 32_000).1, ["latency"], "a good answer would overtake the bad one");
+        let sample = Sample { at_ms: slow.at_ms, outcome: Outcome::from_value(0.5) };
+        checks.fold(Answer { key: slow.key, sample });
+        assert_eq!(checks.statuses("1")[0].samples, Some(1), "it counts");
+        assert_eq!(asked_at(&checks, 33_000).1, ["errors", "latency"]);
+    }
+
+    #[test]
+    fn a_question_that_ends_without_an_answer_is_not_open_for_ever() {
+        let checks = checks();
+        checks.ask(each_second(questions()));
+        let (lost, _) = asked_at(&checks, 31_000);
+        assert!(asked_at(&checks, 32_000).1.is_empty());
+        drop(lost);
+        assert_eq!(asked_at(&checks, 33_000).1, ["errors"]);
+    }
+
+    #[test]
+    fn an_edit_or_another_step_leaves_no_check_waiting_for_what_nobody_asks_any_more() {
+        let checks = checks();
+        checks.ask(each_second(of_a_step()));
+        let (old, _) = asked_at(&checks, 31_000);
+        let mut edited = each_second(of_a_step());
+        edited.checks[0].check.query = "up == 1".into();
+        checks.ask(edited.clone());
+        let (new, names) = asked_at(&checks, 32_000);
+        assert_eq!(names, ["errors"], "the edited one is another question");
+        edited
+            .checks
+            .iter_mut()
+            .for_each(|question| question.place = Some(("full".into(), teal_plan::Time(1))));
+        checks.ask(edited);
+        assert!(asked_at(&checks, 33_000).1.is_empty(), "both are still open, as a guard's");
+        drop(old);
+        assert_eq!(asked_at(&checks, 34_000).1, ["latency"]);
+        drop(new);
+        assert_eq!(asked_at(&checks, 35_000).1, ["errors", "latency"]);
+    }
+
+    #[test]
+    fn a_probe_that_is_under_way_is_not_sent_a_second_time() {
+        let checks = checks();
+        checks.ask(probing("up"));
+        let fresh: BTreeSet<String> = checks.fresh().keys().cloned().collect();
+        let sent = checks.probes(&fresh, 30_000);
+        assert_eq!(sent.requests.len(), 1);
+        assert!(checks.due(30_000).requests.is_empty() && checks.probes(&fresh, 31_000).requests.is_empty());
+        drop(sent);
+        assert_eq!(checks.due(45_000).requests.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_slow_source_is_asked_about_one_instant_at_a_time() {
+        let slow = Reply { delay: Duration::from_millis(300), ..Reply::value("0") };
+        let stand = Stand::start(slow).await;
+        let measurer = Measurer::new(stand.sources(&["default"]), Bounds::default());
+        let checks = Checks::new(Arc::new(measurer), Poker::unheard());
+        checks.ask(each_second(questions()));
+        let (first, second) = (checks.due(31_000), checks.due(32_000));
+        tokio::join!(checks.measure(31_000, first), checks.measure(32_000, second));
+        checks.measure(33_000, checks.due(33_000)).await;
+        let times: Vec<String> = stand.asked().iter().map(|asked| asked.form["time"].clone()).collect();
+        assert_eq!((times, stand.most_open()), (vec!["31.000".to_owned(), "33.000".to_owned()], 1));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The states of one check: for the step under way, and for the whole attempt, as a guard.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use teal_api::rollout::status::CheckStatus;
 use teal_judge::{Check, CheckState, Outcome, Sample, Standing, judge_sample};
@@ -15,11 +16,15 @@ static BEGUN: AtomicU64 = AtomicU64::new(1);
 /// The longest time between two tries of a probe, however seldom the check itself is asked: a release waits for it.
 const PROBE_AGAIN_MS: u64 = 15_000;
 
+/// Held by a question as long as it is open: however that ends, answered, given up or lost with its task, it ends for its check too.
+pub(super) type Open = Arc<()>;
+
 /// A step's evidence begins when it is reached; a guard's, with the first weight, and lasts through all steps.
 pub(super) struct States {
     attempt: String,
     /// A number of its own for each beginning.
     begun: u64,
+    open: Weak<()>,
     probe: bool,
     answered: bool,
     guard: CheckState,
@@ -37,6 +42,7 @@ impl States {
         Self {
             attempt: ask.attempt.clone(),
             begun: BEGUN.fetch_add(1, Ordering::Relaxed),
+            open: Weak::new(),
             probe: ask.probe,
             answered: false,
             guard: begin(ask, from),
@@ -63,6 +69,16 @@ impl States {
 
     pub(super) const fn begun(&self) -> u64 {
         self.begun
+    }
+
+    /// Opens a question, unless one is open.
+    pub(super) fn open(&mut self) -> Option<Open> {
+        if self.open.strong_count() > 0 {
+            return None;
+        }
+        let open = Open::default();
+        self.open = Arc::downgrade(&open);
+        Some(open)
     }
 
     /// Whether somebody waits for its first answer.
