@@ -3,7 +3,7 @@
 //! The program is run again in four roles; the picture is in the crate's documentation.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, PipeWriter, Read};
+use std::io::{PipeWriter, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
 
 use crate::bed::Config;
 use crate::error::{At, Error, Result};
@@ -131,21 +134,25 @@ fn arguments() -> impl Iterator<Item = OsString> {
 }
 
 fn wait_for_inner(mut unshare: Child) -> Result<ExitStatus> {
-    let watched = signal_hook::iterator::Signals::new([SIGCHLD, SIGINT, SIGTERM]);
+    let watched = SignalsInfo::<WithOrigin>::new([SIGCHLD, SIGINT, SIGTERM]);
     let mut signals = watched.map_err(entering("watch for signals"))?;
     loop {
         if let Some(status) = unshare.try_wait().map_err(entering("wait for the inner program"))? {
             return Ok(status);
         }
-        for signal in signals.wait() {
-            match signal {
+        for origin in signals.wait() {
+            match origin.signal {
                 SIGTERM => unshare.kill().map_err(entering("end the inner program"))?,
-                // A terminal sends Ctrl-C to the inner program by itself.
-                SIGINT if !std::io::stdin().is_terminal() => interrupt_inner(unshare.id()),
+                SIGINT if !is_for_all(origin.cause) => interrupt_inner(unshare.id()),
                 _ => {}
             }
         }
     }
+}
+
+/// Whether the inner program has it already: at Ctrl-C the kernel sends it to all whom the terminal is for. Somebody's kill is for us.
+const fn is_for_all(cause: Cause) -> bool {
+    matches!(cause, Cause::Kernel)
 }
 
 fn interrupt_inner(unshare: u32) {
@@ -235,6 +242,16 @@ mod tests {
     #[test]
     fn outside_there_is_no_run_folder() {
         assert!(matches!(run_folder(), Err(Error::NotInside)));
+    }
+
+    #[test]
+    fn an_interrupt_that_somebody_sent_us_is_handed_on_whatever_our_input_is() {
+        let mut signals = SignalsInfo::<WithOrigin>::new([SIGINT]).unwrap();
+        kill_process(rustix::process::getpid(), Signal::INT).unwrap();
+        let origin = signals.wait().next().unwrap();
+        assert_eq!(origin.signal, SIGINT);
+        assert!(!is_for_all(origin.cause), "{origin:?}");
+        assert!(is_for_all(Cause::Kernel), "Ctrl-C");
     }
 
     #[test]
