@@ -71,8 +71,15 @@ pub fn cargo(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Cargo doesn't become the tests that it runs, so they are on a leash to it; it starts them by its main thread.
+    if std::env::var_os(RUNNER).is_none() {
+        command.env(RUNNER, "setpriv --pdeathsig TERM");
+    }
     command
 }
+
+/// Names to cargo the program by which it starts what it built.
+const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
 
 /// Whether cargo sets a variable for the package that it runs.
 fn is_about_this_package(name: &str) -> bool {
@@ -96,7 +103,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
-    use super::{cargo, held_by, leashed, turn_into};
+    use super::{RUNNER, TARGET, cargo, held_by, leashed, turn_into};
 
     /// Names a program to the copy of this one that turns into it.
     const TURN_INTO: &str = "XTASK_TEST_TURN_INTO";
@@ -152,6 +159,15 @@ mod tests {
         let said = copy.wait_with_output().unwrap().stdout;
         let said = String::from_utf8_lossy(&said).into_owned();
         assert!(said.ends_with(&format!("number {number}\n")), "{said}");
+    }
+
+    #[test]
+    fn tests_end_with_the_cargo_that_runs_them() {
+        let command = cargo(&["test"]);
+        let runner = command.get_envs().find(|(name, _)| *name == RUNNER).and_then(|(_, value)| value);
+        // One that somebody gave stays as it is.
+        assert!(runner == Some("setpriv --pdeathsig TERM".as_ref()) || std::env::var_os(RUNNER).is_some());
+        assert!(RUNNER.contains(&TARGET.to_uppercase().replace('-', "_")));
     }
 
     #[test]
