@@ -1,10 +1,12 @@
 //! A Service that is reached from outside, past the mesh.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use teal_load::{Failure, Load, LoadOptions, Record};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::play::{PATIENCE, Play};
 use crate::error::{Error, Result, expect};
@@ -12,6 +14,10 @@ use crate::world::{NAME, World, manifests, quick};
 
 /// Requests a second by the node port.
 const RATE: u32 = 200;
+/// A call that takes longer is not answered.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Below those that a kernel gives to callers who name none.
+const BEFORE_THE_LOADS: Range<u16> = 2000..10_000;
 
 /// A promotion passes through a time in which both versions answer by the node port, and no request is lost there; until then the
 /// old version answers alone, and after it the new one. What the cluster gave to the Service stays.
@@ -88,14 +94,25 @@ async fn node_port(world: &World, service: &Value) -> Result<SocketAddr> {
     address.parse().map_err(|_| Error::Cluster(format!("{address:?} is no address of a node port")))
 }
 
-/// Node ports are made known a moment after their Service.
+/// Node ports are made known a moment after their Service. The kernel remembers for two minutes that a call by an unknown one was
+/// led nowhere, and refuses a later call from the same port of the caller: so nothing is called from ports that the load will have.
 async fn answers(address: SocketAddr) -> Result<()> {
-    let http = reqwest::Client::new();
+    let mut ports = BEFORE_THE_LOADS;
     let asked = async || {
-        let answer = http.get(format!("http://{address}/")).timeout(Duration::from_secs(2)).send().await;
-        answer.and_then(reqwest::Response::error_for_status).map(drop).map_err(|error| error.to_string())
+        let port = ports.next().ok_or("no port is left to call from")?;
+        let called = tokio::time::timeout(ANSWER, call_from(port, address)).await;
+        called.unwrap_or_else(|late| Err(late.into())).map(drop).map_err(|error| error.to_string())
     };
     Ok(teal_testbed::until("an answer by the node port".to_owned(), PATIENCE, asked).await?)
+}
+
+async fn call_from(port: u16, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let (socket, any) = match address {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, IpAddr::from(Ipv4Addr::UNSPECIFIED)),
+        SocketAddr::V6(_) => (TcpSocket::new_v6()?, IpAddr::from(Ipv6Addr::UNSPECIFIED)),
+    };
+    socket.bind(SocketAddr::new(any, port))?;
+    socket.connect(address).await
 }
 
 /// All but what a promotion changes.
