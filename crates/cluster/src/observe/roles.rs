@@ -152,10 +152,17 @@ pub(super) fn see(facts: &Facts<'_>, role: Role, memory: &mut Memory) -> Service
 }
 
 /// Whether anything answers there isn't known: only EndpointSlices of this Rollout's own Services are watched. Of a first release's
-/// it is, once those that answer are its own alone: nothing is taken from their callers.
+/// it is, once those that answer are its own alone: nothing is taken from their callers. While none answers, those of before may be
+/// away for a moment.
 fn selects_others(facts: &Facts<'_>, service: &JsonView) -> bool {
     let selects = service.selector().next().is_some();
-    selects && !selects_ours(facts, service) && installed(facts, service).is_none()
+    let answers_alone = || installed(facts, service).is_some() && answers(facts, service);
+    selects && !selects_ours(facts, service) && !answers_alone()
+}
+
+fn answers(facts: &Facts<'_>, service: &JsonView) -> bool {
+    let slices = facts.stores.slices.group(&facts.names.namespace, &service.id().name);
+    slices.iter().flat_map(|slice| &slice.endpoints).any(|endpoint| endpoint.serves)
 }
 
 /// Every address belongs, by the uid of its target, to a pod of the slot; and there is one.

@@ -60,6 +60,12 @@ fn a_service_of_a_first_release_tells_of_it_while_all_that_answers_is_its_own() 
     let (found, selects_others) = seen(&mut hand);
     assert!(matches!(found, Found::Release { slot: found, .. } if found == slot));
     assert!(!selects_others, "nothing is taken from anybody");
+    hand.endpoints("web", &[("pod-0", false, false)]);
+    let (found, selects_others) = seen(&mut hand);
+    assert!(
+        matches!(found, Found::Release { .. }) && selects_others,
+        "pods of before may be away for a moment"
+    );
     hand.endpoints("web", &[("somebody", true, false)]);
     assert_eq!(seen(&mut hand), (Found::Nothing, true), "callers are with others");
 }
