@@ -71,11 +71,18 @@ pub fn cargo(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    // Cargo doesn't become the tests that it runs, so they are on a leash to it; it starts them by its main thread.
-    if std::env::var_os(RUNNER).is_none() {
-        command.env(RUNNER, "setpriv --pdeathsig TERM");
+    let given = std::env::var_os(RUNNER).is_some();
+    if let Some(leash) = arguments.first().filter(|_| !given).and_then(|verb| runner(verb)) {
+        command.env(RUNNER, leash);
     }
     command
+}
+
+/// How a verb of cargo starts what it built. It doesn't become the tests that it runs, so they are on a leash to it; it starts them
+/// by its main thread. It does become what it runs otherwise, whose parent is then whoever called this task: a shell, which may end
+/// before.
+fn runner(verb: &str) -> Option<&'static str> {
+    (verb == "test").then_some("setpriv --pdeathsig TERM")
 }
 
 /// Names to cargo the program by which it starts what it built.
@@ -103,7 +110,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
-    use super::{RUNNER, TARGET, cargo, held_by, leashed, turn_into};
+    use super::{RUNNER, TARGET, cargo, held_by, leashed, runner, turn_into};
 
     /// Names a program to the copy of this one that turns into it.
     const TURN_INTO: &str = "XTASK_TEST_TURN_INTO";
@@ -163,10 +170,8 @@ mod tests {
 
     #[test]
     fn tests_end_with_the_cargo_that_runs_them() {
-        let command = cargo(&["test"]);
-        let runner = command.get_envs().find(|(name, _)| *name == RUNNER).and_then(|(_, value)| value);
-        // One that somebody gave stays as it is.
-        assert!(runner == Some("setpriv --pdeathsig TERM".as_ref()) || std::env::var_os(RUNNER).is_some());
+        assert_eq!(runner("test"), Some("setpriv --pdeathsig TERM"));
+        assert_eq!(runner("run"), None, "a demo lives on without the shell that began it");
         assert!(RUNNER.contains(&TARGET.to_uppercase().replace('-', "_")));
     }
 
