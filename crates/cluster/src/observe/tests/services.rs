@@ -1,0 +1,120 @@
+//! What is seen of the Services that lead to a release: whom they select, who answers there, and what the release says of them.
+
+use serde_json::{Value, json};
+use teal_plan::snapshot::Found;
+use teal_plan::{Color, Time};
+
+use super::cluster::Hand;
+use super::told;
+
+/// Applied anew while the first release isn't complete, so that Teal's part of its selector is gone.
+#[test]
+fn a_service_of_a_first_release_tells_of_it_while_all_that_answers_is_its_own() {
+    let mut hand = Hand::new();
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    hand.select("web", &json!({"app": "web"}));
+    let seen = |hand: &mut Hand| {
+        let world = hand.look(0).snapshot.world;
+        (world.found, world.live_service.selects_others)
+    };
+    assert_eq!(seen(&mut hand), (Found::Nothing, true), "at rest it says nothing");
+    hand.record("phase", json!({"name": "Installing", "deadline": 600_000}));
+    let (found, selects_others) = seen(&mut hand);
+    assert!(matches!(found, Found::Release { slot: found, .. } if found == slot));
+    assert!(!selects_others, "nothing is taken from anybody");
+    hand.endpoints("web", &[("pod-0", false, false)]);
+    let (found, selects_others) = seen(&mut hand);
+    assert!(
+        matches!(found, Found::Release { .. }) && selects_others,
+        "pods of before may be away for a moment"
+    );
+    hand.endpoints("web", &[("somebody", true, false)]);
+    assert_eq!(seen(&mut hand), (Found::Nothing, true), "callers are with others");
+}
+
+#[test]
+fn a_service_that_selects_somebody_elses_pods_is_known_as_such() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!hand.look(0).snapshot.world.live_service.selects_others);
+    hand.select("web", &json!({"app": "old"}));
+    let world = hand.look(0).snapshot.world;
+    assert!(world.live_service.selects_others && !world.candidate_service.selects_others);
+    hand.select("web", &json!({}));
+    assert!(!hand.look(0).snapshot.world.live_service.selects_others, "nobody's");
+}
+
+/// Else a drain would begin anew with each pod of live that goes, and never end where they come and go all the time.
+#[test]
+fn a_role_is_turned_by_its_selector_alone() {
+    let mut hand = Hand::new();
+    hand.install();
+    let live = |hand: &mut Hand, at: i64| hand.look(at).snapshot.world.live_service;
+    assert_eq!(live(&mut hand, 1_000).turned, Time(1_000));
+    hand.touch("web");
+    hand.endpoints("web", &[]);
+    let seen = live(&mut hand, 5_000);
+    assert_eq!((seen.settled, seen.since, seen.turned), (false, Time(5_000), Time(1_000)));
+    hand.select("web", &json!({"app": "web"}));
+    assert_eq!(live(&mut hand, 9_000).turned, Time(9_000));
+}
+
+#[test]
+fn a_service_that_goes_with_the_rollout_or_stays_against_the_spec_is_seen() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert!(!hand.look(0).owners_differ);
+    hand.field("onDelete", json!("DeleteAll"));
+    assert!(hand.look(0).owners_differ);
+    hand.own("web");
+    assert!(hand.look(0).owners_differ, "the candidate's doesn't go yet");
+    hand.own("web-candidate");
+    assert!(!hand.look(0).owners_differ);
+    hand.field("onDelete", json!("KeepLive"));
+    assert!(hand.look(0).owners_differ);
+}
+
+#[test]
+fn rule_10_a_change_of_how_live_is_reached_must_be_brought_to_the_candidate() {
+    let mut hand = Hand::new();
+    hand.install();
+    let export =
+        |service: &mut Value| service["metadata"]["annotations"]["networking.istio.io/exportTo"] = json!("*");
+    hand.edit("web", export);
+    assert!(!hand.look(0).unlike_live, "nobody is sent to it at rest");
+    hand.start_candidate(10);
+    assert!(hand.look(0).unlike_live);
+    hand.edit("web-candidate", export);
+    assert!(!hand.look(0).unlike_live);
+    hand.edit("web", |service| service["spec"]["sessionAffinity"] = json!("ClientIP"));
+    assert!(hand.look(0).unlike_live);
+    hand.edit("web-candidate", |service| service["spec"]["selector"] = json!({"app": "other"}));
+    assert!(!hand.look(0).unlike_live, "somebody else's is left alone");
+}
+
+#[test]
+fn rule_11_what_the_release_says_of_a_service_and_teal_does_not_write_is_told() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.edit("web", |service| service["metadata"]["annotations"]["owner"] = json!("team-web"));
+    assert_eq!(
+        told(&mut hand, 0, "ServiceDiffers"),
+        [] as [&str; 0],
+        "more in the cluster is somebody's own"
+    );
+    hand.spec(
+        "/release/manifests/1",
+        json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "annotations": {"networking.istio.io/exportTo": "*"}},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}], "sessionAffinity": "ClientIP"}}),
+    );
+    let found = told(&mut hand, 0, "ServiceDiffers");
+    assert_eq!(found.len(), 1, "{found:?}");
+    for words in [
+        "Service shop/web: metadata.annotations[networking.istio.io/exportTo], spec.sessionAffinity of spec.release",
+        "change it there by kubectl, web-candidate follows",
+    ] {
+        assert!(found[0].contains(words), "{found:?}");
+    }
+}
