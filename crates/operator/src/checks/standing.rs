@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn good_answers_count_only_once_the_weight_was_there_for_the_delay() {
-        let reached = now();
+        // A guard's evidence begins with its state, which reads the clock by itself: later than here.
+        let reached = Time(now().0 + 60_000);
         let ask = ask("canary", reached);
         let mut states = States::begin(&ask);
         assert!(answer(&mut states, &ask, reached, 0, 0.0), "the first good one: somebody sees");
