@@ -60,6 +60,8 @@ words! {
         WriteFails,
         /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
         ServiceDiffers,
+        /// Before a color was begun the nodes had too little room for its pods, which wait for some.
+        NodesShort,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
         MetricsBlind,
     }
@@ -168,7 +170,7 @@ words! {
         MeshNotInstalled,
         /// Accepted, Stalled: the content of the release changes again and again.
         ReleaseUnsettled,
-        /// Accepted, Stalled: quota or nodes lack the room for a second color.
+        /// Accepted, Stalled: a quota lacks the room for a second color.
         NoRoom,
         /// Accepted, Stalled: the namespace is being deleted.
         NamespaceTerminating,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use teal_api::Rollout;
 use teal_plan::snapshot::{Form, Obstacle};
 use teal_plan::{Color, ContentHash, Revision, Span, Time};
-use teal_release::Kept;
+use teal_release::{Kept, Shortage};
 use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
@@ -89,8 +89,28 @@ pub(crate) struct Repair {
 pub(crate) struct Room {
     pub(crate) hash: ContentHash,
     pub(crate) at: Time,
-    /// What is missing, in one sentence.
-    pub(crate) shortage: Option<String>,
+    /// What is missing.
+    pub(crate) shortage: Option<Shortage>,
+}
+
+impl Room {
+    /// Time between looks while nothing may start, and how long it is told that pods will wait for nodes.
+    const AGAIN: Span = Span::seconds(30);
+
+    /// Whether it was looked so lately that it still holds.
+    pub(crate) fn is_fresh(&self, now: Time) -> bool {
+        now < self.again()
+    }
+
+    /// When it doesn't hold any more.
+    pub(crate) fn again(&self) -> Time {
+        self.at + Self::AGAIN
+    }
+
+    /// Whether nothing is started for it.
+    pub(crate) const fn stops(&self) -> bool {
+        matches!(self.shortage, Some(Shortage::Quota(_)))
+    }
 }
 
 /// How long what a write met counts without being met again, and how long what was mended is told.

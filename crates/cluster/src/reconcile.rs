@@ -62,8 +62,6 @@ pub(crate) enum Next {
     After(Duration),
 }
 
-/// Time between looks at quotas and nodes while there is a shortage.
-const ROOM_AGAIN: Span = Span::seconds(30);
 /// How long a status must differ before it is written without a transition.
 const PATIENCE: Span = Span::seconds(1);
 /// The same after one that was written a short time ago: what flaps is told now and then.
@@ -256,21 +254,22 @@ impl Reconciler {
                 let said = self.say(rollout, seen, plan, &report, memory).await?;
                 let said = earlier(said, until(memory.forgets_at(), now));
                 let said = earlier(said, until(memory.lingers_at(), now));
-                let again = memory.room.as_ref().filter(|room| room.shortage.is_some());
-                let again = again.map_or(Next::Change, |room| until(Some(room.at + ROOM_AGAIN), now));
+                let told = |room: &&Room| room.stops() || (room.shortage.is_some() && room.is_fresh(now));
+                let again = memory.room.as_ref().filter(told);
+                let again = again.map_or(Next::Change, |room| until(Some(room.again()), now));
                 let again = earlier(again, until(memory.edits.settles(now), now));
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
         }
     }
 
-    /// Before anything is created, quotas and nodes are compared with what is needed. While there is a shortage it is
-    /// looked at again from time to time.
+    /// Before anything is created, quotas and nodes are compared with what is needed. While a quota is short it is looked at
+    /// again from time to time.
     async fn room(&self, seen: &Seen, plan: &Plan, memory: &mut Memory) -> Result<Option<Next>, Error> {
         let (now, hash) = (seen.snapshot.now, seen.snapshot.settings.wanted);
-        let known = memory.room.as_ref().filter(|room| Some(room.hash) == hash && now - room.at < ROOM_AGAIN);
-        let blocked =
-            memory.room.as_ref().is_some_and(|room| Some(room.hash) == hash && room.shortage.is_some());
+        let looked = memory.room.as_ref().filter(|room| Some(room.hash) == hash);
+        let known = looked.filter(|room| room.is_fresh(now));
+        let blocked = looked.is_some_and(Room::stops);
         let (Some(hash), Some(need), None) = (hash, &seen.need, known) else { return Ok(None) };
         if !starts(&seen.snapshot.record.phase, plan) && !blocked {
             return Ok(None);

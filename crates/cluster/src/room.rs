@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
-use teal_release::{NodeRoom, ResourceQuotaView, Resources, shortage};
+use teal_release::{NodeRoom, ResourceQuotaView, Resources, Shortage, shortage};
 use tokio::sync::Mutex;
 
 use crate::access::Access;
@@ -34,13 +34,13 @@ struct Lately {
     nodes: Arc<Vec<NodeRoom>>,
 }
 
-/// What is missing, in one sentence.
+/// What is missing.
 pub(crate) async fn look(
     access: &Access,
     nodes: &Nodes,
     namespace: &str,
     need: &Resources,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Shortage>, Error> {
     let (quotas, _) = list(access, "ResourceQuota", "resourcequotas", namespace, "").await?;
     let quotas: Vec<ResourceQuotaView> = quotas.iter().filter_map(ResourceQuotaView::read).collect();
     let nodes = nodes.lately(access).await?;
@@ -136,7 +136,7 @@ mod tests {
         (Access::new(Client::new(service, "shop"), Duration::from_secs(5)), asked)
     }
 
-    async fn ask(access: &Access, nodes: &Nodes) -> Result<Option<String>, Error> {
+    async fn ask(access: &Access, nodes: &Nodes) -> Result<Option<Shortage>, Error> {
         look(access, nodes, "shop", &Resources::default()).await
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ObjectKey;
 use crate::names::annotation;
 use crate::object::Object;
 use crate::refusal::Refusal;
@@ -18,6 +19,8 @@ pub enum JobRun {
 /// A Job and when it runs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ReleaseJob {
+    /// As the manifest names it.
+    pub key: ObjectKey,
     /// When.
     pub run: JobRun,
     /// The Job of this color.

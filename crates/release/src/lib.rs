@@ -49,6 +49,7 @@ mod roles;
 mod room;
 mod selector;
 mod size;
+mod taint;
 mod visit;
 mod workload;
 
@@ -65,5 +66,6 @@ pub use quantity::{NoQuantity, Quantity};
 pub use refusal::{Refusal, RefusalReason};
 pub use render::{Rendered, render, sized_by};
 pub use roles::RoleService;
-pub use room::{NodeRoom, ResourceQuotaView, shortage};
+pub use room::{NodeRoom, ResourceQuotaView, Shortage, shortage};
+pub use taint::{Taint, Toleration};
 pub use workload::Workload;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::object::list;
 use crate::quantity::Quantity;
 use crate::render::Rendered;
+use crate::taint::Toleration;
 
 /// Amounts by resource name (`cpu`, `memory`, `nvidia.com/gpu` …).
 pub type Amounts = BTreeMap<String, Quantity>;
@@ -21,6 +22,8 @@ pub struct PodNeed {
     pub limits: Amounts,
     /// Labels that its node must have.
     pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that it stands.
+    pub tolerations: Vec<Toleration>,
 }
 
 impl PodNeed {
@@ -32,6 +35,7 @@ impl PodNeed {
             requests: effective(spec, "requests"),
             limits: effective(spec, "limits"),
             node_selector: crate::selector::labels(spec.get("nodeSelector")),
+            tolerations: list(spec, "/tolerations").iter().map(Toleration::read).collect(),
         }
     }
 }
@@ -109,7 +113,7 @@ fn raise(least: &mut Amounts, other: &Amounts) {
 /// Pods that are alike.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PodGroup {
-    /// Who makes them, as `Deployment web-green`.
+    /// Who makes them, as the manifests name it (`Deployment web`): which color it will be need not be known yet.
     pub owner: String,
     /// How many.
     pub count: u32,
@@ -147,14 +151,14 @@ pub fn requirements(rendered: &Rendered) -> Resources {
     let mut resources = Resources::default();
     let own = rendered.workloads.iter().filter(|w| w.fate.is_colored() && w.start_replicas > 0);
     for workload in own {
-        let owner = format!("{} {}", workload.key.kind, workload.colored_name);
+        let owner = format!("{} {}", workload.key.kind, workload.key.name);
         resources.add(PodGroup { owner, count: workload.start_replicas, need: workload.need.clone() });
     }
     for job in rendered.jobs.iter().filter(|job| job.run == crate::JobRun::Before) {
         let parallel = job.object.get("/spec/parallelism").and_then(Value::as_u64).unwrap_or(1);
         let count = u32::try_from(parallel).unwrap_or(u32::MAX);
         let need = PodNeed::of_template(job.object.template());
-        resources.add(PodGroup { owner: job.object.key().to_string(), count, need });
+        resources.add(PodGroup { owner: job.key.to_string(), count, need });
     }
     for object in rendered.of_color() {
         *resources.objects.entry(counted_as(&object.key())).or_default() += 1;

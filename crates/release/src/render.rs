@@ -96,7 +96,9 @@ fn place(rendered: &mut Rendered, release: &Release, item: &Item, context: &Cont
         Fate::InPlace => rendered.in_place.push(object),
         Fate::LiveOnly => rendered.live_only.push(object),
         Fate::Own => match JobRun::of(&item.object) {
-            Ok(run) if item.key.is("batch", "Job") => rendered.jobs.push(ReleaseJob { run, object }),
+            Ok(run) if item.key.is("batch", "Job") => {
+                rendered.jobs.push(ReleaseJob { key: item.key.clone(), run, object });
+            }
             _ => rendered.own.push(object),
         },
     }

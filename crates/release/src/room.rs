@@ -9,6 +9,7 @@ use crate::need::{Amounts, PodGroup, PodNeed, Resources, amounts_of};
 use crate::object::list;
 use crate::quantity::Quantity;
 use crate::selector::labels;
+use crate::taint::Taint;
 
 /// A `ResourceQuota` of the namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,11 +34,22 @@ impl ResourceQuotaView {
     }
 }
 
+/// What is missing, in one sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Shortage {
+    /// A quota: the API server would refuse pods.
+    Quota(String),
+    /// Nodes: pods would wait for some, and are what makes an autoscaler of nodes add them.
+    Nodes(String),
+}
+
 /// What is free on a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeRoom {
     /// Labels of the node.
     pub labels: BTreeMap<String, String>,
+    /// Those that keep pods away which don't tolerate them.
+    pub taints: Vec<Taint>,
     /// Pods that still fit.
     pub pods: i128,
     /// What is free by resource.
@@ -45,13 +57,10 @@ pub struct NodeRoom {
 }
 
 impl NodeRoom {
-    /// Reads a node and the pods on it. Nothing for one that takes no common pods (cordoned or tainted), and for one
-    /// whose kubelet has not said yet what it has.
+    /// Reads a node and the pods on it. Nothing for one that is cordoned, and for one whose kubelet has not said yet what it
+    /// has.
     pub fn read<'a>(node: &Value, pods: impl IntoIterator<Item = &'a Value>) -> Option<Self> {
-        let repels = |taint: &&Value| taint["effect"] == "NoSchedule" || taint["effect"] == "NoExecute";
-        if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true))
-            || list(node, "/spec/taints").iter().any(|taint| repels(&taint))
-        {
+        if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) {
             return None;
         }
         let mut free = amounts_of(node, "/status/allocatable");
@@ -63,7 +72,8 @@ impl NodeRoom {
             take(&mut free, &PodNeed::of_template(Some(pod)));
             count -= 1;
         }
-        Some(Self { labels: labels(node.pointer("/metadata/labels")), pods: count, free })
+        let taints = list(node, "/spec/taints").iter().filter_map(Taint::read).collect();
+        Some(Self { labels: labels(node.pointer("/metadata/labels")), taints, pods: count, free })
     }
 
     fn has_room(&self, need: &PodNeed) -> bool {
@@ -73,6 +83,10 @@ impl NodeRoom {
         self.pods > 0
             && need.requests.iter().all(enough)
             && need.node_selector.iter().all(|(name, value)| self.labels.get(name) == Some(value))
+            && self
+                .taints
+                .iter()
+                .all(|taint| need.tolerations.iter().any(|toleration| toleration.covers(taint)))
     }
 }
 
@@ -86,10 +100,11 @@ fn take(free: &mut Amounts, need: &PodNeed) {
 
 /// What is missing, or nothing. `nodes` may be empty where they can't be read; then quotas alone are judged.
 ///
-/// Nodes are filled greedily, largest pods first. Affinity, tolerations and the scheduler's preferences are left out,
-/// so this finds shortages that are certain enough to name, and says nothing about the rest.
-pub fn shortage(need: &Resources, quotas: &[ResourceQuotaView], nodes: &[NodeRoom]) -> Option<String> {
-    quotas.iter().find_map(|quota| quota_shortage(need, quota)).or_else(|| node_shortage(need, nodes))
+/// Nodes are filled greedily, largest pods first. Affinity and the scheduler's preferences are left out, so this finds
+/// shortages that are certain enough to name, and says nothing about the rest.
+pub fn shortage(need: &Resources, quotas: &[ResourceQuotaView], nodes: &[NodeRoom]) -> Option<Shortage> {
+    let of_quotas = quotas.iter().find_map(|quota| quota_shortage(need, quota)).map(Shortage::Quota);
+    of_quotas.or_else(|| node_shortage(need, nodes).map(Shortage::Nodes))
 }
 
 fn quota_shortage(need: &Resources, quota: &ResourceQuotaView) -> Option<String> {

@@ -7,7 +7,26 @@ mod common;
 use common::{candidate, context, fixture};
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_release::{NodeRoom, PodNeed, ResourceQuotaView, Resources, render, requirements, shortage};
+use teal_release::{NodeRoom, PodNeed, ResourceQuotaView, Resources, Shortage, render, requirements};
+
+/// Whether quotas or nodes lack something, and the sentence.
+fn found(
+    need: &Resources,
+    quotas: &[ResourceQuotaView],
+    nodes: &[NodeRoom],
+) -> Option<(&'static str, String)> {
+    teal_release::shortage(need, quotas, nodes).map(|shortage| match shortage {
+        Shortage::Quota(says) => ("quota", says),
+        Shortage::Nodes(says) => ("nodes", says),
+    })
+}
+
+fn shortage(need: &Resources, quotas: &[ResourceQuotaView], nodes: &[NodeRoom]) -> Option<String> {
+    let found = found(need, quotas, nodes);
+    let quotas_alone = found.as_ref().is_some_and(|(what, _)| *what == "quota");
+    assert!(found.is_none() || quotas_alone != quotas.is_empty(), "{found:?}");
+    found.map(|(_, says)| says)
+}
 
 fn web() -> Resources {
     requirements(&candidate("web", Color::Green))
@@ -42,7 +61,7 @@ fn what_rests_or_is_shared_needs_no_pods_but_jobs_before_do() {
         .into_iter()
         .map(|group| format!("{} {}", group.count, group.owner))
         .collect();
-    assert_eq!(owners, ["4 Deployment front-blue", "1 Deployment api-blue", "1 Job migrate-blue"]);
+    assert_eq!(owners, ["4 Deployment front", "1 Deployment api", "1 Job migrate"]);
     let stateful = requirements(&candidate("stateful", Color::Blue));
     assert_eq!((stateful.pods, stateful.groups.len()), (2, 1));
 }
@@ -152,7 +171,7 @@ fn nodes_without_room_are_said_in_one_sentence() {
     assert_eq!(shortage(&web(), &[], &[node("500m", "1Gi", 10), node("300m", "1Gi", 10)]), None);
     assert_eq!(
         shortage(&web(), &[], &[node("500m", "1Gi", 10), node("200m", "1Gi", 10)]).unwrap(),
-        "The nodes have room for 2 of the 3 pods of Deployment web-green (resources.requests.cpu 250m, \
+        "The nodes have room for 2 of the 3 pods of Deployment web (resources.requests.cpu 250m, \
          resources.requests.memory 128Mi each): add nodes or free room"
     );
     assert!(
@@ -178,7 +197,13 @@ fn nodes_are_read_with_their_pods_and_taints() {
         None,
         "its kubelet has said nothing yet"
     );
-    assert_eq!(NodeRoom::read(&node(json!({"taints": [{"key": "x", "effect": "NoSchedule"}]})), []), None);
+    let tainted =
+        NodeRoom::read(&node(json!({"taints": [{"key": "x", "effect": "NoSchedule"}]})), []).unwrap();
+    assert!(shortage(&web(), &[], std::slice::from_ref(&tainted)).unwrap().contains("room for 0 of the 3"));
+    let mut manifests = fixture("web");
+    manifests[0]["spec"]["template"]["spec"]["tolerations"] = json!([{"key": "x", "operator": "Exists"}]);
+    let rendered = render(&manifests, &context(&manifests, vec!["web".into()], Color::Green)).unwrap();
+    assert_eq!(shortage(&requirements(&rendered), &[], &[tainted]), None);
 
     let mut manifests = fixture("web");
     manifests[0]["spec"]["template"]["spec"]["nodeSelector"] = json!({"disk": "slow"});

@@ -2,6 +2,7 @@
 
 use teal_plan::Phase;
 use teal_plan::snapshot::{NAMESPACE_TERMINATING, Obstacle, Stops};
+use teal_release::Shortage;
 
 use super::{Facts, obstacle};
 use crate::memory::Memory;
@@ -36,10 +37,16 @@ const fn stops(facts: &Facts<'_>) -> Stops {
     }
 }
 
-/// As a look at quotas and nodes found before something was to be created.
+/// As a look at quotas and nodes found before something was to be created. Too few nodes stop nothing: pods that wait are what makes
+/// an autoscaler add some, and the scheduler says of each what it waits for.
 fn no_room(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
     let room = memory.room.as_ref().filter(|room| room.hash == facts.hash)?;
-    Some(obstacle("NoRoom", room.shortage.clone()?, stops(facts)))
+    match room.shortage.clone()? {
+        Shortage::Quota(says) => Some(obstacle("NoRoom", says, stops(facts))),
+        Shortage::Nodes(says) => {
+            room.is_fresh(facts.now).then(|| obstacle("NodesShort", says, Stops::Nothing))
+        }
+    }
 }
 
 /// The API server refuses pods of what is brought up for a quota: one that came, or was used up, after the look.

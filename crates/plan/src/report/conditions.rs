@@ -330,7 +330,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-pub const WARNINGS: [&str; 16] = [
+pub const WARNINGS: [&str; 17] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -347,6 +347,7 @@ pub const WARNINGS: [&str; 16] = [
     "MarksEdited",
     "WriteFails",
     "ServiceDiffers",
+    "NodesShort",
 ];
 
 /// Findings that stop nothing but must be known, each as a condition of its own.
