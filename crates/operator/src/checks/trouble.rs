@@ -41,8 +41,10 @@ const fn words(kind: Kind) -> (&'static str, &'static str, &'static str) {
     const SERVER: &str = "mend the server, or its entry in the operator's configuration";
     match kind {
         Kind::NoData => {
-            const ABSENT: &str = "correct its labels; where a counter that is absent means 0, write (… or vector(0)) for it, or \
-                say noData: Zero if it is the whole query";
+            // A number for what nobody scrapes would promote unseen, so that comes last.
+            const ABSENT: &str = "see that the candidate's pods are scraped (docs/reference/metrics.md), and correct the query's \
+                labels; only for a counter that a scraped pod may not have yet write (… or vector(0)), or noData: Zero if it is \
+                the whole query";
             ("NoData", "query", ABSENT)
         }
         Kind::Problem(problem) => match problem {
@@ -93,6 +95,21 @@ mod tests {
     fn no_data_is_trouble_once_samples_count() {
         assert_eq!(kind(&check(), &after(30_999, Outcome::NoData)), None);
         assert_eq!(kind(&check(), &after(31_000, Outcome::NoData)), Some(Kind::NoData));
+    }
+
+    /// Else a candidate that no Prometheus finds would be promoted by a number that nobody measured.
+    #[test]
+    fn that_pods_are_scraped_is_looked_at_before_absence_counts_as_zero() {
+        let state = after(31_000, Outcome::NoData);
+        let message = told(kind(&check(), &state).unwrap(), "errors", &state).message;
+        assert!(
+            message.starts_with("spec.checks[errors].query: the query has no data: see that"),
+            "{message}"
+        );
+        let at = |words: &str| message.find(words).unwrap_or_else(|| panic!("{words} in {message}"));
+        assert!(at("pods are scraped (docs/reference/metrics.md)") < at("only for a counter"), "{message}");
+        assert!(at("only for a counter that a scraped pod may not have yet") < at("vector(0)"), "{message}");
+        assert!(at("vector(0)") < at("noData: Zero"), "{message}");
     }
 
     #[test]
