@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use teal_api::names::label;
+use teal_api::names::{CANDIDATE_SUFFIX, label};
 use teal_release::{Fate, Object, fate_of};
 
 use crate::access::Target;
@@ -285,6 +285,15 @@ impl Error {
     }
 }
 
+/// Kinds that stand in no release, so that nobody but Teal chose the name.
+const NAMED_BY_TEAL: [kinds::Known; 2] = [kinds::CONTROLLER_REVISION, kinds::DESTINATION_RULE];
+
+/// The release's object, as `spec.release` has it before it gets a color.
+const RENAME: &str = "change metadata.name in spec.release";
+
+/// The object that is in the way.
+const OTHER: &str = "rename or remove the other";
+
 /// What can be done about a name that is taken. What both colors share may be what others stand on, and a Service or an object of
 /// the live color may be what serves: nobody is told to remove any of them.
 fn vacated(object: &str, manager: &str, serves: bool) -> String {
@@ -295,9 +304,16 @@ fn vacated(object: &str, manager: &str, serves: bool) -> String {
             "leave it out of spec.release of both and apply it beside them".to_owned()
         }
         _ if is_shared(kind) => format!("leave it out of spec.release, and it stays as it is; or {consent}"),
-        "Service" if !name.ends_with("-candidate") => format!("{consent}, or rename one of the two"),
-        _ if serves => format!("it may be what serves, so {consent}, or rename one of the two"),
-        _ => "rename one of the two or remove it".to_owned(),
+        "Service" => match name.strip_suffix(CANDIDATE_SUFFIX) {
+            Some(live) => {
+                let live = live.rsplit('/').next().unwrap_or(live);
+                format!("rename Service {live} in spec.traffic.services and spec.release, or {OTHER}")
+            }
+            None => format!("{consent}, or {RENAME}, and in spec.traffic.services where that names it"),
+        },
+        _ if serves => format!("it may be what serves, so {consent}, or {RENAME}"),
+        _ if NAMED_BY_TEAL.iter().any(|known| known.kind == kind) => OTHER.to_owned(),
+        _ => format!("{RENAME}, or {OTHER}"),
     }
 }
 
@@ -396,15 +412,36 @@ mod tests {
             service.contains("(written by helm): consent by the label") && !service.contains("remove"),
             "{service}"
         );
-        for object in ["Service shop/web-candidate", "Deployment shop/web-green", "ConfigMap shop/web-green"]
-        {
-            assert!(said(object, "helm").ends_with(": rename one of the two or remove it"), "{object}");
-        }
         for manager in ["helm", "Rollout other"] {
             let live = taken("Deployment shop/web-blue", manager, true);
             let remedy =
                 "it may be what serves, so consent by the label teal.dev/rollout with this Rollout's name";
             assert!(live.contains(remedy) && !live.contains("remove"), "{live}");
+        }
+    }
+
+    #[test]
+    fn the_field_by_which_a_taken_name_is_changed_is_named() {
+        let (release, other) = ("change metadata.name in spec.release", "rename or remove the other");
+        let both = format!("{release}, or {other}");
+        let consent = "consent by the label teal.dev/rollout with this Rollout's name on it";
+        let service = format!("{consent}, or {release}, and in spec.traffic.services where that names it");
+        let candidate = format!("rename Service web in spec.traffic.services and spec.release, or {other}");
+        let live = format!("it may be what serves, so {consent}, or {release}");
+        for (object, serves, remedy) in [
+            ("Deployment shop/web-green", false, &*both),
+            ("ConfigMap shop/web-green", false, &*both),
+            ("Deployment shop/web-blue", true, &*live),
+            ("Service shop/web", false, &*service),
+            ("Service shop/admin-green", false, &*service),
+            ("Service shop/web-candidate", false, &*candidate),
+            ("ControllerRevision shop/web-r2-0b1c2d3e", false, other),
+            ("DestinationRule shop/web-candidate", false, other),
+        ] {
+            let manager = "helm".to_owned();
+            let error = Error::NameTaken { object: object.to_owned(), manager, serves };
+            let said = format!("{object} exists and is not this Rollout's (written by helm): {remedy}");
+            assert_eq!(error.to_string(), said);
         }
     }
 

@@ -296,8 +296,8 @@ mod tests {
         let refused = own(Some(view), "api", false).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): rename one of the two \
-             or remove it"
+            "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): change \
+             metadata.name in spec.release, or rename or remove the other"
         );
     }
 

@@ -30,12 +30,20 @@ async fn an_object_of_another_rollout(name: &str, kind: &str, shared: &Value, re
         })
         .await;
     let before = bench.value(&plural, &colored).await;
-    let object = format!("{kind} {}/{colored}", bench.namespace());
+    let object = format!(
+        "{kind} {}/{colored} exists and is not this Rollout's (written by Rollout other)",
+        bench.namespace()
+    );
     bench
         .bad(
-            Case::refused("NameTaken", &object, "written by Rollout other", "rename one of the two")
-                .once_made()
-                .tried_again(),
+            Case::refused(
+                "NameTaken",
+                &object,
+                "metadata.name in spec.release",
+                "rename or remove the other",
+            )
+            .once_made()
+            .tried_again(),
             async || bench.apply(&with(objects::rollout("1"), shared)).await,
             async || {
                 let now = bench.value(&plural, &colored).await;

@@ -176,12 +176,20 @@ fn strange(name: &str) -> Value {
 async fn a_wanted_name_that_is_taken() {
     let bench = Bench::installed("taken").await;
     bench.create("deployments", "somebody", strange("web-green")).await;
-    let object = format!("Deployment {}/web-green", bench.namespace());
+    let object = format!(
+        "Deployment {}/web-green exists and is not this Rollout's (written by somebody)",
+        bench.namespace()
+    );
     bench
         .bad(
-            Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
-                .once_made()
-                .tried_again(),
+            Case::refused(
+                "NameTaken",
+                &object,
+                "metadata.name in spec.release",
+                "rename or remove the other",
+            )
+            .once_made()
+            .tried_again(),
             async || bench.apply(&objects::rollout("2")).await,
             async || {
                 assert_eq!(bench.image("web-green").await, "x");
@@ -198,12 +206,20 @@ async fn a_wanted_name_that_is_taken_before_the_first_install() {
     let bench = Bench::start("firsttaken").await;
     bench.apply_route().await;
     bench.create("deployments", "somebody", strange("web-blue")).await;
-    let object = format!("Deployment {}/web-blue", bench.namespace());
+    let object = format!(
+        "Deployment {}/web-blue exists and is not this Rollout's (written by somebody)",
+        bench.namespace()
+    );
     bench
         .bad(
-            Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
-                .once_made()
-                .tried_again(),
+            Case::refused(
+                "NameTaken",
+                &object,
+                "metadata.name in spec.release",
+                "rename or remove the other",
+            )
+            .once_made()
+            .tried_again(),
             async || bench.apply(&objects::rollout("1")).await,
             async || bench.delete("deployments", "web-blue").await,
         )
@@ -219,10 +235,13 @@ async fn the_name_of_the_candidates_service_is_taken() {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web-candidate"},
         "spec": {"selector": {"app": "old"}, "ports": [{"port": 80, "targetPort": 8080}]}});
     bench.create("services", "somebody", service).await;
-    let object = format!("Service {}/web-candidate", bench.namespace());
+    let object = format!(
+        "Service {}/web-candidate exists and is not this Rollout's (written by somebody)",
+        bench.namespace()
+    );
     bench
         .bad(
-            Case::refused("NameTaken", &object, "written by somebody", "rename one of the two or remove it")
+            Case::refused("NameTaken", &object, "spec.traffic.services", "rename or remove the other")
                 .once_made()
                 .tried_again(),
             async || bench.apply(&objects::rollout("1")).await,
