@@ -1,4 +1,4 @@
-//! `cargo xtask server`: the tests that need an API server and nothing behind it.
+//! `cargo xtask server`: the tests that need an API server and nothing behind it, or a Prometheus.
 //!
 //! A test program called `server`, in whatever room, is one of them. They are built here, since inside a bed no registry can
 //! be reached; the program `server` of the stories' package starts a control plane and runs them in it.
@@ -16,7 +16,7 @@ use crate::stories::PACKAGE;
 use crate::test;
 use crate::workspace::Workspace;
 
-/// What a test program is called that needs an API server; and the program that runs them.
+/// What a test program is called that needs a real server; and the program that runs them.
 pub const NAME: &str = "server";
 
 /// A built test program.

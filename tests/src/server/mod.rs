@@ -1,4 +1,5 @@
-//! Tests that need an API server with its controllers, and nothing behind it: neither node nor mesh.
+//! Tests that need an API server with its controllers, and nothing behind it, neither node nor mesh; or a program that beds are
+//! made of, and start it themselves.
 //!
 //! `cargo xtask server` builds them, since inside a bed no registry can be reached, and starts this. One control plane is
 //! started for all of them; they run one program after another and wait most of the time, so several tests at once.
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use teal_testbed::{Cluster, Config, Istio, enter};
+use teal_testbed::parts::{Parts, Terminal};
+use teal_testbed::{Cluster, Config, Enter, Istio, enter_with};
 
 use crate::error::{Error, Result};
 use crate::world::{World, checkout};
@@ -63,6 +65,13 @@ impl Arguments {
     fn wants_programs(&self) -> bool {
         self.filter.is_empty() || self.filter.iter().any(|part| part != POLICIES)
     }
+
+    /// What a bed of ours is made of, and what is started in it.
+    fn parts(&self) -> Vec<&'static str> {
+        let bed = Config { helm: self.wants_policies(), ..bed_config() };
+        let started: &[_] = if self.wants_programs() { &programs::PARTS } else { &[] };
+        [&bed.parts(), started].concat()
+    }
 }
 
 /// Runs what the command line asks for. To be called first thing in `main`.
@@ -79,8 +88,10 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool> {
     let theirs = arguments.kubeconfig();
-    if theirs.is_none() {
-        enter(&Config { helm: arguments.wants_policies(), ..bed_config() })?;
+    match theirs {
+        None => enter_with(&Enter { parts: arguments.parts(), ..Enter::default() })?,
+        Some(_) if arguments.wants_programs() => Parts::provide(&programs::PARTS, &mut Terminal).map(drop)?,
+        Some(_) => {}
     }
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|source| Error::Local { action: "start the runtime", source })?;

@@ -1,9 +1,10 @@
 //! The test programs of the rooms.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use teal_testbed::Cluster;
+use teal_testbed::parts::Parts;
 use tokio::process::Command;
 
 use super::{Arguments, KUBECONFIG, say};
@@ -14,6 +15,12 @@ pub(super) const AT_ONCE: usize = 16;
 
 /// Names the kubectl of the server's version to the test programs.
 const KUBECTL: &str = "TEAL_TEST_KUBECTL";
+
+/// Names the Prometheus of beds to the test programs, which start it themselves.
+const PROMETHEUS: &str = "TEAL_TEST_PROMETHEUS";
+
+/// The parts of beds that test programs start, beside those of the control plane.
+pub(super) const PARTS: [&str; 1] = ["prometheus"];
 
 /// A built test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +43,12 @@ pub(super) async fn run(cluster: &Cluster, arguments: &Arguments) -> Result<bool
     if arguments.programs.is_empty() {
         return Err(Error::Unmet("no test program was given: start this by cargo xtask server".into()));
     }
+    let [prometheus] = PARTS;
+    let prometheus = Parts::find(&PARTS)?.file(prometheus, prometheus)?;
     let mut passed = true;
     for program in &arguments.programs {
-        say(&format!("\n{}: tests on an API server", program.room));
-        let status = command(program, cluster, arguments).status().await;
+        say(&format!("\n{}: tests on real servers", program.room));
+        let status = command(program, cluster, &prometheus, arguments).status().await;
         let failed =
             |source| teal_testbed::Error::Spawn { program: program.path.display().to_string(), source };
         passed &= status.map_err(failed)?.success();
@@ -47,12 +56,12 @@ pub(super) async fn run(cluster: &Cluster, arguments: &Arguments) -> Result<bool
     Ok(passed)
 }
 
-fn command(program: &Program, cluster: &Cluster, arguments: &Arguments) -> Command {
+fn command(program: &Program, cluster: &Cluster, prometheus: &Path, arguments: &Arguments) -> Command {
     let mut command = Command::new(&program.path);
     // They are marked as ignored, so that where there is no server none passes that did nothing.
     command.args(["--include-ignored", "--show-output"]);
     command.arg(format!("--test-threads={}", arguments.test_threads)).args(&arguments.filter);
-    command.env(KUBECONFIG, &cluster.kubeconfig).env(KUBECTL, &cluster.kubectl);
+    command.env(KUBECONFIG, &cluster.kubeconfig).env(KUBECTL, &cluster.kubectl).env(PROMETHEUS, prometheus);
     command.kill_on_drop(true);
     command
 }
@@ -78,10 +87,14 @@ mod tests {
         };
         let cluster = Cluster::existing("/w/config".as_ref(), None, None);
         let program = "cluster=/w/server".parse().unwrap();
-        let command = command(&program, &cluster, &arguments);
+        let command = command(&program, &cluster, "/w/prometheus".as_ref(), &arguments);
         let words: Vec<_> = command.as_std().get_args().map(|word| word.to_string_lossy()).collect();
         assert_eq!(words, ["--include-ignored", "--show-output", "--test-threads=3", "life::"]);
-        let named = command.as_std().get_envs().find(|(name, _)| *name == KUBECONFIG);
-        assert_eq!(named.and_then(|(_, value)| value), Some("/w/config".as_ref()));
+        for (name, path) in
+            [(KUBECONFIG, "/w/config"), (KUBECTL, "kubectl"), ("TEAL_TEST_PROMETHEUS", "/w/prometheus")]
+        {
+            let named = command.as_std().get_envs().find(|(found, _)| *found == name);
+            assert_eq!(named.and_then(|(_, value)| value), Some(path.as_ref()), "{name}");
+        }
     }
 }

@@ -98,7 +98,12 @@ pub(super) const STEPS: [Step; 12] = [
     },
     Step { name: EXPLORED, about: "every way the planner can go", needs: Needs::Nothing, work: explorer },
     Step { name: "bed", about: "beds start, work and leave nothing behind", needs: Needs::Bed, work: bed },
-    Step { name: SERVER, about: "tests against a real API server", needs: Needs::Cluster, work: server },
+    Step {
+        name: SERVER,
+        about: "tests against a real API server, and a real Prometheus",
+        needs: Needs::Cluster,
+        work: server,
+    },
     Step {
         name: DEMO_STEP,
         about: "the demo, with nobody at the terminal, is as promised",

@@ -1,11 +1,10 @@
-//! The same questions to a real Prometheus. Its binary is taken from `TEAL_PROMETHEUS` or from the
-//! path; where there is none, the test says that it was skipped.
+//! The same questions to a real Prometheus. `cargo xtask server` gives the one that beds are made of; by hand, one on the
+//! path will do.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up must fail")]
 
 mod support;
 
 use std::{
-    io::Write as _,
     net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -15,6 +14,8 @@ use support::config;
 use teal_judge::{Outcome, ProblemKind};
 use teal_measure::{Source, Variables, render_query};
 
+/// Names the program to be started.
+const PROMETHEUS: &str = "TEAL_TEST_PROMETHEUS";
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const AT_MS: u64 = 1_700_000_000_042;
 
@@ -33,9 +34,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts one; `None` where there is no binary.
-    fn start() -> Option<Self> {
-        let binary = std::env::var("TEAL_PROMETHEUS").unwrap_or_else(|_| "prometheus".to_owned());
+    fn start() -> Self {
+        let program = std::env::var(PROMETHEUS).unwrap_or_else(|_| "prometheus".to_owned());
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("prometheus.yml");
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -43,21 +43,16 @@ impl Server {
             "scrape_configs: [{{job_name: self, scrape_interval: 1s, static_configs: [{{targets: ['{address}']}}]}}]"
         );
         std::fs::write(&file, scrape).unwrap();
-        let child = Command::new(binary)
+        let child = Command::new(&program)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        match child {
-            Ok(child) => {
-                let source = Source::new("default", &config(&format!("http://{address}"))).unwrap();
-                Some(Self { child, source, _directory: directory })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => panic!("prometheus can't be started: {error}"),
-        }
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} can't be started: {error}"));
+        let source = Source::new("default", &config(&format!("http://{address}"))).unwrap();
+        Self { child, source, _directory: directory }
     }
 
     /// Asks again and again until the answer is this number.
@@ -79,14 +74,9 @@ fn now_ms() -> u64 {
 }
 
 #[tokio::test]
+#[ignore = "needs a Prometheus"]
 async fn a_real_prometheus_is_understood() {
-    let Some(server) = Server::start() else {
-        // Not through the print macros, whose output a passing test hides.
-        let notice =
-            "SKIPPED a_real_prometheus_is_understood: no prometheus on the path nor in TEAL_PROMETHEUS\n";
-        std::io::stderr().write_all(notice.as_bytes()).unwrap();
-        return;
-    };
+    let server = Server::start();
     server.becomes("vector(1)", || AT_MS, 1.0).await;
     numbers(&server.source).await;
     refusals(&server.source).await;
