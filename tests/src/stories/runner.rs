@@ -17,7 +17,7 @@ use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, command_
 /// No story takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 /// Stories told at the same time. They wait most of the time, but each has load of its own, and the bed has two cores.
-const AT_ONCE: usize = 9;
+const AT_ONCE: usize = 7;
 /// Set by `cargo xtask test --long`.
 const LONG: &str = "TEAL_TEST_LONG";
 /// Why a long story is left out.
