@@ -2,7 +2,7 @@
 //! here it is checked that the decision is for what is the case now.
 
 use super::gates;
-use super::{Draft, Next, home, jobs, rest, returning, serves};
+use super::{Draft, Next, home, jobs, rest, returning};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
 use crate::settings::{Mode, Step};
@@ -280,7 +280,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
                     "spec.revision is not the live one: copy it from status.live.revision, and decide anew",
                 );
             }
-            if !serves(&s.world.color(previous.slot.color).serving) {
+            if home::dead(s, previous.slot) {
                 return refused(
                     "the previous release has no ready endpoint, so going back would stop all traffic: mend its pods, and decide anew",
                 );

@@ -1,7 +1,7 @@
 //! What must be so whenever nothing is under test: both roles at live, routes as their owner wrote them, each color as
 //! active as its role says.
 
-use super::{Next, jobs, reach, serves};
+use super::{Next, jobs, needed, reach, serves};
 use crate::outcome::{Effect, Why};
 use crate::record::Phase;
 use crate::snapshot::{Form, Objects, Snapshot};
@@ -32,13 +32,23 @@ pub(super) fn blocked(s: &Snapshot, live: Slot) -> Option<Why> {
     (dead(s, live) && someone_serves(s, live)).then_some(Why::ReturnBlocked { slot: live })
 }
 
-/// Live serves nobody, or not at a Service where it did when the attempt began: of what it never served nothing is taken by
-/// going back.
+/// What is gone back to serves nobody, or not at a Service where it did when the attempt began: of what it never served nothing is
+/// taken by going back.
 pub(crate) fn dead(s: &Snapshot, live: Slot) -> bool {
     let serving = &s.world.color(live.color).serving;
-    let had = |service: usize| s.record.baseline.get(service).is_none_or(|endpoints| *endpoints > 0);
-    let lost = serving.iter().enumerate().any(|(service, endpoints)| *endpoints == 0 && had(service));
+    let lost = serving.iter().enumerate().any(|(service, endpoints)| *endpoints == 0 && had(s, service));
     lost || serving.iter().all(|endpoints| *endpoints == 0)
+}
+
+/// The endpoints that what is gone back to needs for all requests, per traffic Service.
+pub(crate) fn needs(s: &Snapshot) -> Vec<u32> {
+    let all = needed(100, &s.record.baseline, s.world.blue.serving.len());
+    all.into_iter().enumerate().map(|(service, needed)| if had(s, service) { needed } else { 0 }).collect()
+}
+
+/// Whether live served at a Service when the attempt began, as far as is known.
+fn had(s: &Snapshot, service: usize) -> bool {
+    s.record.baseline.get(service).is_none_or(|endpoints| *endpoints > 0)
 }
 
 /// Whether requests have a better place than a live without endpoints: the other color serves and has some of them.

@@ -19,7 +19,7 @@ mod step;
 pub(crate) use deadline::deadline;
 pub use gates::evidence;
 pub(crate) use gates::towards_live;
-pub(crate) use home::dead;
+pub(crate) use home::{dead, needs as back_needs};
 pub(crate) use reach::forestalled;
 
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};

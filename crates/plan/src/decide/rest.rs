@@ -45,7 +45,7 @@ fn cause_to_return(s: &Snapshot) -> Option<Cause> {
     }
     let failed = || gates::after_promotion(s).into_iter().find(|(_, then)| *then == OnFailure::Rollback);
     let cause = gates::failed_guard(s).or_else(|| failed().map(|(cause, _)| cause))?;
-    super::serves(&s.world.color(previous.slot.color).serving).then_some(cause)
+    (!home::dead(s, previous.slot)).then_some(cause)
 }
 
 /// A check that goes on after promotion failed or went blind, and the spec says to wait for a person: the old release stays.

@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, enough, home, needed, reach};
+use super::{Draft, Next, enough, home, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -42,7 +42,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
 /// Going back doesn't wait until all that it needs serves, if any do (rule 6); but it says so.
 fn short(s: &Snapshot, live: &Release) -> Option<Why> {
     let serving = &s.world.color(live.slot.color).serving;
-    let needed = needed(100, &s.record.baseline, serving.len());
+    let needed = home::needs(s);
     (!home::dead(s, live.slot) && !enough(serving, &needed)).then(|| Why::ReturnShort {
         slot: live.slot,
         needed,

@@ -309,11 +309,9 @@ fn rollback_available(view: &View<'_>) -> Condition {
         };
     };
     let serving = &view.s.world.color(to.slot.color).serving;
-    let needed = crate::decide::needed(100, &record.baseline, serving.len());
+    let needed = crate::decide::back_needs(view.s);
     let name = format!("{} ({})", to.slot.revision, to.slot.color);
-    let resting = matches!(record.phase, Phase::Rest { .. });
-    let dead = if resting { !crate::decide::serves(serving) } else { crate::decide::dead(view.s, to.slot) };
-    if dead {
+    if crate::decide::dead(view.s, to.slot) {
         return answer(false, "NotReady", format!("{name} has no ready endpoint to go back to"));
     }
     if !crate::decide::enough(serving, &needed) {

@@ -326,14 +326,22 @@ fn rule_6_going_back_is_available_only_to_what_can_carry_everything() {
         s.world.blue.serving = vec![serving];
         s
     };
+    let with_new_service = |serving: u32| {
+        let mut s = kept();
+        s.record.baseline = vec![3, 0];
+        (s.world.blue.serving, s.world.green.serving) = (vec![serving, 0], vec![3, 3]);
+        s
+    };
     let step = reached("canary", 10, LONG_AGO);
-    for (name, s, answer, said) in [
+    for (name, s, answer, said) in vec![
         ("live is whole", with(&step, 3), (true, "CandidateUnderTest"), "ready to take all"),
         ("live is short", with(&step, 2), (false, "NotReady"), "has 2 ready endpoints and needs 3"),
         ("live is gone", with(&step, 0), (false, "NotReady"), "no ready endpoint"),
         ("while it becomes live", with(&promoting(), 2), (false, "NotReady"), "needs 3"),
         ("kept and whole", with(&kept(), 3), (true, "PreviousReady"), "is kept and ready"),
         ("kept and short", with(&kept(), 1), (false, "NotReady"), "going back works"),
+        ("kept, and a Service is new", with_new_service(3), (true, "PreviousReady"), "is kept and ready"),
+        ("kept and short, and a Service is new", with_new_service(1), (false, "NotReady"), "needs 3+0"),
         ("retired", retired, (false, "Retired"), "no previous release"),
         ("on the way back", returning, (false, "NotReady"), "nothing to go back to"),
     ] {

@@ -3,9 +3,10 @@
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
 use teal_plan::report::report;
 use teal_plan::settings::{Mode, Until};
-use teal_plan::snapshot::{Form, Found, Objects, Stops};
+use teal_plan::snapshot::{Action, Form, Found, Objects, Standing, Stops};
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Snapshot, Time, Why};
 
+use crate::decisions::decision;
 use crate::fixture::*;
 
 #[test]
@@ -430,4 +431,30 @@ fn a_deletion_names_what_holds_it_up() {
     s.world.finalizer = true;
     let why = [Why::Clearing(Color::Green), Why::Stays { message: STAYS.to_owned() }];
     assert_eq!(checked(&s).why, why);
+}
+
+/// A Service that came with the promotion, or that the old release never served, is no reason to stay with a bad one.
+#[test]
+fn going_back_in_keep_time_asks_of_each_service_what_the_previous_release_served_there() {
+    for (baseline, serving, goes_back) in [
+        (vec![3, 0], vec![3, 0], true),
+        (vec![3, 0], vec![0, 0], false),
+        (vec![3, 2], vec![3, 0], false),
+        (vec![], vec![3, 0], false),
+    ] {
+        let mut s = kept();
+        s.record.baseline.clone_from(&baseline);
+        s.world.blue.serving.clone_from(&serving);
+        s.world.green.serving = vec![3, 3];
+        let returns = |s: &Snapshot| match checked(s).decision {
+            Decision::Commit(commit) => matches!(commit.record.phase, Phase::Returning { .. }),
+            Decision::Act(_) | Decision::Rest => false,
+        };
+        let mut by_guard = s.clone();
+        by_guard.settings.guards = vec![guard("payments", Until::Retired)];
+        by_guard.checks = vec![standing("payments", Standing::Fail)];
+        assert_eq!(returns(&by_guard), goes_back, "by a guard: {baseline:?} {serving:?}");
+        s.decisions = vec![decision(Action::Rollback, "ana")];
+        assert_eq!(returns(&s), goes_back, "by a person: {baseline:?} {serving:?}");
+    }
 }
