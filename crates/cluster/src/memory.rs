@@ -225,19 +225,43 @@ impl Memory {
     }
 }
 
-/// The manifests of a revision as text. They are held as long as the spec wants something else than live, which may be for
-/// months after a rollout was taken back, and parsed JSON takes ten times the room.
-pub(crate) struct Packed(Box<str>);
+/// A revision that is not in the spec. Its manifests are held as text, for they are needed as long as the spec wants something else
+/// than live, which may be for months after a rollout was taken back, and parsed JSON takes ten times the room.
+pub(crate) struct Packed {
+    manifests: Box<str>,
+    /// All Services that it has.
+    services: Vec<String>,
+    /// Those of them that were traffic Services when it was kept.
+    traffic: Vec<String>,
+}
 
 impl Packed {
     /// Of what was kept.
     pub(crate) fn of(kept: &Kept) -> Self {
-        Self(Value::from(kept.manifests()).to_string().into())
+        let services: Vec<String> = kept.all_services().map(str::to_owned).collect();
+        let traffic = kept.services.iter().filter(|name| services.contains(name)).cloned().collect();
+        Self { manifests: Value::from(kept.manifests()).to_string().into(), services, traffic }
     }
 
     /// As they were. Nothing where they can't be read, which is no release without manifests.
     pub(crate) fn manifests(&self) -> Option<Vec<Value>> {
-        serde_json::from_str(&self.0).ok()
+        serde_json::from_str(&self.manifests).ok()
+    }
+
+    /// Whether it has a Service of this name.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.services.iter().any(|service| service == name)
+    }
+
+    /// Its traffic Services where these are the ones that count: those that were so when it was kept, too.
+    pub(crate) fn traffic_with(&self, counting: &[String]) -> Vec<String> {
+        let are = |name: &&String| self.traffic.contains(name) || counting.contains(name);
+        self.services.iter().filter(are).cloned().collect()
+    }
+
+    /// Those that were traffic Services when it was kept.
+    pub(crate) fn traffic(&self) -> &[String] {
+        &self.traffic
     }
 }
 

@@ -30,7 +30,7 @@ use crate::lease::Leadership;
 use crate::memory::{Memory, Packed, Room};
 use crate::met::{before_any_weight, mended, noted, remember};
 use crate::metrics::{Watching, figures};
-use crate::observe::{Scene, Seen, observe};
+use crate::observe::{Scene, Seen, observe, traffic_told};
 use crate::orphans;
 use crate::room;
 use crate::status::{self, Parts};
@@ -175,9 +175,7 @@ impl Reconciler {
         let mut report = report::report(&seen.snapshot, &plan);
         let checks = self.checks.statuses(&view.uid);
         self.watching.looked(figures(view, &seen, &report, &checks), took);
-        if seen.traffic_waits {
-            report.message.push_str("; spec.traffic was changed and counts once this rollout is over");
-        }
+        report.message.push_str(&traffic_told(seen.traffic_waits, &seen.later));
         if unread.is_some() && !turn_to_live(&mut plan, &seen.snapshot.record) {
             let said = self.say(rollout, &seen, &plan, &report, memory).await?;
             return Ok(earlier(said, until(unread, self::now())));

@@ -20,9 +20,9 @@ pub(crate) struct RenderKey {
     pub(crate) hash: ContentHash,
     pub(crate) active: bool,
     pub(crate) sizes: BTreeMap<ObjectKey, u32>,
-    /// The least size that autoscalers may go to, per traffic Service.
-    pub(crate) hold: Vec<u32>,
-    /// Names of the traffic Services.
+    /// The least size that autoscalers may go to, by traffic Service.
+    pub(crate) hold: Vec<(String, u32)>,
+    /// Names of its traffic Services.
     pub(crate) services: Vec<String>,
     /// Whether everything goes with the Rollout.
     pub(crate) owned: bool,
@@ -110,7 +110,7 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
         jobs,
         later_names: names(&later),
         later,
-        role_services: in_order(&rendered.role_services, &key.services),
+        role_services: rendered.role_services,
         workloads: rendered.workloads,
         findings: rendered.findings,
     })
@@ -129,12 +129,6 @@ fn kept_with_its_color(mut job: Piece) -> Piece {
     job
 }
 
-/// The planner counts endpoints in the order of the spec.
-fn in_order(role_services: &[RoleService], services: &[String]) -> Vec<RoleService> {
-    let find = |name: &String| role_services.iter().find(|service| service.name == *name).cloned();
-    services.iter().filter_map(find).collect()
-}
-
 fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
     let text = |count: Option<u32>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
     workloads
@@ -150,8 +144,8 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
         target.as_ref().is_some_and(|target| target.kind == w.key.kind && target.name == w.colored_name)
     });
     let least = workload.and_then(|workload| {
-        let places = whom.key.services.iter().zip(&whom.key.hold);
-        places.filter(|(name, _)| workload.traffic_services.contains(name)).map(|(_, least)| *least).max()
+        let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));
+        own.map(|(_, least)| *least).max()
     });
     match least {
         Some(least) => teal_release::hold_min_replicas(object, least),
@@ -211,6 +205,13 @@ fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
     let content = format!("{}.{replicas}", teal_release::fingerprint(&object));
     object.set(&["metadata", "annotations"], annotation::CONTENT, json!(content));
     Some(Piece { kind, name: key.name, shared, object: object.to_value(), content })
+}
+
+impl Rendering {
+    /// A traffic Service as this release has it; none where it has no such one.
+    pub(crate) fn role_service(&self, name: &str) -> Option<&RoleService> {
+        self.role_services.iter().find(|service| service.name == name)
+    }
 }
 
 impl Piece {

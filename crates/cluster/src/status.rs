@@ -67,11 +67,20 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
     })
 }
 
-/// The planner's record; while a rollout is under way, with the traffic with which it began.
+/// The planner's record; with the traffic with which a rollout began while it is under way, and in whose order live's endpoints were
+/// counted then, for as long as they are the measure.
 fn commit(parts: &Parts<'_>) -> Result<Value, Error> {
+    // Words alone are news: what was committed under an epoch never changes, however it is read.
+    let stored = parts.old.and_then(|old| old.commit.as_ref());
+    let is_same = |commit: &&Value| commit["epoch"].as_u64() == Some(parts.record.epoch);
+    if let Some(stored) = stored.filter(is_same).filter(|_| *parts.record == parts.snapshot.record) {
+        return Ok(stored.clone());
+    }
     let json = |source| Error::Json { what: "the record".into(), source };
     let mut commit = serde_json::to_value(parts.record).map_err(json)?;
-    if matches!(parts.record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. }) {
+    let under_way =
+        matches!(parts.record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. });
+    if under_way || !parts.record.baseline.is_empty() {
         commit[crate::observe::TRAFFIC] = serde_json::to_value(parts.traffic).map_err(json)?;
     }
     Ok(commit)

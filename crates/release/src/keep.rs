@@ -68,6 +68,15 @@ pub fn from_store(data: &Value) -> Result<Kept, KeepError> {
 }
 
 impl Kept {
+    /// Names of all Services that it has, traffic Services or not.
+    pub fn all_services(&self) -> impl Iterator<Item = &str> {
+        let is_service = |manifest: &&Value| manifest["apiVersion"] == "v1" && manifest["kind"] == "Service";
+        self.manifests()
+            .iter()
+            .filter(is_service)
+            .filter_map(|service| service.pointer("/metadata/name")?.as_str())
+    }
+
     /// Its manifests; empty for other kinds of releases.
     pub fn manifests(&self) -> &[Value] {
         self.release.get("manifests").and_then(Value::as_array).map_or(&[], Vec::as_slice)

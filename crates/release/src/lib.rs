@@ -64,7 +64,7 @@ pub use need::{Amounts, PodGroup, PodNeed, Resources, requirements};
 pub use object::{Object, ObjectKey};
 pub use quantity::{NoQuantity, Quantity};
 pub use refusal::{Refusal, RefusalReason};
-pub use render::{Rendered, render, sized_by};
+pub use render::{Rendered, refusals, render, sized_by};
 pub use roles::RoleService;
 pub use room::{NodeRoom, ResourceQuotaView, Shortage, shortage};
 pub use taint::{Taint, Toleration};

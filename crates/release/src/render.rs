@@ -57,8 +57,7 @@ impl Rendered {
 ///
 /// The refusals are the same for both colors and both roles: what passes once passes again.
 pub fn render(manifests: &[Value], context: &Context) -> Result<Rendered, Vec<Refusal>> {
-    let (release, mut refusals) = Release::read(manifests, &context.services);
-    refusals.extend(check_release::release(&release, &context.services, &context.namespace));
+    let (release, refusals) = checked(manifests, &context.services, &context.namespace);
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -71,6 +70,17 @@ pub fn render(manifests: &[Value], context: &Context) -> Result<Rendered, Vec<Re
     rendered.workloads = workloads(&release, context);
     rendered.findings = findings(&release, context);
     Ok(rendered)
+}
+
+/// What would be refused if these were the traffic Services, whatever the slot; empty where nothing is in the way.
+pub fn refusals(manifests: &[Value], services: &[String], namespace: &str) -> Vec<Refusal> {
+    checked(manifests, services, namespace).1
+}
+
+fn checked(manifests: &[Value], services: &[String], namespace: &str) -> (Release, Vec<Refusal>) {
+    let (release, mut refusals) = Release::read(manifests, services);
+    refusals.extend(check_release::release(&release, services, namespace));
+    (release, refusals)
 }
 
 /// What others need comes first.

@@ -44,7 +44,7 @@ pub use likeness::{candidate_service, follow_live, unlike};
 pub use mesh::{Mesh, RoleService, covers};
 pub use object::ObjectName;
 pub use ownership::{HttpOwner, give_back, http_owners, restorer};
-pub use read::{RouteSet, Scope, left_alone, made_out, read};
+pub use read::{RouteSet, Scope, leads_to, left_alone, made_out, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};

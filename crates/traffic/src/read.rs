@@ -364,6 +364,15 @@ pub(crate) fn said(written: Option<i64>, sole: bool) -> Option<i64> {
     written.filter(|weight| !sole || *weight != 0)
 }
 
+/// Whether a `VirtualService` has an http route, of this name where one is given, with one of the Services as destination.
+pub fn leads_to(virtual_service: &Value, route: Option<&str>, mesh: &Mesh, services: &[RoleService]) -> bool {
+    let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
+    let scope = Scope { mesh, services, routes: None };
+    let meant = |value: &&Value| route.is_none_or(|name| value.get("name").is_some_and(|own| own == name));
+    let mut entries = http(virtual_service).iter().filter(meant).flat_map(|value| list(value, "/route"));
+    entries.any(|entry| live_of(entry, &object.namespace, &scope).is_some())
+}
+
 /// Which of the Services a destination names as live.
 pub(crate) fn live_of<'a>(entry: &Value, namespace: &str, scope: &Scope<'a>) -> Option<&'a RoleService> {
     let host = entry.pointer("/destination/host")?.as_str()?;

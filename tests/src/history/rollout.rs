@@ -23,6 +23,8 @@ pub(super) struct Rollout<'h> {
     pub(super) filled: Option<Filled>,
     /// The Services and routes that count now: during a rollout those from its start.
     pub(super) traffic: Traffic,
+    /// The Services in whose order live's endpoints were counted at the start; empty where that isn't said.
+    measured: Vec<String>,
     /// The planner's record; nothing where it is absent, lost or unreadable.
     pub(super) record: Option<Record>,
 }
@@ -40,30 +42,39 @@ impl<'h> Rollout<'h> {
     /// Reads a version; `before` is what the former one said.
     pub(super) fn read(key: &'h Key, value: &'h Value, before: Option<&Self>) -> Self {
         let spec = value.get("spec").cloned().unwrap_or_default();
-        let filled = serde_json::from_value::<RolloutSpec>(spec).ok().and_then(|spec| filled(&spec).ok());
+        let spec = serde_json::from_value::<RolloutSpec>(spec).ok();
         let commit = value.pointer("/status/commit");
         let record = commit.and_then(|commit| serde_json::from_value::<Record>(commit.clone()).ok());
-        // A change of the traffic counts from the end of the rollout on.
-        let traffic = match before {
-            Some(before) if before.is_under_way() => before.traffic.clone(),
-            _ => filled.as_ref().map(traffic).unwrap_or_default(),
+        let committed = |commit: &Value| serde_json::from_value(commit.get("traffic")?.clone()).ok();
+        let committed: Option<teal_api::rollout::Traffic> = commit.and_then(committed);
+        let lacks = |record: &Record| {
+            is_under_way(&record.phase)
+                || record.live.map(|live| live.hash) != record.wanted.map(|wanted| wanted.hash)
         };
+        // A change of the traffic counts from the end of the rollout on, and a Service that live doesn't have from its promotion on.
+        let traffic = match (before, spec.clone().zip(committed.clone())) {
+            (Some(before), _) if before.is_under_way() => before.traffic.clone(),
+            (_, Some((spec, traffic))) if record.as_ref().is_some_and(lacks) => {
+                counted(&RolloutSpec { traffic, ..spec })
+            }
+            _ => spec.as_ref().map(counted).unwrap_or_default(),
+        };
+        let measured = committed.into_iter().flat_map(|traffic| traffic.services).map(|service| service.name);
         Self {
             namespace: &key.namespace,
             name: &key.name,
             uid: text(value, "/metadata/uid").unwrap_or_default(),
             deleting: is_deleting(value),
             release: value.pointer("/spec/release").unwrap_or(&NULL),
-            filled,
+            filled: spec.and_then(|spec| filled(&spec).ok()),
             traffic,
+            measured: measured.collect(),
             record,
         }
     }
 
     fn is_under_way(&self) -> bool {
-        self.phase().is_some_and(|phase| {
-            matches!(phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. })
-        })
+        self.phase().is_some_and(is_under_way)
     }
 
     pub(super) fn phase(&self) -> Option<&Phase> {
@@ -100,7 +111,8 @@ impl<'h> Rollout<'h> {
 
     /// Live's endpoints of one Service when the rollout started: the measure of enough.
     pub(super) fn baseline(&self, service: &str) -> u32 {
-        let index = self.traffic.services.iter().position(|name| name == service);
+        let order = if self.measured.is_empty() { &self.traffic.services } else { &self.measured };
+        let index = order.iter().position(|name| name == service);
         let baseline = self.record.as_ref().map(|record| record.baseline.as_slice()).unwrap_or_default();
         index.and_then(|index| baseline.get(index).copied()).unwrap_or(1)
     }
@@ -139,6 +151,14 @@ pub(super) const fn at(time: Time) -> i64 {
     time.0
 }
 
-fn traffic(filled: &Filled) -> Traffic {
-    Traffic { services: filled.services.clone(), virtual_services: filled.virtual_services.clone() }
+const fn is_under_way(phase: &Phase) -> bool {
+    matches!(phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. })
+}
+
+/// What a spec's traffic comes to; nothing where it can't be used.
+fn counted(spec: &RolloutSpec) -> Traffic {
+    let filled = filled(spec).ok();
+    filled
+        .map(|filled| Traffic { services: filled.services, virtual_services: filled.virtual_services })
+        .unwrap_or_default()
 }

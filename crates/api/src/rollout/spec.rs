@@ -86,7 +86,8 @@ pub struct RolloutSpec {
     /// rollout, except replicas, autoscalers and disruption budgets, which reach live at once.
     pub release: Release,
 
-    /// Which Services and routes lead to the release. A change while a rollout is under way counts from its end on.
+    /// Which Services and routes lead to the release. A change while a rollout is under way counts from its end on, and a
+    /// Service that live doesn't have yet from the promotion of a release that has it.
     pub traffic: Traffic,
 
     /// How traffic moves, 1 to 20 steps. Weights never go down and only the last is 100. Default: canary with weight

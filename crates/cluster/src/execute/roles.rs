@@ -47,7 +47,7 @@ impl Role {
 /// Turns the role's Services of all traffic Services, in parallel and past errors.
 pub(super) async fn point(tools: &Tools, order: &Order<'_>, role: Role, slot: Slot) -> Result<bool, Error> {
     let wanted = wanted(tools, order, slot)?;
-    let each = order.services.iter().zip(&wanted);
+    let each = order.services.iter().filter_map(|service| Some((service, named(&wanted, service)?)));
     worst(join_all(each.map(|(service, wanted)| one(tools, order, role, slot, service, wanted))).await)
 }
 
@@ -59,9 +59,17 @@ pub(super) async fn overlap(tools: &Tools, order: &Order<'_>, slot: Slot) -> Res
         let there = tools.stores.services.get(&order.names.namespace, &wanted.name).map(|view| view.value());
         for_both(wanted, there.as_ref());
     }
-    let each = order.services.iter().zip(&wanted).zip(order.passing).filter(|(_, passes)| **passes);
-    let each = each.map(|((service, wanted), _)| one(tools, order, Role::Live, slot, service, wanted));
-    worst(join_all(each).await)
+    let passing = order.services.iter().zip(order.passing).filter(|(_, passes)| **passes);
+    let each = passing.filter_map(|(service, _)| Some((service, named(&wanted, service)?)));
+    worst(join_all(each.map(|(service, wanted)| one(tools, order, Role::Live, slot, service, wanted))).await)
+}
+
+/// A Service as the release has it. What it doesn't have leads nobody to it, and is not in the way of the others.
+fn named<'w>(
+    wanted: &'w [teal_release::RoleService],
+    service: &RoleService,
+) -> Option<&'w teal_release::RoleService> {
+    wanted.iter().find(|wanted| wanted.name == service.name)
 }
 
 /// The Service of a new revision as it is while it is to do for the old one, too.
@@ -73,7 +81,7 @@ fn for_both(wanted: &mut teal_release::RoleService, there: Option<&Value>) {
 }
 
 /// The Services as the release has them. Where its content is lost, as after a restore of the Rollout alone, the way back
-/// must not be: then they are as they stand, turned to the slot.
+/// must not be barred: then they are as they stand, turned to the slot; one that doesn't stand bars none of the others.
 fn wanted(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<Vec<teal_release::RoleService>, Error> {
     let lost = match order.rendering(slot) {
         Ok(rendering) => return Ok(rendering.role_services.clone()),
@@ -81,12 +89,13 @@ fn wanted(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<Vec<teal_relea
         Err(error) => return Err(error),
     };
     let there = |name: &String| tools.stores.services.get(&order.names.namespace, name);
-    let each = order.services.iter().map(|service| {
+    let each = order.services.iter().filter_map(|service| {
         let views = [&service.name, &service.candidate].map(there);
         let objects: Vec<Value> = views.iter().flatten().map(|view| view.value()).collect();
         as_they_stand(service, &objects, &order.names.name, slot)
     });
-    each.collect::<Option<_>>().ok_or(lost)
+    let found: Vec<_> = each.collect();
+    if found.is_empty() { Err(lost) } else { Ok(found) }
 }
 
 /// Best is the Service that selects the slot already: the other one may select by other labels.

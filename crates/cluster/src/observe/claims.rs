@@ -13,7 +13,7 @@ use crate::stores::{ObjectId, Pokes, RolloutView, What};
 /// Services that an older Rollout names, too.
 pub(super) fn services(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
     let mut found = Vec::new();
-    for service in &facts.services {
+    for service in facts.services.iter().chain(&facts.later) {
         let id = ObjectId::new(&facts.names.namespace, &service.name);
         for rival in older(facts, pokes, What::Service, &id) {
             let name = &rival.id.name;

@@ -7,6 +7,7 @@ use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
 use teal_plan::{Color, Phase, Slot, Span, Time};
 use teal_release::{Fate, ObjectKey};
+use teal_traffic::RoleService;
 
 use super::{Facts, Renderings, Sizes, jobs};
 use crate::execute::{inner, is_dropped};
@@ -113,9 +114,9 @@ pub(crate) fn answers_for_shared(facts: &Facts<'_>, slot: Slot) -> bool {
 /// there is no slice.
 fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
     let namespace = &facts.names.namespace;
-    let services = facts.services.iter().enumerate();
+    let services = facts.services.iter();
     services
-        .map(|(index, service)| {
+        .map(|service| {
             let mut pods: BTreeSet<&str> = BTreeSet::new();
             let mut selected = false;
             for name in [&service.name, &service.candidate] {
@@ -136,7 +137,7 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
                     pods.insert(&pod.uid);
                 }
             }
-            let count = if selected { pods.len() } else { ready(facts, rendering, slot, index) };
+            let count = if selected { pods.len() } else { ready(facts, rendering, slot, service) };
             u32::try_from(count).unwrap_or(u32::MAX)
         })
         .collect()
@@ -144,16 +145,14 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
 
 /// Ready pods of the slot that the Service will select by its owner's selector. Where the content of the slot is lost the
 /// Service is turned as it stands, so what it selects now beside Teal's labels counts.
-fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, index: usize) -> usize {
+fn ready(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, service: &RoleService) -> usize {
     let pods =
         facts.pods.iter().filter(|pod| pod.slot() == Some(slot) && pod.ready && pod.terminating.is_none());
     if let Some(rendering) = rendering {
-        let Some(service) = rendering.role_services.get(index) else { return 0 };
+        let Some(service) = rendering.role_service(&service.name) else { return 0 };
         return pods.filter(|pod| pod.matches(service.original_selector.iter())).count();
     }
-    let service = facts.services.get(index);
-    let view = service.and_then(|service| facts.stores.services.get(&facts.names.namespace, &service.name));
-    let Some(view) = view else { return 0 };
+    let Some(view) = facts.stores.services.get(&facts.names.namespace, &service.name) else { return 0 };
     let selects = |pod: &PodView| {
         view.selector()
             .filter(|(name, _)| !name.starts_with(label::PREFIX))

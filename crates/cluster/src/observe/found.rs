@@ -42,13 +42,13 @@ pub(super) fn installed(facts: &Facts<'_>, service: &JsonView) -> Option<Slot> {
 }
 
 /// Neither labelled as this Rollout's nor pointed at one of its slots, and it selects something.
-fn is_foreign(facts: &Facts<'_>, view: &JsonView) -> bool {
+pub(super) fn is_foreign(facts: &Facts<'_>, view: &JsonView) -> bool {
     let selects = view.selector().next().is_some();
     let ours = view.points(&facts.names.name).is_some() || view.selects_both(&facts.names.name);
     view.rollout() != Some(facts.names.name.as_str()) && !ours && selects
 }
 
-fn taken(view: &JsonView, rollout: &str) -> Obstacle {
+pub(super) fn taken(view: &JsonView, rollout: &str) -> Obstacle {
     use crate::stores::View;
     let id = view.id();
     let value = view.value();

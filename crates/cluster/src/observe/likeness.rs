@@ -10,13 +10,12 @@ use super::{Facts, Renderings, obstacle};
 pub(super) fn differs(facts: &Facts<'_>, renderings: &Renderings, form: Form) -> bool {
     let under_way = matches!(facts.record.phase, Phase::Step(_) | Phase::Promoting { .. });
     let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
-    let named = |service| super::names_candidate(facts.stores, &facts.config.mesh, service);
-    facts.services.iter().enumerate().any(|(index, service)| {
-        (under_way || entered || named(service)) && one(facts, renderings, index, service)
-    })
+    let named = |service: &RoleService| super::names_candidate(facts.stores, &facts.config.mesh, service);
+    let compared = |service: &&RoleService| under_way || entered || named(service);
+    facts.services.iter().filter(compared).any(|service| one(facts, renderings, service))
 }
 
-fn one(facts: &Facts<'_>, renderings: &Renderings, index: usize, service: &RoleService) -> bool {
+fn one(facts: &Facts<'_>, renderings: &Renderings, service: &RoleService) -> bool {
     let there = |name: &String| facts.stores.services.get(&facts.names.namespace, name);
     let (Some(live), Some(candidate)) = (there(&service.name), there(&service.candidate)) else {
         return false;
@@ -25,7 +24,7 @@ fn one(facts: &Facts<'_>, renderings: &Renderings, index: usize, service: &RoleS
     let Some(slot) = candidate.points(&facts.names.name) else { return false };
     let asked = facts.asked(slot.color).is_some_and(|release| release.slot == slot);
     let rendering = renderings.color(slot.color).filter(|_| asked);
-    let wanted = rendering.and_then(|rendering| rendering.role_services.get(index));
+    let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
     let ports = wanted.map_or(&[][..], |wanted| wanted.ports.as_slice());
     teal_traffic::follow_live(&live.value(), &candidate.value(), ports).is_ok_and(|patch| patch.is_some())
 }

@@ -19,6 +19,7 @@ mod settings;
 mod starts;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -39,12 +40,14 @@ use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
 use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
 
+use self::traffic::{Counting, Look};
+
 pub(crate) use around::{idle_copies, names_candidate};
 pub(crate) use callers::callers;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
-pub(crate) use settings::TRAFFIC;
 pub(crate) use starts::ends;
+pub(crate) use traffic::{TRAFFIC, told as traffic_told};
 
 /// Everything that a look is made from.
 pub(crate) struct Scene<'a> {
@@ -71,9 +74,11 @@ pub(crate) struct Seen {
     pub(crate) passing: Vec<bool>,
     pub(crate) routes: Vec<RouteSeen>,
     pub(crate) names: Names,
-    /// The traffic that counts now, and whether the spec's is another one that waits for the rollout's end.
+    /// The traffic that counts now, whether the spec's is another one that waits for the rollout's end, and which of its Services
+    /// wait for a release that has them.
     pub(crate) traffic: Traffic,
     pub(crate) traffic_waits: bool,
+    pub(crate) later: Vec<RoleService>,
     /// Copies of DestinationRules must be written again.
     pub(crate) rules_outdated: bool,
     /// A candidate's Service must be brought to what the live one is.
@@ -122,6 +127,10 @@ pub(crate) struct Facts<'a> {
     traffic: Traffic,
     traffic_waits: bool,
     services: Vec<RoleService>,
+    /// Services of the spec that count once a release that has them is live.
+    later: Vec<RoleService>,
+    /// Live has none of the spec's Services.
+    apart: bool,
     record: Record,
     /// The hash of `spec.release`.
     hash: ContentHash,
@@ -136,7 +145,7 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems } = scene;
     let hash = memory.hash(rollout);
-    let facts = Facts::gather(stores, config, rollout, hash, now);
+    let facts = Facts::gather(stores, config, rollout, memory, hash, now);
     let renderings = Renderings::of(&facts, memory);
     let routes = routes::see(&facts, memory);
     let passing = overlap::Passing::of(&facts, &renderings);
@@ -186,7 +195,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
-    let Facts { record, filled, services, names, traffic, traffic_waits, .. } = facts;
+    let Facts { record, filled, services, later, names, traffic, traffic_waits, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
     let mut snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
     let unanswered = teal_plan::unanswered(&snapshot);
@@ -204,6 +213,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         green,
         traffic,
         traffic_waits,
+        later,
         rules_outdated,
         unlike_live,
         owners_differ,
@@ -233,14 +243,18 @@ impl<'a> Facts<'a> {
         stores: &'a Stores,
         config: &'a Config,
         rollout: &'a Rollout,
+        memory: &Memory,
         hash: ContentHash,
         now: Time,
     ) -> Self {
         let names = Names::of(rollout);
-        let record = settings::record(rollout);
+        let mut record = settings::record(rollout);
         let pods = stores.pods.group(&names.namespace, &names.name);
-        let traffic = settings::traffic(rollout, &record);
-        let traffic_waits = traffic != rollout.spec.traffic;
+        let live = record.live.filter(|live| live.hash != hash);
+        let live = live.and_then(|live| memory.contents.get(&live.slot.revision));
+        let counting = Counting::of(&Look { stores, config, rollout, names: &names, record: &record, live });
+        let Counting { traffic, waits: traffic_waits, later, apart } = counting;
+        record.baseline = traffic::baseline(&record.baseline, traffic::committed(rollout).as_ref(), &traffic);
         let (filled, problem) = settings::filled(rollout, &traffic, &record);
         let role = |service: &TrafficService| RoleService::new(&names.namespace, &service.name);
         let services = traffic.services.iter().map(role).collect();
@@ -251,6 +265,8 @@ impl<'a> Facts<'a> {
             filled,
             problem,
             services,
+            later,
+            apart,
             record,
             traffic,
             traffic_waits,
@@ -364,7 +380,7 @@ fn wanted_rendering(
     facts: &Facts<'_>,
     memory: &mut Memory,
 ) -> Result<Arc<Rendering>, Vec<teal_release::Refusal>> {
-    let key = key(facts, trial_slot(&facts.hash), facts.hash, false);
+    let key = key(facts, trial_slot(&facts.hash), facts.hash, false, facts.filled.services.clone());
     if let Some(known) = remembered(&memory.renderings, &key) {
         return Ok(known);
     }
@@ -375,7 +391,8 @@ fn wanted_rendering(
 }
 
 fn slot_rendering(facts: &Facts<'_>, memory: &mut Memory, release: &Release) -> Option<Arc<Rendering>> {
-    let key = key(facts, release.slot, release.hash, facts.is_live(release.slot));
+    let services = services_of(facts, memory, release);
+    let key = key(facts, release.slot, release.hash, facts.is_live(release.slot), services);
     if let Some(known) = remembered(&memory.renderings, &key) {
         return Some(known);
     }
@@ -399,7 +416,15 @@ fn whom<'a>(facts: &'a Facts<'_>, key: &'a RenderKey) -> For<'a> {
     }
 }
 
-fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool) -> RenderKey {
+/// The traffic Services of a release. One that is kept has those with which it was kept, and those that it turned out to have.
+fn services_of(facts: &Facts<'_>, memory: &Memory, release: &Release) -> Vec<String> {
+    let counting = &facts.filled.services;
+    let kept = memory.contents.get(&release.slot.revision).filter(|_| release.hash != facts.hash);
+    kept.map_or_else(|| counting.clone(), |kept| kept.traffic_with(counting))
+}
+
+fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services: Vec<String>) -> RenderKey {
+    let hold = facts.filled.services.iter().cloned().zip(facts.record.baseline.iter().copied());
     RenderKey {
         generation: facts.names.generation,
         uid: facts.names.uid.clone(),
@@ -407,9 +432,9 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool) -> Render
         hash,
         active,
         sizes: if active { BTreeMap::new() } else { colors::sizes_of_live(facts) },
-        services: facts.filled.services.clone(),
+        services,
         owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
-        hold: if holds_sizes(&facts.record) { facts.record.baseline.clone() } else { Vec::new() },
+        hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },
     }
 }
 

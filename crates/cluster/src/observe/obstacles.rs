@@ -5,7 +5,7 @@ use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
 
 use super::routes::Routes;
-use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle};
+use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle, traffic};
 use crate::stores::{Pokes, why_unread};
 
 /// All of them, and whether the release can be used as it is written.
@@ -26,7 +26,11 @@ pub(super) fn gather(
         obstacles.extend(around::unmanaged(facts));
         return (obstacles, false);
     }
-    obstacles.extend(renderings.refusals.iter().map(refused));
+    let (ahead, usable) = traffic::obstacles(facts, renderings);
+    obstacles.extend(ahead);
+    if !facts.apart {
+        obstacles.extend(renderings.refusals.iter().map(refused));
+    }
     obstacles.extend(claims::services(facts, pokes));
     obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());
@@ -40,7 +44,7 @@ pub(super) fn gather(
     obstacles.extend(renderings.findings.iter().filter_map(finding));
     obstacles.extend(likeness::unlike(facts, renderings));
     obstacles.extend(judged_by_time(&facts.filled));
-    (obstacles, renderings.refusals.is_empty())
+    (obstacles, usable && renderings.refusals.is_empty())
 }
 
 /// While a rollout is under way the rest of the spec is read over the traffic with which it began.
@@ -51,7 +55,7 @@ fn unusable(problem: &SpecError, traffic_waits: bool) -> Obstacle {
     obstacle("SpecInvalid", message, Stops::Everything)
 }
 
-fn refused(refusal: &Refusal) -> Obstacle {
+pub(super) fn refused(refusal: &Refusal) -> Obstacle {
     obstacle(refusal.reason.as_str(), refusal.to_string(), Stops::Everything)
 }
 

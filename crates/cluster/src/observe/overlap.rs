@@ -36,8 +36,8 @@ struct Forms {
 }
 
 impl Forms {
-    fn of(facts: &Facts<'_>, renderings: &Renderings, index: usize, service: &RoleService) -> Self {
-        let written = wanted(facts, renderings, index);
+    fn of(facts: &Facts<'_>, renderings: &Renderings, service: &RoleService) -> Self {
+        let written = wanted(facts, renderings, service);
         let there = facts.stores.services.get(&facts.names.namespace, &service.name);
         Self {
             written: written.map(|wanted| wanted.template.to_value()),
@@ -53,12 +53,12 @@ impl Forms {
 impl Passing {
     pub(super) fn of(facts: &Facts<'_>, renderings: &Renderings) -> Self {
         let mut this = Self::default();
-        for (index, service) in facts.services.iter().enumerate() {
-            let forms = Forms::of(facts, renderings, index, service);
+        for service in &facts.services {
+            let forms = Forms::of(facts, renderings, service);
             let lasts = is_on(&forms, renderings, service, &mut this.obstacles)
                 .then(|| lasts(&forms, service, &mut this.obstacles));
             if lasts.is_some()
-                && let Err(refusal) = mixed(facts, renderings, index, &forms)
+                && let Err(refusal) = mixed(facts, renderings, service, &forms)
             {
                 this.obstacles.push(refused(&refusal));
             }
@@ -116,24 +116,28 @@ fn lasts(forms: &Forms, service: &RoleService, obstacles: &mut Vec<Obstacle>) ->
 fn wanted<'r>(
     facts: &Facts<'_>,
     renderings: &'r Renderings,
-    index: usize,
+    service: &RoleService,
 ) -> Option<&'r teal_release::RoleService> {
     let is_under_way = matches!(facts.record.phase, Phase::Step(_) | Phase::Promoting { .. });
     let candidate = facts.record.candidate.filter(|_| is_under_way);
     let rendering = candidate.and_then(|candidate| renderings.color(candidate.slot.color));
-    let name = facts.services.get(index).map(|service| &service.name);
-    let by_spec = || renderings.services.iter().find(|wanted| Some(&wanted.name) == name);
-    rendering.and_then(|rendering| rendering.role_services.get(index)).or_else(by_spec)
+    let by_spec = || renderings.services.iter().find(|wanted| wanted.name == service.name);
+    rendering.and_then(|rendering| rendering.role_service(&service.name)).or_else(by_spec)
 }
 
 /// What one selector and one list of ports can't do for the pods of both. Before a first install there is no live revision.
-fn mixed(facts: &Facts<'_>, renderings: &Renderings, index: usize, forms: &Forms) -> Result<(), Refusal> {
-    let wanted = wanted(facts, renderings, index);
+fn mixed(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    service: &RoleService,
+    forms: &Forms,
+) -> Result<(), Refusal> {
+    let wanted = wanted(facts, renderings, service);
     let (Some(wanted), Some(written), Some(there)) = (wanted, &forms.written, &forms.there) else {
         return Ok(());
     };
     let Some(live) = facts.record.live.filter(|_| !is_first(&facts.record.phase)) else { return Ok(()) };
-    let live = renderings.color(live.slot.color).and_then(|rendering| rendering.role_services.get(index));
+    let live = renderings.color(live.slot.color).and_then(|rendering| rendering.role_service(&service.name));
     let selector = live.map_or_else(|| owners(there), |live| live.original_selector.clone());
     let ports = there.pointer("/spec/ports").and_then(Value::as_array).map(Vec::as_slice);
     teal_traffic::overlap_problem((&selector, &wanted.original_selector), ports.unwrap_or_default(), written)
@@ -168,7 +172,7 @@ pub(super) fn see(
         }
         let view = facts.stores.services.get(&facts.names.namespace, &service.name);
         let rendering = candidate.and_then(|candidate| renderings.color(candidate.color));
-        let wanted = rendering.and_then(|rendering| rendering.role_services.get(index));
+        let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
         selected &= view.as_ref().zip(wanted).is_some_and(|(view, wanted)| selects(view, &wanted.both()));
         joined &= live.zip(candidate).is_some_and(|both| has_joined(facts, service, both));
         versions.push(view.map(|view| view.version()));

@@ -11,22 +11,10 @@ use teal_plan::{ContentHash, Phase, Record, Span};
 
 use super::{Facts, Renderings};
 
-/// Beside the planner's record: the traffic with which a rollout began.
-pub(crate) const TRAFFIC: &str = "traffic";
-
 /// What was committed. What can't be read is lost, and the planner makes it anew from what serves.
 pub(super) fn record(rollout: &Rollout) -> Record {
     let commit = rollout.status.as_ref().and_then(|status| status.commit.clone());
     commit.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
-}
-
-/// The traffic that counts: while a rollout is under way, that with which it began.
-pub(super) fn traffic(rollout: &Rollout, record: &Record) -> api::Traffic {
-    let under_way =
-        matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. });
-    let commit = rollout.status.as_ref().and_then(|status| status.commit.as_ref()).filter(|_| under_way);
-    let pinned = commit.and_then(|commit| serde_json::from_value(commit.get(TRAFFIC)?.clone()).ok());
-    pinned.unwrap_or_else(|| rollout.spec.traffic.clone())
 }
 
 /// The spec with its defaults, over the traffic that counts. Where it can't be used, what still holds of it, and what is wrong.

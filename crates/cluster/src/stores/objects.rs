@@ -360,17 +360,18 @@ impl RolloutView {
             value["spec"]["release"] = unread(&problem);
             text = value.to_string();
         }
+        let routes = named(&value, "virtualServices");
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").to_owned(),
             version: json::version(&value),
             created: json::text(&value, "/metadata/creationTimestamp").into(),
             generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
-            services: names(value.pointer("/spec/traffic/services")),
-            virtual_services: names(value.pointer("/spec/traffic/virtualServices")),
-            routes: items(value.pointer("/spec/traffic/virtualServices"))
-                .filter(|entry| entry.get("name").is_some_and(Value::is_string))
-                .map(|entry| entry.get("routes").map(|routes| names(Some(routes))))
+            services: named(&value, "services").into_iter().map(|(name, _)| name.to_owned()).collect(),
+            virtual_services: routes.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            routes: routes
+                .iter()
+                .map(|(_, entry)| entry.get("routes").map(|routes| names(Some(routes))))
                 .collect(),
             problem: None,
             text: text.into(),
@@ -390,6 +391,11 @@ impl RolloutView {
             }
             serde_json::from_value(value).map_err(|_| error.to_string())
         })
+    }
+
+    /// Whether both name the same traffic.
+    pub(super) fn claims_as(&self, other: &Self) -> bool {
+        (&self.services, &self.virtual_services) == (&other.services, &other.virtual_services)
     }
 
     /// The status as it is stored, also where it can't be read: whoever writes it anew must name what is not to stay.
@@ -416,6 +422,21 @@ fn salvaged(status: &Value) -> Value {
 struct Stored {
     #[serde(default)]
     status: Value,
+}
+
+/// What a Rollout's traffic names: first what the rollout under way began with, then what its spec has besides.
+fn named<'v>(rollout: &'v Value, list: &str) -> Vec<(&'v str, &'v Value)> {
+    let phase = rollout.pointer("/status/commit/phase/name").and_then(Value::as_str);
+    let under_way = phase.is_some_and(|phase| ["Step", "Promoting", "Returning"].contains(&phase));
+    let began = rollout.pointer("/status/commit/traffic").filter(|_| under_way);
+    let both = [began, rollout.pointer("/spec/traffic")].into_iter().flatten();
+    let mut found: Vec<(&str, &Value)> = Vec::new();
+    for entry in both.flat_map(|traffic| items(traffic.get(list))) {
+        let name = entry.get("name").and_then(Value::as_str);
+        let new = name.filter(|name| found.iter().all(|(known, _)| known != name));
+        found.extend(new.map(|name| (name, entry)));
+    }
+    found
 }
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {

@@ -175,6 +175,30 @@ mod tests {
         Arc::new(view.expect("a view"))
     }
 
+    /// What is written there by another hand is to be corrected at once, whatever the spec names meanwhile.
+    #[test]
+    fn what_a_rollout_under_way_began_with_wakes_it_although_the_spec_names_it_no_more() {
+        let view = |phase: &str| {
+            let object = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "1"},
+                "spec": {"traffic": {"services": [{"name": "web"}], "virtualServices": [{"name": "new", "routes": [{"name": "a"}]}]}},
+                "status": {"commit": {"phase": {"name": phase}, "traffic": {
+                    "services": [{"name": "web"}, {"name": "api"}], "virtualServices": [{"name": "old"}]}}}});
+            RolloutView::of(object, "").expect("a view")
+        };
+        let under_way = view("Step");
+        assert_eq!(
+            (under_way.services, under_way.virtual_services),
+            (vec!["web".into(), "api".into()], vec!["old".into(), "new".into()],)
+        );
+        assert_eq!(under_way.routes, [None, Some(vec!["a".into()])]);
+        let (pokes, mut wanted) = Pokes::new();
+        for (phase, woken) in [("Step", true), ("Rest", false)] {
+            pokes.note(&Touched::All, || vec![Arc::new(view(phase))], |_| None);
+            pokes.referrers(What::VirtualService, &ObjectId::new("shop", "old"));
+            assert_eq!(wanted.try_recv().is_ok(), woken, "{phase}");
+        }
+    }
+
     #[test]
     fn the_echo_of_an_own_write_wakes_those_who_share_the_object_and_nobody_else() {
         let (pokes, mut wanted) = Pokes::new();

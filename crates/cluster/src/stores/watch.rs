@@ -146,13 +146,13 @@ impl Watches {
         }
     }
 
-    /// Whether a Rollout came, went, or has another spec: a new status claims nothing, and many may share one
-    /// VirtualService.
+    /// Whether a Rollout came, went, has another spec or lets go of what it began with: any other status claims nothing, and many
+    /// may share one VirtualService.
     fn claims_anew(&self, touched: &Touched<RolloutView>) -> bool {
         let (Touched::Views(views) | Touched::Own(views)) = touched else { return true };
         let [old, new] = views.as_slice() else { return true };
         let there = self.stores.rollouts.get(&new.id.namespace, &new.id.name).is_some();
-        !there || old.uid != new.uid || old.generation != new.generation
+        !there || old.uid != new.uid || old.generation != new.generation || !old.claims_as(new)
     }
 
     async fn decisions(self: Arc<Self>) {

@@ -8,6 +8,7 @@
 mod alone;
 mod bad_input;
 mod bench;
+mod grown;
 mod hands;
 mod held;
 mod in_place;

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use teal_api::Rollout;
 use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Slot, Time};
+use teal_release::Kept;
 
 use crate::config::Config;
 use crate::kinds;
-use crate::memory::Memory;
+use crate::memory::{Memory, Packed};
 use crate::observe::{Scene, Seen, observe};
 use crate::rendering::{For, RenderKey, render};
 use crate::stores::{ObjectId, ObjectView, PodView, Pokes, Stores, Touched};
@@ -111,6 +112,24 @@ impl Hand {
         if let Some(all) = self.rollout["spec"]["release"]["manifests"].as_array_mut() {
             all.push(manifest);
         }
+    }
+
+    /// The release that the spec has now, as it is kept of a revision that had these traffic Services.
+    pub(super) fn keep(&mut self, color: Color, services: &[&str]) {
+        let release = self.rollout["spec"]["release"].clone();
+        let services = services.iter().map(|name| (*name).to_owned()).collect();
+        let kept = Kept { hash: self.hash(), services, release };
+        self.memory.contents.insert(self.slot(color).revision, Packed::of(&kept));
+    }
+
+    /// A VirtualService with one route to a host.
+    pub(super) fn second_route(&mut self, name: &str, host: &str) {
+        let version = self.next().to_string();
+        self.stores.offer(kinds::VIRTUAL_SERVICE, &json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+            "metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": version, "generation": 1},
+            "spec": {"hosts": [host], "http": [{"name": "all", "route": [{"destination": {"host": host}}]}]},
+        }));
     }
 
     /// A field of the spec, whether it was there or not.
@@ -349,7 +368,7 @@ impl Hand {
         }
     }
 
-    fn service(&mut self, name: &str, role: &str, slot: Slot) {
+    pub(super) fn service(&mut self, name: &str, role: &str, slot: Slot) {
         let version = self.next();
         self.stores.offer(kinds::SERVICE, &json!({
             "apiVersion": "v1", "kind": "Service",

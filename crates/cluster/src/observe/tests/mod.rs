@@ -8,6 +8,7 @@ mod owners;
 mod routes;
 mod salvaged;
 mod services;
+mod traffic;
 mod troubles;
 mod unread;
 
