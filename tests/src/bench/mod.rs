@@ -103,16 +103,19 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     let mut stage = Stage::set(arguments).await?;
     let shown = if arguments.against_rolling {
         let against = rolling::compare(&stage, note).await;
-        against
-            .and_then(|against| show(arguments, &against, &against.table(), &page::against_rolling(&against)))
+        against.and_then(|against| {
+            show(arguments, &against, &against.table(), &page::against_rolling(&against)).map(|()| None)
+        })
     } else {
         let report = measure(&mut stage, arguments).await;
-        report.and_then(|report| show(arguments, &report, &report.table(), &page::measured(&report)))
+        report.and_then(|report| {
+            show(arguments, &report, &report.table(), &page::measured(&report)).map(|()| report.missed())
+        })
     };
-    if let Err(error) = shown {
-        return Err(stage.operator.last_words(&error));
+    match shown {
+        Err(error) => Err(stage.operator.last_words(&error)),
+        Ok(missed) => stage.strike().await.and(missed.map_or(Ok(()), |missed| Err(Error::Unmet(missed)))),
     }
-    stage.strike().await
 }
 
 /// The section of the page that this measurement writes.

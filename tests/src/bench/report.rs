@@ -66,6 +66,17 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Counts and memory that are beyond their targets. Times hang on the machine and are explained by a profile instead.
+    pub(super) fn missed(&self) -> Option<String> {
+        let missed = self.figures.iter().filter(|figure| figure.met == Some(false));
+        let said: Vec<String> = missed
+            .map(|Figure { name, value, unit, target, .. }| {
+                format!("{name}: {value} {unit}, and not {}", number(*target))
+            })
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
     /// For people.
     pub(super) fn table(&self) -> String {
         let Setting { apps, replicas, origin, clock, operator, routes, timers } = &self.setting;
@@ -292,6 +303,15 @@ pub(super) mod tests {
             table.contains("2 patch services") && table.contains("etcd 1.5") && !table.contains("idle"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_missed_count_or_memory_is_an_error_and_a_missed_time_is_not() {
+        let mut report = report();
+        assert_eq!(report.missed(), None, "a time is missed");
+        report.figures.push(Figure::new("memory at rest", 30.5, "MiB", Some(30.0)));
+        report.figures.push(Figure::new("memory, the most", 99.0, "MiB", None));
+        assert_eq!(report.missed().as_deref(), Some("memory at rest: 30.5 MiB, and not 30"));
     }
 
     #[test]
