@@ -1,4 +1,6 @@
-//! What stands under a wanted name and has lost the Rollout's label, so that no watch shows it.
+//! What stands under a wanted name and has lost the Rollout's label, so that no watch shows it, or has another's.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use teal_api::Rollout;
@@ -13,6 +15,7 @@ use crate::kinds;
 use crate::observe::Seen;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::Reconciler;
+use crate::stores::ObjectView;
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web-blue";
 
@@ -22,6 +25,8 @@ struct World {
     rollout: Rollout,
     seen: Seen,
     slot: Slot,
+    /// As it was seen last.
+    view: Arc<ObjectView>,
 }
 
 impl World {
@@ -44,7 +49,7 @@ impl World {
         let mut caches = reconciler.tools.stores.objects.iter();
         let (_, cache) = caches.find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
         cache.forget(&view.id);
-        Self { server, reconciler, rollout, seen, slot }
+        Self { server, reconciler, rollout, seen, slot, view }
     }
 
     async fn apply(&self) -> Result<bool, Error> {
@@ -101,6 +106,52 @@ async fn what_is_not_known_to_be_teals_is_left_alone_and_nobody_is_told_to_remov
         assert!(!message.contains("remove"), "{index}: {message}");
         assert_eq!(world.server.object(DEPLOYMENT), before, "{index}");
     }
+}
+
+/// One on which what serves stands, as when a hand gave it another Rollout's label.
+#[tokio::test]
+async fn what_another_rollout_has_of_lives_is_left_alone_and_nobody_is_told_to_remove_it() {
+    let world = World::without_label(|_, _| {});
+    let mut caches = world.reconciler.tools.stores.objects.iter();
+    let (_, cache) = caches.find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+    let version = world.view.version + 1_000;
+    cache.offer(ObjectView { rollout: "other".into(), version, ..(*world.view).clone() });
+    let error = world.apply().await.expect_err("it is refused");
+    assert!(matches!(error, Error::NameTaken { .. }), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("consent by the label teal.dev/rollout"), "{message}");
+    assert!(!message.contains("remove"), "{message}");
+    assert_eq!(world.server.requests(), [""; 0]);
+}
+
+/// It can't be told of which try it is, and what it did for that.
+#[tokio::test]
+async fn a_job_that_lost_its_label_is_not_taken_for_one_that_ran() {
+    const JOB: &str = "/apis/batch/v1/namespaces/shop/jobs/migrate-green";
+    let mut hand = Hand::new();
+    hand.manifest(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "migrate", "image": "m:1"}]}}}}));
+    hand.install();
+    hand.start_candidate(10);
+    let slot = hand.slot(Color::Green);
+    let job = json!({"name": "migrate", "state": "Due", "after": 0});
+    hand.record("jobs", json!({"revision": slot.revision, "each": [job]}));
+    let (rollout, seen) = (hand.rollout(), hand.look(0));
+    let (server, reconciler) = served(hand);
+    let uid = &seen.names.uid;
+    server.put(
+        JOB,
+        json!({"metadata": {"name": "migrate-green", "namespace": "shop",
+        "labels": {label::ROLLOUT_UID: uid, label::COLOR: "green", label::REVISION: slot.revision},
+        "annotations": {annotation::epoch(uid): "1"},
+        "managedFields": [{"manager": "teal/release", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]}}),
+    );
+    let before = server.object(JOB);
+    let order = Order::of(&rollout, &seen);
+    let effect = Effect::ApplyRelease { slot, active: false };
+    let error = execute(&reconciler.tools, &order, &[effect]).await.remove(0).result.expect_err("refused");
+    assert!(matches!(error, Error::NameTaken { .. }), "{error}");
+    assert_eq!(server.object(JOB), before);
 }
 
 #[tokio::test]
