@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use teal_plan::{Color, ContentHash, Slot};
 use teal_release::names::annotation;
-use teal_release::{Context, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload};
+use teal_release::{
+    Context, Fate, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload,
+};
 
 use crate::kinds::{self, Known};
 use crate::stores::ObjectView;
@@ -35,6 +37,8 @@ pub(crate) struct Piece {
     pub(crate) name: String,
     /// One object for both colors.
     pub(crate) shared: bool,
+    /// It works by itself in live alone, or sizes what does: in the other color it is held at rest.
+    pub(crate) live_only: bool,
     /// As it is applied, but for the epoch.
     pub(crate) object: Value,
     /// The mark of its content: a digest, and the replicas that its owner wrote.
@@ -88,15 +92,10 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
     let rendered = teal_release::render(manifests, &context)?;
     let marks =
         Marks { written: written_replicas(&rendered.workloads), owner: key.owned.then(|| owner(whom)) };
-    let in_place = rendered.in_place.iter().map(|object| held(object, &rendered.workloads, whom));
-    let in_place: Vec<Object> = in_place.collect();
-    let standing = rendered.own.iter().chain(&rendered.live_only).chain(&in_place);
-    let shared = rendered.shared.iter().map(|object| (object, true));
-    let all = shared.chain(standing.map(|object| (object, false)));
-    let pieces: Vec<Piece> = all.filter_map(|(object, shared)| piece(object, shared, &marks)).collect();
+    let pieces = pieces(&rendered, whom, &marks);
     let jobs = |run: JobRun| -> Vec<Piece> {
         let jobs = rendered.jobs.iter().filter(|job| job.run == run);
-        jobs.filter_map(|job| piece(&job.object, false, &marks)).map(kept_with_its_color).collect()
+        jobs.filter_map(|job| piece(&job.object, &marks)).map(kept_with_its_color).collect()
     };
     let names = |jobs: &[Piece]| -> Vec<String> {
         jobs.iter().map(|piece| uncolored(&piece.name, key.slot.color).to_owned()).collect()
@@ -114,6 +113,26 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
         workloads: rendered.workloads,
         findings: rendered.findings,
     })
+}
+
+/// In the order of applying.
+fn pieces(rendered: &teal_release::Rendered, whom: &For<'_>, marks: &Marks) -> Vec<Piece> {
+    let workloads = &rendered.workloads;
+    let piece = |object: &Object| piece(object, marks);
+    let shared = rendered.shared.iter().filter_map(piece).map(|piece| Piece { shared: true, ..piece });
+    let own = rendered.own.iter().filter_map(piece);
+    let live_only = rendered.live_only.iter().filter_map(piece);
+    let live_only = live_only.map(|piece| Piece { live_only: true, ..piece });
+    let in_place = rendered.in_place.iter().filter_map(|object| {
+        Some(Piece { live_only: wakes(object, workloads), ..piece(&held(object, workloads, whom))? })
+    });
+    shared.chain(own).chain(live_only).chain(in_place).collect()
+}
+
+/// Whether an autoscaler would set to work what is at 0 because its color isn't live: KEDA's does, the built-in one leaves it.
+fn wakes(scaler: &Object, workloads: &[Workload]) -> bool {
+    scaler.key().kind == "ScaledObject"
+        && sized(scaler, workloads).is_some_and(|workload| workload.fate == Fate::LiveOnly)
 }
 
 /// The name that an object has in the manifests.
@@ -139,11 +158,7 @@ fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
 
 /// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start.
 fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
-    let target = teal_release::sized_by(object);
-    let workload = workloads.iter().find(|w| {
-        target.as_ref().is_some_and(|target| target.kind == w.key.kind && target.name == w.colored_name)
-    });
-    let least = workload.and_then(|workload| {
+    let least = sized(object, workloads).and_then(|workload| {
         let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));
         own.map(|(_, least)| *least).max()
     });
@@ -151,6 +166,12 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
         Some(least) => teal_release::hold_min_replicas(object, least),
         None => object.clone(),
     }
+}
+
+/// What an autoscaler sizes.
+fn sized<'a>(scaler: &Object, workloads: &'a [Workload]) -> Option<&'a Workload> {
+    let target = teal_release::sized_by(scaler)?;
+    workloads.iter().find(|w| target.kind == w.key.kind && target.name == w.colored_name)
 }
 
 /// What is put on every object besides its content.
@@ -194,7 +215,7 @@ fn summary(pieces: &[Piece]) -> String {
     if images.is_empty() { String::new() } else { format!("{word} {}", images.join(", ")) }
 }
 
-fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
+fn piece(object: &Object, marks: &Marks) -> Option<Piece> {
     let key = object.key();
     let kind = kinds::find(&key.group, &key.kind)?;
     let mut object = object.clone();
@@ -204,7 +225,8 @@ fn piece(object: &Object, shared: bool, marks: &Marks) -> Option<Piece> {
     let replicas = marks.written.get(&format!("{}/{}", key.kind, key.name)).map_or("", String::as_str);
     let content = format!("{}.{replicas}", teal_release::fingerprint(&object));
     object.set(&["metadata", "annotations"], annotation::CONTENT, json!(content));
-    Some(Piece { kind, name: key.name, shared, object: object.to_value(), content })
+    let object = object.to_value();
+    Some(Piece { kind, name: key.name, shared: false, live_only: false, object, content })
 }
 
 impl Rendering {
@@ -413,6 +435,7 @@ mod tests {
             kind: kinds::find("apps", "Deployment").unwrap(),
             name: "web".into(),
             shared: false,
+            live_only: false,
             object: json!({"spec": {"template": {"spec": {"containers": containers}}}}),
             content: String::new(),
         };
@@ -426,7 +449,7 @@ mod tests {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}});
         let object = Object::from_value(&account).unwrap();
         let mark = |owner| {
-            let piece = piece(&object, true, &Marks { written: BTreeMap::new(), owner }).unwrap();
+            let piece = piece(&object, &Marks { written: BTreeMap::new(), owner }).unwrap();
             assert_eq!(piece.object["metadata"]["annotations"], json!({"teal.dev/content": piece.content}));
             piece.content
         };

@@ -83,6 +83,8 @@ pub struct ColorSeen {
     pub serving: Vec<u32>,
     /// Every workload of the revision has all its replicas available.
     pub available: bool,
+    /// Although it isn't live, something of it works by itself: it is there, and is not yet held at rest.
+    pub works: bool,
     /// Why it will not become available by itself (an image that can't be had, a crash loop); where nothing is to stay in it, what
     /// stays all the same: for messages.
     pub trouble: Option<String>,

@@ -229,14 +229,16 @@ fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overl
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {
     let Some(pods) = pods else {
         let job = caches.tasks.iter().flatten().find(|task| task.slot.color == color);
+        let objects = match (job.map(|task| task.slot), expected(&caches.record, color)) {
+            (None, _) => Objects::Absent,
+            (Some(slot), Some(revision)) if revision != slot.revision => Objects::Leftover,
+            (Some(slot), _) => Objects::Present { slot, in_sync: false },
+        };
         return ColorSeen {
-            objects: match (job.map(|task| task.slot), expected(&caches.record, color)) {
-                (None, _) => Objects::Absent,
-                (Some(slot), Some(revision)) if revision != slot.revision => Objects::Leftover,
-                (Some(slot), _) => Objects::Present { slot, in_sync: false },
-            },
+            objects,
             serving: vec![0],
             available: false,
+            works: matches!(objects, Objects::Present { in_sync: false, .. }),
             trouble: None,
             short_since: None,
         };
@@ -252,6 +254,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
         },
         serving: vec![u32::from(ready)],
         available: ready,
+        works: false,
         trouble: pods.broken.then(|| "crash loop".to_owned()),
         short_since: (!ready).then_some(Time(NOW.0 - TICK)),
     }

@@ -119,6 +119,7 @@ mod tests {
             kind: kinds::SERVICE,
             name: "api-blue".into(),
             shared: false,
+            live_only: false,
             object,
             content: "abc.".into(),
         };

@@ -41,6 +41,7 @@ pub(super) fn see(
         objects: objects(facts, rendering, color, asked),
         serving,
         available,
+        works: asked.zip(rendering).is_some_and(|(slot, rendering)| works(facts, rendering, slot)),
         trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
     }
@@ -89,6 +90,22 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
         piece.is_in_sync(view.as_deref(), &facts.names.uid)
             || (piece.kind.kind == "Service" && service_in_sync(facts, piece))
     })
+}
+
+/// Whether something works by itself although its color isn't live: what should be held at rest is there in another form, or
+/// beside it its former autoscaler, which would wake it. What was refused its name, or its kind, isn't there.
+fn works(facts: &Facts<'_>, rendering: &Rendering, slot: Slot) -> bool {
+    if facts.is_live(slot) {
+        return false;
+    }
+    let resting: Vec<&Piece> = rendering.pieces.iter().filter(|piece| piece.live_only).collect();
+    let is_awake = |piece: &&Piece| {
+        let view = facts.object(piece.kind.group, piece.kind.kind, &piece.name);
+        view.is_some_and(|view| !piece.is_in_sync(Some(&view), &facts.names.uid))
+    };
+    let wakes =
+        |view: &Arc<ObjectView>| view.kind.kind == "ScaledObject" && is_dropped(rendering, view, slot);
+    resting.iter().any(is_awake) || (!resting.is_empty() && facts.objects.iter().any(wakes))
 }
 
 /// Inner Services lie in the cache of all Services.

@@ -15,5 +15,6 @@ mod in_place;
 mod inner;
 mod life;
 mod replaced;
+mod resting;
 mod shared;
 mod work;

@@ -92,16 +92,17 @@ pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next
     }
 }
 
-/// Keeps each color as it should be for its role: what does work by itself runs in live alone. The color that must rest
-/// is brought to rest before the other one is set to work, so that no work is done twice.
+/// Keeps each color as it should be for its role: what does work by itself runs in live alone. As long as the color that must
+/// rest works, it is brought to rest before the other one is set to work, so that no work is done twice. Anything else in it may be
+/// refused for as long as it is kept, and holds live up in nothing.
 pub(super) fn activity(s: &Snapshot, next: &mut Next) {
     let Some(live) = s.record.live.map(|live| live.slot) else { return };
     keep_content(s, next);
-    if let Some(effect) = out_of_sync(s, live.color.other(), live) {
-        next.act(effect);
-    } else if let Some(effect) = out_of_sync(s, live.color, live) {
-        next.act(effect);
-    }
+    let other = live.color.other();
+    let rest = out_of_sync(s, other, live);
+    let first = rest.is_some() && s.world.color(other).works;
+    let work = out_of_sync(s, live.color, live).filter(|_| !first);
+    rest.into_iter().chain(work).for_each(|effect| next.act(effect));
 }
 
 /// A deletion that lets live stand takes along what was kept of it, which the next Rollout of that name then lacks. Only the

@@ -71,6 +71,7 @@ pub(crate) fn present(slot: Slot) -> ColorSeen {
         objects: Objects::Present { slot, in_sync: true },
         serving: vec![3],
         available: true,
+        works: false,
         trouble: None,
         short_since: None,
     }
@@ -81,6 +82,7 @@ pub(crate) fn absent() -> ColorSeen {
         objects: Objects::Absent,
         serving: vec![0],
         available: false,
+        works: false,
         trouble: None,
         short_since: None,
     }

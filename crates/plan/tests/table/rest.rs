@@ -235,8 +235,31 @@ fn live_that_was_edited_or_deleted_is_repaired() {
 fn the_color_that_rests_is_brought_to_rest_before_live_is_set_to_work() {
     let mut s = kept();
     s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    s.world.blue.works = true;
     s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
     assert_eq!(effects(&s), [Effect::ApplyRelease { slot: live(), active: false }]);
+}
+
+/// As where one of its objects is refused, which may last as long as it is kept.
+#[test]
+fn what_is_kept_and_does_no_work_holds_live_up_in_nothing() {
+    let rest = |slot| Effect::ApplyRelease { slot, active: false };
+    let work = |slot| Effect::ApplyRelease { slot, active: true };
+    let mut s = kept();
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    assert_eq!(effects(&s), [rest(live())], "live is as it should be");
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    assert_eq!(effects(&s), [rest(live()), work(candidate())]);
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: true };
+    s.world.blue.works = true;
+    assert_eq!(effects(&s), [work(candidate())], "nothing would bring it to rest");
+    let mut s = at_rest();
+    s.record.candidate = Some(release(candidate(), 2));
+    s.record.kept_until = Some(DEADLINE);
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    s.world.green = present(candidate());
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    assert_eq!(effects(&s), [rest(candidate()), work(live())], "it was sent back");
 }
 
 #[test]

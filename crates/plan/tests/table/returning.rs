@@ -2,7 +2,7 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
-use teal_plan::snapshot::{Action, DecisionSeen, Form};
+use teal_plan::snapshot::{Action, DecisionSeen, Form, Objects};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::decisions::decision;
@@ -121,8 +121,25 @@ fn a_candidate_that_carries_by_weight_is_not_left_for_a_dead_live() {
 fn an_object_that_cannot_be_repaired_does_not_keep_it_from_ending() {
     let mut s = returning(Cause::Superseded);
     home(&mut s);
-    s.world.blue.objects = teal_plan::snapshot::Objects::Present { slot: live(), in_sync: false };
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
     assert!(matches!(committed(&s).0.phase, Phase::Rest { .. }));
+}
+
+#[test]
+fn the_color_that_goes_is_brought_to_rest_before_live_works_and_holds_it_up_no_longer() {
+    let rest = || Effect::ApplyRelease { slot: candidate(), active: false };
+    let work = || Effect::ApplyRelease { slot: live(), active: true };
+    let mut s = returning(failed());
+    home(&mut s);
+    s.world.live_service.since = Time(NOW.0 - 500);
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: false };
+    s.world.green.works = true;
+    assert_eq!(effects(&s), [rest()]);
+    s.world.green.works = false;
+    assert_eq!(effects(&s), [rest(), work()], "one of its objects is refused");
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: true };
+    assert_eq!(effects(&s), [work()]);
 }
 
 #[test]

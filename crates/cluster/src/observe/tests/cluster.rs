@@ -234,12 +234,16 @@ impl Hand {
     }
 
     fn deploy(&mut self, slot: Slot, hash: ContentHash) {
+        self.deploy_as(slot, hash, true);
+    }
+
+    fn deploy_as(&mut self, slot: Slot, hash: ContentHash, active: bool) {
         let key = RenderKey {
             generation: 1,
             uid: UID.into(),
             slot,
             hash,
-            active: true,
+            active,
             sizes: BTreeMap::new(),
             hold: Vec::new(),
             services: vec!["web".into()],

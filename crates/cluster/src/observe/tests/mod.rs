@@ -5,6 +5,7 @@ mod hands;
 mod jobs;
 mod overlap;
 mod owners;
+mod resting;
 mod routes;
 mod salvaged;
 mod services;

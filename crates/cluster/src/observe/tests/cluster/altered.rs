@@ -5,7 +5,7 @@ use teal_api::names::manager;
 use teal_plan::{Color, Time};
 
 use super::Hand;
-use crate::kinds;
+use crate::kinds::{self, Known};
 use crate::stores::{ObjectId, ObjectView, PodView};
 
 impl Hand {
@@ -25,13 +25,28 @@ impl Hand {
 
     /// A Deployment is seen as something else.
     pub(in crate::observe::tests) fn alter(&mut self, name: &str, change: impl FnOnce(&mut ObjectView)) {
+        self.alter_any(kinds::DEPLOYMENT, name, change);
+    }
+
+    /// The same of any kind.
+    pub(crate) fn alter_any(&mut self, kind: Known, name: &str, change: impl FnOnce(&mut ObjectView)) {
         let version = self.next();
-        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let (_, cache) = self.stores.objects.iter().find(|(known, _)| *known == kind).expect("a cache");
+        let view = cache.get("shop", name).expect("an object");
         let mut view = ObjectView { version, ..(*view).clone() };
         change(&mut view);
-        let (_, cache) =
-            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
         cache.offer(view);
+    }
+
+    /// The second revision, in green, is as it should be while it isn't live.
+    pub(crate) fn rest_second(&mut self) {
+        let (slot, hash) = (self.slot(Color::Green), self.hash());
+        self.deploy_as(slot, hash, false);
+    }
+
+    /// What is tried is led back.
+    pub(crate) fn lead_back(&mut self) {
+        self.record("phase", json!({"name": "Returning", "cause": "Superseded", "since": 0}));
     }
 
     /// A Deployment is not seen any more.
