@@ -29,12 +29,7 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
         let result = apply_piece(tools, order, &rendering, piece, slot).await;
         changed |= refused.or_note(result, piece)?;
     }
-    // Workloads that are there mean that the Jobs ran: they may be gone since.
-    let mut begun = false;
-    for piece in workloads.iter().filter(|piece| !piece.shared) {
-        begun |= view(tools, order, piece)?.is_some();
-    }
-    if comes && !begun {
+    if comes && !has_begun(tools, order, &workloads)? {
         let mut done = true;
         for piece in &rendering.jobs {
             let (wrote, ended) = jobs::run_once(tools, order, piece, slot).await?;
@@ -51,6 +46,15 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     }
     changed |= vacate::drop_in_place(tools, order, &rendering, slot, |kind| !refused.keeps(kind)).await?;
     refused.first.map_or(Ok(changed), Err)
+}
+
+/// Workloads that are there mean that the Jobs ran: they may be gone since.
+fn has_begun(tools: &Tools, order: &Order<'_>, workloads: &[&Piece]) -> Result<bool, Error> {
+    let mut begun = false;
+    for piece in workloads.iter().filter(|piece| !piece.shared) {
+        begun |= view(tools, order, piece)?.is_some();
+    }
+    Ok(begun)
 }
 
 /// What KEDA's webhook says of a workload that another autoscaler has.

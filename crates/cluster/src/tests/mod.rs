@@ -10,6 +10,7 @@ mod kept;
 mod looks;
 mod met;
 mod orphans;
+mod partly;
 mod revisions;
 mod server;
 mod shared;

@@ -330,7 +330,7 @@ impl Hand {
     }
 
     /// A Deployment turns out to be another Rollout's.
-    pub(super) fn give_away(&mut self, name: &str, rollout: &str) {
+    pub(crate) fn give_away(&mut self, name: &str, rollout: &str) {
         let version = self.next();
         let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
         let view =

@@ -1,0 +1,45 @@
+//! What is written of a release of which not all is there, or may be written.
+
+use serde_json::{Value, json};
+use teal_plan::{Color, Effect, Slot};
+
+use super::served;
+use crate::error::Error;
+use crate::execute::{Order, execute};
+use crate::kinds;
+use crate::observe::tests::cluster::Hand;
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
+
+fn worker(fate: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "worker", "annotations": {"teal.dev/fate": fate}},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "worker"}}, "template": {
+            "metadata": {"labels": {"app": "worker"}}, "spec": {"containers": [{"name": "worker"}]}}}})
+}
+
+/// Applies a slot in which this worker is there, also by the server: what was asked, and what came of it.
+async fn apply(mut hand: Hand, slot: Slot, active: bool) -> (Vec<String>, Result<bool, Error>) {
+    let (rollout, seen) = (hand.rollout(), hand.look(0));
+    let (server, reconciler) = served(hand);
+    let name = format!("worker-{}", slot.color);
+    let there = reconciler.tools.stores.object("apps", "Deployment", "shop", &name).expect("a worker");
+    let metadata = json!({"name": name, "namespace": "shop", "uid": there.uid});
+    server.put(&format!("{DEPLOYMENTS}/{name}"), json!({"metadata": metadata, "spec": {"replicas": 2}}));
+    let order = Order::of(&rollout, &seen);
+    let done = execute(&reconciler.tools, &order, &[Effect::ApplyRelease { slot, active }]).await.remove(0);
+    (server.requests(), done.result)
+}
+
+#[tokio::test]
+async fn a_workload_of_lives_whose_name_another_rollout_has_holds_up_no_other() {
+    let mut hand = Hand::new();
+    hand.manifest(worker("Own"));
+    hand.install();
+    hand.give_away("web-blue", "other");
+    hand.alter_any(kinds::DEPLOYMENT, "worker-blue", |view| view.content = Some("another".into()));
+    let slot = hand.slot(Color::Blue);
+    let (asked, result) = apply(hand, slot, true).await;
+    assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-blue")]);
+    assert!(matches!(result, Err(Error::NameTaken { .. })), "and is told: {result:?}");
+}
