@@ -13,6 +13,7 @@ use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
+use crate::observe::is_sent_back;
 use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
@@ -20,8 +21,8 @@ use crate::stores::ObjectView;
 /// before them. What comes needs all of it; of what is there already, one that is refused holds up no other.
 pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
     let rendering = Arc::clone(order.rendering(slot)?);
-    let (workloads, others): (Vec<&Piece>, Vec<&Piece>) =
-        rendering.pieces.iter().partition(|piece| works(piece));
+    let pieces = rendering.pieces.iter().filter(|piece| is_wanted(tools, order, piece, slot));
+    let (workloads, others): (Vec<&Piece>, Vec<&Piece>) = pieces.partition(|piece| works(piece));
     let comes = comes(order, slot);
     let mut refused = Refused { needs_all: comes, ..Refused::default() };
     let mut changed = false;
@@ -46,6 +47,11 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     }
     changed |= vacate::drop_in_place(tools, order, &rendering, slot, |kind| !refused.keeps(kind)).await?;
     refused.first.map_or(Ok(changed), Err)
+}
+
+/// Of what was sent back only what is there is brought to rest.
+fn is_wanted(tools: &Tools, order: &Order<'_>, piece: &Piece, slot: Slot) -> bool {
+    !is_sent_back(order.record, slot) || matches!(view(tools, order, piece), Ok(Some(_)))
 }
 
 /// Workloads that are there mean that the Jobs ran: they may be gone since.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
-use teal_plan::{Color, Phase, Slot, Span, Time};
+use teal_plan::{Color, Phase, Record, Slot, Span, Time};
 use teal_release::{Fate, ObjectKey};
 use teal_traffic::RoleService;
 
 use super::{Facts, Renderings, Sizes, jobs};
 use crate::execute::{inner, is_dropped};
+use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{Piece, Rendering};
 use crate::stores::{ObjectView, PodView};
@@ -85,11 +86,23 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
     }
     let with_shared = answers_for_shared(facts, slot);
     let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
+    let sent_back = is_sent_back(&facts.record, slot);
     pieces.into_iter().all(|piece| {
-        let view = facts.object(piece.kind.group, piece.kind.kind, &piece.name);
-        piece.is_in_sync(view.as_deref(), &facts.names.uid)
-            || (piece.kind.kind == "Service" && service_in_sync(facts, piece))
+        if piece.kind == kinds::SERVICE {
+            return service_in_sync(facts, piece, sent_back);
+        }
+        match facts.object(piece.kind.group, piece.kind.kind, &piece.name) {
+            Some(view) => piece.is_in_sync(Some(&view), &facts.names.uid),
+            None => sent_back,
+        }
     })
+}
+
+/// Whether a slot holds what was sent back. It may never have been whole, and is only kept to be looked at: what isn't there of it
+/// is neither made nor missed.
+pub(crate) fn is_sent_back(record: &Record, slot: Slot) -> bool {
+    let returns = matches!(record.phase, Phase::Returning { .. } | Phase::Rest { .. });
+    returns && record.candidate.is_some_and(|candidate| candidate.slot == slot)
 }
 
 /// Whether something works by itself although its color isn't live: what should be held at rest is there in another form, or
@@ -109,9 +122,12 @@ fn works(facts: &Facts<'_>, rendering: &Rendering, slot: Slot) -> bool {
 }
 
 /// Inner Services lie in the cache of all Services.
-fn service_in_sync(facts: &Facts<'_>, piece: &Piece) -> bool {
+fn service_in_sync(facts: &Facts<'_>, piece: &Piece, sent_back: bool) -> bool {
     let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
-    view.is_some_and(|view| inner::is_in_sync(&view, piece, &facts.names.uid))
+    match view.filter(|view| view.rollout() == Some(facts.names.name.as_str())) {
+        Some(view) => inner::is_in_sync(&view, piece, &facts.names.uid),
+        None => sent_back,
+    }
 }
 
 /// Shared objects have one form: that of what is being tried, or of live at rest. Going back doesn't undo them.

@@ -44,6 +44,7 @@ use self::traffic::{Counting, Look};
 
 pub(crate) use around::{idle_copies, names_candidate};
 pub(crate) use callers::callers;
+pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use starts::ends;

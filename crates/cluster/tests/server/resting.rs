@@ -1,9 +1,10 @@
-//! The color that isn't live is brought to rest, and holds live up no longer than that.
+//! The color that isn't live is brought to rest, and holds live up no longer than that; of what was sent back nothing more is made.
 
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::history::History;
 use crate::bench::objects::with;
+use crate::bench::{Bench, objects};
 
 fn config_map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"of": name}})
@@ -45,5 +46,31 @@ async fn what_is_refused_in_the_kept_color_keeps_live_from_no_work() {
     bench.until("it works again", async || rests("tick-green").await == false).await;
     assert_eq!(rests("tick-blue").await, true);
     assert_eq!(bench.condition("Accepted").await.1, "NameTaken", "what is refused is so still");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidate_that_was_never_whole_is_not_begun_by_sending_it_back() {
+    let bench = Bench::installed("neverwhole").await;
+    let workloads = History::begin(bench.api("deployments")).await;
+    let mut taken = config_map("b-green");
+    taken["metadata"]["labels"] = json!({"teal.dev/rollout": "other"});
+    bench.create("configmaps", "somebody", taken).await;
+    let mut second = with("2", &[config_map("a"), config_map("b")]);
+    second["spec"]["keep"]["failed"] = json!("8s");
+    bench.apply(&second).await;
+    bench.refused("NameTaken", &[&format!("ConfigMap {}/b-green", bench.namespace())]).await;
+    assert_eq!(bench.exists("configmaps", "a-green").await, Some(true), "what comes before it");
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    // Kept to be looked at, and then cleared.
+    bench.until("cleared", async || bench.exists("configmaps", "a-green").await == Some(false)).await;
+    let begun: Vec<_> =
+        workloads.all().await.into_iter().filter(|version| version.name == "web-green").collect();
+    assert!(begun.is_empty(), "{begun:#?}");
+    assert_eq!(bench.value("configmaps", "b-green").await["data"], json!({"of": "b-green"}));
+    bench.apply(&objects::rollout("3")).await;
+    bench.phase("Waiting").await;
     bench.end().await;
 }

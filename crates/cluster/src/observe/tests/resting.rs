@@ -1,11 +1,13 @@
-//! What works by itself in the color that isn't live.
+//! What works by itself in the color that isn't live, and what of it is missed.
 
 use serde_json::json;
+use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
 use crate::kinds::{self, Known};
+use crate::observe::is_sent_back;
 
 const WORKER: &str = "worker-green";
 
@@ -108,4 +110,49 @@ fn live_is_meant_to_work() {
     hand.alter_any(kinds::CRON_JOB, "tick-blue", |view| view.content = Some("another".into()));
     let blue = hand.look(0).snapshot.world.color(Color::Blue).clone();
     assert!(!blue.works && !is_in_sync(&blue), "{blue:?}");
+}
+
+/// Its ConfigMap was refused, so that no workload was made; or somebody else has the name by now.
+#[test]
+fn what_was_sent_back_misses_nothing_that_is_not_there() {
+    let partly: [fn(&mut Hand); 3] = [
+        |hand| hand.lose("web-green"),
+        |hand| hand.alter_any(kinds::DEPLOYMENT, "web-green", |view| view.rollout = "other".into()),
+        |hand| {
+            hand.edit("api-green", |service| service["metadata"]["labels"][label::ROLLOUT] = json!("other"));
+        },
+    ];
+    for partly in partly {
+        let mut hand = Hand::new();
+        hand.manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}));
+        hand.manifest(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}));
+        hand.install();
+        hand.at_step(10, Time(0));
+        assert!(is_in_sync(&green(&mut hand)));
+        partly(&mut hand);
+        assert!(!is_in_sync(&green(&mut hand)), "it is tried, and needs all");
+        for back in [Hand::lead_back, Hand::keep_failed] {
+            back(&mut hand);
+            assert!(is_in_sync(&green(&mut hand)));
+        }
+        let settings = kind("", "ConfigMap");
+        hand.alter_any(settings, "settings-green", |view| view.content = Some("another".into()));
+        assert!(!is_in_sync(&green(&mut hand)), "what is there is as it should be");
+    }
+}
+
+#[test]
+fn of_live_and_of_what_is_kept_to_go_back_to_all_is_missed() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.at_step(10, Time(0));
+    let (blue, green) = (hand.slot(Color::Blue), hand.slot(Color::Green));
+    for (change, sent_back) in
+        [(Hand::lead_back as fn(&mut Hand), true), (Hand::keep_failed, true), (Hand::promote_second, false)]
+    {
+        change(&mut hand);
+        let record = hand.look(0).snapshot.record;
+        assert_eq!((is_sent_back(&record, blue), is_sent_back(&record, green)), (false, sent_back));
+    }
 }

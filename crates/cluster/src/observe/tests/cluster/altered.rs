@@ -49,8 +49,14 @@ impl Hand {
         self.record("phase", json!({"name": "Returning", "cause": "Superseded", "since": 0}));
     }
 
+    /// It was, and is kept to be looked at.
+    pub(crate) fn keep_failed(&mut self) {
+        self.record("phase", json!({"name": "Rest", "outcome": "Superseded"}));
+        self.record("keptUntil", json!(9_000_000));
+    }
+
     /// A Deployment is not seen any more.
-    pub(in crate::observe::tests) fn lose(&mut self, name: &str) {
+    pub(crate) fn lose(&mut self, name: &str) {
         let (_, cache) =
             self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
         cache.forget(&ObjectId::new("shop", name));
