@@ -49,9 +49,13 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     refused.first.map_or(Ok(changed), Err)
 }
 
-/// Of what was sent back only what is there is brought to rest.
+/// Of what was sent back only what is there is brought to rest. What both colors share has no form for the one that rests.
 fn is_wanted(tools: &Tools, order: &Order<'_>, piece: &Piece, slot: Slot) -> bool {
-    !is_sent_back(order.record, slot) || matches!(view(tools, order, piece), Ok(Some(_)))
+    let record = order.record;
+    let returned = matches!(record.phase, Phase::Returning { .. } | Phase::Rest { .. });
+    let rests = returned && record.live.is_some_and(|live| live.slot != slot);
+    let is_there = || matches!(view(tools, order, piece), Ok(Some(_)));
+    !(rests && piece.shared) && (!is_sent_back(record, slot) || is_there())
 }
 
 /// Workloads that are there mean that the Jobs ran: they may be gone since.

@@ -68,3 +68,20 @@ async fn a_workload_of_lives_whose_name_another_rollout_has_holds_up_no_other() 
     assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-blue")]);
     assert!(matches!(result, Err(Error::NameTaken { .. })), "and is told: {result:?}");
 }
+
+/// Live's form of it may be another one, which the color that rests would undo each time that it is brought to rest.
+#[tokio::test]
+async fn what_both_colors_share_is_not_written_by_the_one_that_rests() {
+    let mut hand = Hand::new();
+    hand.manifest(worker("LiveOnly"));
+    hand.manifest(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clerk"}}));
+    hand.install();
+    hand.at_step(10, Time(0));
+    let account = kinds::find("", "ServiceAccount").expect("a kind");
+    hand.alter_any(account, "clerk", |view| view.content = Some("another".into()));
+    hand.keep_failed();
+    let slot = hand.slot(Color::Green);
+    let (asked, result, _) = apply(hand, slot, false).await;
+    assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-green")]);
+    assert!(result.is_ok(), "{result:?}");
+}
