@@ -60,7 +60,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Kinds that stand outside of namespaces, as far as charts usually hold them.
-const CLUSTER_SCOPED: &[&str] = &[
+pub(crate) const CLUSTER_SCOPED: &[&str] = &[
     "Namespace",
     "Node",
     "PersistentVolume",

@@ -160,7 +160,7 @@ fn item(position: usize, manifest: &Value) -> Result<Item, Refusal> {
 }
 
 /// It becomes part of the address of requests, where anything else would ask for something else.
-fn is_api_version(text: &str) -> bool {
+pub(crate) fn is_api_version(text: &str) -> bool {
     let version =
         text.split_once('/').map_or(Some(text), |(group, version)| is_subdomain(group).then_some(version));
     version.is_some_and(is_version)
