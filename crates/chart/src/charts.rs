@@ -1,0 +1,302 @@
+//! Fetching and rendering, with what is kept of both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::archive::{self, Checked};
+use crate::cache::{Cache, Key};
+use crate::error::ChartError;
+use crate::helm::{Helm, Pulled};
+use crate::source::{Place, Source};
+
+/// Charts whose archives are kept.
+const MOST_CHARTS: usize = 64;
+
+/// What Helm may use in each call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Until it is ended.
+    pub time: Duration,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Bytes that it may print.
+    pub output: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(60), memory: 512 << 20, output: 8 << 20 }
+    }
+}
+
+/// What the operator's configuration says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Helm.
+    pub program: PathBuf,
+    /// A folder of its own, in the image an emptyDir.
+    pub folder: PathBuf,
+    /// For each call.
+    pub limits: Limits,
+    /// Calls at one time: each takes its memory.
+    pub at_once: usize,
+    /// Hosts, with their port, that may be asked without TLS.
+    pub plain_hosts: BTreeSet<String>,
+    /// A file of certificate authorities, instead of the machine's.
+    pub authorities: Option<PathBuf>,
+}
+
+/// What the cluster has, as far as charts ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// The API server's version, `1.33.2`.
+    pub kube_version: String,
+    /// The versions and kinds that it serves, `apps/v1` and `apps/v1/Deployment`.
+    pub api_versions: BTreeSet<String>,
+}
+
+/// What a chart is rendered with.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Name of the release, which is the color's.
+    pub release: String,
+    /// The Rollout's namespace.
+    pub namespace: String,
+    /// Whether another revision serves already.
+    pub upgrade: bool,
+    /// All values, merged and filled.
+    pub values: Map<String, Value>,
+    /// Texts that must not stand in messages: those of Secrets.
+    pub hidden: BTreeSet<String>,
+    /// What the cluster has.
+    pub capabilities: Capabilities,
+}
+
+/// A chart that was fetched and looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chart {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What a revision is pinned to: of an OCI chart its manifest's digest, and else the archive's.
+    pub digest: String,
+    /// Files that describe the values by what lies elsewhere: the values aren't held against them.
+    pub foreign_schemas: BTreeSet<String>,
+    /// Templates that look into the cluster, where they find nothing.
+    pub lookups: BTreeSet<String>,
+    /// The archive's digest, by which it is kept.
+    pub(crate) content: String,
+}
+
+#[cfg(test)]
+impl Chart {
+    pub(crate) fn looked_at(content: &str) -> Self {
+        let [foreign_schemas, lookups] = [BTreeSet::new(), BTreeSet::new()];
+        let [name, version, digest] = ["web", "1.8.2", "sha256:"].map(ToOwned::to_owned);
+        Self { name, version, digest, foreign_schemas, lookups, content: content.to_owned() }
+    }
+}
+
+impl fmt::Display for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chart {} {}", self.name, self.version)
+    }
+}
+
+/// What came of a rendering. It may hold the values of Secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rendered {
+    text: String,
+    again: Option<String>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered").field("bytes", &self.size()).finish_non_exhaustive()
+    }
+}
+
+impl Rendered {
+    /// What Helm printed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it printed the second time, where that is something else: the chart is made of random or of the clock.
+    pub fn again(&self) -> Option<&str> {
+        self.again.as_deref()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + self.again.as_ref().map_or(0, String::len)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plain(text: &str) -> Self {
+        Self { text: text.to_owned(), again: None }
+    }
+}
+
+/// Fetches and renders charts.
+#[derive(Debug)]
+pub struct Charts {
+    helm: Helm,
+    archives: PathBuf,
+    turns: Semaphore,
+    fetched: Mutex<BTreeMap<String, Arc<Chart>>>,
+    rendered: Cache,
+}
+
+impl Charts {
+    /// Makes its folders; what an earlier program left in them goes.
+    pub fn new(settings: Settings) -> Result<Self, ChartError> {
+        let [archives, homes] = ["archives", "homes"].map(|name| settings.folder.join(name));
+        for folder in [&archives, &homes] {
+            renew(folder)?;
+        }
+        let authorities = settings.authorities.map(|file| ("SSL_CERT_FILE", file.into_os_string()));
+        let network: Vec<(&'static str, OsString)> = authorities.into_iter().collect();
+        let helm = Helm::new(settings.program, homes, settings.limits, settings.plain_hosts, network);
+        let turns = Semaphore::new(settings.at_once.max(1));
+        Ok(Self { helm, archives, turns, fetched: Mutex::default(), rendered: Cache::default() })
+    }
+
+    /// Fetches a chart, or gives what was fetched before: a version doesn't change. Where a digest is asked for that the one
+    /// that is there doesn't have, it is fetched again.
+    pub async fn fetch(&self, source: &Source) -> Result<Arc<Chart>, ChartError> {
+        let _turn = self.turn().await;
+        let place = format!("{:?} {}", source.place, source.version);
+        let known = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        let fits = |chart: &Arc<Chart>| source.digest.as_ref().is_none_or(|digest| *digest == chart.digest);
+        if let Some(chart) = known.filter(|chart| fits(chart) && self.file(chart).is_file()) {
+            return Ok(chart);
+        }
+        let pulled = self.helm.pull(source).await?;
+        let (chart, archive) = looked_at(source, pulled).await?;
+        let path = self.file(&chart);
+        write(&path, &archive)?;
+        let chart = Arc::new(chart);
+        self.keep(place, &chart);
+        Ok(chart)
+    }
+
+    /// Renders a chart, or gives what was rendered before of the same.
+    pub async fn render(&self, chart: &Chart, request: &Request) -> Result<Arc<Rendered>, ChartError> {
+        request.check()?;
+        let _turn = self.turn().await;
+        let key = Key::of(chart, request);
+        if let Some(rendered) = self.rendered.get(key) {
+            return Ok(rendered);
+        }
+        let archive = self.file(chart);
+        let text = self.helm.template(chart, &archive, request).await?;
+        // The second time tells what can't be repeated; it takes a tenth of a second, once.
+        let again = self.helm.template(chart, &archive, request).await?;
+        let rendered = Arc::new(Rendered { again: (again != text).then_some(again), text });
+        self.rendered.put(key, rendered.clone());
+        Ok(rendered)
+    }
+
+    /// One that is closed gives turns to all, and nobody closes it.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+
+    fn file(&self, chart: &Chart) -> PathBuf {
+        self.archives.join(format!("{}.tgz", chart.content))
+    }
+
+    /// Over the limit the archives of all others go: they are fetched again when they are asked for.
+    fn keep(&self, place: String, chart: &Arc<Chart>) {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if fetched.len() >= MOST_CHARTS {
+            for other in
+                std::mem::take(&mut *fetched).into_values().filter(|other| other.content != chart.content)
+            {
+                fs::remove_file(self.file(&other)).ok();
+            }
+        }
+        fetched.insert(place, chart.clone());
+    }
+}
+
+impl Request {
+    /// What becomes an argument of Helm.
+    fn check(&self) -> Result<(), ChartError> {
+        let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let name = |text: &str, most: usize| {
+            !text.is_empty() && text.len() <= most && !text.starts_with('-') && text.bytes().all(label)
+        };
+        let version = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-/".contains(&byte))
+        };
+        let bad = |what, value: &str| Err(ChartError::BadRequest { what, value: value.to_owned() });
+        if !name(&self.release, 53) {
+            return bad("the release's name", &self.release);
+        }
+        if !name(&self.namespace, 63) {
+            return bad("the namespace", &self.namespace);
+        }
+        let Capabilities { kube_version, api_versions } = &self.capabilities;
+        match std::iter::once(kube_version).chain(api_versions).find(|text| !version(text)) {
+            Some(text) => bad("the cluster's version or that of a kind", text),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Holds an archive against what was asked for. Unpacking takes a while, so it is done beside.
+async fn looked_at(source: &Source, pulled: Pulled) -> Result<(Chart, Vec<u8>), ChartError> {
+    let source_name = source.to_string();
+    let content = format!("{:x}", Sha256::digest(&pulled.archive));
+    let digest = match (&source.place, pulled.manifest_digest) {
+        (Place::Oci(_), Some(digest)) => digest,
+        _ => format!("sha256:{content}"),
+    };
+    if let Some(wanted) = source.digest.as_ref().filter(|wanted| **wanted != digest) {
+        return Err(ChartError::WrongDigest { source_name, wanted: wanted.clone(), found: digest });
+    }
+    let checking = tokio::task::spawn_blocking(move || archive::check(&pulled.archive));
+    let checked = checking.await.map_err(|error| ChartError::Fetch {
+        source_name: source_name.clone(),
+        message: format!("its archive could not be looked at: {error}"),
+    })?;
+    let Checked { archive, name, version, foreign_schemas, lookups } =
+        checked.map_err(|fault| ChartError::BadArchive { source_name: source_name.clone(), fault })?;
+    let plain = |version: &str| version.strip_prefix('v').unwrap_or(version).to_owned();
+    let other_name = match &source.place {
+        Place::Repository { name: wanted, .. } => *wanted != name,
+        Place::Oci(_) | Place::Archive(_) => false,
+    };
+    if other_name || plain(&version) != plain(&source.version) {
+        return Err(ChartError::OtherChart { source_name, found: format!("chart {name} {version}") });
+    }
+    Ok((Chart { name, version, digest, foreign_schemas, lookups, content }, archive))
+}
+
+fn renew(folder: &Path) -> Result<(), ChartError> {
+    let failed = |action| move |source| ChartError::Folder { action, path: folder.to_owned(), source };
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(failed("clear"))?;
+    }
+    fs::create_dir_all(folder).map_err(failed("make"))
+}
+
+/// Complete or not at all: it is renamed when it is.
+fn write(path: &Path, content: &[u8]) -> Result<(), ChartError> {
+    let failed = |action| move |source| ChartError::Folder { action, path: path.to_owned(), source };
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, content).map_err(failed("write"))?;
+    fs::rename(&unfinished, path).map_err(failed("rename to"))
+}

@@ -1,0 +1,46 @@
+//! Charts: fetched, checked and rendered by Helm as a child process. Knows no cluster.
+//!
+//! ```text
+//! Source ──► Charts::fetch() ──► Chart        helm pull, digest, archive checked and packed anew
+//!                                  │
+//! Request ──► Charts::render() ◄───┘          helm template, twice; cached by content
+//!                 │
+//!                 └──► Rendered: texts for teal_release::chart::Rendering::read()
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`source`] | where a chart is, and what of it may become an argument of Helm |
+//! | [`archive`] | what an archive must be before Helm sees it |
+//! | `charts` | fetching and rendering, with what is kept of both |
+//! | `helm` | the calls of Helm, and what its complaints mean |
+//! | `child` | a child process within its limits |
+//! | `cache` | renderings by content |
+//! | `hidden` | secret values taken out of messages |
+//!
+//! Helm is given arguments and never a shell line; no plugins, no configuration, no cluster and no environment but what is made
+//! for the call; a home of its own that goes with it; a limit of time, memory, processor time, output and size of files.
+//!
+//! # How the operator will use it
+//!
+//! Fetching and rendering are slow work outside of the pass, as measuring is: the planner asks for a revision's rendering, a task
+//! makes it for both colors, and it comes back as a fact. A [`ChartError`] becomes `Accepted=False` with reason `ReleaseInvalid`
+//! ([`ChartError::is_lasting`]) or a wait until `progressDeadline` and then `Stalled`; nothing of what runs is touched. The texts of
+//! the first rendering are kept with the revision, and live is repaired from them and never from a later rendering
+//! (`docs/decisions/0027`). The program and its folder come from the operator's configuration: in the image a static helm, with its
+//! folder in an emptyDir.
+
+pub mod archive;
+pub mod source;
+
+mod cache;
+mod charts;
+mod child;
+mod error;
+mod helm;
+mod hidden;
+
+pub use charts::{Capabilities, Chart, Charts, Limits, Rendered, Request, Settings};
+pub use error::ChartError;
+pub use hidden::texts_of;
+pub use source::{Place, Source};
