@@ -174,31 +174,36 @@ impl Charts {
     /// Fetches a chart, or gives what was fetched before: a version doesn't change. Where a digest is asked for that the one
     /// that is there doesn't have, it is fetched again.
     pub async fn fetch(&self, source: &Source) -> Result<Arc<Chart>, ChartError> {
+        if let Some(chart) = self.known(source) {
+            return Ok(chart);
+        }
         let _turn = self.turn().await;
-        let place = format!("{:?} {}", source.place, source.version);
-        let known = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
-        let fits = |chart: &Arc<Chart>| source.digest.as_ref().is_none_or(|digest| *digest == chart.digest);
-        if let Some(chart) = known.filter(|chart| fits(chart) && self.file(chart).is_file()) {
+        // Whoever had the turn before may have fetched the same.
+        if let Some(chart) = self.known(source) {
             return Ok(chart);
         }
         let pulled = self.helm.pull(source).await?;
-        let (chart, archive) = looked_at(source, pulled).await?;
-        let path = self.file(&chart);
-        write(&path, &archive)?;
-        let chart = Arc::new(chart);
-        self.keep(place, &chart);
+        let chart = Arc::new(looked_at(source, pulled, &self.archives).await?);
+        self.keep(place_of(source), &chart);
         Ok(chart)
     }
 
     /// Renders a chart, or gives what was rendered before of the same.
     pub async fn render(&self, chart: &Chart, request: &Request) -> Result<Arc<Rendered>, ChartError> {
         request.check()?;
-        let _turn = self.turn().await;
         let key = Key::of(chart, request);
         if let Some(rendered) = self.rendered.get(key) {
             return Ok(rendered);
         }
-        let archive = self.file(chart);
+        let _turn = self.turn().await;
+        if let Some(rendered) = self.rendered.get(key) {
+            return Ok(rendered);
+        }
+        let archive = archive_file(&self.archives, chart);
+        if !archive.is_file() {
+            let message = "its archive is not kept any more: it is fetched again".to_owned();
+            return Err(ChartError::Fetch { source_name: chart.to_string(), message });
+        }
         let text = self.helm.template(chart, &archive, request).await?;
         // The second time tells what can't be repeated; it takes a tenth of a second, once.
         let again = self.helm.template(chart, &archive, request).await?;
@@ -207,13 +212,16 @@ impl Charts {
         Ok(rendered)
     }
 
+    fn known(&self, source: &Source) -> Option<Arc<Chart>> {
+        let known =
+            self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&place_of(source)).cloned();
+        let fits = |chart: &Arc<Chart>| source.digest.as_ref().is_none_or(|digest| *digest == chart.digest);
+        known.filter(|chart| fits(chart) && archive_file(&self.archives, chart).is_file())
+    }
+
     /// One that is closed gives turns to all, and nobody closes it.
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.turns.acquire().await.ok()
-    }
-
-    fn file(&self, chart: &Chart) -> PathBuf {
-        self.archives.join(format!("{}.tgz", chart.content))
     }
 
     /// Over the limit the archives of all others go: they are fetched again when they are asked for.
@@ -223,7 +231,7 @@ impl Charts {
             for other in
                 std::mem::take(&mut *fetched).into_values().filter(|other| other.content != chart.content)
             {
-                fs::remove_file(self.file(&other)).ok();
+                fs::remove_file(archive_file(&self.archives, &other)).ok();
             }
         }
         fetched.insert(place, chart.clone());
@@ -256,24 +264,38 @@ impl Request {
     }
 }
 
-/// Holds an archive against what was asked for. Unpacking takes a while, so it is done beside.
-async fn looked_at(source: &Source, pulled: Pulled) -> Result<(Chart, Vec<u8>), ChartError> {
+fn place_of(source: &Source) -> String {
+    format!("{:?} {}", source.place, source.version)
+}
+
+fn archive_file(archives: &Path, chart: &Chart) -> PathBuf {
+    archives.join(format!("{}.tgz", chart.content))
+}
+
+/// Holds an archive against what was asked for and keeps it. Unpacking takes a while, so it is done beside.
+async fn looked_at(source: &Source, pulled: Pulled, archives: &Path) -> Result<Chart, ChartError> {
+    let (source, source_name, archives) = (source.clone(), source.to_string(), archives.to_owned());
+    let looking = tokio::task::spawn_blocking(move || {
+        let (chart, archive) = held_against(&source, &pulled)?;
+        write(&archive_file(&archives, &chart), &archive).map(|()| chart)
+    });
+    looking.await.unwrap_or_else(|error| {
+        Err(ChartError::Fetch { source_name, message: format!("its archive can't be looked at: {error}") })
+    })
+}
+
+fn held_against(source: &Source, pulled: &Pulled) -> Result<(Chart, Vec<u8>), ChartError> {
     let source_name = source.to_string();
     let content = format!("{:x}", Sha256::digest(&pulled.archive));
-    let digest = match (&source.place, pulled.manifest_digest) {
-        (Place::Oci(_), Some(digest)) => digest,
+    let digest = match (&source.place, &pulled.manifest_digest) {
+        (Place::Oci(_), Some(digest)) => digest.clone(),
         _ => format!("sha256:{content}"),
     };
     if let Some(wanted) = source.digest.as_ref().filter(|wanted| **wanted != digest) {
         return Err(ChartError::WrongDigest { source_name, wanted: wanted.clone(), found: digest });
     }
-    let checking = tokio::task::spawn_blocking(move || archive::check(&pulled.archive));
-    let checked = checking.await.map_err(|error| ChartError::Fetch {
-        source_name: source_name.clone(),
-        message: format!("its archive could not be looked at: {error}"),
-    })?;
-    let Checked { archive, name, version, foreign_schemas, lookups } =
-        checked.map_err(|fault| ChartError::BadArchive { source_name: source_name.clone(), fault })?;
+    let Checked { archive, name, version, foreign_schemas, lookups } = archive::check(&pulled.archive)
+        .map_err(|fault| ChartError::BadArchive { source_name: source_name.clone(), fault })?;
     let plain = |version: &str| version.strip_prefix('v').unwrap_or(version).to_owned();
     let other_name = match &source.place {
         Place::Repository { name: wanted, .. } => *wanted != name,

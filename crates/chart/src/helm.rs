@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use crate::archive::{ArchiveFault, LARGEST_ARCHIVE};
 use crate::charts::{Chart, Limits, Request};
 use crate::child::{Bounds, Call, Ended, Unended, argument, run};
+use crate::complaint::{message, not_pulled, not_rendered, took_all_memory};
 use crate::error::ChartError;
-use crate::hidden;
 use crate::source::{Place, Source};
 
-/// The longest message that is passed on.
-const LONGEST_MESSAGE: usize = 1000;
 /// Where nobody listens: templates have nothing to ask for on the net.
 const NOWHERE: &str = "http://127.0.0.1:1";
+/// Bytes of a file that Helm may write: archives, and the index of a repository, which may be larger.
+const LARGEST_FILE: u64 = 64 << 20;
 /// For Go's own memory, beside the heap that `GOMEMLIMIT` counts.
 const SPARE_MEMORY: u64 = 64 << 20;
 /// What Go reserves of addresses at its start and doesn't use. With some less Helm doesn't start; what it does start with changes
@@ -74,7 +74,7 @@ impl Helm {
         let call = self.call(&home, arguments, &self.network, Vec::new());
         let ended = self.run(call, &source.to_string(), "see to what is between here and its server").await?;
         if !ended.status.success() {
-            return Err(not_pulled(source, &message(&ended, &home)));
+            return Err(not_pulled(source, &message(&ended, &home, &BTreeSet::new())));
         }
         let said = format!("{}\n{}", String::from_utf8_lossy(&ended.output), ended.complaints);
         let digest = said.lines().find_map(|line| line.trim().strip_prefix("Digest: "));
@@ -111,8 +111,7 @@ impl Helm {
         let call = self.call(&home, arguments, &nowhere, values);
         let ended = self.run(call, &chart.to_string(), "look for a loop in its templates").await?;
         if !ended.status.success() {
-            let message = hidden::without(&message(&ended, &home), &request.hidden);
-            return Err(not_rendered(chart, message));
+            return Err(not_rendered(chart, message(&ended, &home, &request.hidden)));
         }
         let refused = |_| not_rendered(chart, "what it prints is no text".to_owned());
         String::from_utf8(ended.output).map_err(refused)
@@ -121,7 +120,7 @@ impl Helm {
     async fn run(&self, call: Call, chart: &str, remedy: &'static str) -> Result<Ended, ChartError> {
         let Limits { time, memory, output } = self.limits;
         let addresses = memory + RESERVED_ADDRESSES;
-        let bounds = Bounds { time, memory, addresses, output, file: LARGEST_ARCHIVE + (64 << 10) };
+        let bounds = Bounds { time, memory, addresses, output, file: LARGEST_FILE };
         let chart = chart.to_owned();
         match run(call, bounds).await {
             Ok(ended) if took_all_memory(&ended) => Err(ChartError::TooMuchMemory { chart, limit: memory }),
@@ -184,165 +183,13 @@ fn only_archive(folder: &Path, source: &Source) -> Result<Vec<u8>, ChartError> {
     let entries = fs::read_dir(folder).map_err(failed("list"))?;
     let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     match files.as_slice() {
+        [file] if fs::metadata(file).is_ok_and(|file| file.len() > LARGEST_ARCHIVE) => {
+            Err(ChartError::BadArchive { source_name: source.to_string(), fault: ArchiveFault::TooLarge })
+        }
         [file] => fs::read(file).map_err(failed("read a file of")),
         _ => Err(ChartError::Fetch {
             source_name: source.to_string(),
             message: format!("Helm left {} files instead of one archive", files.len()),
         }),
-    }
-}
-
-/// What Helm says, without its own words around it, the paths of its home, and more than fits a condition.
-fn message(ended: &Ended, home: &TempDir) -> String {
-    let said: Vec<&str> = ended
-        .complaints
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("level=") && !line.starts_with("Use --debug"))
-        .collect();
-    if said.is_empty() {
-        return format!("it ended with {} and said nothing", ended.status);
-    }
-    let from = said.iter().position(|line| line.starts_with("Error:")).unwrap_or(0);
-    let text = said.get(from..).unwrap_or_default().join("; ");
-    let text = text.strip_prefix("Error: ").unwrap_or(&text);
-    let folder = home.path().parent().unwrap_or_else(|| home.path());
-    let text =
-        text.replace(&home.path().display().to_string(), "").replace(&folder.display().to_string(), "");
-    shortened(&text)
-}
-
-/// Where it is nested the cause stands at the end, and the template that was called at the beginning.
-fn shortened(text: &str) -> String {
-    let count = text.chars().count();
-    if count <= LONGEST_MESSAGE {
-        return text.to_owned();
-    }
-    let begin: String = text.chars().take(LONGEST_MESSAGE / 3).collect();
-    let end: String = text.chars().skip(count - LONGEST_MESSAGE / 3 * 2).collect();
-    format!("{begin} … {end}")
-}
-
-fn took_all_memory(ended: &Ended) -> bool {
-    let told = ["out of memory", "cannot allocate memory", "failed to create new OS thread"];
-    !ended.status.success() && told.iter().any(|words| ended.complaints.contains(words))
-}
-
-fn not_pulled(source: &Source, message: &str) -> ChartError {
-    let (source_name, said) = (source.to_string(), without_names(source, message));
-    let message = message.to_owned();
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
-    let status = |of: fn(u16) -> bool| {
-        let numbers = said.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() == 3);
-        numbers.filter_map(|word| word.parse().ok()).any(of)
-    };
-    if status(|code| code == 401 || code == 403) || says(&["unauthorized", "denied", "forbidden"]) {
-        ChartError::Denied { source_name, message }
-    } else if says(&["file too large"]) {
-        ChartError::BadArchive { source_name, fault: ArchiveFault::TooLarge }
-    } else if status(|code| code == 404)
-        || says(&["not found", "no chart version found", "no chart name found"])
-    {
-        ChartError::NotFound { source_name, message }
-    } else if status(|code| code == 429 || code >= 500) || says(&UNREACHABLE) || said.ends_with("eof") {
-        ChartError::Unreachable { source_name, message }
-    } else {
-        ChartError::Fetch { source_name, message }
-    }
-}
-
-/// How Go says that it didn't get through.
-const UNREACHABLE: [&str; 9] = [
-    "dial tcp",
-    "no such host",
-    "connection refused",
-    "connection reset",
-    "timeout",
-    "unexpected eof",
-    "unreachable",
-    "tls:",
-    "x509:",
-];
-
-/// What is judged: without what the user has named, which may be called 404 or denied.
-fn without_names(source: &Source, message: &str) -> String {
-    let host = source.host();
-    let name = match &source.place {
-        Place::Repository { name, .. } => name.as_str(),
-        Place::Oci(url) | Place::Archive(url) => url.as_str(),
-    };
-    let is_name = |word: &&str| {
-        let plain = word.trim_matches(['"', '\'', '`', ',', '.', ';', ':']);
-        plain.contains("://") || plain.contains(host) || plain == name || plain == source.version
-    };
-    let words: Vec<&str> = message.split_whitespace().filter(|word| !is_name(word)).collect();
-    words.join(" ").to_lowercase()
-}
-
-fn not_rendered(chart: &Chart, message: String) -> ChartError {
-    let chart = chart.to_string();
-    if message.contains("values don't meet the specifications of the schema") {
-        ChartError::Values { chart, message }
-    } else {
-        ChartError::Template { chart, message }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(message: &str) -> &'static str {
-        let place =
-            Place::Repository { url: "http://h.example:403/denied/404".into(), name: "not-found".into() };
-        let source = Source { place, version: "4.0.4".into(), digest: None };
-        match not_pulled(&source, message) {
-            ChartError::Denied { .. } => "denied",
-            ChartError::NotFound { .. } => "not found",
-            ChartError::Unreachable { .. } => "unreachable",
-            ChartError::BadArchive { .. } => "too large",
-            _ => "other",
-        }
-    }
-
-    #[test]
-    fn what_helm_says_is_judged_without_what_the_user_has_named() {
-        for (message, meant) in [
-            (
-                "failed to fetch http://h.example:403/denied/404/x.tgz : 500 Internal Server Error",
-                "unreachable",
-            ),
-            ("failed to fetch http://h.example:403/denied/404/x.tgz : 404 Not Found", "not found"),
-            ("failed to fetch http://h.example:403/denied/404/x.tgz : 401 Unauthorized", "denied"),
-            (
-                "looks like \"http://h.example:403/denied/404\" is not a valid chart repository: 403 Forbidden",
-                "denied",
-            ),
-            (
-                "chart \"not-found\" version \"4.0.4\" not found in http://h.example:403/denied/404 repository",
-                "not found",
-            ),
-            (
-                "failed to perform \"FetchReference\" on source: h.example:403/denied:4.0.4: not found",
-                "not found",
-            ),
-            ("Get \"http://h.example:403/x\": dial tcp: lookup h.example: no such host", "unreachable"),
-            (
-                "Get \"https://h.example/x\": tls: failed to verify certificate: x509: unknown authority",
-                "unreachable",
-            ),
-            ("response status code 429: Too Many Requests", "unreachable"),
-            ("write /pulled/x.tgz: file too large", "too large"),
-            ("chart \"not-found\" 4.0.4 is odd", "other"),
-        ] {
-            assert_eq!(judged(message), meant, "{message}");
-        }
-    }
-
-    #[test]
-    fn of_a_long_message_the_beginning_and_the_end_are_told() {
-        let long = shortened(&format!("begin {} end", "ü".repeat(5000)));
-        assert!(long.starts_with("begin") && long.ends_with("end") && long.chars().count() <= 1003);
-        assert_eq!(shortened("short"), "short");
     }
 }

@@ -13,7 +13,7 @@
 //! | [`source`] | where a chart is, and what of it may become an argument of Helm |
 //! | [`archive`] | what an archive must be before Helm sees it |
 //! | `charts` | fetching and rendering, with what is kept of both |
-//! | `helm` | the calls of Helm, and what its complaints mean |
+//! | `helm`, `complaint` | the calls of Helm, and what it means when it fails |
 //! | `child` | a child process within its limits |
 //! | `cache` | renderings by content |
 //! | `hidden` | secret values taken out of messages |
@@ -36,6 +36,7 @@ pub mod source;
 mod cache;
 mod charts;
 mod child;
+mod complaint;
 mod error;
 mod helm;
 mod hidden;

@@ -339,6 +339,51 @@ async fn yaml_means_to_helm_what_it_means_here() {
     assert_eq!(helms.keys().filter(|name| *name != "global").count(), ours.len(), "{helms:?}");
 }
 
+/// Every word of up to three of the signs that numbers, truths and nothing are written with.
+#[tokio::test]
+#[ignore = "needs helm"]
+async fn each_short_word_means_to_helm_what_it_means_here() {
+    let world = World::new().await;
+    let signs =
+        ["0", "1", "7", "8", "x", "o", "b", "e", "y", "n", "N", "O", "f", "_", ".", "+", "-", "~", ":"];
+    let mut words = vec![String::new()];
+    let mut from = 0;
+    for _ in 0..3 {
+        let longer: Vec<String> =
+            words[from..].iter().flat_map(|word| signs.map(|sign| format!("{word}{sign}"))).collect();
+        from = words.len();
+        words.extend(longer);
+    }
+    // Those are signs of YAML's own.
+    words.retain(|word| word != "-" && word != "---" && !word.ends_with(':'));
+    let lines: Vec<String> = words.iter().enumerate().map(|(i, word)| format!("k{i}: {word}\n")).collect();
+    let values = lines.concat();
+    let show = (
+        "templates/show.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: show}\ndata: {all: {{ .Values | toJson | quote }}}\n",
+    );
+    let chart = world.chart(&[CHART, ("values.yaml", &values), show]).await;
+    let rendered = world.rendered(&chart, &request("web-blue", &json!({}))).await;
+    let shown = data(&read(&rendered), "show");
+    let helms: Map<String, Value> = serde_json::from_str(shown["all"].as_str().unwrap()).unwrap();
+    let ours = values_of_text(&values, "here").unwrap();
+    let plain = |value: &Value| value.as_f64().map_or_else(|| value.clone(), Value::from);
+    let unlike: Vec<String> = words
+        .iter()
+        .enumerate()
+        .map(|(i, word)| (word, &ours[&format!("k{i}")], helms.get(&format!("k{i}"))))
+        .filter(|(_, ours, helms)| helms.map_or(!ours.is_null(), |helms| plain(helms) != plain(ours)))
+        .map(|(word, ours, helms)| format!("{word}: {ours} here, {helms:?} to Helm"))
+        .collect();
+    assert!(
+        words.len() > 6000 && unlike.is_empty(),
+        "{} of {}: {:#?}",
+        unlike.len(),
+        words.len(),
+        &unlike[..unlike.len().min(40)]
+    );
+}
+
 #[tokio::test]
 #[ignore = "needs helm"]
 async fn a_rendering_is_made_once_and_what_is_random_is_told() {

@@ -29,7 +29,8 @@ fn number(text: &str) -> Option<Number> {
     if !text.starts_with(starts) {
         return None;
     }
-    let plain = text.replace('_', "");
+    // Go drops underscores from what begins with a digit or a sign, and not from what begins with a point.
+    let plain = if text.starts_with('.') { text.to_owned() } else { text.replace('_', "") };
     whole(&plain).or_else(|| real(&plain))
 }
 
@@ -106,6 +107,7 @@ mod tests {
             ("1.5", json!(1.5)),
             ("1e3", json!(1000.0)),
             (".5", json!(0.5)),
+            (".5_0", json!(".5_0")),
             ("1.", json!(1.0)),
             ("1.2.3", json!("1.2.3")),
             ("1.8.2-rc1", json!("1.8.2-rc1")),
