@@ -25,6 +25,10 @@ apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: things.example.com}
 ---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: others.example.com}
+---
 # Source: shop/templates/account.yaml
 apiVersion: v1
 kind: ServiceAccount
@@ -129,17 +133,15 @@ fn objects_keep_helms_order_and_words_of_yaml_their_meaning_to_helm() {
         keys,
         ["ServiceAccount shop", "ConfigMap shop-blue", "Service shop-blue", "Deployment shop-blue"]
     );
-    assert_eq!(
-        rendering.definitions,
-        [ObjectKey::new("apiextensions.k8s.io", "CustomResourceDefinition", "things.example.com")]
-    );
+    let defined: Vec<&str> = rendering.definitions.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(defined, ["things.example.com", "others.example.com"], "Helm notes the file once");
     let deployment = rendering.find(&ObjectKey::deployment("shop-blue")).unwrap();
     assert_eq!(
         deployment.object.get("/spec/template/spec/volumes/0/configMap/defaultMode"),
         Some(&json!(420))
     );
     assert_eq!(rendering.objects[1].object.text("/data/mode"), "0644");
-    assert_eq!(deployment.origin.to_string(), "document 5 (shop/templates/deployment.yaml)");
+    assert_eq!(deployment.origin.to_string(), "document 6 (shop/templates/deployment.yaml)");
     assert_eq!(rendering.objects.iter().filter(|object| object.keep).count(), 1);
     assert!(deployment.keep);
 }
@@ -199,7 +201,7 @@ fn a_document_that_is_wrong_is_named_with_its_template_and_line() {
         &(good.clone() + "---\n# Source: shop/templates/bad.yaml\na: 1\nb: 2\na: 3\n"),
         &["line 3", "second entry \"a\""],
     );
-    unread(&(good.clone() + "---\njust words\n"), &["document 2:", "is no map"]);
+    unread(&(good.clone() + "---\njust words\n"), &["document 2 (shop/templates/config.yaml)", "is no map"]);
     unread(
         &(good.clone() + &document("x.yaml", &json!({"kind": "ConfigMap", "metadata": {"name": "x"}}))),
         &["document 2 (shop/templates/x.yaml): apiVersion is missing"],
@@ -431,7 +433,7 @@ fn a_role_that_leads_nowhere_or_to_the_wrong_service_is_refused() {
         (
             Box::new(more(fixed)),
             vec![from("shop-$(color)")],
-            "is to have the role Service web, and document 12 makes one",
+            "is to have the role Service web, and document 13 (shop/templates/hooks.yaml) makes one",
         ),
         (
             Box::new(with("selector: {app: shop, release: shop-COLOR}, ", "selector: {app: other}, ")),

@@ -43,11 +43,15 @@ pub(super) struct Unread {
 /// Reads every document by itself: one that is wrong hides no other.
 pub(super) fn documents(text: &str) -> Vec<Result<Document, Unread>> {
     let mut left = MOST_VALUES;
-    let mut read = Vec::new();
+    let (mut read, mut source) = (Vec::new(), String::new());
     for part in parts(text) {
         let number = read.len() + 1;
-        let (source, body) = noted_source(part);
-        let source = source.to_owned();
+        let (noted, body) = noted_source(part);
+        // Of a file of definitions Helm notes the first document alone.
+        if let Some(noted) = noted {
+            noted.clone_into(&mut source);
+        }
+        let source = source.clone();
         read.push(match one(body, &mut left) {
             Ok(value) => Ok(Document { number, source, value }),
             Err(fault) => Err(Unread { number, source, fault }),
@@ -78,11 +82,11 @@ fn parts(text: &str) -> Vec<&str> {
 }
 
 /// Takes Helm's note off, where it is the first line.
-fn noted_source(part: &str) -> (&str, &str) {
+fn noted_source(part: &str) -> (Option<&str>, &str) {
     let part = part.trim_start_matches([' ', '\t', '\r', '\n']);
-    let Some(noted) = part.strip_prefix("# Source: ") else { return ("", part) };
+    let Some(noted) = part.strip_prefix("# Source: ") else { return (None, part) };
     let (source, body) = noted.split_once('\n').unwrap_or((noted, ""));
-    (source.trim(), body)
+    (Some(source.trim()), body)
 }
 
 fn one(text: &str, left: &mut usize) -> Result<Value, Fault> {
@@ -282,7 +286,7 @@ mod tests {
             [
                 (1, "web/templates/a.yaml", json!({"a": 1})),
                 (2, "web/templates/b.yaml", Value::Null),
-                (3, "", json!({"b": "x\n--- no end\n"})),
+                (3, "web/templates/b.yaml", json!({"b": "x\n--- no end\n"})),
             ]
         );
     }
