@@ -175,7 +175,8 @@ impl Survey {
                 return Err(ArchiveFault::Name { name: shown, problem });
             }
             let files = self.unpack(&content, &shown, depth + 1)?;
-            metadata(&files).map_err(|fault| inside(&shown, fault))?;
+            // A library may well be inside; what else its Chart.yaml lacks, Helm tells.
+            chart_file(&files).ok_or_else(|| ArchiveFault::NoChart(format!("{shown}/Chart.yaml")))?;
             return Ok(File { name, content: pack(&files)? });
         }
         if parts.last() == Some(&"values.schema.json") && looks_outside(&content, &shown)? {
@@ -184,16 +185,6 @@ impl Survey {
             self.lookups.insert(shown);
         }
         Ok(File { name, content })
-    }
-}
-
-fn inside(place: &str, fault: ArchiveFault) -> ArchiveFault {
-    match fault {
-        ArchiveFault::NoChart(file) => ArchiveFault::NoChart(format!("{place}/{file}")),
-        ArchiveFault::Metadata { file, problem } => {
-            ArchiveFault::Metadata { file: format!("{place}/{file}"), problem }
-        }
-        other => other,
     }
 }
 
@@ -265,13 +256,15 @@ fn one_folder(files: &[(String, Vec<u8>)]) -> Result<(), ArchiveFault> {
     Ok(())
 }
 
-/// Name and version, as the chart says them.
-fn metadata(files: &[File]) -> Result<(String, String), ArchiveFault> {
+fn chart_file(files: &[File]) -> Option<&File> {
     let folder = files.first().and_then(|file| file.name.split('/').next()).unwrap_or_default();
     let path = format!("{folder}/Chart.yaml");
-    let Some(file) = files.iter().find(|file| file.name == path) else {
-        return Err(ArchiveFault::NoChart("Chart.yaml".to_owned()));
-    };
+    files.iter().find(|file| file.name == path)
+}
+
+/// Name and version, as the chart says them.
+fn metadata(files: &[File]) -> Result<(String, String), ArchiveFault> {
+    let file = chart_file(files).ok_or_else(|| ArchiveFault::NoChart("Chart.yaml".to_owned()))?;
     let wrong = |problem: String| ArchiveFault::Metadata { file: "Chart.yaml".to_owned(), problem };
     let text = std::str::from_utf8(&file.content).map_err(|_| wrong("is no text: write YAML".to_owned()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

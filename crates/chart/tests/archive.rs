@@ -160,6 +160,8 @@ fn charts_inside_are_looked_at_like_the_one_outside() {
     let inner = |bytes: Vec<u8>| {
         packed(&[("web/Chart.yaml".into(), CHART.1.into()), ("web/charts/sub-1.tgz".into(), bytes)])
     };
+    let library = ("Chart.yaml", "name: common\nversion: 1.0.0\ntype: library\n");
+    assert!(check(&inner(archive(&[library, TEMPLATE]))).is_ok(), "that is what libraries are for");
     let link = with("web/templates/x.yaml", EntryType::Symlink);
     assert!(matches!(fault(&inner(link)), ArchiveFault::Kind { .. }));
     assert_eq!(
