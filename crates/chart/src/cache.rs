@@ -151,7 +151,7 @@ mod tests {
         }
         assert!(cache.get(keys[0]).is_none());
         assert_eq!(cache.get(keys[100]).map(|r| r.text().to_owned()).as_deref(), Some("small"));
-        let large = "x".repeat(MOST_BYTES);
+        let large = "x".repeat(MOST_BYTES + 1);
         cache.put(Key([9; 32]), Arc::new(Rendered::plain(&large)));
         assert!(cache.get(keys[100]).is_none(), "one that fills it leaves no room");
         assert!(cache.get(Key([9; 32])).is_some());

@@ -322,3 +322,34 @@ fn write(path: &Path, content: &[u8]) -> Result<(), ChartError> {
     fs::write(&unfinished, content).map_err(failed("write"))?;
     fs::rename(&unfinished, path).map_err(failed("rename to"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_so_many_archives_are_kept_and_what_was_left_before_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            program: "/surely/none".into(),
+            folder: folder.path().to_owned(),
+            limits: Limits::default(),
+            at_once: 1,
+            plain_hosts: BTreeSet::new(),
+            authorities: None,
+        };
+        let charts = Charts::new(settings.clone()).unwrap();
+        let count = || fs::read_dir(folder.path().join("archives")).unwrap().count();
+        let put = |name: &str| {
+            let chart = Arc::new(Chart::looked_at(name));
+            write(&archive_file(&charts.archives, &chart), b"x").unwrap();
+            charts.keep(name.to_owned(), &chart);
+        };
+        (0..MOST_CHARTS).for_each(|i| put(&i.to_string()));
+        assert_eq!(count(), MOST_CHARTS);
+        put("one more");
+        assert_eq!(count(), 1);
+        Charts::new(settings).unwrap();
+        assert_eq!(count(), 0);
+    }
+}

@@ -161,7 +161,6 @@ impl Helm {
             ("HELM_DATA_HOME", at("data")),
             // There is none, and there is never one.
             ("HELM_PLUGINS", at("plugins")),
-            ("KUBECONFIG", at("kubeconfig")),
             ("GOMEMLIMIT", memory.to_string().into()),
             ("GOMAXPROCS", "2".into()),
         ];

@@ -149,6 +149,8 @@ fn what_is_no_archive_or_no_chart_is_told() {
     assert!(told(b"").contains("no archive"));
     assert!(told(&archive(&[TEMPLATE])).contains("has no Chart.yaml"));
     let chart = |text: &'static str| told(&archive(&[("Chart.yaml", text), TEMPLATE]));
+    let loose = packed(&[("Chart.yaml".into(), CHART.1.into())]);
+    assert!(told(&loose).contains("outside of the one folder"), "{}", told(&loose));
     assert!(chart("a: [").contains("Chart.yaml can't be read: it: line "), "{}", chart("a: ["));
     assert!(chart("name: web\nversion: 1.8\n").contains("no text: write one, in quotes"));
     assert!(chart("name: ../x\nversion: 1.8.2\n").contains("no usable name"));
@@ -160,6 +162,14 @@ fn charts_inside_are_looked_at_like_the_one_outside() {
     let inner = |bytes: Vec<u8>| {
         packed(&[("web/Chart.yaml".into(), CHART.1.into()), ("web/charts/sub-1.tgz".into(), bytes)])
     };
+    let mut builder = Builder::new(Vec::new());
+    entry(&mut builder, b"web/", EntryType::Directory, b"");
+    entry(&mut builder, b"web/Chart.yaml", EntryType::Regular, CHART.1.as_bytes());
+    let foldered = zipped(&builder.into_inner().unwrap());
+    let outer = check(&inner(foldered.clone())).unwrap().archive;
+    let (_, packed_anew) = files(&outer).pop().unwrap();
+    assert_ne!(packed_anew, foldered, "it is packed anew, too");
+    assert_eq!(files(&packed_anew), [("web/Chart.yaml".to_owned(), CHART.1.as_bytes().to_vec())]);
     let library = ("Chart.yaml", "name: common\nversion: 1.0.0\ntype: library\n");
     assert!(check(&inner(archive(&[library, TEMPLATE]))).is_ok(), "that is what libraries are for");
     let link = with("web/templates/x.yaml", EntryType::Symlink);

@@ -497,6 +497,9 @@ async fn a_template_without_end_is_ended() {
     let error = world.failure(&[CHART, ("templates/a.yaml", greedy)], &json!({})).await;
     assert!(matches!(error, ChartError::TooMuchMemory { .. }), "{error}");
     told(&error, &["needs more than 256 MiB"]);
+    let gathers = "{{ $l := list }}{{ range until 600 }}{{ $l = append $l (repeat 1000000 \"x\") }}{{ end }}a: {{ len $l }}\n";
+    let error = world.failure(&[CHART, ("templates/a.yaml", gathers)], &json!({})).await;
+    assert!(matches!(error, ChartError::TooMuchMemory { .. }), "{error}");
     assert_eq!(world.homes(), 0);
 }
 
@@ -504,6 +507,14 @@ async fn a_template_without_end_is_ended() {
 #[ignore = "needs helm"]
 async fn what_is_no_name_never_becomes_an_argument() {
     let world = World::new().await;
+    let other = Place::Archive("http://localhost:1/web.tgz".into());
+    for source in [
+        Source { version: "--help".into(), ..world.archive_source() },
+        Source { place: other, ..world.archive_source() },
+    ] {
+        let error = world.charts.fetch(&source).await.unwrap_err();
+        assert!(matches!(error, ChartError::BadSource { .. }), "{error}");
+    }
     let chart = world.chart(&[CHART, CONFIG]).await;
     let base = request("web-blue", &json!({}));
     let versions =

@@ -64,13 +64,13 @@ kind: Pod
 metadata:
   name: shop-COLOR-smoke
   labels: {app: smoke}
-  annotations: {helm.sh/hook: test, helm.sh/hook-delete-policy: "hook-succeeded, before-hook-creation"}
+  annotations: {helm.sh/hook: test-success, helm.sh/hook-delete-policy: "hook-succeeded, before-hook-creation"}
 spec: {restartPolicy: Never, containers: [{name: smoke, image: curl}]}
 ---
 # Source: shop/templates/hooks.yaml
 apiVersion: batch/v1
 kind: Job
-metadata: {name: late, annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-weight: "5"}}
+metadata: {name: aa-late, annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-weight: "5"}}
 spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: i}]}}}
 ---
 # Source: shop/templates/hooks.yaml
@@ -86,7 +86,12 @@ metadata: {name: a-early, annotations: {helm.sh/hook: pre-install, helm.sh/hook-
 # Source: shop/templates/hooks.yaml
 apiVersion: batch/v1
 kind: Job
-metadata: {name: warm, annotations: {helm.sh/hook: "post-install,post-upgrade"}}
+metadata: {name: warm, annotations: {helm.sh/hook: post-install}}
+---
+# Source: shop/templates/hooks.yaml
+apiVersion: batch/v1
+kind: Job
+metadata: {name: warmer, annotations: {helm.sh/hook: post-upgrade}}
 ---
 # Source: shop/templates/hooks.yaml
 apiVersion: batch/v1
@@ -150,10 +155,10 @@ fn objects_keep_helms_order_and_words_of_yaml_their_meaning_to_helm() {
 fn hooks_stand_in_order_of_weight_and_name_for_the_stage_they_are_for() {
     let rendering = read(&shop("blue"));
     let at = |stage, side| names(rendering.hooks_at(stage, side));
-    assert_eq!(at(Stage::Install, Side::Before), ["a-early", "b-early", "late"]);
-    assert_eq!(at(Stage::Upgrade, Side::Before), ["b-early", "late"]);
+    assert_eq!(at(Stage::Install, Side::Before), ["a-early", "b-early", "aa-late"]);
+    assert_eq!(at(Stage::Upgrade, Side::Before), ["b-early", "aa-late"]);
     assert_eq!(at(Stage::Install, Side::After), ["warm"]);
-    assert_eq!(at(Stage::Upgrade, Side::After), ["warm"]);
+    assert_eq!(at(Stage::Upgrade, Side::After), ["warmer"]);
     assert_eq!(names(rendering.tests()), ["shop-blue-smoke"]);
     assert_eq!(names(rendering.never_made()), ["goodbye"]);
 }
@@ -254,6 +259,15 @@ fn a_document_that_is_wrong_is_named_with_its_template_and_line() {
         text
     });
     unread(&many, &["makes 257 objects", "at most 256"]);
+}
+
+/// Only the folder beside the templates is Helm's own for them.
+#[test]
+fn a_definition_among_the_templates_is_an_object_like_any_other() {
+    let object = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "x"}});
+    let rendering = read(&document("crds/x.yaml", &object));
+    assert!(rendering.definitions.is_empty());
+    assert!(told(&refusals(&rendering, &BTreeSet::new(), true)).contains("cluster-scoped"));
 }
 
 #[test]
@@ -418,6 +432,7 @@ fn a_role_that_leads_nowhere_or_to_the_wrong_service_is_refused() {
     let more = |extra: &'static str| move |color: &str| shop(color) + extra;
     let from = |from: &str| mapping("web", Some(from));
     let fixed = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n";
+    let other = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web-candidate}\nspec: {}\n";
     let cases: Vec<(Text, Vec<ServiceMapping>, &str)> = vec![
         (
             Box::new(plain),
@@ -433,7 +448,12 @@ fn a_role_that_leads_nowhere_or_to_the_wrong_service_is_refused() {
         (
             Box::new(more(fixed)),
             vec![from("shop-$(color)")],
-            "is to have the role Service web, and document 13 (shop/templates/hooks.yaml) makes one",
+            "is to have the role Service web, and document 14 (shop/templates/hooks.yaml) makes one",
+        ),
+        (
+            Box::new(more(other)),
+            vec![from("shop-$(color)")],
+            "is to have the role Service web-candidate, and document 14 (shop/templates/hooks.yaml) makes one",
         ),
         (
             Box::new(with("selector: {app: shop, release: shop-COLOR}, ", "selector: {app: other}, ")),
@@ -573,7 +593,7 @@ fn a_null_among_the_values_of_a_chart_makes_another_revision() {
         |values: Value| json!({"chart": {"oci": "oci://e/x", "version": "1.0.0", "values": values}});
     let hashed = |values: Value| hash(&with_nulls_told(&release(values)));
     assert_ne!(hashed(json!({"a": null})), hashed(json!({})));
-    assert_ne!(hashed(json!({"a": [null]})), hashed(json!({"a": []})));
+    assert_ne!(hashed(json!({"a": [{"b": null}]})), hashed(json!({"a": [{}]})));
     assert_eq!(hash(&with_nulls_told(&release(json!({"a": 1})))), hash(&release(json!({"a": 1}))));
     let manifests = json!({"manifests": [{"kind": "ConfigMap", "data": null}]});
     assert_eq!(with_nulls_told(&manifests), manifests);
