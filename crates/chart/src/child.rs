@@ -220,9 +220,12 @@ mod tests {
         let script = "read fed; head -c 5000 /dev/zero >file; wc -c <file";
         let ended = run(shell(script, folder.path()), SMALL).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&ended.output).trim(), "1000", "{ended:?}");
-        let script = "read fed; x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo done";
-        let ended = run(shell(script, folder.path()), SMALL).await.unwrap();
-        assert!(!ended.status.success() || ended.output.is_empty(), "{ended:?}");
+        let much = u64::MAX >> 1;
+        for bounds in [Bounds { addresses: much, ..SMALL }, Bounds { memory: much, ..SMALL }] {
+            let script = "read fed; x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo done";
+            let ended = run(shell(script, folder.path()), bounds).await.unwrap();
+            assert!(!ended.status.success() && ended.output.is_empty(), "{bounds:?}: {ended:?}");
+        }
         let script = "(echo begin; yes bad | head -c 1000000; echo end) >&2; echo done";
         let ended = run(shell(script, folder.path()), SMALL).await.unwrap();
         assert_eq!((ended.output.as_slice(), ended.complaints.len()), (&b"done\n"[..], 64 << 10));
