@@ -184,10 +184,10 @@ async fn what_is_not_there_not_reachable_or_not_given_is_told_apart() {
     let error = world.charts.fetch(&world.archive_source()).await.unwrap_err();
     assert!(matches!(error, ChartError::Unreachable { .. }) && !error.is_lasting(), "{error}");
     for (place, kind) in [
-        (Place::Archive("https://localhost:1/web.tgz".into()), "refused"),
+        (Place::Archive("https://127.0.0.1:1/web.tgz".into()), "refused"),
         (Place::Archive("https://nobody.invalid/web.tgz".into()), "nobody.invalid"),
-        (Place::Oci("oci://localhost:1/charts/web".into()), "refused"),
-        (Place::Repository { url: "https://localhost:1".into(), name: "web".into() }, "refused"),
+        (Place::Oci("oci://127.0.0.1:1/charts/web".into()), "refused"),
+        (Place::Repository { url: "https://127.0.0.1:1".into(), name: "web".into() }, "refused"),
     ] {
         let error = world.charts.fetch(&Source { place, ..world.archive_source() }).await.unwrap_err();
         assert!(matches!(error, ChartError::Unreachable { .. }), "{error}");
@@ -483,12 +483,14 @@ async fn a_message_holds_nothing_of_a_secret() {
 #[tokio::test]
 #[ignore = "needs helm"]
 async fn a_template_without_end_is_ended() {
-    let limits = Limits { time: Duration::from_secs(3), memory: 256 << 20, output: 1 << 20 };
-    let world = World::with(limits).await;
+    let limits = Limits { memory: 256 << 20, output: 1 << 20, ..Limits::default() };
+    let world = World::with(Limits { time: Duration::from_secs(3), ..limits }).await;
     let spin = "{{ range $i := until 100000 }}{{ range $j := until 100000 }}{{ if eq $j -1 }}x{{ end }}{{ end }}{{ end }}";
     let error = world.failure(&[CHART, ("templates/a.yaml", spin)], &json!({})).await;
     assert!(matches!(error, ChartError::TooLong { .. }), "{error}");
     told(&error, &["Chart web 1.8.2", "loop"]);
+    assert_eq!(world.homes(), 0);
+    let world = World::with(limits).await;
     let large = "a: {{ repeat 3000000 \"x\" }}\n";
     let error = world.failure(&[CHART, ("templates/a.yaml", large)], &json!({})).await;
     assert!(matches!(error, ChartError::TooMuchOutput { .. }), "{error}");
@@ -504,7 +506,7 @@ async fn a_template_without_end_is_ended() {
 #[ignore = "needs helm"]
 async fn what_is_no_name_never_becomes_an_argument() {
     let world = World::new().await;
-    let other = Place::Archive("http://localhost:1/web.tgz".into());
+    let other = Place::Archive("http://127.0.0.1:1/web.tgz".into());
     for source in [
         Source { version: "--help".into(), ..world.archive_source() },
         Source { place: other, ..world.archive_source() },

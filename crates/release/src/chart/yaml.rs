@@ -9,6 +9,8 @@ use super::scalar;
 
 /// Values of one text. Aliases count as often as they are written, so a few lines can't become gigabytes.
 const MOST_VALUES: usize = 500_000;
+/// Documents of one text, those without anything included.
+const MOST_DOCUMENTS: usize = 2000;
 /// How the tags of YAML's own types begin.
 const CORE: &str = "tag:yaml.org,2002:";
 
@@ -52,6 +54,11 @@ pub(super) fn documents(text: &str) -> Vec<Result<Document, Unread>> {
             noted.clone_into(&mut source);
         }
         let source = source.clone();
+        if number > MOST_DOCUMENTS {
+            let problem = format!("is beyond {MOST_DOCUMENTS} documents: make less of them");
+            read.push(Err(Unread { number, source, fault: Fault { line: 1, problem } }));
+            break;
+        }
         read.push(match one(body, &mut left) {
             Ok(value) => Ok(Document { number, source, value }),
             Err(fault) => Err(Unread { number, source, fault }),
@@ -182,7 +189,9 @@ impl Builder<'_> {
             Holds::Map(entries, merged, _) => Value::Object(with_merged(entries, &merged)),
         };
         if open.anchor > 0 {
+            // It is kept beside, once for each anchor around it.
             let size = count(&value);
+            self.spend(size, span)?;
             self.keep(open.anchor, &value, size);
         }
         self.put(value, span)
@@ -340,6 +349,14 @@ mod tests {
             bomb.extend(["a", &i.to_string(), ": &a", &i.to_string(), " [", &items, "]\n"]);
         }
         assert!(problem(&bomb).1.contains("500000 values"), "{:?}", problem(&bomb));
+        let mut anchored = "x, ".repeat(100_000);
+        for i in 0..200 {
+            anchored = format!("&a{i} [{anchored}]");
+        }
+        assert!(problem(&anchored).1.contains("500000 values"), "each anchor keeps what is inside");
+        let many = documents(&"---\nx\n".repeat(3000));
+        assert_eq!(many.len(), 2001);
+        assert!(many.last().unwrap().as_ref().unwrap_err().fault.problem.contains("2000 documents"));
         for deep in ["[".repeat(200_000), "{a: ".repeat(200_000), "- ".repeat(200_000)] {
             assert!(single(&deep).is_err());
         }
