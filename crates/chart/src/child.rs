@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -122,12 +122,13 @@ async fn both_ends(from: Option<impl AsyncRead + Unpin>, each: usize) -> Result<
 }
 
 /// A child and what it starts. All of it is ended when this is dropped; whoever ended before isn't there to be ended.
-struct Group(Option<Pid>);
+struct Group(Pid);
 
 impl Group {
     fn limited(child: &Child, bounds: Bounds) -> io::Result<Self> {
         let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = Self(pid);
+        // Without a number, limits would be this process's own.
+        let group = Self(pid.ok_or_else(|| io::Error::other("it has no number"))?);
         // For a child whose starter is gone, which nobody else would end.
         let seconds = bounds.time.as_secs().saturating_mul(2).max(1);
         for (resource, most) in [
@@ -137,7 +138,9 @@ impl Group {
             (Resource::Cpu, seconds),
             (Resource::Core, 0),
         ] {
-            prlimit(pid, resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+            // What this process may not exceed, its child may not be allowed.
+            let most = getrlimit(resource).maximum.map_or(most, |own| own.min(most));
+            prlimit(Some(group.0), resource, Rlimit { current: Some(most), maximum: Some(most) })?;
         }
         Ok(group)
     }
@@ -145,9 +148,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            kill_process_group(pid, Signal::KILL).ok();
-        }
+        kill_process_group(self.0, Signal::KILL).ok();
     }
 }
 

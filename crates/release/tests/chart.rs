@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use teal_plan::{Color, Revision, Slot};
+use teal_plan::Color;
 use teal_release::chart::{
     BothColors, Common, DeletePolicy, Hook, HookWork, Rendering, Rights, ServiceMapping, Side, Stage,
-    before_promotion, filled, merged, refusals, release_name, rights, role_pairs, values_of_text, varying,
-    with_nulls_told,
+    before_promotion, refusals, rights, role_pairs, varying,
 };
-use teal_release::{Object, ObjectKey, Refusal, RefusalReason, hash};
+use teal_release::{Object, ObjectKey, Refusal, RefusalReason};
 
 /// What Helm prints of a shop: everything carries the release's name but the account, the policy and the claim.
 fn shop(color: &str) -> String {
@@ -550,59 +549,4 @@ fn without_an_account_what_needs_one_is_refused_and_hooks_count() {
     assert!(found.contains("Secret s: kind") && found.contains("Secret pre-install: kind"), "{found}");
     assert!(found.contains("spec.serviceAccountName"), "{found}");
     assert!(refusals(&rendering, &BTreeSet::new(), true).is_empty());
-}
-
-fn slot(color: Color) -> Slot {
-    Slot { color, revision: Revision { counter: 7, hash: 0x3f9c_2a1b } }
-}
-
-#[test]
-fn values_are_merged_as_helm_does_and_nulls_stay() {
-    let layers =
-        ["a: {x: 1, w: 2}\nlist: [1, 2]\nb: {c: 1}\n", "a: {w: 3, z: ~}\nlist: [3]\nb: 5\n", "# nothing\n"];
-    let layers = layers.map(|text| values_of_text(text, "x").unwrap());
-    let merged = Value::Object(merged(layers));
-    assert_eq!(merged, json!({"a": {"x": 1, "w": 3, "z": null}, "list": [3], "b": 5}));
-}
-
-#[test]
-fn texts_of_values_that_are_none_are_told_with_where_they_come_from() {
-    let told =
-        |text: &str| values_of_text(text, "ConfigMap web-values, key values.yaml").unwrap_err().to_string();
-    assert!(told("a: 1\nb: [\n").starts_with("ConfigMap web-values, key values.yaml: line "));
-    assert!(told("- a\n").contains("holds no map"));
-    assert!(told("a: 1\na: 2\n").contains("line 2"));
-}
-
-#[test]
-fn values_say_color_and_revision_and_never_the_role() {
-    let values = json!({"shard": "$(color)", "deep": [{"tag": "x-$(revision)-$(color)$(color)"}], "env": "$(POD_IP) $$(color) $ $(", "n": 1, "$(color)": "k"});
-    let filled_in = |color| filled(values.as_object().unwrap(), &slot(color)).map(Value::Object);
-    let expected = json!({"shard": "green", "deep": [{"tag": "x-r7-3f9c2a1b-greengreen"}], "env": "$(POD_IP) $$(color) $ $(", "n": 1, "$(color)": "k"});
-    assert_eq!(filled_in(Color::Green), Ok(expected));
-    let role = json!({"a": {"b": ["is $(role)"]}});
-    let told = filled(role.as_object().unwrap(), &slot(Color::Blue)).unwrap_err().to_string();
-    assert!(told.starts_with("a.b[0] says $(role)") && told.contains("$(color)"), "{told}");
-    let kubelet = json!({"a": "$$(role)"});
-    assert!(filled(kubelet.as_object().unwrap(), &slot(Color::Blue)).is_ok());
-}
-
-#[test]
-fn a_null_among_the_values_of_a_chart_makes_another_revision() {
-    let release =
-        |values: Value| json!({"chart": {"oci": "oci://e/x", "version": "1.0.0", "values": values}});
-    let hashed = |values: Value| hash(&with_nulls_told(&release(values)));
-    assert_ne!(hashed(json!({"a": null})), hashed(json!({})));
-    assert_ne!(hashed(json!({"a": [{"b": null}]})), hashed(json!({"a": [{}]})));
-    assert_eq!(hash(&with_nulls_told(&release(json!({"a": 1})))), hash(&release(json!({"a": 1}))));
-    let manifests = json!({"manifests": [{"kind": "ConfigMap", "data": null}]});
-    assert_eq!(with_nulls_told(&manifests), manifests);
-}
-
-#[test]
-fn a_rollouts_name_leaves_room_for_the_color() {
-    assert_eq!(release_name("web", Color::Green).unwrap(), "web-green");
-    assert!(release_name(&"a".repeat(47), Color::Blue).is_ok());
-    let refusal = release_name(&"a".repeat(48), Color::Blue).unwrap_err().to_string();
-    assert!(refusal.contains("at most 47"), "{refusal}");
 }
