@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use crate::archive::{ArchiveFault, LARGEST_ARCHIVE};
@@ -107,8 +108,7 @@ impl Helm {
         arguments.extend(["--".into(), request.release.as_str().into(), archive.into()]);
         let nowhere =
             ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"].map(|name| (name, NOWHERE.into()));
-        let values = serde_json::Value::Object(request.values.clone()).to_string().into_bytes();
-        let call = self.call(&home, arguments, &nowhere, values);
+        let call = self.call(&home, arguments, &nowhere, written(&request.values).into_bytes());
         let ended = self.run(call, &chart.to_string(), "look for a loop in its templates").await?;
         if !ended.status.success() {
             return Err(not_rendered(chart, message(&ended, &home, &request.hidden)));
@@ -167,6 +167,23 @@ impl Helm {
         environment.extend(network.iter().cloned());
         Call { program: self.program.clone(), arguments, environment, folder: home.path().to_owned(), input }
     }
+}
+
+/// Values as JSON that is YAML as well, whose 1.1 doesn't print some signs and takes others for ends of lines.
+fn written(values: &Map<String, Value>) -> String {
+    let json = Value::Object(values.clone()).to_string();
+    let unlike = |sign: char| {
+        matches!(sign, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let mut text = String::with_capacity(json.len());
+    for sign in json.chars() {
+        if unlike(sign) {
+            text.extend(format!("\\u{:04x}", u32::from(sign)).chars());
+        } else {
+            text.push(sign);
+        }
+    }
+    text
 }
 
 fn make(folder: &Path) -> Result<(), ChartError> {

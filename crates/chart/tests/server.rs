@@ -386,6 +386,48 @@ async fn each_short_word_means_to_helm_what_it_means_here() {
 
 #[tokio::test]
 #[ignore = "needs helm"]
+async fn values_reach_the_templates_as_they_are() {
+    let world = World::new().await;
+    let show = (
+        "templates/show.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: show}\ndata: {all: {{ .Values | toJson | b64enc }}}\n",
+    );
+    let chart = world.chart(&[CHART, show]).await;
+    let signs: Map<String, Value> = (0..0x3000)
+        .chain(0xfe00..=0xffff)
+        .chain(0x1_f5ff..0x1_f602)
+        .filter_map(char::from_u32)
+        .map(|sign| (format!("s{:x}", u32::from(sign)), format!("a{sign}b\n{sign} c").into()))
+        .collect();
+    let words = json!({"a": "yes", "b": "0644", "c": "", "d": "~", "e": "# x", "f": "{{ x }}", "g": "\\ \" '", "h": "x".repeat(5000)});
+    let others = json!({"i": -5, "j": 1.5, "k": [], "l": {}, "m": [{"n": true}], "<<": "x", "y": "key", "1": "key", &"k".repeat(900): 1});
+    let values = json!({"signs": signs, "words": words, "others": others});
+    let rendered = world.rendered(&chart, &request("web-blue", &values)).await;
+    let shown = data(&read(&rendered), "show");
+    let seen: Value = serde_json::from_slice(&base64(shown["all"].as_str().unwrap())).unwrap();
+    for part in ["signs", "words", "others"] {
+        for (name, value) in values[part].as_object().unwrap() {
+            assert_eq!(seen[part].get(name), Some(value), "{part} {name}");
+        }
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => u32::from(byte - b'A'),
+        b'a'..=b'z' => u32::from(byte - b'a') + 26,
+        b'0'..=b'9' => u32::from(byte - b'0') + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
+    let bits = |chunk: &[u32]| chunk.iter().fold(0, |sum, digit| sum << 6 | digit) << (6 * (4 - chunk.len()));
+    let bytes = digits.chunks(4).flat_map(|chunk| bits(chunk).to_be_bytes()[1..chunk.len()].to_vec());
+    bytes.collect()
+}
+
+#[tokio::test]
+#[ignore = "needs helm"]
 async fn a_rendering_is_made_once_and_what_is_random_is_told() {
     let world = World::new().await;
     let secret = (

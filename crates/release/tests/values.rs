@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
-use serde_json::{Value, json};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
 use teal_plan::{Color, Revision, Slot};
-use teal_release::chart::{filled, merged, release_name, values_of_text, with_nulls_told};
+use teal_release::chart::{Rendering, filled, merged, release_name, values_of_text, with_nulls_told};
 use teal_release::hash;
 
 fn slot(color: Color) -> Slot {
@@ -60,4 +61,46 @@ fn a_rollouts_name_leaves_room_for_the_color() {
     assert!(release_name(&"a".repeat(47), Color::Blue).is_ok());
     let refusal = release_name(&"a".repeat(48), Color::Blue).unwrap_err().to_string();
     assert!(refusal.contains("at most 47"), "{refusal}");
+}
+
+/// Texts of what YAML prints, and of what JSON has its own signs for.
+const PRINTED: &str = "[ -~\n\t\u{a0}-\u{2000}\u{1f600}]{0,12}";
+
+proptest! {
+    /// Whatever a template prints is read or refused in words, and never brings the operator down.
+    #[test]
+    fn any_text_is_read_or_refused(text in "([-:{}\\[\\]&*!|>'\"%@`~<?,#.$ a0yx\n]|---\n|: |- |a: ){0,60}") {
+        match Rendering::read(&text, "shop") {
+            Ok(rendering) => prop_assert!(!rendering.objects.is_empty()),
+            Err(refusals) => {
+                prop_assert!(!refusals.is_empty());
+                for refusal in refusals {
+                    prop_assert!(!refusal.problem.is_empty() && !refusal.remedy.is_empty(), "{refusal}");
+                }
+            }
+        }
+    }
+
+    /// Read as YAML, what is written as JSON is what it was, as long as it keeps to signs that YAML prints.
+    #[test]
+    fn json_is_yaml(texts in prop::collection::btree_map(PRINTED, PRINTED, 0..5), number in any::<i64>(), flag: bool) {
+        let values = json!({"texts": texts, "list": [number, flag, null, texts.keys().next()]});
+        prop_assert_eq!(values_of_text(&values.to_string(), "x").map(Value::Object), Ok(values));
+    }
+
+    #[test]
+    fn values_without_placeholders_stay_and_those_that_are_there_go(word in "[a-z$() ]{0,12}") {
+        let values: Map<String, Value> = [("a".to_owned(), format!("{word}$(color)").into())].into_iter().collect();
+        let filled = filled(&values, &slot(Color::Blue));
+        // What stands before may make it the kubelet's, or be the role.
+        if let Ok(filled) = filled {
+            let text = filled["a"].as_str().unwrap();
+            prop_assert!(text.ends_with("blue") != text.ends_with("$$(color)"), "{}", text);
+            if !word.contains('$') {
+                prop_assert_eq!(text, format!("{word}blue"));
+            }
+        } else {
+            prop_assert!(word.contains("$(role)"));
+        }
+    }
 }
