@@ -20,7 +20,7 @@ pub(crate) struct Bounds {
     pub(crate) time: Duration,
     /// Bytes of data.
     pub(crate) memory: u64,
-    /// Bytes of addresses. Newer kernels don't count data that is mapped over addresses reserved before, as Go does it.
+    /// Bytes of addresses. Newer kernels don't count as data what is mapped over addresses reserved before, as Go does it.
     pub(crate) addresses: u64,
     /// Bytes that it may print.
     pub(crate) output: u64,

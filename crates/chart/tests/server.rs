@@ -526,7 +526,7 @@ async fn a_message_holds_nothing_of_a_secret() {
 #[ignore = "needs helm"]
 async fn a_template_without_end_is_ended() {
     let limits = Limits { memory: 256 << 20, output: 1 << 20, ..Limits::default() };
-    let world = World::with(Limits { time: Duration::from_secs(3), ..limits }).await;
+    let world = World::with(Limits { time: Duration::from_secs(5), ..limits }).await;
     let spin = "{{ range $i := until 100000 }}{{ range $j := until 100000 }}{{ if eq $j -1 }}x{{ end }}{{ end }}{{ end }}";
     let error = world.failure(&[CHART, ("templates/a.yaml", spin)], &json!({})).await;
     assert!(matches!(error, ChartError::TooLong { .. }), "{error}");
