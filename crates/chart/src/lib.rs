@@ -27,7 +27,7 @@
 //! makes it for both colors, and it comes back as a fact. A [`ChartError`] becomes `Accepted=False` with reason `ReleaseInvalid`
 //! ([`ChartError::is_lasting`]) or a wait until `progressDeadline` and then `Stalled`; nothing of what runs is touched. The texts of
 //! the first rendering are kept with the revision, and live is repaired from them and never from a later rendering
-//! (`docs/decisions/0027`). The program and its folder come from the operator's configuration: in the image a static helm, with its
+//! (`docs/decisions/0030`). The program and its folder come from the operator's configuration: in the image a static helm, with its
 //! folder in an emptyDir.
 
 pub mod archive;

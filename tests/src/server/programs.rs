@@ -1,6 +1,6 @@
 //! The test programs of the rooms.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use teal_testbed::Cluster;
@@ -19,8 +19,11 @@ const KUBECTL: &str = "TEAL_TEST_KUBECTL";
 /// Names the Prometheus of beds to the test programs, which start it themselves.
 const PROMETHEUS: &str = "TEAL_TEST_PROMETHEUS";
 
+/// Names the Helm of beds to them.
+const HELM: &str = "TEAL_TEST_HELM";
+
 /// The parts of beds that test programs start, beside those of the control plane.
-pub(super) const PARTS: [&str; 1] = ["prometheus"];
+pub(super) const PARTS: [&str; 2] = ["prometheus", "helm"];
 
 /// A built test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +46,13 @@ pub(super) async fn run(cluster: &Cluster, arguments: &Arguments) -> Result<bool
     if arguments.programs.is_empty() {
         return Err(Error::Unmet("no test program was given: start this by cargo xtask server".into()));
     }
-    let [prometheus] = PARTS;
-    let prometheus = Parts::find(&PARTS)?.file(prometheus, prometheus)?;
+    let parts = Parts::find(&PARTS)?;
+    let [prometheus, helm] = PARTS;
+    let started = [parts.file(prometheus, prometheus)?, parts.file(helm, helm)?];
     let mut passed = true;
     for program in &arguments.programs {
         say(&format!("\n{}: tests on real servers", program.room));
-        let status = command(program, cluster, &prometheus, arguments).status().await;
+        let status = command(program, cluster, &started, arguments).status().await;
         let failed =
             |source| teal_testbed::Error::Spawn { program: program.path.display().to_string(), source };
         passed &= status.map_err(failed)?.success();
@@ -56,12 +60,14 @@ pub(super) async fn run(cluster: &Cluster, arguments: &Arguments) -> Result<bool
     Ok(passed)
 }
 
-fn command(program: &Program, cluster: &Cluster, prometheus: &Path, arguments: &Arguments) -> Command {
+fn command(program: &Program, cluster: &Cluster, started: &[PathBuf; 2], arguments: &Arguments) -> Command {
     let mut command = Command::new(&program.path);
     // They are marked as ignored, so that where there is no server none passes that did nothing.
     command.args(["--include-ignored", "--show-output"]);
     command.arg(format!("--test-threads={}", arguments.test_threads)).args(&arguments.filter);
-    command.env(KUBECONFIG, &cluster.kubeconfig).env(KUBECTL, &cluster.kubectl).env(PROMETHEUS, prometheus);
+    let [prometheus, helm] = started;
+    command.env(KUBECONFIG, &cluster.kubeconfig).env(KUBECTL, &cluster.kubectl);
+    command.env(PROMETHEUS, prometheus).env(HELM, helm);
     command.kill_on_drop(true);
     command
 }
@@ -87,12 +93,15 @@ mod tests {
         };
         let cluster = Cluster::existing("/w/config".as_ref(), None, None);
         let program = "cluster=/w/server".parse().unwrap();
-        let command = command(&program, &cluster, "/w/prometheus".as_ref(), &arguments);
+        let command = command(&program, &cluster, &["/w/prometheus".into(), "/w/helm".into()], &arguments);
         let words: Vec<_> = command.as_std().get_args().map(|word| word.to_string_lossy()).collect();
         assert_eq!(words, ["--include-ignored", "--show-output", "--test-threads=3", "life::"]);
-        for (name, path) in
-            [(KUBECONFIG, "/w/config"), (KUBECTL, "kubectl"), ("TEAL_TEST_PROMETHEUS", "/w/prometheus")]
-        {
+        for (name, path) in [
+            (KUBECONFIG, "/w/config"),
+            (KUBECTL, "kubectl"),
+            ("TEAL_TEST_PROMETHEUS", "/w/prometheus"),
+            ("TEAL_TEST_HELM", "/w/helm"),
+        ] {
             let named = command.as_std().get_envs().find(|(found, _)| *found == name);
             assert_eq!(named.and_then(|(_, value)| value), Some(path.as_ref()), "{name}");
         }
