@@ -10,6 +10,7 @@
 mod callers;
 mod crowd;
 mod destination_rule;
+mod direct;
 mod draft;
 mod enter;
 mod epoch;
@@ -33,6 +34,9 @@ pub use callers::{
     DATAPLANE_MODE, Exports, USE_WAYPOINT, delegates, gateway_namespaces, holds_in_mesh, is_delegate,
 };
 pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
+pub use direct::{
+    DirectRefusal, Divided, RouteWeights, Share, ShareError, Weighted, Wish, divide, held, weights,
+};
 pub use enter::enter;
 pub use epoch::{EPOCH_LEAD, EPOCH_LIMIT, EPOCH_PREFIX, Stamp, believed, epoch_of, read_epoch};
 pub use finding::{

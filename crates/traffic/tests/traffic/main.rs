@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
 
 mod destination_rules;
+mod direct;
+mod direct_properties;
 mod findings;
 mod golden;
 mod ownership;
