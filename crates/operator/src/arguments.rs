@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::traffic_job::Traffic;
+
 /// Teal: blue-green releases with canary stages.
 #[derive(Parser, Debug)]
 #[command(name = "teal", version, about)]
@@ -18,6 +20,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Looks after the Rollouts of a cluster.
     Operator(Box<Operator>),
+    /// Looks at the weights of a VirtualService, or changes them once, without a Rollout.
+    #[command(subcommand)]
+    Traffic(Traffic),
 }
 
 /// Settings of the operator. Every timer has its scale here.
@@ -96,7 +101,7 @@ pub(crate) struct Operator {
     pub(crate) log: String,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration like 2s or 500ms"))
 }
 
@@ -109,7 +114,9 @@ mod tests {
     #[test]
     fn arguments_are_sound_and_have_their_defaults() {
         Arguments::command().debug_assert();
-        let Command::Operator(operator) = Arguments::parse_from(["teal", "operator"]).command;
+        let Command::Operator(operator) = Arguments::parse_from(["teal", "operator"]).command else {
+            panic!("another command")
+        };
         assert_eq!(operator.propagation, Duration::from_secs(2));
         assert_eq!(operator.drain, Duration::from_secs(30));
         assert!(Arguments::try_parse_from(["teal", "operator", "--drain", "soon"]).is_err());

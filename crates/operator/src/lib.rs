@@ -7,6 +7,7 @@ mod error;
 mod exposition;
 mod operator;
 mod serve;
+mod traffic_job;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,10 @@ pub use checks::Checks;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
-    let Command::Operator(settings) = Arguments::parse().command;
+    let settings = match Arguments::parse().command {
+        Command::Operator(settings) => settings,
+        Command::Traffic(traffic) => return traffic_job::run(traffic),
+    };
     match operator::run(*settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
