@@ -9,3 +9,4 @@
 mod bench;
 mod metrics;
 mod prometheus;
+mod traffic_job;
