@@ -66,7 +66,7 @@ pub(crate) enum Error {
          --attempts"
     )]
     Busy { object: String, attempts: u32, said: String },
-    #[error("{object}: the API server gave no answer in {attempts} attempts ({said}); {known}")]
+    #[error("{object}: the API server gave no usable answer in {attempts} attempts ({said}); {known}")]
     Silent { object: String, attempts: u32, said: String, known: &'static str },
     #[error(
         "{object}: another hand changed the weights of http routes within {} of the write ({who}): keep it from doing so, \

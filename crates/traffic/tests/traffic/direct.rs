@@ -1,7 +1,7 @@
 //! Weights that a Job divides by hand: what it may change, what it refuses, and when a Rollout has the routes.
 
 use serde_json::{Value, json};
-use teal_traffic::{DirectRefusal, Mesh, Wish, divide, held, weights};
+use teal_traffic::{DirectRefusal, Mesh, Share, ShareError, Wish, divide, held, weights};
 
 use crate::support::{World, apply, at, entered, left, virtual_service};
 
@@ -285,4 +285,32 @@ fn what_teal_wrote_on_it_holds_it() {
     assert_eq!(held(&after, Some(&[])), None, "its Rollout is gone");
     assert_eq!(held(&after, Some(&[rollout("front", "uid-1", &["api"])])), None, "it names another one");
     is_held(&after, Some(&[rollout("front", "uid-1", &["web"])]), &["Rollout shop/front"]);
+}
+
+#[test]
+fn a_route_that_is_named_twice_is_one_route() {
+    let object = virtual_service(TWO);
+    let divided =
+        divide(&object, &Mesh::default(), &wish(&["other", "primary", "other"], &["web=90", "next=10"]))
+            .unwrap();
+    let routes: Vec<usize> = divided.was.iter().map(|route| route.index).collect();
+    assert_eq!(routes, [0, 1]);
+}
+
+#[test]
+fn the_text_of_a_share_has_one_form() {
+    for (text, host, subset, weight) in [
+        ("web=0", "web", None, 0),
+        ("web.shop.svc.cluster.local=100", "web.shop.svc.cluster.local", None, 100),
+        ("web+v2=010", "web", Some("v2"), 10),
+    ] {
+        let expected = Share { host: host.into(), subset: subset.map(str::to_owned), weight };
+        assert_eq!(text.parse::<Share>(), Ok(expected));
+    }
+    for text in ["", "web", "=10", "+v2=10", "web+=10", "web+v2+v3=10", "a=b=10", "we b=10", "web,next=10"] {
+        assert_eq!(text.parse::<Share>(), Err(ShareError::Form), "{text}");
+    }
+    for weight in ["", "101", "256", "-1", "+1", "1.5", "10%", "ten", " 10"] {
+        assert_eq!(format!("web={weight}").parse::<Share>(), Err(ShareError::Weight(weight.into())));
+    }
 }
