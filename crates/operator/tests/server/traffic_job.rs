@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -196,8 +196,8 @@ async fn the_rights_of_the_example_are_enough_and_each_of_them_is_needed() {
         api(&bench.client(), Some(bench.namespace()), "rbac.authorization.k8s.io", "v1", "Role", "roles");
     role["rules"].as_array_mut().expect("rules").truncate(1);
     let without = async |role: &Value| {
-        let patch = kube::api::Patch::Merge(json!({"rules": role["rules"]}));
-        roles.patch("traffic-job", &kube::api::PatchParams::default(), &patch).await.expect("patched");
+        let patch = Patch::Merge(json!({"rules": role["rules"]}));
+        roles.patch("traffic-job", &PatchParams::default(), &patch).await.expect("patched");
     };
     without(&role).await;
     bench
@@ -294,5 +294,24 @@ async fn a_hand_that_sets_the_weights_back_while_it_stays_is_named() {
 
     bench.api("virtualservices").delete("web", &DeleteParams::default()).await.expect("deleted");
     account.run(&bench, "set", &TEN).await.code(3, "is not there");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn the_jobs_of_the_examples_have_no_field_that_the_api_server_does_not_know() {
+    let bench = Bench::start("jobexamples").await;
+    for text in [
+        include_str!("../../../../examples/traffic-job/job.yaml"),
+        include_str!("../../../../examples/traffic-job/with-a-test.yaml"),
+    ] {
+        let mut job: Value = serde_yaml::from_str(text).expect("YAML");
+        let prefix = job["metadata"]["generateName"].take();
+        job["metadata"] = json!({"name": format!("{}1", prefix.as_str().expect("a prefix")), "namespace": bench.namespace()});
+        let params = PatchParams { dry_run: true, ..PatchParams::apply("test").validation_strict() };
+        let name = job["metadata"]["name"].as_str().expect("a name").to_owned();
+        let answer = bench.api("jobs").patch(&name, &params, &Patch::Apply(&job)).await.expect("taken");
+        assert_eq!(answer.data["spec"]["backoffLimit"], job["spec"]["backoffLimit"]);
+    }
     bench.end().await;
 }
