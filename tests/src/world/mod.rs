@@ -9,9 +9,10 @@ mod notes;
 mod raw_tcp;
 mod shop;
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
@@ -184,9 +185,10 @@ impl World {
         how.set.iter().for_each(|value| {
             helm.args(["--set", value]);
         });
+        let begun = Instant::now();
         let installed = output(&mut helm, None).await.map(drop);
         // On a cluster of one's own nobody gave the nodes the image, so that its absence is the likely cause.
-        installed.map_err(|error| if self.bed.is_some() { error } else { unable(&error) })
+        installed.map_err(|error| if self.bed.is_some() { error } else { unable(error, begun.elapsed()) })
     }
 
     /// Runs kubectl and gives what it wrote.
@@ -237,10 +239,8 @@ impl World {
 
     /// This cluster and its kubectl, with these folders before what is on the path.
     fn at_hand<'c>(&self, command: &'c mut Command, folders: &[PathBuf]) -> Result<&'c mut Command> {
-        let own = self.cluster.kubectl.parent().unwrap_or(Path::new("/")).to_owned();
         let given = std::env::var_os("PATH").unwrap_or_default();
-        let first = folders.iter().cloned().chain(std::iter::once(own));
-        let path = std::env::join_paths(first.chain(std::env::split_paths(&given)));
+        let path = std::env::join_paths(searched(folders, &self.cluster.kubectl, &given));
         let unusable = |error: std::env::JoinPathsError| Error::Cluster(error.to_string());
         Ok(command.env("KUBECONFIG", &self.cluster.kubeconfig).env("PATH", path.map_err(unusable)?))
     }
@@ -268,7 +268,19 @@ impl World {
     }
 }
 
-fn unable(error: &Error) -> Error {
+/// These folders, that of kubectl, and what is on the path. A kubectl that is looked for there has no folder of its own, and an
+/// empty one would be wherever this runs.
+fn searched(folders: &[PathBuf], kubectl: &Path, given: &OsStr) -> Vec<PathBuf> {
+    let own = kubectl.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned);
+    folders.iter().cloned().chain(own).chain(std::env::split_paths(given)).collect()
+}
+
+/// Names what pods may lack where helm waited for them in vain. One that can't be started, or reaches no API server, ends at
+/// once and says why.
+fn unable(error: Error, waited: Duration) -> Error {
+    if waited < OPERATOR_READY {
+        return error;
+    }
     let archives = images::PROGRAMS.map(|program| format!("{program}.tar")).join(" and ");
     Error::Cluster(format!(
         "Teal did not get ready on this cluster: {error}\nIts nodes must have the images teal.dev/teal and teal.dev/shop: \
@@ -306,4 +318,39 @@ pub fn bed_config() -> Config {
 /// Where the checkout's charts are, for whoever installs by hand.
 pub fn chart() -> PathBuf {
     checkout().join("charts/teal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(output: &str) -> Error {
+        Error::Program { program: "helm".into(), status: "exit status: 1".into(), output: output.into() }
+    }
+
+    #[test]
+    fn pods_that_were_waited_for_in_vain_may_lack_their_image() {
+        let said = unable(refused("context deadline exceeded"), OPERATOR_READY).to_string();
+        for part in ["context deadline exceeded", "images teal.dev/teal and teal.dev/shop"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_helm_that_ended_at_once_says_alone_why() {
+        let said = unable(refused("kubernetes cluster unreachable"), Duration::from_secs(1)).to_string();
+        assert!(said.contains("unreachable") && !said.contains("image"), "{said}");
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let absent = teal_testbed::Error::Spawn { program: "helm".into(), source };
+        let said = unable(absent.into(), Duration::ZERO).to_string();
+        assert!(said.contains("on PATH") && !said.contains("image"), "{said}");
+    }
+
+    #[test]
+    fn a_kubectl_of_the_path_adds_no_folder_to_it() {
+        let given = OsStr::new("/usr/local/bin:/usr/bin");
+        let folders = |kubectl: &str| searched(&["/built".into()], Path::new(kubectl), given);
+        assert_eq!(folders("kubectl"), ["/built", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
+        assert_eq!(folders("/parts/kubectl")[..2], ["/built", "/parts"].map(PathBuf::from));
+    }
 }
