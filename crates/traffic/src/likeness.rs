@@ -11,9 +11,18 @@ use crate::object::{annotation, list, map, text};
 use crate::service::{FOLLOWED, service_problem, without_node_port};
 use crate::{ObjectName, Refusal, RoleService};
 
-/// Label that Istio's ambient mode reads from a Service. Its companion names the namespace of the same waypoint: one
-/// without the other would point to a waypoint that isn't there.
-const WAYPOINT_LABELS: [&str; 2] = [USE_WAYPOINT, "istio.io/use-waypoint-namespace"];
+/// Labels that Istio's ambient mode reads from a Service. A companion names the namespace of the same waypoint: one without the other
+/// would point to a waypoint that isn't there. Without the one for gateways their requests would go past the waypoint, and past what
+/// is allowed there.
+const WAYPOINT_LABELS: [&str; 5] = [
+    USE_WAYPOINT,
+    "istio.io/use-waypoint-namespace",
+    "istio.io/ingress-use-waypoint",
+    "istio.io/use-waypoint-canary",
+    "istio.io/use-waypoint-canary-namespace",
+];
+/// Annotations that the mesh reads from a Service: who knows it, and which of its pods are near.
+const ANNOTATIONS: [&str; 2] = [EXPORT_TO, "networking.istio.io/traffic-distribution"];
 /// Further fields that are taken over when the candidate's Service is made; the API server binds them to its addresses,
 /// so that they can't follow.
 const TAKEN_ONCE: [&str; 2] = ["ipFamilies", "ipFamilyPolicy"];
@@ -40,8 +49,13 @@ pub fn candidate_service(
         }
     }
     let mut metadata = json!({"name": service.candidate, "namespace": service.namespace, "labels": all});
-    if let (Some(to), Some(fields)) = (annotation(live, EXPORT_TO), metadata.as_object_mut()) {
-        fields.insert("annotations".into(), json!({EXPORT_TO: to}));
+    let notes =
+        ANNOTATIONS.into_iter().filter_map(|key| Some((key.to_owned(), json!(annotation(live, key)?))));
+    let notes: Map<String, Value> = notes.collect();
+    if !notes.is_empty()
+        && let Some(fields) = metadata.as_object_mut()
+    {
+        fields.insert("annotations".into(), json!(notes));
     }
     let ports: Vec<Value> = list(live, "/spec/ports").iter().map(without_node_port).collect();
     let mut spec = json!({"type": "ClusterIP", "selector": selector, "ports": ports});
@@ -62,8 +76,10 @@ pub fn follow_live(live: &Value, candidate: &Value, ports: &[Value]) -> Result<O
     for key in WAYPOINT_LABELS {
         entry(&mut draft, candidate, "labels", key, label(live, key));
     }
-    let export = live.pointer("/metadata/annotations").and_then(|notes| notes.get(EXPORT_TO));
-    entry(&mut draft, candidate, "annotations", EXPORT_TO, export);
+    let notes = live.pointer("/metadata/annotations");
+    for key in ANNOTATIONS {
+        entry(&mut draft, candidate, "annotations", key, notes.and_then(|notes| notes.get(key)));
+    }
     for key in FOLLOWED {
         let at = |service: &'_ Value| service.pointer(&format!("/spec/{key}")).cloned();
         field(&mut draft, Path::new(&["spec", key]), at(candidate).as_ref(), at(live).as_ref());

@@ -9,7 +9,7 @@ use teal_plan::{Color, Phase, Record, Slot, Span, Time};
 use teal_release::{Fate, ObjectKey};
 use teal_traffic::RoleService;
 
-use super::{Facts, Renderings, Sizes, jobs};
+use super::{Facts, Renderings, Sizes, jobs, ports};
 use crate::execute::{inner, is_dropped};
 use crate::kinds;
 use crate::memory::Memory;
@@ -158,10 +158,12 @@ fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<
                     selected = true;
                 }
             }
-            let slices: Vec<_> = [&service.name, &service.candidate]
-                .iter()
-                .flat_map(|name| facts.stores.slices.group(namespace, name))
-                .collect();
+            let reached = |name: &&String| {
+                let wanted = ports::Wanted::of(facts, service, name, slot);
+                let slices = facts.stores.slices.group(namespace, name).into_iter();
+                slices.filter(move |slice| wanted.lacks(slice).is_none())
+            };
+            let slices: Vec<_> = [&service.name, &service.candidate].iter().flat_map(reached).collect();
             for endpoint in
                 slices.iter().flat_map(|slice| &slice.endpoints).filter(|endpoint| endpoint.serves)
             {
@@ -277,6 +279,7 @@ fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving
     of_pod
         .or(of_job)
         .or_else(|| jobs::lost(facts, slot))
+        .or_else(|| ports::trouble(facts, slot))
         .or_else(|| {
             rendering?.workloads.iter().find_map(|workload| {
                 let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;

@@ -13,6 +13,7 @@ mod likeness;
 mod marks;
 mod obstacles;
 mod overlap;
+mod ports;
 mod roles;
 mod routes;
 mod settings;

@@ -25,6 +25,8 @@ pub(crate) struct Shape<Spec, Status, Endpoints> {
     status: Status,
     #[serde(default)]
     endpoints: Endpoints,
+    #[serde(default)]
+    ports: Option<Vec<SlicePort>>,
 }
 
 /// A Deployment or `StatefulSet`.
@@ -211,6 +213,13 @@ pub(crate) struct SliceEndpoint {
     node_name: String,
 }
 
+/// A port that all pods of a slice open.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct SlicePort {
+    name: Option<Box<str>>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct EndpointConditions {
@@ -229,12 +238,14 @@ impl Slice {
     pub(crate) fn view(self) -> Option<SliceView> {
         let labels = self.metadata.labels.as_ref()?;
         let endpoints = self.rest.endpoints.unwrap_or_default();
+        let ports = self.rest.ports.unwrap_or_default();
         Some(SliceView {
             id: id_of(&self.metadata),
             uid: self.metadata.uid.clone().unwrap_or_default(),
             version: version_of(&self.metadata),
             service: labels.get("kubernetes.io/service-name")?.clone(),
             rollout: labels.get(label::ROLLOUT).cloned().unwrap_or_default(),
+            ports: ports.into_iter().map(|port| port.name.unwrap_or_default()).collect(),
             endpoints: endpoints.into_iter().map(SliceEndpoint::read).collect(),
         })
     }

@@ -170,6 +170,8 @@ pub(crate) struct SliceView {
     pub(crate) service: String,
     /// The Rollout whose label it inherited.
     pub(crate) rollout: String,
+    /// Names of the Service's ports that its pods open; empty for the one without a name.
+    pub(crate) ports: Vec<Box<str>>,
     pub(crate) endpoints: Vec<Endpoint>,
 }
 

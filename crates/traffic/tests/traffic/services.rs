@@ -135,6 +135,27 @@ fn rule_10_the_candidates_service_follows_the_live_one() {
     }
 }
 
+/// Without the first of them requests of gateways go past the waypoint, and past what is allowed there.
+#[test]
+fn rule_10_all_that_the_mesh_reads_beside_the_spec_goes_along_and_follows() {
+    let (mut live, candidate) = pair();
+    let role = RoleService::new("shop", "web");
+    for (map, key) in [
+        ("labels", "istio.io/ingress-use-waypoint"),
+        ("labels", "istio.io/use-waypoint-canary"),
+        ("labels", "istio.io/use-waypoint-canary-namespace"),
+        ("annotations", "networking.istio.io/traffic-distribution"),
+    ] {
+        live["metadata"][map][key] = json!("true");
+        let patch = follow_live(&live, &candidate, &[]).unwrap().unwrap();
+        let mut now = candidate.clone();
+        apply(&mut now, &patch).unwrap();
+        assert_eq!(now["metadata"][map][key], "true", "{key}");
+        let made = candidate_service(&live, &role, &labels(&[]), &labels(&[])).unwrap();
+        assert_eq!(made["metadata"][map][key], "true", "{key}");
+    }
+}
+
 #[test]
 fn rule_10_what_live_no_longer_has_goes_from_the_candidate_too() {
     let (mut live, candidate) = pair();

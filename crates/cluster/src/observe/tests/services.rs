@@ -118,3 +118,46 @@ fn rule_11_what_the_release_says_of_a_service_and_teal_does_not_write_is_told() 
         assert!(found[0].contains(words), "{found:?}");
     }
 }
+
+/// Kubernetes lists the address of each ready pod, also where the port that the Service means is open in none.
+#[test]
+fn rule_6_ready_pods_that_can_not_be_reached_at_a_port_of_their_service_do_not_count() {
+    for (live, candidate, counted) in [
+        (&["http", "grpc"][..], &["http", "grpc"][..], 3),
+        (&["http", "grpc"], &["grpc", "http", "admin"], 3),
+        (&["http", "grpc"], &["http"], 0),
+        (&["http", "grpc"], &[], 0),
+        // A port that nobody ever opened is nobody's loss.
+        (&["http"], &["http"], 3),
+    ] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.at_step(10, Time(0));
+        hand.opens("web", &["http", "grpc"], live);
+        hand.opens("web-candidate", &["http", "grpc"], candidate);
+        let world = hand.look(0).snapshot.world;
+        assert_eq!(
+            (world.blue.serving, world.green.serving),
+            (vec![3], vec![counted]),
+            "{live:?} {candidate:?}"
+        );
+        let trouble = world.green.trouble.unwrap_or_default();
+        assert_eq!(trouble.is_empty(), counted > 0, "{trouble}");
+        for word in ["Service shop/web-candidate", "port", "containers[].ports", "targetPort"] {
+            assert!(counted > 0 || trouble.contains(word), "{trouble}");
+        }
+    }
+}
+
+/// Once the live role is turned there is no measure any more, and what was measured before it holds.
+#[test]
+fn after_the_turn_ports_are_held_against_nobody() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.begin_promotion();
+    hand.service("web", "live", hand.slot(Color::Green));
+    hand.placed("web", &[("green-0", "n1"), ("green-1", "n1"), ("green-2", "n1")]);
+    hand.opens("web", &["http", "nobody"], &["http"]);
+    hand.opens("web-candidate", &["http", "nobody"], &["http"]);
+    assert_eq!(hand.look(0).snapshot.world.green.serving, [3]);
+}

@@ -357,3 +357,33 @@ fn longest_without(versions: &[&Version], revision: &str) -> Option<Duration> {
     }
     longest.filter(|_| since.is_none())
 }
+
+/// A Service that means its port by name, and a release whose container calls it so.
+fn by_name(version: &str, called: &str) -> Value {
+    let mut rollout = objects::rollout(version);
+    let manifests = &mut rollout["spec"]["release"]["manifests"];
+    manifests[0]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["name"] = json!(called);
+    manifests[1]["spec"]["ports"][0]["targetPort"] = json!("http");
+    rollout
+}
+
+/// Its pods are ready, and nobody can reach them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_target_port_that_no_pod_opens() {
+    let bench = Bench::start("unopened").await;
+    bench.apply_route().await;
+    bench.apply(&by_name("1", "http")).await;
+    bench.phase("Complete").await;
+    bench.quiet().await;
+    let object = format!("Service {}/web-candidate", bench.namespace());
+    let names = [object.as_str(), "spec.ports[].targetPort", "name it in containers[].ports"];
+    bench
+        .bad(
+            Case::told("Reconciling", "True", "CandidateStarting", names).all_at_live(),
+            async || bench.apply(&by_name("2", "web")).await,
+            async || bench.apply(&by_name("3", "http")).await,
+        )
+        .await;
+    bench.end().await;
+}

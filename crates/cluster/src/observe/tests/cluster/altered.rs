@@ -6,7 +6,7 @@ use teal_plan::{Color, Time};
 
 use super::Hand;
 use crate::kinds::{self, Known};
-use crate::stores::{ObjectId, ObjectView, PodView};
+use crate::stores::{ObjectId, ObjectView, PodView, SliceView};
 
 impl Hand {
     /// The second revision is up in green and reached the weight of its step: only its gates are waited for.
@@ -69,5 +69,17 @@ impl Hand {
         let mut view = PodView { version, ..(*view).clone() };
         change(&mut view);
         self.stores.pods.offer(view);
+    }
+
+    /// The ports of a Service, and those of them that its pods open.
+    pub(in crate::observe::tests) fn opens(&mut self, service: &str, ports: &[&str], open: &[&str]) {
+        let all: Vec<_> =
+            ports.iter().zip(80..).map(|(name, port)| json!({"name": name, "port": port})).collect();
+        self.edit(service, |service| service["spec"]["ports"] = json!(all));
+        let version = self.next();
+        for slice in self.stores.slices.group("shop", service) {
+            let ports = open.iter().map(|name| (*name).into()).collect();
+            self.stores.slices.offer(SliceView { version, ports, ..(*slice).clone() });
+        }
     }
 }
