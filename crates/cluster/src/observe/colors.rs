@@ -57,7 +57,7 @@ fn pointed(facts: &Facts<'_>, color: Color) -> Option<Slot> {
 
 fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked: Option<Slot>) -> Objects {
     let mut there = false;
-    let objects = facts.objects.iter().filter(|view| view.color == Some(color));
+    let objects = facts.objects.iter().filter(|view| view.color == Some(color) && !holds_data(view));
     for view in objects {
         // What another controller made and takes away in the slot is its own affair.
         if view.slot() != asked || (view.deleting && !view.derived) {
@@ -76,6 +76,12 @@ fn objects(facts: &Facts<'_>, rendering: Option<&Rendering>, color: Color, asked
         Some(slot) if there => Objects::Present { slot, in_sync: in_sync(facts, rendering, slot) },
         Some(_) | None => Objects::Absent,
     }
+}
+
+/// A claim of a color outlives each revision in it, for nobody but its owner deletes data; and of those that a `StatefulSet` makes the
+/// controller writes no revision.
+fn holds_data(view: &ObjectView) -> bool {
+    view.kind.kind == "PersistentVolumeClaim"
 }
 
 /// Where the content is lost nothing can be compared, and nothing could be repaired.
@@ -254,7 +260,9 @@ fn going(facts: &Facts<'_>, color: Color) -> Option<String> {
 
 /// The first pod of another revision than stands in the color, of which nothing is left there that would take it along.
 fn stray(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> Option<String> {
-    let goes = |view: &Arc<ObjectView>| view.color == Some(color) && view.slot() != asked && !view.derived;
+    let goes = |view: &Arc<ObjectView>| {
+        view.color == Some(color) && view.slot() != asked && !view.derived && !holds_data(view)
+    };
     if facts.objects.iter().any(goes) {
         return None;
     }

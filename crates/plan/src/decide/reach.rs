@@ -63,7 +63,12 @@ fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
     if enough(&color.serving, &needed) {
         return true;
     }
-    next.say(Why::TooFewEndpoints { slot, needed, serving: color.serving.clone() });
+    // Of pods that are ready and reached by nobody there is something to say.
+    if color.serving.contains(&0) && color.trouble.is_some() {
+        next.say(Why::Starting { slot, trouble: color.trouble.clone() });
+    } else {
+        next.say(Why::TooFewEndpoints { slot, needed, serving: color.serving.clone() });
+    }
     false
 }
 

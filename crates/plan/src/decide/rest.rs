@@ -43,6 +43,10 @@ fn cause_to_return(s: &Snapshot) -> Option<Cause> {
     if s.world.live_service.points == Some(previous.slot) {
         return Some(Cause::ForeignHand);
     }
+    if s.settings.wanted == Some(previous.hash) && !home::dead(s, previous.slot) {
+        // The spec was taken back: what it asks for stands there, warm.
+        return Some(Cause::Cancelled);
+    }
     let failed = || gates::after_promotion(s).into_iter().find(|(_, then)| *then == OnFailure::Rollback);
     let cause = gates::failed_guard(s).or_else(|| failed().map(|(cause, _)| cause))?;
     (!home::dead(s, previous.slot)).then_some(cause)

@@ -481,3 +481,22 @@ fn going_back_in_keep_time_asks_of_each_service_what_the_previous_release_served
         assert_eq!(returns(&s), goes_back, "by a person: {baseline:?} {serving:?}");
     }
 }
+
+/// A commit that is reverted in Git, as during a step: what is asked for stands there, warm.
+#[test]
+fn rule_8_a_spec_that_is_taken_back_in_keep_time_goes_back_to_what_is_kept() {
+    let mut s = kept();
+    s.settings.wanted = Some(content(1));
+    let (record, _) = committed(&s);
+    assert_eq!(record.live.unwrap().slot, live());
+    assert_eq!(record.candidate.unwrap().slot, candidate());
+    assert_eq!(record.phase, Phase::Returning { cause: Cause::Cancelled, since: NOW });
+    assert!(!record.wanted.unwrap().rejected, "nobody has said that it is bad");
+    s.world.blue.serving = vec![0];
+    let (record, _) = committed(&s);
+    assert_eq!(
+        (record.live.unwrap().slot, record.previous),
+        (candidate(), None),
+        "what serves nobody is made anew"
+    );
+}

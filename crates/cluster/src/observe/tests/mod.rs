@@ -47,6 +47,18 @@ fn a_live_release_serves_and_is_in_sync() {
     assert_eq!((world.highest_epoch, world.highest_counter), (1, 1));
 }
 
+/// Nothing of Teal's deletes one, so that a color would never be empty again, and never whole.
+#[test]
+fn rule_17_a_claim_fills_no_color_and_keeps_none_from_being_empty() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.claim(Color::Blue, None);
+    hand.claim(Color::Green, Some("r0-00000000"));
+    let (slot, world) = (hand.slot(Color::Blue), hand.look(0).snapshot.world);
+    assert_eq!(world.blue.objects, Objects::Present { slot, in_sync: true });
+    assert_eq!((world.green.objects, world.green.trouble), (Objects::Absent, None));
+}
+
 #[test]
 fn another_rollouts_object_of_a_wanted_name_is_none_of_ours() {
     let mut hand = Hand::new();

@@ -381,7 +381,12 @@ async fn a_target_port_that_no_pod_opens() {
     bench
         .bad(
             Case::told("Reconciling", "True", "CandidateStarting", names).all_at_live(),
-            async || bench.apply(&by_name("2", "web")).await,
+            async || {
+                bench.apply(&by_name("2", "web")).await;
+                // That they start is told before.
+                let told = async || bench.status("/message").await.contains("no pod of");
+                bench.until("what is wrong with the pods", told).await;
+            },
             async || bench.apply(&by_name("3", "http")).await,
         )
         .await;

@@ -1,7 +1,7 @@
 //! What controllers and kubelets make of objects that are there.
 
 use serde_json::json;
-use teal_api::names::manager;
+use teal_api::names::{label, manager};
 use teal_plan::{Color, Time};
 
 use super::Hand;
@@ -81,5 +81,20 @@ impl Hand {
             let ports = open.iter().map(|name| (*name).into()).collect();
             self.stores.slices.offer(SliceView { version, ports, ..(*slice).clone() });
         }
+    }
+
+    /// A claim in a color, as the controller of a `StatefulSet` makes it, or of a revision.
+    pub(in crate::observe::tests) fn claim(&mut self, color: Color, revision: Option<&str>) {
+        let version = self.next().to_string();
+        let kind = kinds::find("", "PersistentVolumeClaim").expect("a kind");
+        let mut labels = json!({label::ROLLOUT: "web", label::COLOR: color.as_str()});
+        if let Some(revision) = revision {
+            labels[label::REVISION] = json!(revision);
+        }
+        self.stores.offer(
+            kind,
+            &json!({"metadata": {"name": format!("disk-web-{color}-0"), "namespace": "shop",
+            "uid": "claim", "resourceVersion": version, "labels": labels}}),
+        );
     }
 }
