@@ -78,9 +78,7 @@ fn commit(parts: &Parts<'_>) -> Result<Value, Error> {
     }
     let json = |source| Error::Json { what: "the record".into(), source };
     let mut commit = serde_json::to_value(parts.record).map_err(json)?;
-    let under_way =
-        matches!(parts.record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. });
-    if under_way || !parts.record.baseline.is_empty() {
+    if parts.record.phase.is_under_way() || !parts.record.baseline.is_empty() {
         commit[crate::observe::TRAFFIC] = serde_json::to_value(parts.traffic).map_err(json)?;
     }
     Ok(commit)

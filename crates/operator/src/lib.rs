@@ -3,6 +3,7 @@
 
 mod arguments;
 mod checks;
+mod connect;
 mod error;
 mod exposition;
 mod operator;

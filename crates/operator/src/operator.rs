@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::Operator;
 use crate::checks::Checks;
+use crate::connect;
 use crate::error::Error;
 use crate::serve::serve;
 
@@ -48,7 +49,7 @@ where
 }
 
 async fn operate(settings: Operator) -> Result<(), Error> {
-    let client = client(settings.server.as_deref()).await?;
+    let client = connect::client(connect::config(settings.server.as_deref()).await?)?;
     let measurer = Arc::new(Measurer::new(sources(settings.sources.as_deref())?, Bounds::default()));
     let stop = CancellationToken::new();
     let mut measuring = tokio::task::JoinSet::new();
@@ -74,16 +75,6 @@ async fn operate(settings: Operator) -> Result<(), Error> {
     while measuring.join_next().await.is_some() {}
     drop(server.await);
     Ok(())
-}
-
-async fn client(server: Option<&str>) -> Result<kube::Client, Error> {
-    let mut config = kube::Config::infer().await.map_err(|source| Error::Kubernetes(Box::new(source)))?;
-    if let Some(server) = server {
-        config.cluster_url = server.parse().map_err(|_| Error::Server { server: server.to_owned() })?;
-    }
-    // One call must not go on by itself for minutes: the next look decides what to try again.
-    config.default_retry = false;
-    kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))
 }
 
 fn sources(path: Option<&Path>) -> Result<Sources, Error> {

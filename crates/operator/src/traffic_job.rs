@@ -19,6 +19,8 @@ use access::Access;
 use arguments::{Connection, Get, Set};
 use error::Error;
 
+use crate::connect;
+
 /// Does what is asked, and says how it ended.
 pub(crate) fn run(traffic: Traffic) -> ExitCode {
     let done = tokio::runtime::Builder::new_current_thread()
@@ -51,15 +53,10 @@ async fn act(traffic: Traffic) -> Result<(), Error> {
 }
 
 async fn access(connection: &Connection) -> Result<Access, Error> {
-    let mut config = kube::Config::infer().await.map_err(|source| Error::Kubernetes(Box::new(source)))?;
-    if let Some(server) = &connection.server {
-        config.cluster_url = server.parse().map_err(|_| Error::Server { server: server.clone() })?;
-    }
-    // What is tried again, and how often, is decided here and told.
-    config.default_retry = false;
+    let mut config = connect::config(connection.server.as_deref()).await?;
     config.connect_timeout = Some(connection.request_timeout);
     let namespace = connection.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))?;
+    let client = connect::client(config)?;
     Ok(Access::new(client, namespace, connection.virtual_service.clone(), connection.request_timeout))
 }
 

@@ -161,6 +161,16 @@ pub struct Held {
     pub detail: String,
 }
 
+impl Phase {
+    /// Whether a release is between two others: a rollout goes forward or back.
+    pub const fn is_under_way(&self) -> bool {
+        match self {
+            Self::Step(_) | Self::Promoting { .. } | Self::Returning { .. } => true,
+            Self::New | Self::Installing { .. } | Self::Rest { .. } => false,
+        }
+    }
+}
+
 impl Held {
     /// What a person must decide on; none where the cause is no check.
     pub fn of(cause: Cause) -> Option<Self> {

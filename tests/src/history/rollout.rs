@@ -48,7 +48,7 @@ impl<'h> Rollout<'h> {
         let committed = |commit: &Value| serde_json::from_value(commit.get("traffic")?.clone()).ok();
         let committed: Option<teal_api::rollout::Traffic> = commit.and_then(committed);
         let lacks = |record: &Record| {
-            is_under_way(&record.phase)
+            record.phase.is_under_way()
                 || record.live.map(|live| live.hash) != record.wanted.map(|wanted| wanted.hash)
         };
         // A change of the traffic counts from the end of the rollout on, and a Service that live doesn't have from its promotion on.
@@ -74,7 +74,7 @@ impl<'h> Rollout<'h> {
     }
 
     fn is_under_way(&self) -> bool {
-        self.phase().is_some_and(is_under_way)
+        self.phase().is_some_and(Phase::is_under_way)
     }
 
     pub(super) fn phase(&self) -> Option<&Phase> {
@@ -149,10 +149,6 @@ pub(super) fn revision(release: &Release) -> String {
 /// The milliseconds of an instant in the record.
 pub(super) const fn at(time: Time) -> i64 {
     time.0
-}
-
-const fn is_under_way(phase: &Phase) -> bool {
-    matches!(phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. })
 }
 
 /// What a spec's traffic comes to; nothing where it can't be used.

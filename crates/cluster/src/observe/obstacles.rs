@@ -1,8 +1,10 @@
 //! What is in the way, each with object, field and remedy.
 
+use serde_json::Value;
 use teal_api::defaults::{Filled, SpecError};
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
+use teal_traffic::RoleService;
 
 use super::routes::Routes;
 use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle, traffic};
@@ -72,22 +74,27 @@ fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
     Some(obstacle(condition, finding.message.clone(), Stops::Nothing))
 }
 
-/// A Service in the cluster that can't have roles, or whose ports the release would take from callers.
+/// What is wrong with the Services in the cluster that have roles.
 fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    for service in &facts.services {
-        let Some(view) = facts.stores.services.get(&facts.names.namespace, &service.name) else { continue };
-        if let Err(refusal) = teal_traffic::service_problem(&view.value()) {
-            found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
-        }
+    let of = |service: &RoleService| {
         let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name);
-        let change = wanted
-            .and_then(|wanted| teal_traffic::port_changes(&view.value(), &wanted.template.to_value()).err());
-        if let Some(refusal) = change {
-            found.push(obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout));
-        }
-    }
-    found
+        service_problems(facts, service, wanted.map(|wanted| wanted.template.to_value()).as_ref())
+    };
+    facts.services.iter().flat_map(of).collect()
+}
+
+/// A Service in the cluster that can't have roles, or whose ports the release would take from callers.
+pub(super) fn service_problems(
+    facts: &Facts<'_>,
+    service: &RoleService,
+    wanted: Option<&Value>,
+) -> Vec<Obstacle> {
+    let there = facts.stores.services.get(&facts.names.namespace, &service.name);
+    let Some(there) = there.map(|view| view.value()) else { return Vec::new() };
+    let unfit = teal_traffic::service_problem(&there).err();
+    let change = wanted.and_then(|wanted| teal_traffic::port_changes(&there, wanted).err());
+    let all = unfit.into_iter().chain(change);
+    all.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)).collect()
 }
 
 /// With neither checks nor approval nor guards it is said that only readiness and time are judged.
@@ -101,7 +108,7 @@ fn judged_by_time(filled: &Filled) -> Option<Obstacle> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use teal_plan::{Phase, Slot};
 use teal_traffic::RoleService;
 
 use super::Facts;
-use crate::stores::{JsonView, SliceView};
+use crate::stores::{Endpoint, JsonView, SliceView};
 
 /// What a slice must open for its pods to count, by the Service that it belongs to.
 pub(super) struct Wanted {
@@ -42,17 +42,16 @@ fn names(service: &JsonView) -> BTreeSet<Box<str>> {
     ports.into_iter().flatten().map(name).collect()
 }
 
+fn is_of(facts: &Facts<'_>, endpoint: &Endpoint, slot: Slot) -> bool {
+    facts.pod(&endpoint.pod).is_some_and(|pod| pod.slot() == Some(slot))
+}
+
 /// Ports of the live Service that none of live's pods opens; nothing where nobody of live's is behind it, so that there is no measure.
 fn missed_by_live(facts: &Facts<'_>, service: &RoleService, there: &JsonView) -> Option<BTreeSet<Box<str>>> {
     let live = facts.record.live?;
     let slices = facts.stores.slices.group(&facts.names.namespace, &service.name);
-    let of_live = |slice: &&std::sync::Arc<SliceView>| {
-        slice
-            .endpoints
-            .iter()
-            .any(|endpoint| facts.pod(&endpoint.pod).is_some_and(|pod| pod.slot() == Some(live.slot)))
-    };
-    let mut slices = slices.iter().filter(of_live).peekable();
+    let of_live = |endpoint: &Endpoint| is_of(facts, endpoint, live.slot);
+    let mut slices = slices.iter().filter(|slice| slice.endpoints.iter().any(of_live)).peekable();
     slices.peek()?;
     let open: BTreeSet<Box<str>> = slices.flat_map(|slice| slice.ports.iter().cloned()).collect();
     Some(names(there).difference(&open).cloned().collect())
@@ -67,12 +66,9 @@ pub(super) fn trouble(facts: &Facts<'_>, slot: Slot) -> Option<String> {
     roles.find_map(|(service, role)| {
         let wanted = Wanted::of(facts, service, role, slot);
         let slices = facts.stores.slices.group(&facts.names.namespace, role);
-        let serves = |slice: &&std::sync::Arc<SliceView>| {
-            slice.endpoints.iter().any(|endpoint| {
-                endpoint.serves && facts.pod(&endpoint.pod).is_some_and(|pod| pod.slot() == Some(slot))
-            })
-        };
-        let port = slices.iter().filter(serves).find_map(|slice| wanted.lacks(slice))?;
+        let serves = |endpoint: &Endpoint| endpoint.serves && is_of(facts, endpoint, slot);
+        let mut slices = slices.iter().filter(|slice| slice.endpoints.iter().any(serves));
+        let port = slices.find_map(|slice| wanted.lacks(slice))?;
         let port = if port.is_empty() { String::new() } else { format!(" {port}") };
         Some(format!(
             "Service {}/{role}: no pod of {} opens port{port}: its spec.ports[].targetPort is a name that no container of them has, so \

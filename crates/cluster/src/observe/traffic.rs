@@ -13,7 +13,7 @@ use teal_traffic::{Mesh, RoleService, leads_to};
 use super::{Facts, Names, Renderings, found, manifests_of, obstacle};
 use crate::config::Config;
 use crate::memory::Packed;
-use crate::stores::{JsonView, Stores};
+use crate::stores::Stores;
 
 /// Beside the planner's record: the traffic in whose order live's endpoints were counted.
 pub(crate) const TRAFFIC: &str = "traffic";
@@ -83,9 +83,7 @@ fn put_off(mut traffic: Traffic, look: &Look<'_>, live: &Packed) -> Counting {
 
 /// The traffic with which the rollout under way began.
 fn began_with(look: &Look<'_>) -> Option<Traffic> {
-    let under_way =
-        matches!(look.record.phase, Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. });
-    committed(look.rollout).filter(|_| under_way)
+    committed(look.rollout).filter(|_| look.record.phase.is_under_way())
 }
 
 /// Where routes lead to.
@@ -180,12 +178,6 @@ fn there(facts: &Facts<'_>, service: &RoleService, manifests: &[Value]) -> Vec<O
     if let Some(foreign) = foreign {
         return vec![Obstacle { stops: Stops::Rollout, ..found::taken(&foreign, &facts.names.name) }];
     }
-    let problems = view(&service.name).map(|view| problems(&view, service, manifests));
-    problems.unwrap_or_default()
-}
-
-fn problems(view: &JsonView, service: &RoleService, manifests: &[Value]) -> Vec<Obstacle> {
-    let there = view.value();
     let is_it = |manifest: &&Value| {
         manifest["kind"] == "Service" && manifest["metadata"]["name"] == service.name.as_str()
     };
@@ -193,9 +185,7 @@ fn problems(view: &JsonView, service: &RoleService, manifests: &[Value]) -> Vec<
         wanted["metadata"]["namespace"] = service.namespace.as_str().into();
         wanted
     });
-    let ports = wanted.and_then(|wanted| teal_traffic::port_changes(&there, &wanted).err());
-    let all = teal_traffic::service_problem(&there).err().into_iter().chain(ports);
-    all.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)).collect()
+    super::obstacles::service_problems(facts, service, wanted.as_ref())
 }
 
 /// What to tell of the spec's traffic that doesn't count yet.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use teal_traffic::DirectRefusal;
 
+use crate::connect::ConnectError;
+
 /// The exit codes, in the words of `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
@@ -40,12 +42,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Error {
     #[error("it can't begin: {source}")]
     Runtime { source: std::io::Error },
-    #[error("the API server can't be found: {0}")]
-    Kubernetes(#[source] Box<kube::config::InferConfigError>),
-    #[error("--server {server:?} is no address: write one like https://10.0.0.1:6443")]
-    Server { server: String },
-    #[error("no client for the API server can be made: {0}")]
-    Client(#[source] Box<kube::Error>),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Refused(#[from] DirectRefusal),
     #[error("{object} is not there: correct --virtual-service or --namespace")]
@@ -78,11 +76,7 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Runtime { .. }
-            | Self::Kubernetes(_)
-            | Self::Server { .. }
-            | Self::Client(_)
-            | Self::Silent { .. } => Exit::Failed,
+            Self::Runtime { .. } | Self::Connect(_) | Self::Silent { .. } => Exit::Failed,
             Self::Refused(refusal) if refusal.is_held() => Exit::Managed,
             Self::Refused(_) | Self::Missing { .. } | Self::Unserved { .. } => Exit::Refused,
             Self::Busy { .. } => Exit::Busy,
