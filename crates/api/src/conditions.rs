@@ -60,6 +60,8 @@ words! {
         WriteFails,
         /// `spec.release` says something of a traffic Service that the one in the cluster hasn't, and Teal doesn't write.
         ServiceDiffers,
+        /// A Service that the Rollout led is in `spec.traffic.services` no more, and is left at one revision.
+        ServiceLeftBehind,
         /// Before a color was begun the nodes had too little room for its pods, which wait for some.
         NodesShort,
         /// A check or guard has no usable answer: its reason is the kind of trouble.

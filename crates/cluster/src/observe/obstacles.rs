@@ -7,7 +7,7 @@ use teal_release::{FindingKind, Refusal};
 use teal_traffic::RoleService;
 
 use super::routes::Routes;
-use super::{Facts, Renderings, ambient, around, claims, likeness, obstacle, traffic};
+use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, traffic};
 use crate::stores::{Pokes, why_unread};
 
 /// All of them, and whether the release can be used as it is written.
@@ -43,6 +43,7 @@ pub(super) fn gather(
     obstacles.extend(around::rules(facts));
     obstacles.extend(ambient::waypoints(facts));
     obstacles.extend(around::unmanaged(facts));
+    obstacles.extend(left::behind(facts));
     obstacles.extend(renderings.findings.iter().filter_map(finding));
     obstacles.extend(likeness::unlike(facts, renderings));
     obstacles.extend(judged_by_time(&facts.filled));

@@ -120,13 +120,30 @@ async fn a_service_that_is_exchanged_for_another_in_one_change() {
             },
         )
         .await;
-    // And now the old one can go.
-    let mut without = both.clone();
+    // And now the old one can go, with its manifest.
+    let mut left = both.clone();
+    left["spec"]["traffic"] = bad["spec"]["traffic"].clone();
+    left["spec"]["release"]["manifests"][0]["spec"]["template"]["metadata"]["annotations"] =
+        json!({"version": "3"});
+    let mut without = left.clone();
     without["spec"]["release"]["manifests"].as_array_mut().expect("a list").pop();
-    without["spec"]["traffic"] = bad["spec"]["traffic"].clone();
-    bench.apply(&without).await;
-    bench.completes("web").await;
+    let object = format!("Service {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::refused("ServiceLeftBehind", &object, "spec.traffic.services", "name it there again"),
+            async || bench.apply(&left).await,
+            async || bench.apply(&without).await,
+        )
+        .await;
     let live = bench.status("/live/revision").await;
     bench.until("led to it", async || bench.selected("api").await == live).await;
+    assert_eq!(bench.condition("ServiceLeftBehind").await.0, "True", "it is still there, and nobody's");
+    bench.delete("services", "web").await;
+    bench
+        .until("nothing is said of it", async || {
+            let rollout = bench.value("rollouts", "web").await;
+            condition(&rollout, "ServiceLeftBehind").is_null()
+        })
+        .await;
     bench.end().await;
 }

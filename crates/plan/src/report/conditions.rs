@@ -328,7 +328,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-pub const WARNINGS: [&str; 17] = [
+pub const WARNINGS: [&str; 18] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -345,6 +345,7 @@ pub const WARNINGS: [&str; 17] = [
     "MarksEdited",
     "WriteFails",
     "ServiceDiffers",
+    "ServiceLeftBehind",
     "NodesShort",
 ];
 

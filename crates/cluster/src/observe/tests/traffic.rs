@@ -229,3 +229,34 @@ fn with_the_content_of_live_lost_all_services_count() {
     hand.memory.contents.clear();
     assert_eq!(names(&hand.look(0)).0, ["api", "web"]);
 }
+
+/// Nobody turns it any more, and it dies with the revision that it selects.
+#[test]
+fn a_service_that_was_led_and_is_named_no_more_is_told_and_stops_a_release_that_has_it() {
+    let mut hand = Hand::new();
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    let left = |hand: &mut Hand| {
+        let seen = hand.look(0);
+        let mut all = seen.snapshot.world.obstacles.iter();
+        all.find(|obstacle| obstacle.reason == "ServiceLeftBehind")
+            .map(|obstacle| (obstacle.stops, obstacle.message.clone()))
+    };
+    assert_eq!(left(&mut hand), None);
+    hand.service("api", "live", slot);
+    let (stops, said) = left(&mut hand).expect("it is told");
+    assert_eq!(stops, Stops::Nothing);
+    for word in ["Service shop/api", "spec.traffic.services", &slot.revision.to_string(), "delete it"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    for manifest in api() {
+        hand.manifest(manifest);
+    }
+    let (stops, said) = left(&mut hand).expect("it is told");
+    assert!(stops == Stops::Rollout && said.contains("although spec.release still has it"), "{said}");
+    hand.select("api", &json!({"app": "api"}));
+    assert_eq!(left(&mut hand), None, "it has a selector of its own");
+    hand.service("api", "live", slot);
+    name(&mut hand, &["web", "api"], &["web"]);
+    assert_eq!(left(&mut hand), None, "it is named again");
+}
