@@ -313,6 +313,12 @@ fn vacated(object: &str, manager: &str, serves: bool) -> String {
         },
         _ if serves => format!("it may be what serves, so {consent}, or {RENAME}"),
         _ if NAMED_BY_TEAL.iter().any(|known| known.kind == kind) => OTHER.to_owned(),
+        // Also one that was deleted or renamed leaves behind what serves.
+        _ if manager.starts_with("Rollout ") => {
+            format!(
+                "it may be what that Rollout serves with, so {RENAME}; or, where that Rollout is no more, {consent}"
+            )
+        }
         _ => format!("{RENAME}, or {OTHER}"),
     }
 }
@@ -428,6 +434,12 @@ mod tests {
         let service = format!("{consent}, or {release}, and in spec.traffic.services where that names it");
         let candidate = format!("rename Service web in spec.traffic.services and spec.release, or {other}");
         let live = format!("it may be what serves, so {consent}, or {release}");
+        let object = "Deployment shop/web-green".to_owned();
+        let others = Error::NameTaken { object, manager: "Rollout other".into(), serves: false }.to_string();
+        assert!(
+            others.ends_with(&format!("so {release}; or, where that Rollout is no more, {consent}")),
+            "{others}"
+        );
         for (object, serves, remedy) in [
             ("Deployment shop/web-green", false, &*both),
             ("ConfigMap shop/web-green", false, &*both),

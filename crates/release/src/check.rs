@@ -274,7 +274,11 @@ fn inner_service(item: &Item) -> Vec<Refusal> {
             &item.key,
             field,
             "can belong to one Service only, but there is one per color",
-            format!("leave it out, or annotate the Service with {}: Shared", annotation::FATE),
+            format!(
+                "leave it out, or name the Service in spec.traffic.services; where it selects no pods of a color, annotate it \
+                 with {}: Shared",
+                annotation::FATE
+            ),
         )
     };
     fields.into_iter().map(refuse).collect()

@@ -25,7 +25,9 @@ pub(crate) fn release(release: &Release, services: &[String], namespace: &str) -
         refusals.extend(collisions(release, services));
         refusals.extend(services.iter().flat_map(|service| role_service(release, service)));
         refusals.extend(release.items.iter().flat_map(|item| of_references(release, item)));
-        refusals.extend(release.items.iter().flat_map(|item| of_selectors(release, item)));
+        refusals.extend(
+            release.items.iter().flat_map(|item| of_selectors(release, item, is_role(item, services))),
+        );
     }
     refusals
 }
@@ -163,20 +165,47 @@ fn of_references(release: &Release, item: &Item) -> Vec<Refusal> {
     refusals
 }
 
-fn of_selectors(release: &Release, item: &Item) -> Vec<Refusal> {
+fn of_selectors(release: &Release, item: &Item, is_role: bool) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if item.key.is("", "Service") {
         let plain = serde_json::json!({"matchLabels": item.object.get("/spec/selector")});
         refusals.extend(check::speaks_of_revision(item, "spec.selector", &plain));
-        if item.fate.is_colored() {
-            refusals
-                .extend(mixed(release, item, |pod| plain_matches(item.object.get("/spec/selector"), pod)));
-        }
+        let selects = |pod: &crate::selector::Labels| plain_matches(item.object.get("/spec/selector"), pod);
+        refusals.extend(if item.fate.is_colored() {
+            mixed(release, item, selects)
+        } else {
+            // That one with a role is none to share is told by itself.
+            (!is_role).then(|| both_colors(release, item, selects)).flatten()
+        });
     }
     selectors(&mut item.object.clone(), &mut |field, selector: &mut Value| {
         refusals.extend(check::speaks_of_revision(item, field, selector));
     });
     refusals
+}
+
+/// Rule 12: a Service that both colors share would give a candidate requests from its first pod on, and still after a rollback.
+/// What works in live alone has no pods in a candidate.
+fn both_colors(
+    release: &Release,
+    item: &Item,
+    matches: impl Fn(&crate::selector::Labels) -> bool,
+) -> Option<Refusal> {
+    let selected = |other: &&Item| other.pods.as_ref().is_some_and(&matches);
+    let own = release.items.iter().filter(|other| other.fate == Fate::Own).find(selected)?;
+    Some(Refusal::invalid(
+        &item.key,
+        "spec.selector",
+        format!(
+            "selects {}, which has one object per color, but the Service is shared by both: a candidate would get \
+             requests before any step",
+            own.key
+        ),
+        format!(
+            "name the Service in spec.traffic.services, or take the annotation {} off it",
+            annotation::FATE
+        ),
+    ))
 }
 
 /// A Service that selects pods of a color and shared ones would lose the shared ones when it gets its color.

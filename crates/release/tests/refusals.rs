@@ -286,6 +286,33 @@ fn an_inner_service_with_an_address_of_its_own() {
 }
 
 #[test]
+fn rule_12_a_shared_service_over_the_pods_of_a_color() {
+    let shared = |labels: Value| {
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "metrics", "annotations": {"teal.dev/fate": "Shared"}},
+            "spec": {"selector": labels, "ports": [{"port": 1}]}})
+    };
+    let of_web = web(|_| {})[0]["spec"]["template"]["metadata"]["labels"].clone();
+    refused(
+        web_and(shared(of_web.clone())),
+        "Service metrics",
+        "spec.selector",
+        "name the Service in spec.traffic.services",
+    );
+    for fate in ["LiveOnly", "Shared"] {
+        let mut worker = web(|m| m[0]["metadata"]["name"] = "worker".into()).remove(0);
+        worker["metadata"]["annotations"] = json!({"teal.dev/fate": fate});
+        for labels in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+            *worker.pointer_mut(labels).unwrap() = json!({"app": "worker"});
+        }
+        let mut manifests = web_and(worker);
+        manifests.push(shared(json!({"app": "worker"})));
+        let found = teal_release::refusals(&manifests, &["web".to_owned()], "shop");
+        assert!(found.is_empty(), "{fate}: {found:?}");
+    }
+}
+
+#[test]
 fn rule_17_ports_of_the_node() {
     let manifests =
         web(|m| m[0]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["hostPort"] = 80.into());

@@ -281,7 +281,7 @@ fn full_host(rule: &Value, mesh: &Mesh) -> String {
 }
 
 /// A rule for some workloads is never exported, whatever it says.
-fn exports(rule: &Value) -> Vec<&str> {
+pub(crate) fn exports(rule: &Value) -> Vec<&str> {
     if rule.pointer("/spec/workloadSelector").is_some_and(|selector| !selector.is_null()) {
         return vec!["."];
     }

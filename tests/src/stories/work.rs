@@ -247,7 +247,8 @@ async fn turn_of_the_minute() -> Result<()> {
 fn working(rollout: &mut Value) {
     quick(rollout);
     rollout["spec"]["release"]["manifests"][0]["spec"]["replicas"] = json!(1);
-    rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "10s"});
+    // Long enough that what went back can still be looked at, on a machine that has much to do.
+    rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "45s"});
     rollout["spec"]["steps"] = json!([
         {"name": "look", "weight": 0, "hold": "1s", "checks": [], "approval": {"count": 1}},
         {"name": "canary", "weight": 10, "hold": "1s", "checks": [], "approval": {"count": 1}},

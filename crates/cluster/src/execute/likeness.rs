@@ -11,13 +11,13 @@ use crate::observe::points_of;
 /// Brings what differs to the candidates' Services.
 pub(crate) async fn make(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     let mut changed = false;
-    for (index, service) in order.services.iter().enumerate() {
-        changed |= one(tools, order, index, service).await?;
+    for service in order.services {
+        changed |= one(tools, order, service).await?;
     }
     Ok(changed)
 }
 
-async fn one(tools: &Tools, order: &Order<'_>, index: usize, service: &RoleService) -> Result<bool, Error> {
+async fn one(tools: &Tools, order: &Order<'_>, service: &RoleService) -> Result<bool, Error> {
     let namespace = &order.names.namespace;
     let there = |name: &String| tools.stores.services.get(namespace, name).map(|view| view.value());
     let (Some(live), Some(candidate)) = (there(&service.name), there(&service.candidate)) else {
@@ -27,7 +27,7 @@ async fn one(tools: &Tools, order: &Order<'_>, index: usize, service: &RoleServi
     let own = [order.record.live, order.record.candidate, order.record.previous];
     let asked = own.iter().flatten().any(|release| release.slot == slot);
     let rendering = order.rendering(slot).ok().filter(|_| asked);
-    let wanted = rendering.and_then(|rendering| rendering.role_services.get(index));
+    let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
     let ports = wanted.map_or(&[][..], |wanted| wanted.ports.as_slice());
     let Some(patch) = teal_traffic::follow_live(&live, &candidate, ports)? else { return Ok(false) };
     tools.patch(kinds::SERVICE, namespace, &service.candidate, manager::ROLES, patch).await?;

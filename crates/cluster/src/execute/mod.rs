@@ -18,6 +18,7 @@ mod ticks;
 mod unseen;
 mod vacate;
 
+pub(crate) use release::owns_size;
 pub(crate) use vacate::is_dropped;
 
 use std::collections::BTreeSet;

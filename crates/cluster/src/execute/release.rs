@@ -277,7 +277,8 @@ fn size(written: Written, start: u64, content: &str, view: Option<&ObjectView>) 
     }
 }
 
-fn owns_size(view: &ObjectView) -> bool {
+/// Whether Teal wrote the size that it has.
+pub(crate) fn owns_size(view: &ObjectView) -> bool {
     let owned = view.owned.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     owned.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
 }
@@ -310,8 +311,9 @@ mod tests {
         let refused = own(Some(view), "api", false).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): change \
-             metadata.name in spec.release, or rename or remove the other"
+            "Deployment shop/web-blue exists and is not this Rollout's (written by Rollout web): it may be what that Rollout \
+             serves with, so change metadata.name in spec.release; or, where that Rollout is no more, consent by the label \
+             teal.dev/rollout with this Rollout's name on it"
         );
     }
 

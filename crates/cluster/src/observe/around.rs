@@ -191,7 +191,7 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     let services = facts.stores.services.group(&facts.names.namespace, "");
     let foreign: Vec<Value> = services
         .iter()
-        .filter(|view| view.label(label::ROLLOUT) != Some(&facts.names.name))
+        .filter(|view| !is_a_colors(view, &facts.names.name))
         // A namespace may hold hundreds of Services: only what could be a finding is copied.
         .filter(|view| kinds.iter().any(|labels| may_select(view, labels)))
         .map(|view| view.value())
@@ -206,6 +206,12 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     found.sort();
     found.dedup();
     found.into_iter().map(|finding| obstacle("SelectorOverlap", finding.message, Stops::Rollout)).collect()
+}
+
+/// Whether it is made for one color, or for a role.
+fn is_a_colors(service: &JsonView, rollout: &str) -> bool {
+    let is_marked = [label::COLOR, label::ROLE].iter().any(|name| service.label(name).is_some());
+    service.rollout() == Some(rollout) && is_marked
 }
 
 /// Whether a Service's selector matches pods with these labels.

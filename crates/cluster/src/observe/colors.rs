@@ -212,7 +212,7 @@ fn available(facts: &Facts<'_>, rendering: &Rendering) -> bool {
     })
 }
 
-fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
+pub(super) fn workload_view(facts: &Facts<'_>, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
     facts.object("apps", kind, name)
 }
 

@@ -9,6 +9,7 @@ mod colors;
 mod decisions;
 mod found;
 mod jobs;
+mod left;
 mod likeness;
 mod marks;
 mod obstacles;
@@ -17,6 +18,7 @@ mod ports;
 mod roles;
 mod routes;
 mod settings;
+mod sizes;
 mod starts;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -147,8 +149,10 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems } = scene;
     let hash = memory.hash(rollout);
-    let facts = Facts::gather(stores, config, rollout, memory, hash, now);
+    let mut facts = Facts::gather(stores, config, rollout, memory, hash, now);
     let renderings = Renderings::of(&facts, memory);
+    sizes::follow_owner(&mut facts, &renderings);
+    let facts = facts;
     let routes = routes::see(&facts, memory);
     let passing = overlap::Passing::of(&facts, &renderings);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);

@@ -179,22 +179,23 @@ async fn serving(bench: &Bench, service: &str) -> usize {
     endpoints.filter(|endpoint| endpoint.pointer("/conditions/serving") == Some(&json!(true))).count()
 }
 
-/// Fewer than live had at the start, and enough for the weight that is there; rule 6 asks for the rest before a raise.
+/// Fewer than live had at the start: where their owner asks for no more, all requests go to so many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
-async fn fewer_pods_than_live_had_at_the_start_keep_their_place() {
+async fn fewer_pods_than_live_had_at_the_start_keep_their_place_and_are_enough() {
     let bench = Bench::installed("fewer").await;
     // What live has at the start is counted by its endpoints, which follow its pods a moment later.
     bench.until("all endpoints of live", async || serving(&bench, "web").await == 3).await;
-    bench.apply(&objects::rollout("2")).await;
-    bench.phase("Waiting").await;
-    bench.quiet().await;
-    let before = place(&bench).await;
     let of_size = |replicas: u32| {
         let mut rollout = objects::rollout("2");
         rollout["spec"]["release"]["manifests"][0]["spec"]["replicas"] = json!(replicas);
+        rollout["spec"]["steps"][1]["approval"] = json!({"count": 1});
         rollout
     };
+    bench.apply(&of_size(3)).await;
+    bench.phase("Waiting").await;
+    bench.quiet().await;
+    let before = place(&bench).await;
     change(&bench, &of_size(2)).await;
     for color in ["blue", "green"] {
         let name = format!("web-{color}");
@@ -203,14 +204,40 @@ async fn fewer_pods_than_live_had_at_the_start_keep_their_place() {
     }
     bench.quiet().await;
     assert_eq!(place(&bench).await, before);
-    // Too few for all of the traffic are enough for the 10 % that they have: what is held back is the raise.
+    bench.decide("Approve").await;
+    bench
+        .until("all requests", async || {
+            bench.weights().await.last().is_some_and(|(_, weight)| *weight == 100)
+        })
+        .await;
+    bench.phase("Waiting").await;
+    // Longer than too few endpoints are borne.
+    let stays = async || bench.status("/phase").await == "Waiting";
+    bench.stays_for(Duration::from_secs(14), stays).await;
+    bench.completes("web").await;
+    bench.end().await;
+}
+
+/// A person who makes the candidate smaller is not its owner, who asks for as many as before: rule 6 asks for them before a raise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn fewer_pods_than_the_owner_asks_for_hold_the_raise_back() {
+    let bench = Bench::installed("shrunk").await;
+    bench.until("all endpoints of live", async || serving(&bench, "web").await == 3).await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.quiet().await;
+    let scaled = |replicas: u32| json!({"spec": {"replicas": replicas}});
+    bench.merge_as("somebody", "deployments", "web-green", scaled(2)).await;
+    let has_two = async || serving(&bench, "web-candidate").await == 2;
+    bench.until("two endpoints of the candidate", has_two).await;
     bench.decide("Approve").await;
     let waits = async || {
         let phase = bench.status("/phase").await;
         bench.weights().await.last().is_some_and(|(_, weight)| *weight == 10) && phase != "RollingBack"
     };
     bench.stays_for(Duration::from_secs(14), waits).await;
-    change(&bench, &of_size(3)).await;
+    bench.merge_as("somebody", "deployments", "web-green", scaled(3)).await;
     bench.completes("web").await;
     bench.end().await;
 }

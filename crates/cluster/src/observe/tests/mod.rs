@@ -9,6 +9,7 @@ mod resting;
 mod routes;
 mod salvaged;
 mod services;
+mod sizes;
 mod traffic;
 mod troubles;
 mod unread;

@@ -40,7 +40,7 @@ async fn an_object_of_another_rollout(name: &str, kind: &str, shared: &Value, re
                 "NameTaken",
                 &object,
                 "metadata.name in spec.release",
-                "rename or remove the other",
+                "it may be what that Rollout serves with",
             )
             .once_made()
             .tried_again(),
