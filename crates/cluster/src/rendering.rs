@@ -156,16 +156,25 @@ fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start.
+/// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start. That is counted by Service: of
+/// several workloads behind one each has as large a part of it as of what they start with.
 fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     let least = sized(object, workloads).and_then(|workload| {
         let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));
-        own.map(|(_, least)| *least).max()
+        own.map(|(name, least)| part(*least, workload, name, workloads)).max()
     });
     match least {
         Some(least) => teal_release::hold_min_replicas(object, least),
         None => object.clone(),
     }
+}
+
+/// Rounded up, so that the parts together are never less than the whole.
+fn part(whole: u32, workload: &Workload, service: &String, workloads: &[Workload]) -> u32 {
+    let behind = workloads.iter().filter(|other| other.traffic_services.contains(service));
+    let all: u64 = behind.map(|other| u64::from(other.start_replicas)).sum();
+    let part = (u64::from(whole) * u64::from(workload.start_replicas)).div_ceil(all.max(1));
+    u32::try_from(part).unwrap_or(whole).min(whole)
 }
 
 /// What an autoscaler sizes.
@@ -362,6 +371,49 @@ pub(crate) fn trial_slot(hash: &ContentHash) -> Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A Deployment of the Service's pods, and its autoscaler.
+    fn scaled(name: &str, least: u32) -> [Value; 2] {
+        [
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
+                "selector": {"matchLabels": {"app": "web", "of": name}}, "template": {
+                    "metadata": {"labels": {"app": "web", "of": name}},
+                    "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}}),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": {
+                "minReplicas": least, "maxReplicas": 30,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}}}),
+        ]
+    }
+
+    /// Rule 6 counts by Service. Each held at the whole of it, two of them would double live at the start of a rollout.
+    #[test]
+    fn autoscalers_behind_one_service_are_held_at_its_size_together() {
+        let slot = Slot { color: Color::Blue, revision: "r1-0badcafe".parse().unwrap() };
+        let held = |workloads: &[[Value; 2]]| -> Vec<u64> {
+            let key = RenderKey {
+                generation: 1,
+                uid: "uid".into(),
+                slot,
+                hash: ContentHash { version: 1, digest: [0; 32] },
+                active: true,
+                sizes: BTreeMap::new(),
+                hold: vec![("web".into(), 20)],
+                services: vec!["web".into()],
+                owned: false,
+            };
+            let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+            let manifests = [workloads.concat(), vec![service]].concat();
+            let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
+            let rendering = render(&manifests, &whom).unwrap();
+            let scalers =
+                rendering.pieces.iter().filter(|piece| piece.kind.kind == "HorizontalPodAutoscaler");
+            scalers.filter_map(|piece| piece.object.pointer("/spec/minReplicas")?.as_u64()).collect()
+        };
+        assert_eq!(held(&[scaled("web", 2)]), [20]);
+        assert_eq!(held(&[scaled("a", 6), scaled("b", 4)]), [12, 8]);
+        assert_eq!(held(&[scaled("a", 1), scaled("b", 1), scaled("c", 1)]), [7, 7, 7], "never less together");
+    }
 
     #[test]
     fn a_field_that_another_hand_took_is_missed() {

@@ -11,15 +11,17 @@ use crate::object::{annotation, list, map, text};
 use crate::service::{FOLLOWED, service_problem, without_node_port};
 use crate::{ObjectName, Refusal, RoleService};
 
-/// Labels that Istio's ambient mode reads from a Service. A companion names the namespace of the same waypoint: one without the other
+/// Labels that Istio reads from a Service: those of ambient mode, and by which a session stays with its pod. A companion names the namespace of the same waypoint: one without the other
 /// would point to a waypoint that isn't there. Without the one for gateways their requests would go past the waypoint, and past what
 /// is allowed there.
-const WAYPOINT_LABELS: [&str; 5] = [
+const MESH_LABELS: [&str; 7] = [
     USE_WAYPOINT,
     "istio.io/use-waypoint-namespace",
     "istio.io/ingress-use-waypoint",
     "istio.io/use-waypoint-canary",
     "istio.io/use-waypoint-canary-namespace",
+    "istio.io/persistent-session",
+    "istio.io/persistent-session-header",
 ];
 /// Annotations that the mesh reads from a Service: who knows it, and which of its pods are near.
 const ANNOTATIONS: [&str; 2] = [EXPORT_TO, "networking.istio.io/traffic-distribution"];
@@ -43,7 +45,7 @@ pub fn candidate_service(
 ) -> Result<Value, Refusal> {
     service_problem(live)?;
     let mut all: Map<String, Value> = labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    for key in WAYPOINT_LABELS {
+    for key in MESH_LABELS {
         if let Some(value) = label(live, key) {
             all.insert(key.to_owned(), value.clone());
         }
@@ -73,7 +75,7 @@ pub fn candidate_service(
 pub fn follow_live(live: &Value, candidate: &Value, ports: &[Value]) -> Result<Option<Patch>, Refusal> {
     let name = ObjectName::of(candidate, "Service")?;
     let mut draft = Draft::default();
-    for key in WAYPOINT_LABELS {
+    for key in MESH_LABELS {
         entry(&mut draft, candidate, "labels", key, label(live, key));
     }
     let notes = live.pointer("/metadata/annotations");

@@ -126,6 +126,11 @@ impl Route {
         self.total(pair) * i64::from(percent.min(100)) / 100
     }
 
+    /// The largest weight that belongs to one of its pairs: of a smaller part of it than 1 no request is led anywhere.
+    pub fn largest(&self) -> i64 {
+        self.pairs.iter().map(|pair| self.total(pair)).max().unwrap_or(0)
+    }
+
     /// Whether every pair is divided as a step of `percent` divides it. A part that rounds away is no drift: 5 % of a
     /// weight of 50 is 2, which reads back as 4 %, and of a weight of 10 it is nothing at all.
     pub fn stands_at(&self, percent: u8) -> bool {

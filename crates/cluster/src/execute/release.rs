@@ -160,11 +160,11 @@ fn is_in_sync(tools: &Tools, order: &Order<'_>, piece: &Piece, view: Option<&Obj
     piece.is_in_sync(view, uid)
 }
 
-/// Live at rest lacked what it was given, or had it changed; not so where the content itself is new.
+/// Live lacked what it was given, or had it changed, at rest or while a candidate is tried; not so where the content itself is new.
 fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectView>) -> bool {
-    let rests = matches!(order.record.phase, Phase::Rest { .. });
+    let stays = matches!(order.record.phase, Phase::Rest { .. } | Phase::Step(_));
     let live = order.record.live.is_some_and(|live| live.slot == slot);
-    rests && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
+    stays && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
 }
 
 pub(super) fn view(

@@ -63,6 +63,8 @@ struct Forms {
     owner: bool,
     entered: Vec<Entered>,
     broken: bool,
+    /// The largest weight of a Service in a route.
+    largest: i64,
 }
 
 /// The weight that routes should come to have now.
@@ -122,6 +124,9 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
             routes.obstacles.push(missing(facts, &entry.name));
         }
     }
+    if !forms.broken {
+        routes.obstacles.extend(void_step(facts, forms.largest));
+    }
     let form = forms.together();
     let epochs = views.iter().map(|of| facts.believed(of.view.epoch(&facts.names.uid)));
     routes.seen.epoch = epochs.min().unwrap_or(0);
@@ -160,6 +165,7 @@ fn one(
             for route in &set.routes {
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
                 let weight = forms.take(form, route.stands_at(forms.aim.weight));
+                forms.largest = forms.largest.max(route.largest());
                 let (object, route) = (entry.name.clone(), route.name.clone());
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
@@ -182,6 +188,23 @@ fn one(
             share
         }
     }
+}
+
+/// A step whose part of every route is no whole number: it would judge a candidate that nobody calls. Where live has no weight
+/// either, its owner sends nobody there.
+fn void_step(facts: &Facts<'_>, largest: i64) -> Option<Obstacle> {
+    let is_void = |weight: u32| weight > 0 && largest > 0 && largest * i64::from(weight) < 100;
+    let step = facts.filled.steps.iter().find(|step| is_void(step.weight))?;
+    let (name, weight, least) = (&step.name, step.weight, (99 + largest) / largest);
+    let routes: Vec<&str> = facts.filled.virtual_services.iter().map(|entry| entry.name.as_str()).collect();
+    let message = format!(
+        "VirtualService {}/{}: no managed route gives a Service more than a weight of {largest}, of which {weight} % rounds down to 0, so \
+         nobody would reach the candidate in step {name}: give spec.steps[].weight of {name} at least {least}, or list a route with \
+         more weight",
+        facts.names.namespace,
+        routes.join(", ")
+    );
+    Some(obstacle("RouteUnsupported", message, Stops::Rollout))
 }
 
 /// Whether what is noted of the routes is to go with their weights.

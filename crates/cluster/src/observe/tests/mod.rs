@@ -358,6 +358,32 @@ fn a_weight_that_rounds_away_is_the_one_that_was_committed() {
     }
 }
 
+/// It would be passed without a request, and the status would speak of a share that nobody has.
+#[test]
+fn a_step_that_rounds_away_in_every_route_is_told_before_it_begins() {
+    let mut hand = Hand::new();
+    hand.install();
+    let mut said = |live: u8| {
+        let route = json!([{"destination": {"host": "web"}, "weight": live},
+            {"destination": {"host": "other"}, "weight": 100 - live}]);
+        hand.route(&route, "owner");
+        told(&mut hand, 0, "RouteUnsupported")
+    };
+    let messages = said(5);
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
+    for word in [
+        "VirtualService shop/web",
+        "10 % rounds down to 0",
+        "step canary",
+        "at least 20",
+        "spec.steps[].weight",
+    ] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    assert_eq!(said(10), [] as [&str; 0]);
+    assert_eq!(said(0), [] as [&str; 0], "its owner sends nobody there");
+}
+
 #[test]
 fn another_writer_is_named_and_its_corrections_are_counted() {
     let mut hand = Hand::new();

@@ -119,11 +119,18 @@ async fn a_rollout_that_is_edited_every_second() {
     bench.end().await;
 }
 
-/// While the spec asks for other content, which was sent back: only the kept revision knows what live is.
+/// Also beside a candidate; and while the spec asks for other content, which was sent back: only the kept revision knows what live
+/// is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn live_objects_that_are_edited_or_deleted() {
     let bench = Bench::at_ten("repair").await;
+    bench.set_image("web-blue", "shop/web:by-hand").await;
+    bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
+    bench
+        .until("told", async || bench.condition("LiveRepaired").await.2.contains("Deployment web-blue"))
+        .await;
+    assert_eq!(bench.status("/phase").await, "Waiting");
     bench.decide("Rollback").await;
     bench.phase("RolledBack").await;
     bench.quiet().await;
