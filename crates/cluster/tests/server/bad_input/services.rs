@@ -338,6 +338,31 @@ async fn a_service_of_git_that_is_applied_again() {
     bench.end().await;
 }
 
+/// Git has the Service as it was two versions ago: nobody listens there any more, and nothing else would ever lead callers back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_target_port_of_git_that_is_applied_again() {
+    let bench = Bench::installed("gitport").await;
+    let live = bench.value("services", "web").await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"ports": [{"port": 80, "targetPort": 7070}]}});
+    let object = format!("Service {}/web", bench.namespace());
+    let told = "spec.ports was written by git (targetPort of port 80 became 7070 instead of 8080)";
+    bench
+        .bad(
+            Case::warned("LiveRepaired", &object, told, "take the Service out of what git applies"),
+            async || bench.apply_as("git", "services", &service).await,
+            async || {
+                let found = bench.value("services", "web").await;
+                for field in ["ports", "selector"] {
+                    assert_eq!(found["spec"][field], live["spec"][field], "{field}");
+                }
+            },
+        )
+        .await;
+    bench.end().await;
+}
+
 /// The longest time that a Service selected something else than a revision; nothing where it never did, or still does.
 fn longest_without(versions: &[&Version], revision: &str) -> Option<Duration> {
     let selects = |version: &Version| {
