@@ -163,6 +163,40 @@ async fn a_port_that_is_removed() {
     bench.end().await;
 }
 
+/// The remedy of a port that is renumbered. With two ports Istio takes the number of the Gateway's for a destination that names none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_second_port_that_a_route_does_not_name() {
+    let bench = Bench::start("secondport").await;
+    bench.apply_route().await;
+    let serving = |version: &str, more: &[Value]| {
+        let mut rollout = objects::rollout(version);
+        let ports = [&[json!({"name": "http", "port": 80, "targetPort": 8080})], more].concat();
+        rollout["spec"]["release"]["manifests"][1]["spec"]["ports"] = json!(ports);
+        rollout
+    };
+    bench.apply(&serving("1", &[])).await;
+    bench.phase("Complete").await;
+    bench.quiet().await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let field = "spec.http[0] (primary).route[0].destination.port is missing";
+    bench
+        .bad(
+            Case::refused("RouteUnsupported", &object, field, "write port: {number: 80}"),
+            async || {
+                let route = json!([{"name": "primary", "route": [{"destination": {"host": "web"}}]}]);
+                bench.merge_as("owner", "virtualservices", "web", json!({"spec": {"http": route}})).await;
+                bench.apply(&serving("2", &[json!({"name": "admin", "port": 81, "targetPort": 8081})])).await;
+            },
+            async || {
+                assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
+                bench.apply_route().await;
+            },
+        )
+        .await;
+    bench.end().await;
+}
+
 /// A Deployment of somebody else.
 fn strange(name: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
