@@ -195,31 +195,34 @@ impl Reconciler {
         }
         // What can't be kept up holds up the way forward alone: going back by the Services needs nothing of what a mesh
         // refuses, and goes before it. It has pauses of its own between its tries, and was told of where it failed.
-        drop(self.keep_up(rollout, &seen, false, memory).await);
+        let kept = self.keep_up(rollout, &seen, false, memory).await;
+        let told = if matches!(kept, Ok(true)) { Next::After(Duration::ZERO) } else { Next::Change };
         let again = memory.kept.map(|(_, at)| at);
-        Ok(earlier(earlier(next?, until(again, self::now())), until(unread, self::now())))
+        Ok(earlier(earlier(earlier(next?, told), until(again, self::now())), until(unread, self::now())))
     }
 
-    /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward.
+    /// Keeps up what holds beside what is planned, if it didn't fail a moment ago; but always before the next step forward. Whether
+    /// something is to be told of it.
     pub(crate) async fn keep_up(
         &self,
         rollout: &Rollout,
         seen: &Seen,
         forward: bool,
         memory: &mut Memory,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if seen.snapshot.ends().is_some() {
-            return Ok(());
+            return Ok(false);
         }
         if !forward && memory.kept.is_some_and(|(_, again)| now() < again) {
-            return Ok(());
+            return Ok(false);
         }
-        let done = keep::up(&self.tools, rollout, seen).await;
+        let (done, ports) = keep::up(&self.tools, rollout, seen).await;
         // A try may take longer than the pause after it.
         let now = now();
+        let told = note_ports(memory, &ports, now);
         let Some(error) = remember(memory, done, Stops::Rollout, now) else {
             memory.kept = None;
-            return Ok(());
+            return Ok(told);
         };
         let failures = memory.kept.map_or(0, |(failures, _)| failures).saturating_add(1);
         let pause = pause(failures, error.class());
@@ -389,6 +392,8 @@ impl Reconciler {
             tracing::warn!(message, "a role was turned by another hand and is turned back");
             memory.noted.insert("Turned", (noted(message.clone()), seen.snapshot.now));
         }
+        let ports = order.ports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        note_ports(memory, &ports, seen.snapshot.now);
         let failed = remember(memory, done, before_any_weight(seen), seen.snapshot.now);
         if changed {
             // What was written is in the caches already, so the next look goes on from it.
@@ -554,6 +559,14 @@ fn summaries(seen: &Seen) -> Vec<(teal_plan::Color, String)> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// Takes note of what is to be told of ports that were written back, and whether there is anything.
+fn note_ports(memory: &mut Memory, ports: &[String], now: Time) -> bool {
+    let Some(message) = ports.first() else { return false };
+    tracing::warn!(message, "ports of a role Service were changed by another hand and are written back");
+    memory.noted.insert("Ports", (noted(message.clone()), now));
+    true
 }
 
 /// Whether a plan begins something for which objects will be created.

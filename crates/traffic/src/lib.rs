@@ -27,6 +27,7 @@ mod refusal;
 mod rival;
 mod route;
 mod saved;
+mod second_port;
 mod service;
 mod weigh;
 
@@ -53,6 +54,7 @@ pub use refusal::Refusal;
 pub use rival::shared_routes;
 pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
+pub use second_port::{gets_second_port, second_port};
 pub use service::{
     Direction, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
     service_problem, switch,

@@ -210,13 +210,30 @@ pub enum Refusal {
     },
     /// A port that callers may be using goes away.
     #[error(
-        "{object}: {problem}: callers would get errors at once. Keep the port and add the new one beside it"
+        "{object}: {problem}: callers would get errors at once. Keep the port and add the new one beside it, once each \
+             destination of a VirtualService that leads here names its port (port.number)"
     )]
     PortChanged {
         /// The Service.
         object: Box<ObjectName>,
         /// Which port, and what became of it.
         problem: String,
+    },
+    /// A destination means the only port of a Service that is to get another one.
+    #[error(
+        "{object}: {field} is missing, and {service} gets a second port by spec.release: from then on Istio would take the \
+             number of the Gateway's port for it, so that requests get 503 where the Service has none of that number: write \
+             port: {{number: {number}}} to the destination first"
+    )]
+    PortNotNamed {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// What the destination lacks.
+        field: String,
+        /// The Service.
+        service: Box<ObjectName>,
+        /// Its only port.
+        number: i64,
     },
     /// What a `DestinationRule` gives to `web` can't be given to the candidate.
     #[error("{object}: {problem}")]
@@ -239,6 +256,7 @@ impl Refusal {
             | Self::NotForwarding { .. }
             | Self::TooManyRoutes { .. }
             | Self::RecordTooLarge { .. }
+            | Self::PortNotNamed { .. }
             | Self::TwoDestinations { .. }
             | Self::Subset { .. } => "RouteUnsupported",
             Self::WeightsNotHundred { .. } => "WeightsInvalid",

@@ -13,6 +13,7 @@ use super::play::{PATIENCE, Play};
 use super::ways_back::rejected;
 use crate::error::{Error, Result, expect};
 use crate::history::Meddling;
+use crate::world::manifests::set_environment;
 use crate::world::{OPERATOR_NAMESPACE, RELEASE, World, quick};
 
 /// Where a rollout is when Teal goes down, and what is done by hand.
@@ -84,11 +85,21 @@ async fn set_out(world: &World, namespace: String, case: Case) -> Result<Left<'_
     Ok(Left { case, play, old, bad })
 }
 
-/// One pod, a CronJob and a workload that run in live alone, as the page has them; and time to read it.
+/// Where the pods of the second version listen, and nobody of the first one does.
+const ELSEWHERE: u16 = 9080;
+
+/// One pod, a CronJob and a workload that run in live alone, as the page has them; and time to read it. The second version listens at
+/// another port, so that whoever turns selectors alone leads everybody where nobody is.
 fn with_work(rollout: &mut Value) {
     quick(rollout);
     rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "2s"});
+    if is_second(rollout) {
+        set_environment(rollout, "HTTP_PORT", &ELSEWHERE.to_string());
+    }
+    let port = if is_second(rollout) { ELSEWHERE } else { 8080 };
     let manifests = &mut rollout["spec"]["release"]["manifests"];
+    manifests[0]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(port);
+    manifests[1]["spec"]["ports"][0]["targetPort"] = json!(port);
     manifests[0]["spec"]["replicas"] = json!(1);
     let mut receipts = manifests[0].clone();
     receipts["metadata"] = json!({"name": "receipts", "annotations": {"teal.dev/fate": "LiveOnly"}});
@@ -105,6 +116,13 @@ fn with_work(rollout: &mut Value) {
         "spec": {"schedule": "0 0 29 2 *", "jobTemplate": {"spec": {"template": {"spec": pod}}}},
     });
     manifests.as_array_mut().into_iter().for_each(|all| all.extend([receipts.clone(), report.clone()]));
+}
+
+fn is_second(rollout: &Value) -> bool {
+    let variables = rollout.pointer("/spec/release/manifests/0/spec/template/spec/containers/0/env");
+    variables
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.contains(&json!({"name": "VERSION", "value": "v2"})))
 }
 
 fn note(all: &[Left<'_>], line: &str) {

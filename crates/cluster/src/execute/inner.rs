@@ -78,7 +78,7 @@ pub(super) fn key(item: &Value) -> (&Value, &str) {
 }
 
 /// Whether it is what the server makes of nothing, or leaves out.
-fn is_unset(wanted: &Value) -> bool {
+pub(super) fn is_unset(wanted: &Value) -> bool {
     match wanted {
         Value::Null => true,
         Value::Bool(is) => !is,

@@ -1,20 +1,26 @@
 //! What is kept up whatever else is planned.
 
+use std::sync::PoisonError;
+
 use teal_api::Rollout;
 use teal_plan::settings::Mode;
 
-use super::{Done, Order, Tools, likeness, owners, policies};
+use super::{Done, Order, Tools, likeness, owners, policies, ports};
 use crate::error::Error;
 use crate::observe::Seen;
 
-/// What holds for a host and how it is reached, while the candidate's is named, and who goes with the Rollout. But not where
-/// the spec says to write nothing.
-pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> Vec<Done> {
+/// Where the ports of role Services lead; what holds for a host and how it is reached, while the candidate's is named; and who goes
+/// with the Rollout. But not where the spec says to write nothing. With it what is to be told of ports that another hand changed.
+pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> (Vec<Done>, Vec<String>) {
+    let mut done = Vec::new();
     if seen.snapshot.world.stale || seen.snapshot.settings.mode == Mode::HandsOff {
-        return Vec::new();
+        return (done, Vec::new());
     }
     let order = Order::of(rollout, seen);
-    let mut done = Vec::new();
+    // First of all: requests may miss the pods meanwhile.
+    if seen.ports_differ {
+        done.push(tried("KeepPorts", ports::make(tools, &order).await));
+    }
     if seen.rules_outdated {
         done.push(tried("KeepRules", policies::keep(tools, &order).await));
     }
@@ -24,7 +30,7 @@ pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> Vec<Don
     if seen.owners_differ {
         done.push(tried("KeepOwners", owners::make(tools, &order).await));
     }
-    done
+    (done, order.ports.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A write without an answer is simply tried again: it is compared with what is there.

@@ -10,6 +10,7 @@ pub(crate) mod keep;
 mod likeness;
 pub(crate) mod owners;
 mod policies;
+pub(crate) mod ports;
 mod release;
 pub(crate) mod revision;
 mod roles;
@@ -25,6 +26,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Value, json};
 use teal_api::Rollout;
 use teal_api::defaults::Filled;
@@ -70,6 +72,8 @@ pub(crate) struct Order<'a> {
     pub(crate) repaired: Mutex<Vec<String>>,
     /// What is to be told of role Services that another hand had turned.
     pub(crate) turned: Mutex<Vec<String>>,
+    /// What is to be told of their ports, which another hand had changed.
+    pub(crate) ports: Mutex<Vec<String>>,
 }
 
 /// What came of an effect.
@@ -170,6 +174,7 @@ impl<'a> Order<'a> {
             shares: Arc::default(),
             repaired: Mutex::default(),
             turned: Mutex::default(),
+            ports: Mutex::default(),
         }
     }
 }
@@ -202,6 +207,10 @@ impl Order<'_> {
 
     fn note_turn(&self, message: String) {
         self.turned.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    fn note_ports(&self, message: Option<String>) {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).extend(message);
     }
 
     /// Refuses to write over a newer writer of an object of a release. Its epoch is that of the Rollout in its label: one that
@@ -291,6 +300,11 @@ fn worst(results: Vec<Result<bool, Error>>) -> Result<bool, Error> {
         }
     }
     failed.map_or(Ok(changed), Err)
+}
+
+/// One operation of a patch.
+fn add(path: &str, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: path.parse().unwrap_or_default(), value })
 }
 
 /// A patch that puts the epoch on an object and changes nothing else.

@@ -1,16 +1,16 @@
 //! Role Services: made from the release's own, and turned to a slot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use json_patch::{AddOperation, PatchOperation};
+use json_patch::PatchOperation;
 use serde_json::{Value, json};
 use teal_api::names::{label, manager, role};
 use teal_api::rollout::OnDelete;
 use teal_plan::{Phase, Slot};
 use teal_traffic::{Direction, RoleService};
 
-use super::{Order, Tools, inner, stamp_patch, worst};
+use super::{Order, Tools, add, ports, stamp_patch, worst};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
@@ -18,8 +18,6 @@ use crate::kinds;
 use crate::observe::{points_of, selects_both_of};
 use crate::rendering::owner_reference;
 use crate::stores::strangers;
-
-const NODE_PORT: &str = "nodePort";
 
 /// Which of the two Services.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -172,22 +170,42 @@ async fn turn(
     }
     let direction = if back { Direction::Back } else { Direction::Forward };
     let patch = teal_traffic::repoint(there, &wanted.selector, direction, &order.stamp())?;
-    let patch = match patch {
-        Some(mut patch) => {
+    let turns = patch.is_some();
+    let patch = patch.map_or_else(
+        || stay(order, epoch, there, wanted),
+        |mut patch| {
             patch.0.extend(beside(order, role, there, wanted));
             patch
-        }
-        None if epoch < order.record.epoch => stamp_patch(there, &order.epoch_key(), order.record.epoch),
-        None => return Ok(false),
-    };
+        },
+    );
+    if patch.0.is_empty() {
+        return Ok(false);
+    }
     let name = json::text(there, "/metadata/name").to_owned();
     tools.patch(kinds::SERVICE, &order.names.namespace, &name, manager::ROLES, patch).await?;
-    let both = selects_both_of(&json!({"spec": {"selector": wanted.selector}}), &order.names.name);
-    let to = if both { "both revisions".to_owned() } else { format!("{} ({})", slot.revision, slot.color) };
-    if let Some(message) = turned_by(there, &id, &to, order) {
-        order.note_turn(message);
+    if turns {
+        let both = selects_both_of(&json!({"spec": {"selector": wanted.selector}}), &order.names.name);
+        let to =
+            if both { "both revisions".to_owned() } else { format!("{} ({})", slot.revision, slot.color) };
+        turned_by(there, &id, &to, order).into_iter().for_each(|message| order.note_turn(message));
+    } else {
+        order.note_ports(ports::told(there, &wanted.ports, slot));
     }
     Ok(true)
+}
+
+/// For one that selects what it should: the stamp, where it is older, and the ports. A hand may have turned the selector alone.
+fn stay(
+    order: &Order<'_>,
+    epoch: u64,
+    there: &Value,
+    wanted: &teal_release::RoleService,
+) -> json_patch::Patch {
+    let older = epoch < order.record.epoch;
+    let stamp = older.then(|| stamp_patch(there, &order.epoch_key(), order.record.epoch));
+    let mut patch = stamp.unwrap_or_default();
+    patch.0.extend(ports::amendment(there, &wanted.ports));
+    patch
 }
 
 /// What to tell of a selector that another hand wrote over Teal's: both colors may have matched it. The first turn of a
@@ -236,36 +254,11 @@ fn beside(
     if all != labels {
         operations.push(add("/metadata/labels", all));
     }
-    let ports = there.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
-    let outside = matches!(json::text(there, "/spec/type"), "NodePort" | "LoadBalancer");
-    let merged = merged_ports(&ports, &wanted.ports, outside);
-    if merged != ports {
+    let merged = ports::turned(there, &wanted.ports);
+    if merged != ports::of(there) {
         operations.push(add("/spec/ports", json!(merged)));
     }
     operations
-}
-
-/// The wanted ports; what the server gave to those that were there stays, and so do their node ports, by which callers come. Only a
-/// Service that is reached from outside can have any.
-fn merged_ports(there: &[Value], wanted: &[Value], outside: bool) -> Vec<Value> {
-    let known: HashMap<_, _> = there.iter().map(|port| (inner::key(port), port)).collect();
-    let merge = |port: &Value| {
-        let same = known.get(&inner::key(port)).copied();
-        let mut merged = same.cloned().unwrap_or_else(|| json!({}));
-        if let (Some(fields), Some(new)) = (merged.as_object_mut(), port.as_object()) {
-            let own = |name: &str| name != NODE_PORT || (outside && same.is_none());
-            fields.extend(new.clone().into_iter().filter(|(name, _)| own(name)));
-            if !new.contains_key("targetPort") && same.is_some() {
-                fields.insert("targetPort".into(), port["port"].clone());
-            }
-        }
-        merged
-    };
-    wanted.iter().map(merge).collect()
-}
-
-fn add(path: &str, value: Value) -> PatchOperation {
-    PatchOperation::Add(AddOperation { path: path.parse().unwrap_or_default(), value })
 }
 
 /// Labels of a role Service. EndpointSlices inherit them.
@@ -365,45 +358,6 @@ mod tests {
         }
         let foreign = json!({"spec": {"selector": {"app": "web"}, "ports": []}});
         assert_eq!(as_they_stand(&role, &[foreign], "web", blue), None, "nobody says what it selects");
-    }
-
-    #[test]
-    fn ports_keep_what_the_server_gave_them() {
-        let there =
-            [json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080, "nodePort": 30001})];
-        let wanted =
-            [json!({"name": "http", "port": 80, "targetPort": 9090}), json!({"name": "admin", "port": 81})];
-        assert_eq!(
-            merged_ports(&there, &wanted, true),
-            [
-                json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": 9090, "nodePort": 30001}),
-                json!({"name": "admin", "port": 81}),
-            ]
-        );
-        let same = [json!({"name": "http", "port": 80, "targetPort": 8080})];
-        assert_eq!(merged_ports(&there, &same, true), there, "nothing is written where nothing differs");
-    }
-
-    /// Each with each, it would be four hundred million times.
-    #[test]
-    fn of_very_many_ports_each_keeps_its_own() {
-        let port = |number: u32| json!({"port": number, "targetPort": number});
-        let there = |number: u32| json!({"port": number, "protocol": "TCP", "targetPort": number, "nodePort": 30_000 + number});
-        let wanted: Vec<_> = (1..=20_000).map(port).collect();
-        let known: Vec<_> = (1..=20_000).rev().map(there).collect();
-        let merged = merged_ports(&known, &wanted, true);
-        assert!(merged.iter().eq(known.iter().rev()), "in the order that is wanted");
-    }
-
-    #[test]
-    fn rule_11_node_ports_are_those_of_the_cluster() {
-        let there = [json!({"port": 80, "protocol": "TCP", "targetPort": 80, "nodePort": 30001})];
-        let wanted = [json!({"port": 80, "nodePort": 30080}), json!({"port": 81, "nodePort": 30081})];
-        let merged = merged_ports(&there, &wanted, true);
-        assert_eq!(merged, [there[0].clone(), wanted[1].clone()], "callers come by the one that is there");
-        let inside = [json!({"port": 80, "protocol": "TCP", "targetPort": 80})];
-        let merged = merged_ports(&inside, &wanted, false);
-        assert_eq!(merged, [inside[0].clone(), json!({"port": 81})], "the candidate's Service has none");
     }
 
     #[test]

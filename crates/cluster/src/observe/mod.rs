@@ -87,6 +87,8 @@ pub(crate) struct Seen {
     pub(crate) rules_outdated: bool,
     /// A candidate's Service must be brought to what the live one is.
     pub(crate) unlike_live: bool,
+    /// A role Service has not the ports of the revision that it selects.
+    pub(crate) ports_differ: bool,
     /// Role Services go with the Rollout or stay, against what the spec says, or don't say whose they are.
     pub(crate) owners_differ: bool,
     /// Role Services of this Rollout that another hand replaced, by uid.
@@ -197,6 +199,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
+    let ports_differ = roles::ports_differ(&facts, &renderings);
     let owners_differ = roles::owners_differ(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
@@ -222,6 +225,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         later,
         rules_outdated,
         unlike_live,
+        ports_differ,
         owners_differ,
         replaced,
         need,

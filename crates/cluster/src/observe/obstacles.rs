@@ -4,9 +4,9 @@ use serde_json::Value;
 use teal_api::defaults::{Filled, SpecError};
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_release::{FindingKind, Refusal};
-use teal_traffic::RoleService;
+use teal_traffic::{RoleService, Scope, read};
 
-use super::routes::Routes;
+use super::routes::{Routes, selectors};
 use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, traffic};
 use crate::stores::{Pokes, why_unread};
 
@@ -37,6 +37,7 @@ pub(super) fn gather(
     obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());
     obstacles.extend(ports(facts, renderings));
+    obstacles.extend(second_ports(facts, renderings));
     obstacles.extend(around::overlaps(facts));
     obstacles.extend(around::hidden_hosts(facts));
     obstacles.extend(around::policy_gaps(facts));
@@ -82,6 +83,41 @@ fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
         service_problems(facts, service, wanted.map(|wanted| wanted.template.to_value()).as_ref())
     };
     facts.services.iter().flat_map(of).collect()
+}
+
+/// Routes that mean the only port of a Service to which the release gives another one. Until it is promoted the live Service has one.
+fn second_ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
+    let services: Vec<_> =
+        facts.services.iter().filter_map(|service| grows(facts, renderings, service)).collect();
+    let mesh = &facts.config.mesh;
+    let mut found = Vec::new();
+    // Hardly any release adds a port: routes are read once more only for those that do.
+    for entry in facts.filled.virtual_services.iter().filter(|_| !services.is_empty()) {
+        let Some(view) = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name) else {
+            continue;
+        };
+        let (value, named) = (view.value(), selectors(entry));
+        let scope = Scope { mesh, services: &facts.services, routes: named.as_deref() };
+        // What can't be read is told as such.
+        let Ok(set) = read(&value, &scope) else { continue };
+        let refused = services.iter().filter_map(|(service, there, wanted)| {
+            teal_traffic::second_port(&value, &set, service, (there, wanted), mesh).err()
+        });
+        found.extend(refused.map(|refusal| obstacle(refusal.reason(), refusal.to_string(), Stops::Rollout)));
+    }
+    found
+}
+
+/// A Service that has one port and would have more, as it is in the cluster and in the release.
+fn grows<'f>(
+    facts: &'f Facts<'_>,
+    renderings: &Renderings,
+    service: &'f RoleService,
+) -> Option<(&'f RoleService, Value, Value)> {
+    let there = facts.stores.services.get(&facts.names.namespace, &service.name)?.value();
+    let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name)?;
+    let wanted = wanted.template.to_value();
+    teal_traffic::gets_second_port(&there, &wanted).then_some((service, there, wanted))
 }
 
 /// A Service in the cluster that can't have roles, or whose ports the release would take from callers.

@@ -27,6 +27,18 @@ pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
     })
 }
 
+/// Whether a role Service that selects a revision has not the ports that this one has, so that requests miss its pods although it
+/// selects them. Selectors are the planner's; what a port leads to goes with them and is nothing to decide, so it is kept up.
+pub(super) fn ports_differ(facts: &Facts<'_>, renderings: &Renderings) -> bool {
+    roles(facts).any(|(service, _, view)| {
+        let slot = view.points(&facts.names.name);
+        let asked = slot.filter(|slot| facts.asked(slot.color).is_some_and(|release| release.slot == *slot));
+        let rendering = asked.and_then(|slot| renderings.color(slot.color));
+        let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
+        wanted.is_some_and(|wanted| crate::execute::ports::differ(&view.value(), &wanted.ports))
+    })
+}
+
 /// Role Services that this Rollout had turned and that don't say so any more, by uid: another hand replaced the whole object, or
 /// deleted it and made it anew. None where another Rollout claims one.
 pub(super) fn replaced(

@@ -260,17 +260,15 @@ fn slim(value: &mut Value) {
     }
 }
 
-/// Who, when, and whether it was the routes.
+/// Of the spec: who may have moved traffic is told of.
+const TOLD_OF: [&str; 3] = ["f:http", "f:ports", "f:selector"];
+
+/// Who, when, and whether it was where requests are led to.
 fn slim_entry(entry: &mut Value) {
-    let http = entry.pointer("/fieldsV1/f:spec/f:http").is_some();
-    let selector = entry.pointer("/fieldsV1/f:spec/f:selector").is_some();
-    let mut spec = Map::new();
-    if http {
-        spec.insert("f:http".into(), json!({}));
-    }
-    if selector {
-        spec.insert("f:selector".into(), json!({}));
-    }
+    let written =
+        |field: &&str| entry.pointer("/fieldsV1/f:spec").is_some_and(|spec| spec.get(field).is_some());
+    let spec: Map<String, Value> =
+        TOLD_OF.into_iter().filter(written).map(|field| (field.to_owned(), json!({}))).collect();
     if let Some(fields) = entry.as_object_mut() {
         fields.insert("fieldsV1".into(), if spec.is_empty() { json!({}) } else { json!({"f:spec": spec}) });
     }
@@ -513,7 +511,7 @@ impl View for DecisionView {
     }
 }
 
-/// The field managers that wrote `spec.http` (or the selector) last and are not Teal's, newest first.
+/// The field managers that wrote `spec.http` (or the selector, or ports) last and are not Teal's, newest first.
 pub(crate) fn strangers<'a>(object: &'a Value, field: &str) -> Vec<(&'a str, &'a str)> {
     let path = format!("/fieldsV1/f:spec/f:{field}");
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
@@ -538,7 +536,7 @@ mod tests {
                 "ownerReferences": [{"kind": "Rollout", "name": "web", "uid": "uid-1"}],
                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "large", "epoch.teal.dev/uid-1": "9"},
                 "managedFields": [
-                    entry("owner", json!({"f:spec": {"f:selector": {"f:app": {}}, "f:ports": {}}})),
+                    entry("owner", json!({"f:spec": {"f:selector": {"f:app": {}}, "f:ports": {"f:port": {}}, "f:type": {}}})),
                     entry("kubelet", json!({"f:status": {"f:conditions": {}}})),
                 ]},
             "spec": {"selector": {"app": "web"}}, "status": {"conditions": []}});
@@ -548,8 +546,9 @@ mod tests {
         assert_eq!(view.selector().collect::<Vec<_>>(), [("app", "web")]);
         let kept = view.value();
         assert_eq!(strangers(&kept, "selector"), [("owner", "")], "who wrote the selector");
+        assert_eq!(strangers(&kept, "ports"), [("owner", "")]);
         let text = kept.to_string();
-        for gone in ["large", "conditions", "f:app", "f:ports"] {
+        for gone in ["large", "conditions", "f:app", "f:port\"", "f:type"] {
             assert!(!text.contains(gone), "{gone} in {text}");
         }
     }

@@ -11,6 +11,7 @@ mod looks;
 mod met;
 mod orphans;
 mod partly;
+mod ports;
 mod revisions;
 mod server;
 mod shared;

@@ -16,5 +16,6 @@ mod inner;
 mod life;
 mod replaced;
 mod resting;
+mod runbook;
 mod shared;
 mod work;

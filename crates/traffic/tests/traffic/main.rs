@@ -10,6 +10,7 @@ mod ownership;
 mod properties;
 mod refusals;
 mod routes;
+mod second_port;
 mod services;
 mod strays;
 mod support;

@@ -1,7 +1,7 @@
 //! What is seen of the Services that lead to a release: whom they select, who answers there, and what the release says of them.
 
 use serde_json::{Value, json};
-use teal_plan::snapshot::Found;
+use teal_plan::snapshot::{Found, Stops};
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
@@ -117,6 +117,37 @@ fn rule_11_what_the_release_says_of_a_service_and_teal_does_not_write_is_told() 
     ] {
         assert!(found[0].contains(words), "{found:?}");
     }
+}
+
+#[test]
+fn rule_11_a_second_port_waits_for_the_routes_that_mean_the_only_one() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.gateways(&json!(["edge/public"]));
+    let stopping = |hand: &mut Hand| {
+        let obstacles = hand.look(0).snapshot.world.obstacles;
+        let all = obstacles.into_iter().filter(|found| found.reason == "RouteUnsupported");
+        all.map(|found| (found.stops, found.message)).collect::<Vec<_>>()
+    };
+    hand.edit("web", |service| service["spec"]["ports"] = json!([{"name": "http", "port": 80}]));
+    hand.spec(
+        "/release/manifests/1/spec/ports",
+        json!([{"name": "http", "port": 80}, {"name": "admin", "port": 81}]),
+    );
+    let found = stopping(&mut hand);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, Stops::Rollout);
+    for word in ["VirtualService shop/web", "route[0].destination.port is missing", "port: {number: 80}"] {
+        assert!(found[0].1.contains(word), "{found:?}");
+    }
+    hand.route(&json!([{"destination": {"host": "web", "port": {"number": 80}}}]), "owner");
+    assert_eq!(stopping(&mut hand), []);
+    hand.route(&json!([{"destination": {"host": "web"}}]), "owner");
+    hand.gateways(&json!(["edge/public"]));
+    hand.edit("web", |service| {
+        service["spec"]["ports"] = json!([{"name": "http", "port": 80}, {"name": "admin", "port": 81}]);
+    });
+    assert_eq!(stopping(&mut hand), [], "it is promoted, or came before");
 }
 
 /// Kubernetes lists the address of each ready pod, also where the port that the Service means is open in none.

@@ -163,6 +163,40 @@ async fn a_port_that_is_removed() {
     bench.end().await;
 }
 
+/// The remedy of a port that is renumbered. With two ports Istio takes the number of the Gateway's for a destination that names none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_second_port_that_a_route_does_not_name() {
+    let bench = Bench::start("secondport").await;
+    bench.apply_route().await;
+    let serving = |version: &str, more: &[Value]| {
+        let mut rollout = objects::rollout(version);
+        let ports = [&[json!({"name": "http", "port": 80, "targetPort": 8080})], more].concat();
+        rollout["spec"]["release"]["manifests"][1]["spec"]["ports"] = json!(ports);
+        rollout
+    };
+    bench.apply(&serving("1", &[])).await;
+    bench.phase("Complete").await;
+    bench.quiet().await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let field = "spec.http[0] (primary).route[0].destination.port is missing";
+    bench
+        .bad(
+            Case::refused("RouteUnsupported", &object, field, "write port: {number: 80}"),
+            async || {
+                let route = json!([{"name": "primary", "route": [{"destination": {"host": "web"}}]}]);
+                bench.merge_as("owner", "virtualservices", "web", json!({"spec": {"http": route}})).await;
+                bench.apply(&serving("2", &[json!({"name": "admin", "port": 81, "targetPort": 8081})])).await;
+            },
+            async || {
+                assert_eq!(bench.exists("deployments", "web-green").await, Some(false));
+                bench.apply_route().await;
+            },
+        )
+        .await;
+    bench.end().await;
+}
+
 /// A Deployment of somebody else.
 fn strange(name: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
@@ -332,6 +366,31 @@ async fn a_service_of_git_that_is_applied_again() {
                 let of_web: Vec<&Version> = versions.iter().filter(|version| version.name == "web").collect();
                 let longest = longest_without(&of_web, &live);
                 assert!(longest.is_some_and(|longest| longest < AT_ONCE), "{longest:?} of {of_web:#?}");
+            },
+        )
+        .await;
+    bench.end().await;
+}
+
+/// Git has the Service as it was two versions ago: nobody listens there any more, and nothing else would ever lead callers back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_target_port_of_git_that_is_applied_again() {
+    let bench = Bench::installed("gitport").await;
+    let live = bench.value("services", "web").await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"ports": [{"port": 80, "targetPort": 7070}]}});
+    let object = format!("Service {}/web", bench.namespace());
+    let told = "spec.ports was written by git (targetPort of port 80 became 7070 instead of 8080)";
+    bench
+        .bad(
+            Case::warned("LiveRepaired", &object, told, "take the Service out of what git applies"),
+            async || bench.apply_as("git", "services", &service).await,
+            async || {
+                let found = bench.value("services", "web").await;
+                for field in ["ports", "selector"] {
+                    assert_eq!(found["spec"][field], live["spec"][field], "{field}");
+                }
             },
         )
         .await;
