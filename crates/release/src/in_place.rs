@@ -6,13 +6,16 @@ use crate::fate::is_in_place;
 use crate::names::annotation;
 use crate::object::{Object, ObjectKey};
 use crate::read::scale_target;
+use crate::selector::{labels, matches};
 
 /// A kept release with the in-place parts that the spec has now: what its color should look like. An autoscaler whose
-/// target the kept release doesn't have is left out.
+/// target the kept release doesn't have is left out. What of the kept parts is for a workload that the spec has no more, or selects
+/// by other labels now, goes on to hold for it: its color still serves.
 pub fn with_in_place_of(kept: &[Value], spec: &[Value]) -> Vec<Value> {
     let spec = objects(spec);
-    let mut merged: Vec<Object> =
-        objects(kept).into_iter().filter(|object| !is_in_place(&object.key())).collect();
+    let (of_kept, mut merged): (Vec<Object>, Vec<Object>) =
+        objects(kept).into_iter().partition(|object| is_in_place(&object.key()));
+    let stays: Vec<Object> = of_kept.into_iter().filter(|object| still_holds(object, &merged, &spec)).collect();
     for object in merged.iter_mut().filter(|object| object.template().is_some()) {
         let Some(wanted) = find(&spec, &object.key()) else { continue };
         object.remove(&["spec"], "replicas");
@@ -20,12 +23,30 @@ pub fn with_in_place_of(kept: &[Value], spec: &[Value]) -> Vec<Value> {
             object.set(&["spec"], "replicas", replicas.clone());
         }
     }
-    let in_place = spec.into_iter().filter(|object| is_in_place(&object.key()));
+    let replaced = |object: &Object| find(&stays, &object.key()).is_none();
+    let in_place = spec.into_iter().filter(|object| is_in_place(&object.key()) && replaced(object));
     let fitting: Vec<Object> = in_place
         .filter(|object| scale_target(object).is_none_or(|target| find(&merged, &target).is_some()))
         .collect();
     merged.extend(fitting);
+    merged.extend(stays);
     merged.into_iter().map(|object| Value::Object(object.0)).collect()
+}
+
+/// Whether nothing in the spec says how a workload of the kept release is to be sized or guarded, for which this was.
+fn still_holds(part: &Object, kept: &[Object], spec: &[Object]) -> bool {
+    if let Some(target) = scale_target(part) {
+        return find(spec, &target).is_none() && find(kept, &target).is_some();
+    }
+    let selects = |budget: &Object, workload: &Object| {
+        let pods = labels(workload.template().and_then(|template| template.pointer("/metadata/labels")));
+        budget.get("/spec/selector").is_some_and(|selector| matches(selector, &pods))
+    };
+    let guarded = || kept.iter().filter(|workload| workload.template().is_some() && selects(part, workload));
+    let is_gone = guarded().any(|workload| find(spec, &workload.key()).is_none());
+    let turned_away =
+        find(spec, &part.key()).is_some_and(|now| !guarded().any(|workload| selects(now, workload)));
+    guarded().next().is_some() && (is_gone || turned_away)
 }
 
 fn objects(manifests: &[Value]) -> Vec<Object> {

@@ -121,6 +121,43 @@ fn live_takes_sizes_from_the_spec_and_the_rest_from_its_own_revision() {
     assert!(merged.iter().all(|m| m["metadata"]["name"] != "new"), "its target is not in the kept release");
 }
 
+/// Live serves until its successor is promoted, whatever that calls its workloads.
+#[test]
+fn live_keeps_what_sizes_and_guards_a_workload_that_the_spec_renames() {
+    let labels = |app: &str| json!({"app": app});
+    let release = |workload: &str, app: &str, budget: u32| -> Vec<Value> {
+        vec![
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": workload}, "spec": {
+                "selector": {"matchLabels": labels(app)},
+                "template": {"metadata": {"labels": labels(app)}, "spec": {"containers": [{"name": "c"}]}}}}),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": workload}, "spec": {
+                "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload}}}),
+            json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "guard"},
+                "spec": {"minAvailable": budget, "selector": {"matchLabels": labels(app)}}}),
+        ]
+    };
+    let parts = |spec: &[Value]| {
+        let merged = with_in_place_of(&release("web", "web", 1), spec);
+        let of = |kind: &str| -> Vec<Value> {
+            merged.iter().filter(|object| object["kind"] == kind).map(|object| object["spec"].clone()).collect()
+        };
+        let guards: Vec<Value> =
+            of("PodDisruptionBudget").iter().map(|spec| json!([spec["minAvailable"], spec["selector"]])).collect();
+        let scaled: Vec<Value> =
+            of("HorizontalPodAutoscaler").iter().map(|spec| spec["scaleTargetRef"]["name"].clone()).collect();
+        (scaled, guards)
+    };
+    let guard = |least: u32, app: &str| json!([least, {"matchLabels": labels(app)}]);
+    assert_eq!(parts(&release("web", "web", 2)), (vec![json!("web")], vec![guard(2, "web")]), "changed in place");
+    assert_eq!(
+        parts(&release("shop", "shop", 2)),
+        (vec![json!("web")], vec![guard(1, "web")]),
+        "renamed, and its labels with it"
+    );
+    assert_eq!(parts(&release("web", "shop", 2)), (vec![json!("web")], vec![guard(1, "web")]), "other labels");
+    assert_eq!(parts(&release("web", "web", 2)[..1]), (vec![], vec![]), "taken out");
+}
+
 fn scaler(kind: &str, spec: &Value) -> Object {
     let version = if kind == "ScaledObject" { "keda.sh/v1alpha1" } else { "autoscaling/v2" };
     Object::from_value(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "s"}, "spec": spec}))

@@ -1,15 +1,15 @@
 //! What stands in a color and how much of it serves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::label;
 use teal_plan::snapshot::{ColorSeen, Objects};
 use teal_plan::{Color, Phase, Record, Slot, Span, Time};
-use teal_release::{Fate, ObjectKey};
+use teal_release::Fate;
 use teal_traffic::RoleService;
 
-use super::{Facts, Renderings, Sizes, jobs, ports};
+use super::{Facts, Renderings, jobs, ports};
 use crate::execute::{inner, is_dropped};
 use crate::kinds;
 use crate::memory::Memory;
@@ -347,18 +347,4 @@ fn is_short(facts: &Facts<'_>, color: Color, weight: u8, serving: &[u32]) -> boo
     }
     let needed = teal_plan::needed(share, &record.baseline, serving.len());
     serving.iter().zip(needed).any(|(have, needed)| *have < needed)
-}
-
-/// The present sizes of live's workloads by uncolored key: a candidate starts with them.
-pub(super) fn sizes_of_live(facts: &Facts<'_>) -> Sizes {
-    let Some(live) = facts.record.live.map(|live| live.slot) else { return BTreeMap::new() };
-    let suffix = format!("-{}", live.color);
-    let workloads = facts.objects.iter().filter(|view| view.slot() == Some(live));
-    workloads
-        .filter_map(|view| {
-            let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
-            let name = view.id.name.strip_suffix(&suffix)?;
-            Some((ObjectKey::new(view.kind.group, view.kind.kind, name), state.replicas))
-        })
-        .collect()
 }

@@ -441,7 +441,7 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services:
         slot,
         hash,
         active,
-        sizes: if active { BTreeMap::new() } else { colors::sizes_of_live(facts) },
+        sizes: if active { BTreeMap::new() } else { sizes::of_live(facts) },
         services,
         owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
         hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },

@@ -1,8 +1,47 @@
-//! How many of live's endpoints a rollout goes by, once the owner asks for fewer.
+//! The sizes with which a candidate starts, and how many of live's endpoints a rollout goes by once the owner asks for fewer.
 
-use super::{Facts, Renderings, colors};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use teal_release::ObjectKey;
+
+use super::{Facts, Renderings, Sizes, colors};
 use crate::execute::owns_size;
 use crate::rendering::Rendering;
+use crate::stores::ObjectView;
+
+/// Those of live's workloads by uncolored key: what they have at present, or what the owner has just asked for, to which live itself
+/// is brought in the same rollout.
+pub(super) fn of_live(facts: &Facts<'_>) -> Sizes {
+    let Some(live) = facts.record.live.map(|live| live.slot) else { return BTreeMap::new() };
+    let suffix = format!("-{}", live.color);
+    let manifests = facts.rollout.spec.release.raw().get("manifests").and_then(Value::as_array);
+    let manifests = manifests.map_or(&[][..], Vec::as_slice);
+    let workloads = facts.objects.iter().filter(|view| view.slot() == Some(live));
+    let sizes = workloads.filter_map(|view| {
+        let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
+        let key = ObjectKey::new(view.kind.group, view.kind.kind, view.id.name.strip_suffix(&suffix)?);
+        let size = newly_written(view, &key, manifests).unwrap_or(state.replicas);
+        Some((key, size))
+    });
+    sizes.collect()
+}
+
+/// The replicas that the spec has for a workload, where live was made with another number and nothing else sizes it.
+fn newly_written(view: &ObjectView, key: &ObjectKey, manifests: &[Value]) -> Option<u32> {
+    let is_it = |manifest: &&Value| {
+        manifest["kind"] == key.kind.as_str() && manifest["metadata"]["name"] == key.name.as_str()
+    };
+    let sizes_it = |manifest: &Value| {
+        let target = &manifest["spec"]["scaleTargetRef"];
+        target["name"] == key.name.as_str()
+            && (target["kind"].is_null() || target["kind"] == key.kind.as_str())
+    };
+    let written = manifests.iter().find(is_it)?.pointer("/spec/replicas")?.as_u64()?;
+    let (_, before) = view.content.as_deref()?.rsplit_once('.')?;
+    let is_new = before != written.to_string() && !manifests.iter().any(sizes_it);
+    u32::try_from(written).ok().filter(|written| is_new && *written > 0)
+}
 
 /// Owners may make live smaller in the middle of a rollout, and both colors follow at once. What live had at the start is no measure
 /// then: for want of pods that nobody wants any more a good version would be sent back.

@@ -179,6 +179,22 @@ async fn serving(bench: &Bench, service: &str) -> usize {
     endpoints.filter(|endpoint| endpoint.pointer("/conditions/serving") == Some(&json!(true))).count()
 }
 
+/// One change brings another image and another size, more and fewer: both colors come to have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_size_that_comes_with_another_image() {
+    let bench = installed("withimage").await;
+    for (version, wanted, color) in [("2", MORE, "green"), ("3", LESS, "blue")] {
+        bench.apply(&release(version, wanted)).await;
+        bench.phase("Waiting").await;
+        becomes(&bench, "blue", wanted).await;
+        becomes(&bench, "green", wanted).await;
+        bench.completes("web").await;
+        becomes(&bench, color, wanted).await;
+    }
+    bench.end().await;
+}
+
 /// Fewer than live had at the start: where their owner asks for no more, all requests go to so many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
