@@ -15,7 +15,8 @@ pub fn with_in_place_of(kept: &[Value], spec: &[Value]) -> Vec<Value> {
     let spec = objects(spec);
     let (of_kept, mut merged): (Vec<Object>, Vec<Object>) =
         objects(kept).into_iter().partition(|object| is_in_place(&object.key()));
-    let stays: Vec<Object> = of_kept.into_iter().filter(|object| still_holds(object, &merged, &spec)).collect();
+    let stays: Vec<Object> =
+        of_kept.into_iter().filter(|object| still_holds(object, &merged, &spec)).collect();
     for object in merged.iter_mut().filter(|object| object.template().is_some()) {
         let Some(wanted) = find(&spec, &object.key()) else { continue };
         object.remove(&["spec"], "replicas");

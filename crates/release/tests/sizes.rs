@@ -139,22 +139,36 @@ fn live_keeps_what_sizes_and_guards_a_workload_that_the_spec_renames() {
     let parts = |spec: &[Value]| {
         let merged = with_in_place_of(&release("web", "web", 1), spec);
         let of = |kind: &str| -> Vec<Value> {
-            merged.iter().filter(|object| object["kind"] == kind).map(|object| object["spec"].clone()).collect()
+            merged
+                .iter()
+                .filter(|object| object["kind"] == kind)
+                .map(|object| object["spec"].clone())
+                .collect()
         };
-        let guards: Vec<Value> =
-            of("PodDisruptionBudget").iter().map(|spec| json!([spec["minAvailable"], spec["selector"]])).collect();
+        let guards: Vec<Value> = of("PodDisruptionBudget")
+            .iter()
+            .map(|spec| json!([spec["minAvailable"], spec["selector"]]))
+            .collect();
         let scaled: Vec<Value> =
             of("HorizontalPodAutoscaler").iter().map(|spec| spec["scaleTargetRef"]["name"].clone()).collect();
         (scaled, guards)
     };
     let guard = |least: u32, app: &str| json!([least, {"matchLabels": labels(app)}]);
-    assert_eq!(parts(&release("web", "web", 2)), (vec![json!("web")], vec![guard(2, "web")]), "changed in place");
+    assert_eq!(
+        parts(&release("web", "web", 2)),
+        (vec![json!("web")], vec![guard(2, "web")]),
+        "changed in place"
+    );
     assert_eq!(
         parts(&release("shop", "shop", 2)),
         (vec![json!("web")], vec![guard(1, "web")]),
         "renamed, and its labels with it"
     );
-    assert_eq!(parts(&release("web", "shop", 2)), (vec![json!("web")], vec![guard(1, "web")]), "other labels");
+    assert_eq!(
+        parts(&release("web", "shop", 2)),
+        (vec![json!("web")], vec![guard(1, "web")]),
+        "other labels"
+    );
     assert_eq!(parts(&release("web", "web", 2)[..1]), (vec![], vec![]), "taken out");
 }
 

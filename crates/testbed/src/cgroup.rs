@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::error::{At, Result};
+use crate::parts::run;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -53,11 +57,52 @@ fn inherit_cpuset(top: &Path, folder: &Path) {
     }
 }
 
-/// Puts a process, and with it all it will start, into the group.
-pub(crate) fn adopt(name: &str, pid: u32) -> std::io::Result<()> {
+/// Where containerd puts containers whose kubelet keeps no groups by quality of service.
+const CONTAINERS: &str = "k8s.io";
+/// How much of the processors what answers requests gets beside all else that is busy, where a group has 1,024 shares by itself: the
+/// bed, in it the containers, of which one that asks for nothing has two, and the gateway. They need little; but if they had to wait
+/// for seconds until a compiler or many commands are done, requests would be over time that nothing under test has lost.
+const SHARES: [(&str, &str); 3] = [("", "16384"), ("containers", "65536"), (GATEWAY, "16384")];
+/// The group of the gateway's proxy.
+pub(crate) const GATEWAY: &str = "gateway";
+/// The group of containerd and its shims.
+pub(crate) const PARTS: &str = "parts";
+
+/// Has containers lie in the bed's group, to end and to be removed with it. It is seen in the calling process's mount namespace alone.
+///
+/// With cgroup v2 a group may have controllers only where all above it pass them on, so there they stay where containerd puts them.
+pub(crate) fn take_containers(name: &str) -> Result<()> {
+    create(name).at("make", "control group of the bed")?;
+    for top in hierarchies().into_iter().filter(|top| top != Path::new(ROOT)) {
+        let (folder, seen) = (top.join(name).join("containers"), top.join(CONTAINERS));
+        fs::create_dir_all(&folder).at("make", &folder)?;
+        fs::create_dir_all(&seen).at("make", &seen)?;
+        inherit_cpuset(&top.join(name), &folder);
+        run(Command::new("mount").arg("--bind").args([&folder, &seen]))?;
+    }
+    Ok(())
+}
+
+/// Lets what answers requests go first, with cgroup v1. To be called once the kubelet is up, which gives the bed its shares.
+pub(crate) fn favour(name: &str) {
+    for top in hierarchies() {
+        for (part, shares) in SHARES {
+            // Of all controllers one has the file, and a bed without a node lacks some of the groups.
+            fs::write(top.join(name).join(part).join("cpu.shares"), shares).ok();
+        }
+    }
+}
+
+/// Whether something is mounted there by [`take_containers`].
+pub(crate) fn is_of_containers(point: &str) -> bool {
+    Path::new(point).parent().and_then(Path::parent) == Some(Path::new(ROOT)) && point.ends_with(CONTAINERS)
+}
+
+/// Puts a process, and with it all it will start, into a part of the group.
+pub(crate) fn adopt(name: &str, part: &str, pid: u32) -> std::io::Result<()> {
     create(name)?;
     for top in hierarchies() {
-        let folder = top.join(name).join("parts");
+        let folder = top.join(name).join(part);
         fs::create_dir_all(&folder)?;
         inherit_cpuset(&top.join(name), &folder);
         fs::write(folder.join("cgroup.procs"), pid.to_string())?;

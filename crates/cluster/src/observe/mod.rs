@@ -154,7 +154,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let mut facts = Facts::gather(stores, config, rollout, memory, hash, now);
     let renderings = Renderings::of(&facts, memory);
     sizes::follow_owner(&mut facts, &renderings);
-    let facts = facts;
     let routes = routes::see(&facts, memory);
     let passing = overlap::Passing::of(&facts, &renderings);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);

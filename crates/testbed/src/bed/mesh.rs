@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Bed;
+use crate::cgroup;
 use crate::error::{At, Result, invalid};
 use crate::namespaces::NODE_ADDRESS;
 
@@ -120,7 +121,8 @@ impl Bed {
             .arg(bootstrap)
             .args(["--concurrency", &self.config.gateway_concurrency.to_string()])
             .args(["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]);
-        self.launch("envoy", &mut envoy).map(drop)
+        let pid = self.launch("envoy", &mut envoy)?;
+        cgroup::adopt(&self.name, cgroup::GATEWAY, pid).at("join", "control group of the bed")
     }
 }
 

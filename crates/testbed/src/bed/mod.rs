@@ -65,6 +65,7 @@ impl Bed {
         tokio::try_join!(bed.controllers_work(), bed.start_nodes(), bed.start_istio())?;
         bed.tasks = bed.open_relays()?;
         if bed.has_node() {
+            cgroup::favour(&bed.name);
             bed.tasks.push(bed.follow_pods().await?);
         }
         bed.note("usable");
@@ -302,7 +303,11 @@ fn takes_pods(node: &Node) -> bool {
 fn clean(name: &str, folder: &Path) -> Result<()> {
     cgroup::remove(name, Duration::from_secs(10));
     let mounts = std::fs::read_to_string("/proc/self/mounts").at("read", "/proc/self/mounts")?;
-    let ours = |point: &&str| Path::new(point).starts_with(folder) || point.starts_with("/run/netns/");
+    let ours = |point: &&str| {
+        Path::new(point).starts_with(folder)
+            || point.starts_with("/run/netns/")
+            || cgroup::is_of_containers(point)
+    };
     let mut points: Vec<&str> =
         mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(ours).collect();
     // Inner ones were mounted later.

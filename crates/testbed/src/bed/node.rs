@@ -25,11 +25,12 @@ impl Bed {
         let folder = network.parent().unwrap_or(Path::new("/")).display().to_string();
         let text = containerd_config(&self.volatile("containerd"), &self.socket(), &folder)?;
         let config = self.write("containerd.toml", &text)?;
+        cgroup::take_containers(&self.name)?;
         let mut command = self.command("containerd", "containerd")?;
         command.arg("--config").arg(config);
         let pid = self.launch("containerd", &mut command)?;
         // Shims are started by containerd, and so are in the group too.
-        cgroup::adopt(&self.name, pid).at("join", "control group of the bed")?;
+        cgroup::adopt(&self.name, cgroup::PARTS, pid).at("join", "control group of the bed")?;
         let socket = self.socket();
         let listening = async || {
             tokio::net::UnixStream::connect(&socket).await.map(drop).map_err(|error| error.to_string())
