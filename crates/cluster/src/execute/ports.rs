@@ -12,6 +12,7 @@ use json_patch::{Patch, PatchOperation, TestOperation};
 use serde_json::{Value, json};
 use teal_api::names::manager;
 use teal_plan::Slot;
+use teal_traffic::{ObjectName, Refusal};
 
 use super::{Order, Tools, add, inner, worst};
 use crate::error::Error;
@@ -56,8 +57,8 @@ pub(super) fn amendment(there: &Value, wanted: &[Value]) -> Vec<PatchOperation> 
 /// The first of the wanted ports that isn't so, and what is there instead.
 fn first<'p>(there: &'p Value, wanted: &'p [Value]) -> Option<(&'p Value, Option<&'p Value>)> {
     let known: HashMap<_, _> = of(there).iter().map(|port| (inner::key(port), port)).collect();
-    let each = wanted.iter().map(|port| (port, known.get(&inner::key(port)).copied()));
-    each.into_iter().find(|(port, there)| !there.is_some_and(|there| is_as_said(there, port)))
+    let mut each = wanted.iter().map(|port| (port, known.get(&inner::key(port)).copied()));
+    each.find(|(port, there)| !there.is_some_and(|there| is_as_said(there, port)))
 }
 
 fn is_as_said(there: &Value, wanted: &Value) -> bool {
@@ -137,9 +138,25 @@ async fn one(tools: &Tools, order: &Order<'_>, service: &str, name: &str) -> Res
         return Ok(false);
     }
     order.check_epoch(format!("Service {namespace}/{name}"), order.epoch_on(&there))?;
-    tools.patch(kinds::SERVICE, namespace, name, manager::ROLES, Patch(amendment)).await?;
+    let answer = tools.patch(kinds::SERVICE, namespace, name, manager::ROLES, Patch(amendment)).await?;
+    if differ(&answer, &wanted.ports) {
+        return Err(rewritten(namespace, name));
+    }
     order.note_ports(told(&there, &wanted.ports, slot));
     Ok(true)
+}
+
+/// Something between Teal and what is stored has the last word: to write again at once would never end.
+fn rewritten(namespace: &str, name: &str) -> Error {
+    let object = ObjectName { kind: "Service".into(), namespace: namespace.into(), name: name.into() };
+    let problem = "what spec.release says is written otherwise as soon as Teal writes it, as by a mutating webhook: correct that, or \
+                   write in spec.release what it makes of the ports";
+    Refusal::ServiceUnsupported {
+        object: Box::new(object),
+        field: "spec.ports".into(),
+        problem: problem.into(),
+    }
+    .into()
 }
 
 /// What to tell of ports that another hand wrote over Teal's; nothing where they are as the revision has them.

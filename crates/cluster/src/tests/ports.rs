@@ -185,3 +185,25 @@ async fn rule_1_ports_are_written_to_nothing_that_somebody_wrote_meanwhile() {
         (&json!({"app": "web"}), &json!(NOBODY))
     );
 }
+
+/// As a webhook makes it, or here a port that is there twice: it never is as it was written.
+#[tokio::test]
+async fn what_is_written_otherwise_at_once_is_told_and_not_written_again_and_again() {
+    let mut shop = Shop::installed();
+    let twice =
+        [FIRST, SECOND].map(|target| json!({"name": target.to_string(), "port": 80, "targetPort": target}));
+    shop.hand = Hand::new();
+    shop.hand.spec("/release/manifests/1/spec/ports", json!(twice));
+    shop.hand.install();
+    let (server, reconciler) = shop.served();
+    look(&reconciler, 6).await;
+    assert_eq!(
+        (written(&server, "web"), written(&server, "web-candidate")),
+        (1, 1),
+        "{:?}",
+        patches(&server)
+    );
+    let (met, _) = recall(&reconciler, |memory| memory.met["KeepPorts"].clone());
+    assert_eq!(met.reason, "ServiceUnsupported");
+    assert!(met.message.contains("Service shop/web: spec.ports: what spec.release says"), "{}", met.message);
+}
