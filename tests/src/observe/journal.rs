@@ -106,7 +106,9 @@ impl Journal {
         vec![Event::Weight {
             virtual_service: self.name.clone(),
             candidate_weight: self.candidate_weight().unwrap_or(0),
-            candidate_named: self.candidate_weight().is_some(),
+            candidate_named: self.is_split(),
+            revision: self.is_split().then(|| self.selects(&candidate_service(&self.name))).flatten(),
+            shares: self.current.clone(),
             routes: weights.collect(),
             resource_version: text(&seen.object, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
         }]
@@ -121,7 +123,7 @@ impl Journal {
         }
         self.moves += 1;
         self.note_shares(seen.at);
-        vec![Event::Repointed { service: name.to_owned(), revision }]
+        vec![Event::Repointed { service: name.to_owned(), revision, shares: self.current.clone() }]
     }
 
     fn take_rollout(&mut self, seen: &Seen) -> Vec<Event> {
@@ -207,9 +209,13 @@ impl Journal {
         self.current = gone.into_iter().chain(now).collect();
     }
 
+    /// The revision that a role Service selects.
+    fn selects(&self, service: &str) -> Option<String> {
+        self.selected.get(service).cloned().flatten()
+    }
+
     fn shares_now(&self) -> BTreeMap<String, u32> {
-        let revision = |service: &str| self.selected.get(service).cloned().flatten();
-        let (live, candidate) = (revision(&self.name), revision(&candidate_service(&self.name)));
+        let (live, candidate) = (self.selects(&self.name), self.selects(&candidate_service(&self.name)));
         let mut shares = BTreeMap::new();
         for route in &self.routes {
             let mut of_route: BTreeMap<String, u32> = BTreeMap::new();

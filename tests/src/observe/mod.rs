@@ -4,6 +4,8 @@
 mod envoy;
 mod event;
 mod feed;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod gateway;
 mod journal;
 mod observer;

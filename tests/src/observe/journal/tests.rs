@@ -1,34 +1,7 @@
 use serde_json::json;
 
 use super::*;
-
-fn seen(kind: Kind, object: Value) -> Seen {
-    Seen { at: Instant::now(), kind, gone: false, object }
-}
-
-fn virtual_service(route: &Value) -> Seen {
-    let http = json!([{"name": "pages", "route": route}]);
-    seen(
-        Kind::VirtualService,
-        json!({"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"http": http}}),
-    )
-}
-
-fn weights(live: u32, candidate: u32) -> Seen {
-    virtual_service(&json!([
-        {"destination": {"host": "web"}, "weight": live},
-        {"destination": {"host": "web-candidate"}, "weight": candidate},
-    ]))
-}
-
-fn service(name: &str, revision: &str) -> Seen {
-    let selector = json!({"app": "web", "teal.dev/revision": revision});
-    seen(Kind::Service, json!({"metadata": {"name": name}, "spec": {"selector": selector}}))
-}
-
-fn alone() -> Seen {
-    virtual_service(&json!([{"destination": {"host": "web"}}]))
-}
+use crate::observe::fixture::{alone, seen, service, weights};
 
 fn rollout(verdict: &str) -> Seen {
     let spec = json!({"release": {}, "traffic": {"services": [{"name": "web"}]}});
