@@ -6,6 +6,7 @@ mod calm;
 mod deletion;
 mod edits;
 mod exported;
+mod figures;
 mod held;
 mod helm;
 mod instruments;
@@ -133,7 +134,7 @@ pub const STORIES: &[Story] = &[
     story!(
         "canary",
         life::canary,
-        "10 %, an approval, 100 %, the old color kept, then gone; owner's bytes again"
+        "10 % (also at /metrics), an approval, 100 %, the old color kept, then gone; owner's bytes again"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),
