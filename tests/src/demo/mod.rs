@@ -133,7 +133,7 @@ async fn perform(world: &World, arguments: &Arguments, screen: &Arc<Screen>) -> 
 
 fn addresses(world: &World, screen: &Screen) {
     let Some(bed) = world.bed() else { return };
-    let address = |name| bed.address_outside(name).map(|address| (name, address.to_string()));
+    let address = |name| bed.address_outside(name).map(|address| (name, address));
     let addresses: Vec<_> = ["gateway", "prometheus"].into_iter().filter_map(address).collect();
     kept(&bed.kubeconfig_outside(), &addresses).iter().for_each(|line| screen.note(line));
 }
