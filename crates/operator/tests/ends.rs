@@ -29,13 +29,44 @@ fn kubeconfig(server: SocketAddr) -> PathBuf {
     path
 }
 
-/// The first line of the answer, once there is one.
-fn get(address: SocketAddr, path: &str) -> Option<String> {
+/// What came back for a path.
+#[derive(Debug)]
+struct Answer {
+    status: String,
+    headers: String,
+    body: String,
+}
+
+/// The answer, once there is one.
+fn get(address: SocketAddr, path: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: teal\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    answer.lines().next().map(str::to_owned)
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let (status, headers) = head.split_once("\r\n")?;
+    Some(Answer { status: status.into(), headers: headers.to_lowercase(), body: body.into() })
+}
+
+/// What a scrape of a process finds that knows no Rollout yet and doesn't act.
+fn idle_figures_are_served(address: SocketAddr) {
+    let scraped = get(address, "/metrics").expect("an answer");
+    assert_eq!(scraped.status, "HTTP/1.1 200 OK");
+    let kind = "content-type: application/openmetrics-text; version=1.0.0";
+    assert!(scraped.headers.contains(kind), "Prometheus reads it by its type: {}", scraped.headers);
+    let lines: Vec<&str> = scraped.body.lines().collect();
+    for line in [
+        "# TYPE teal_leader gauge",
+        "teal_leader 0.0",
+        "teal_rollouts_unreadable 0.0",
+        "teal_events_total 0.0",
+        "teal_look_duration_seconds_count 0",
+        "teal_reconcile_duration_seconds_count 0",
+    ] {
+        assert!(lines.contains(&line), "{line} in\n{}", scraped.body);
+    }
+    assert!(!lines.iter().any(|line| line.starts_with("teal_rollout_")), "of no Rollout: {}", scraped.body);
+    assert_eq!(lines.last(), Some(&"# EOF"), "a scrape that was cut off is refused by that");
 }
 
 fn until<T>(bound: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
@@ -68,9 +99,10 @@ fn told_to_end_it_ends_at_once_and_well_also_without_an_api_server() {
     let mut program = Program(child);
     let healthy = until(PATIENCE, || get(address, "/healthz"));
     std::fs::remove_file(&kubeconfig).expect("it was there");
-    assert_eq!(healthy.as_deref(), Some("HTTP/1.1 200 OK"));
-    let ready = get(address, "/readyz");
-    assert_eq!(ready.as_deref(), Some("HTTP/1.1 503 Service Unavailable"), "its caches are empty");
+    assert_eq!(healthy.expect("an answer").status, "HTTP/1.1 200 OK");
+    let ready = get(address, "/readyz").expect("an answer");
+    assert_eq!(ready.status, "HTTP/1.1 503 Service Unavailable", "its caches are empty");
+    idle_figures_are_served(address);
 
     let sent = Command::new("kill").args(["-TERM", &program.0.id().to_string()]).status();
     assert!(sent.expect("kill").success());

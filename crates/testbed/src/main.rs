@@ -3,7 +3,7 @@
 mod check;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -174,15 +174,50 @@ fn introduce(bed: &Bed) {
     for (part, after) in bed.timings() {
         say(&format!("{:>7.3} s  {part}", after.as_secs_f64()));
     }
-    print(&format!("export KUBECONFIG={}", bed.kubeconfig_outside().display()));
+    let outside = |name| bed.address_outside(name).map(|address| format!("http://{address}"));
     let cluster = bed.cluster();
-    let there = [("gateway", cluster.gateway.is_some()), ("prometheus", cluster.prometheus.is_some())];
-    for (name, _) in there.into_iter().filter(|(_, there)| *there) {
-        if let Some(address) = bed.address_outside(name) {
-            print(&format!("{name}: http://{address}"));
-        }
+    let gateway = cluster.gateway.as_ref().and_then(|_| outside("gateway"));
+    let prometheus = cluster.prometheus.as_ref().and_then(|_| outside("prometheus"));
+    let ways = Ways { gateway, prometheus, to_pods: cluster.prometheus.clone() };
+    ways.lines(&bed.kubeconfig_outside()).iter().for_each(|line| print(line));
+    if let Some(hint) = ways.hint() {
+        say(&hint);
     }
     say("Inside it, with everything reachable: teal-bed exec -- COMMAND. Ctrl-C ends the bed.");
+}
+
+/// Where a bed's parts are reached, those that it has.
+struct Ways {
+    /// The gateway, from this machine.
+    gateway: Option<String>,
+    /// Prometheus, from this machine.
+    prometheus: Option<String>,
+    /// Prometheus, from the bed's pods.
+    to_pods: Option<String>,
+}
+
+impl Ways {
+    fn lines(&self, kubeconfig: &Path) -> Vec<String> {
+        let there = [
+            ("gateway", &self.gateway),
+            ("prometheus", &self.prometheus),
+            ("prometheus for pods", &self.to_pods),
+        ];
+        let there = there.into_iter().filter_map(|(name, address)| Some((name, address.as_ref()?)));
+        let mut lines = vec![format!("export KUBECONFIG={}", kubeconfig.display())];
+        lines.extend(there.map(|(name, address)| format!("{name}: {address}")));
+        lines
+    }
+
+    /// What is run on it from here as on any cluster. Teal asks Prometheus from a pod, where this machine's loopback address is
+    /// another one.
+    fn hint(&self) -> Option<String> {
+        let (gateway, prometheus) = (self.gateway.as_ref()?, self.to_pods.as_ref()?);
+        Some(format!(
+            "With the images imported (--image), as on a cluster of one's own:\n  cargo xtask demo --kubeconfig $KUBECONFIG \
+             --gateway {gateway} --prometheus {prometheus}"
+        ))
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -197,4 +232,35 @@ fn say(line: &str) {
 /// For programs that read us.
 fn print(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prometheus_is_told_as_this_machine_reaches_it_and_as_pods_do() {
+        let ways = Ways {
+            gateway: Some("http://127.0.0.1:41000".into()),
+            prometheus: Some("http://127.0.0.1:42000".into()),
+            to_pods: Some("http://10.0.0.1:9090".into()),
+        };
+        let lines = [
+            "export KUBECONFIG=/run/bed/kubeconfig",
+            "gateway: http://127.0.0.1:41000",
+            "prometheus: http://127.0.0.1:42000",
+            "prometheus for pods: http://10.0.0.1:9090",
+        ];
+        assert_eq!(ways.lines(Path::new("/run/bed/kubeconfig")), lines);
+        let hint = ways.hint().unwrap();
+        let options = "--gateway http://127.0.0.1:41000 --prometheus http://10.0.0.1:9090";
+        assert!(hint.contains(options), "Teal's pods can't reach the other one: {hint}");
+    }
+
+    #[test]
+    fn of_a_control_plane_alone_nothing_else_is_told() {
+        let ways = Ways { gateway: None, prometheus: None, to_pods: None };
+        assert_eq!(ways.lines(Path::new("/k")), ["export KUBECONFIG=/k"]);
+        assert_eq!(ways.hint(), None);
+    }
 }

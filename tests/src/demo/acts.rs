@@ -117,7 +117,7 @@ async fn enough_requests(stage: &Stage<'_>, window: &Window) -> Result<()> {
 async fn asked(stage: &Stage<'_>, candidate: &str) -> Result<bool> {
     let (screen, question) =
         (stage.screen.clone(), format!("{GOOD} ({candidate}) has 10 % of the requests. Give it all?"));
-    answered(move || screen.ask(&question)).await
+    answered(move || screen.ask(&question, std::io::stdin().lock())).await
 }
 
 /// The answer of a question that may never be given. Ctrl-C gives the question up, and the runtime would wait for a blocking

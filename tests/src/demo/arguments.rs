@@ -13,7 +13,8 @@ pub struct Arguments {
     /// Approve without asking
     #[arg(long)]
     pub yes: bool,
-    /// Print one JSON object per line: every weight change, verdict and decision, and last a summary
+    /// Print one JSON object per line: every weight change, verdict and decision, and last a summary;
+    /// docs/reference/demo.md has their fields
     #[arg(long)]
     pub json: bool,
     /// Leave the cluster up when all is done, and print how to reach it; with --kubeconfig leave there what was made, and print

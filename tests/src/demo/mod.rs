@@ -8,6 +8,7 @@ mod stage;
 mod summary;
 mod theirs;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -132,12 +133,46 @@ async fn perform(world: &World, arguments: &Arguments, screen: &Arc<Screen>) -> 
 
 fn addresses(world: &World, screen: &Screen) {
     let Some(bed) = world.bed() else { return };
-    screen.note("the cluster stays up until Ctrl-C:");
-    screen.note(&format!("  export KUBECONFIG={}", bed.kubeconfig_outside().display()));
-    for name in ["gateway", "prometheus"] {
-        if let Some(address) = bed.address_outside(name) {
-            screen.note(&format!("  {name}: http://{address}"));
-        }
+    let address = |name| bed.address_outside(name).map(|address| (name, address));
+    let addresses: Vec<_> = ["gateway", "prometheus"].into_iter().filter_map(address).collect();
+    kept(&bed.kubeconfig_outside(), &addresses).iter().for_each(|line| screen.note(line));
+}
+
+/// How a cluster that stays is reached.
+fn kept(kubeconfig: &Path, addresses: &[(&str, String)]) -> Vec<String> {
+    let mut lines = vec![
+        "the cluster stays up until Ctrl-C:".to_owned(),
+        format!("  export KUBECONFIG={}", kubeconfig.display()),
+    ];
+    lines.extend(addresses.iter().map(|(name, address)| format!("  {name}: http://{address}")));
+    let gateway = addresses.iter().find(|(name, _)| *name == "gateway");
+    lines.extend(
+        gateway
+            .map(|(_, address)| format!("  the application: curl -H 'Host: shop.example' http://{address}")),
+    );
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_is_kept_is_told_with_its_kubeconfig_and_addresses() {
+        let addresses =
+            [("gateway", "127.0.0.1:40001".to_owned()), ("prometheus", "127.0.0.1:40002".to_owned())];
+        let told = [
+            "the cluster stays up until Ctrl-C:",
+            "  export KUBECONFIG=/run/bed/outside.yaml",
+            "  gateway: http://127.0.0.1:40001",
+            "  prometheus: http://127.0.0.1:40002",
+            "  the application: curl -H 'Host: shop.example' http://127.0.0.1:40001",
+        ];
+        assert_eq!(kept(Path::new("/run/bed/outside.yaml"), &addresses), told);
     }
-    screen.note("  the application: curl -H 'Host: shop.example' at the gateway's address");
+
+    #[test]
+    fn what_has_no_address_outside_is_not_told() {
+        assert_eq!(kept(Path::new("/k"), &[]).len(), 2);
+    }
 }

@@ -18,8 +18,14 @@ pub(super) struct Screen {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+/// Where lines go to.
+type Out = Box<dyn Write + Send>;
+
 struct State {
+    /// For whoever reads standard output.
+    out: Out,
+    /// For the person beside it.
+    beside: Out,
     /// Lines of the live view that stand on the terminal.
     drawn: usize,
     /// While a person is asked nothing is drawn.
@@ -40,7 +46,12 @@ impl Screen {
     /// A screen on standard output.
     pub(super) fn new(json: bool) -> Self {
         let live = !json && std::io::stdout().is_terminal();
-        Self { json, live, begun: Instant::now(), state: Mutex::default() }
+        Self::on(Box::new(std::io::stdout()), Box::new(std::io::stderr()), json, live)
+    }
+
+    fn on(out: Out, beside: Out, json: bool, live: bool) -> Self {
+        let state = State { out, beside, drawn: 0, asking: false, said: String::new() };
+        Self { json, live, begun: Instant::now(), state: Mutex::new(state) }
     }
 
     /// Whether what is shown can be drawn in place.
@@ -59,26 +70,26 @@ impl Screen {
             return self.line(&format!("{:>7.1} s  {event}", after.as_secs_f64()));
         }
         if let Ok(line) = serde_json::to_string(&Line { at_ms: after.as_millis(), event }) {
-            print(&line);
+            self.lock().print(&line);
         }
     }
 
     /// Says something to the person; never among the JSON.
     pub(super) fn note(&self, text: &str) {
-        if self.json { explain(text) } else { self.line(text) }
+        if self.json { self.lock().explain(text) } else { self.line(text) }
     }
 
     /// Says something to whoever counts: beside the JSON, and not in a person's way.
     pub(super) fn aside(&self, text: &str) {
         if self.json {
-            explain(text);
+            self.lock().explain(text);
         }
     }
 
     fn line(&self, text: &str) {
         let mut state = self.lock();
-        self.erase(&mut state);
-        print(text);
+        state.erase();
+        state.print(text);
     }
 
     /// Shows how things stand: in place on a terminal; elsewhere as a line whenever it is another one.
@@ -88,38 +99,28 @@ impl Screen {
             return;
         }
         if self.live {
-            self.erase(&mut state);
-            lines.iter().for_each(|line| print(line));
+            state.erase();
+            lines.iter().for_each(|line| state.print(line));
             state.drawn = lines.len();
             return;
         }
         let said = lines.join(" | ");
         if said != state.said {
-            print(&format!("{:>7.1} s  {said}", self.begun.elapsed().as_secs_f64()));
+            state.print(&format!("{:>7.1} s  {said}", self.begun.elapsed().as_secs_f64()));
             state.said = said;
         }
     }
 
-    fn erase(&self, state: &mut State) {
-        if self.live && state.drawn > 0 {
-            // Up to the first line of the view, then clear to the end of the screen.
-            let up = format!("\x1b[{}A\r\x1b[J", std::mem::take(&mut state.drawn));
-            let mut out = std::io::stdout();
-            // A terminal that is gone is no error of the demo.
-            out.write_all(up.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
-        }
-    }
-
-    /// Asks on the terminal; anything but yes is no.
-    pub(super) fn ask(&self, question: &str) -> bool {
+    /// Asks whoever answers there; anything but yes is no.
+    pub(super) fn ask(&self, question: &str, mut answers: impl BufRead) -> bool {
         {
             let mut state = self.lock();
-            self.erase(&mut state);
+            state.erase();
             state.asking = true;
+            state.explain(&format!("{question} [y/N]"));
         }
-        explain(&format!("{question} [y/N]"));
         let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer).is_ok();
+        let read = answers.read_line(&mut answer).is_ok();
         self.lock().asking = false;
         read && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
     }
@@ -129,11 +130,30 @@ impl Screen {
         if self.json {
             // For the summary of `cargo xtask test`, which takes over lines with this mark.
             self.aside(&format!("demo: {}", in_short(summary)));
-            return print(
-                &json!({"at_ms": self.begun.elapsed().as_millis(), "summary": summary}).to_string(),
-            );
+            let line = json!({"at_ms": self.begun.elapsed().as_millis(), "summary": summary});
+            return self.lock().print(&line.to_string());
         }
         words(summary).iter().for_each(|line| self.line(line));
+    }
+}
+
+impl State {
+    /// Whoever reads may be gone; that is no error of the demo.
+    fn print(&mut self, line: &str) {
+        writeln!(self.out, "{line}").unwrap_or_default();
+    }
+
+    fn explain(&mut self, line: &str) {
+        writeln!(self.beside, "{line}").unwrap_or_default();
+    }
+
+    /// Up to the first line of the view, where one stands, then clear to the end of the screen.
+    fn erase(&mut self) {
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn > 0 {
+            let up = format!("\x1b[{drawn}A\r\x1b[J");
+            self.out.write_all(up.as_bytes()).and_then(|()| self.out.flush()).unwrap_or_default();
+        }
     }
 }
 
@@ -182,12 +202,5 @@ fn words(summary: &Summary) -> Vec<String> {
     lines
 }
 
-/// For whoever reads standard output; one that is closed is no error of the demo.
-fn print(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap_or_default();
-}
-
-/// For the person beside it.
-fn explain(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap_or_default();
-}
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
 //! Everything that is there before the first version is shipped, and goes on meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use teal_load::{Load, Record};
+use teal_load::{Load, Record, Tally};
 use tokio::task::JoinHandle;
 
 use super::arguments::Arguments;
@@ -129,18 +130,69 @@ fn place(journal: &Journal) -> Vec<String> {
 /// What users got of late.
 fn users(record: &Record, span: Duration) -> String {
     let now = Instant::now();
-    let tally = record.tally(now.checked_sub(span).unwrap_or(now), now);
-    let shares = record.versions().into_iter().filter_map(|version| {
-        let percent = 100.0 * tally.share(&version)?;
+    told(&record.tally(now.checked_sub(span).unwrap_or(now), now), &record.total(), span)
+}
+
+fn told(tally: &Tally, total: &Tally, span: Duration) -> String {
+    let versions: BTreeSet<&String> = tally.ok.keys().chain(tally.failed.keys()).collect();
+    let shares = versions.into_iter().filter(|version| !version.is_empty()).filter_map(|version| {
+        let percent = 100.0 * tally.share(version)?;
         (percent > 0.0).then(|| format!("{percent:.1} % {version}"))
     });
     let shares: Vec<String> = shares.collect();
-    let (all, total) =
-        (tally.requests() * 1000 / u64::try_from(span.as_millis()).unwrap_or(1000).max(1), record.total());
+    let rate = tally.requests() * 1000 / u64::try_from(span.as_millis()).unwrap_or(1000).max(1);
     format!(
-        "users get {} of {all} requests/s; {} of {} failed so far",
+        "users get {} of {rate} requests/s; {} of {} failed so far",
         shares.join(" + "),
         total.failed(),
         total.requests()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observe::Kind;
+    use crate::observe::fixture::{seen, weights};
+
+    #[test]
+    fn the_view_says_step_weight_and_why_it_waits() {
+        let mut journal = Journal::new("web");
+        assert_eq!(place(&journal), ["without status"]);
+        let status = json!({
+            "phase": "Waiting", "waitingFor": "approval",
+            "step": {"name": "canary", "index": 1, "count": 2, "weight": 10},
+        });
+        let rollout = json!({
+            "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"},
+            "spec": {"release": {}, "traffic": {"services": [{"name": "web"}]}}, "status": status,
+        });
+        journal.take(&seen(Kind::Rollout, rollout));
+        journal.take(&weights(90, 10));
+        let said = "Waiting, step canary (1 of 2), candidate at 10 %, waits for approval";
+        assert_eq!(place(&journal), [said]);
+    }
+
+    #[test]
+    fn the_view_says_what_share_users_really_got() {
+        let counts = |live: u64, candidate: u64, failed: u64| Tally {
+            ok: [("v1".to_owned(), live), ("v2".to_owned(), candidate)].into(),
+            failed: [("v2".to_owned(), failed)].into(),
+            complete: true,
+        };
+        let said = told(&counts(1800, 150, 50), &counts(9000, 900, 100), Duration::from_secs(2));
+        assert_eq!(said, "users get 90.0 % v1 + 10.0 % v2 of 1000 requests/s; 100 of 10000 failed so far");
+        let alone = told(&counts(500, 0, 0), &counts(500, 0, 0), Duration::from_secs(1));
+        assert_eq!(alone, "users get 100.0 % v1 of 500 requests/s; 0 of 500 failed so far");
+    }
+
+    #[test]
+    fn failures_that_nobody_answered_are_no_version() {
+        let ok = [("v1".to_owned(), 75)].into();
+        let tally = Tally { ok, failed: [(String::new(), 25)].into(), complete: true };
+        let said = told(&tally, &tally, Duration::from_secs(1));
+        assert_eq!(said, "users get 100.0 % v1 of 100 requests/s; 25 of 100 failed so far");
+    }
 }

@@ -8,6 +8,8 @@ pub(super) const REQUESTS_AT_10: u64 = 5000;
 const SHARE_MAY_DIFFER: f64 = 2.0;
 /// How far counted shares and Envoy's own counters may differ, in percent.
 const ENVOY_MAY_DIFFER: f64 = 1.0;
+/// How long live may lack its 100 % once a verdict leads back (invariant I5), in milliseconds.
+const BACK_WITHIN_MS: u64 = 1000;
 
 /// All of it. The last line of `--json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -104,6 +106,11 @@ impl Summary {
             bad.ms_from_verdict_to_zero_weight.is_some(),
             "no failed verdict took the bad version's weight".into(),
         );
+        let late = bad.ms_from_verdict_to_zero_weight.unwrap_or_default();
+        demand(
+            late <= BACK_WITHIN_MS,
+            format!("the bad version kept its weight for {late} ms after the verdict, not {BACK_WITHIN_MS}"),
+        );
         demand(
             bad.ms_from_verdict_to_zero_traffic.is_some(),
             "it is not known when the bad version gave its last answer".into(),
@@ -162,9 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn a_second_for_the_way_back_is_as_promised() {
+        let mut summary = fine();
+        summary.bad.ms_from_verdict_to_zero_weight = Some(1000);
+        summary.judge(true);
+        assert_eq!(summary.unmet, Vec::<String>::new());
+    }
+
+    #[test]
     fn each_shortfall_is_named_by_itself() {
         type Spoil = fn(&mut Summary);
-        let spoil: [(Spoil, &str); 15] = [
+        let spoil: [(Spoil, &str); 16] = [
             (|s| s.good.weights = vec![0, 10, 0, 100], "[0, 10, 0, 100]"),
             (|s| s.good.share_at_10.requests = 4999, "4999"),
             (|s| s.good.share_at_10.candidate_percent = 7.9, "7.90 %"),
@@ -174,6 +189,7 @@ mod tests {
             (|s| s.bad.weights = vec![0, 10], "[0, 10]"),
             (|s| s.bad.weights = vec![0, 10, 100, 0], "[0, 10, 100, 0]"),
             (|s| s.bad.ms_from_verdict_to_zero_weight = None, "verdict"),
+            (|s| s.bad.ms_from_verdict_to_zero_weight = Some(1001), "1001"),
             (|s| s.bad.ms_from_verdict_to_zero_traffic = None, "last answer"),
             (|s| s.bad.failed_requests_on_live = 2, "2 requests failed on the live"),
             (|s| s.cut_connections = 3, "3 sessions"),

@@ -1,4 +1,9 @@
 //! I5: once going back is committed, the candidate's share never rises again, and soon live has all.
+//!
+//! Soon is a second, but what the history alone shows is coarser. Going back has the committer's time in milliseconds; of a
+//! write that follows, etcd keeps none, and the API server stamps whole seconds, cut off. Renewals of leases narrow that down
+//! where one falls in between. So a way back is found late somewhere between one second and two, as its seconds fall, and one
+//! that isn't found late is undecided. The second itself is judged by who watches: the stories of `ways_back`, and the demo.
 
 use std::collections::HashMap;
 

@@ -17,6 +17,11 @@ pub enum Event {
         candidate_weight: u32,
         /// Whether the candidate is named at all.
         candidate_named: bool,
+        /// Whose weight it is: what the candidate's Service selects, live's revision where nothing is tried. Nothing where the
+        /// candidate isn't named.
+        revision: Option<String>,
+        /// The share that each revision is given now: weights times what the role Services select.
+        shares: BTreeMap<String, u32>,
         /// The candidate's weight by route.
         routes: BTreeMap<String, u32>,
         /// The version it is in.
@@ -28,6 +33,8 @@ pub enum Event {
         service: String,
         /// The revision; nothing if it selects whatever has the labels.
         revision: Option<String>,
+        /// The share that each revision is given now.
+        shares: BTreeMap<String, u32>,
     },
     /// The Rollout is somewhere else, or says something else.
     Phase {
@@ -81,7 +88,7 @@ impl fmt::Display for Event {
             Self::Weight { virtual_service, .. } => {
                 write!(f, "weight    VirtualService {virtual_service}: live alone")
             }
-            Self::Repointed { service, revision } => {
+            Self::Repointed { service, revision, .. } => {
                 write!(f, "service   {service} selects {}", revision.as_deref().unwrap_or("all revisions"))
             }
             Self::Phase { phase, message, .. } => write!(f, "phase     {phase}: {message}"),

@@ -1,10 +1,10 @@
 //! What is known about a rollout from the versions of its objects. Pure: versions in, events out.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use teal_api::conditions::Verdict;
+use teal_api::conditions::{Phase, Verdict};
 use teal_api::names::{candidate_service, label};
 use teal_api::rollout::{Rollout, RolloutStatus};
 
@@ -36,6 +36,15 @@ pub struct VerdictChange {
     pub verdict: String,
 }
 
+/// A way back that the status told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// When that was seen.
+    pub at: Instant,
+    /// From which candidate.
+    pub revision: String,
+}
+
 /// A pod of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodSeen {
@@ -65,6 +74,8 @@ pub struct Journal {
     pub shares: Vec<Share>,
     /// Every change of a verdict, oldest first.
     pub verdicts: Vec<VerdictChange>,
+    /// Every way back, oldest first.
+    pub returns: Vec<Return>,
     /// The Rollout as it stands.
     pub rollout: Option<Rollout>,
     /// The pods there are.
@@ -106,7 +117,9 @@ impl Journal {
         vec![Event::Weight {
             virtual_service: self.name.clone(),
             candidate_weight: self.candidate_weight().unwrap_or(0),
-            candidate_named: self.candidate_weight().is_some(),
+            candidate_named: self.is_split(),
+            revision: self.is_split().then(|| self.selects(&candidate_service(&self.name))).flatten(),
+            shares: self.current.clone(),
             routes: weights.collect(),
             resource_version: text(&seen.object, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
         }]
@@ -121,7 +134,7 @@ impl Journal {
         }
         self.moves += 1;
         self.note_shares(seen.at);
-        vec![Event::Repointed { service: name.to_owned(), revision }]
+        vec![Event::Repointed { service: name.to_owned(), revision, shares: self.current.clone() }]
     }
 
     fn take_rollout(&mut self, seen: &Seen) -> Vec<Event> {
@@ -144,6 +157,10 @@ impl Journal {
             }),
             _ => None,
         }));
+        let goes_back = |status: &RolloutStatus| status.phase.as_deref() == Some(Phase::RollingBack.as_str());
+        if let Some(candidate) = new.candidate.as_ref().filter(|_| goes_back(&new) && !goes_back(&old)) {
+            self.returns.push(Return { at: seen.at, revision: candidate.revision.clone() });
+        }
         let place = |status: &RolloutStatus| (status.phase.clone(), status.message.clone());
         if place(&old) != place(&new) {
             events.push(Event::Phase {
@@ -207,9 +224,13 @@ impl Journal {
         self.current = gone.into_iter().chain(now).collect();
     }
 
+    /// The revision that a role Service selects.
+    fn selects(&self, service: &str) -> Option<String> {
+        self.selected.get(service).cloned().flatten()
+    }
+
     fn shares_now(&self) -> BTreeMap<String, u32> {
-        let revision = |service: &str| self.selected.get(service).cloned().flatten();
-        let (live, candidate) = (revision(&self.name), revision(&candidate_service(&self.name)));
+        let (live, candidate) = (self.selects(&self.name), self.selects(&candidate_service(&self.name)));
         let mut shares = BTreeMap::new();
         for route in &self.routes {
             let mut of_route: BTreeMap<String, u32> = BTreeMap::new();
@@ -284,6 +305,19 @@ impl Journal {
             change.revision.as_deref() == Some(revision) && change.verdict == Verdict::Fail.as_str()
         };
         self.verdicts.iter().find(of_this)
+    }
+
+    /// How long a revision kept a share after the status told last that it goes back, both as seen by watches. Nothing where that
+    /// was never told, or where it still has one.
+    pub fn kept_after_return(&self, revision: &str) -> Option<Duration> {
+        let back = self.returns.iter().rfind(|back| back.revision == revision)?;
+        let own = self.shares.iter().filter(|share| share.revision == revision);
+        let (before, after): (Vec<_>, Vec<_>) = own.partition(|share| share.at <= back.at);
+        if before.last().is_none_or(|share| share.percent == 0) {
+            return Some(Duration::ZERO);
+        }
+        let zero = after.iter().find(|share| share.percent == 0)?;
+        Some(zero.at.saturating_duration_since(back.at))
     }
 
     /// Where things are, in words, for whoever waited in vain.

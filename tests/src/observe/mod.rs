@@ -4,6 +4,8 @@
 mod envoy;
 mod event;
 mod feed;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod gateway;
 mod journal;
 mod observer;
@@ -15,7 +17,7 @@ pub use envoy::{Counters, Upstream};
 pub use event::Event;
 pub use feed::{Kind, Seen};
 pub use gateway::{Gateway, gateway_knows};
-pub use journal::{Journal, PodSeen, Share, VerdictChange};
+pub use journal::{Journal, PodSeen, Return, Share, VerdictChange};
 pub use observer::{Observer, Subscriber};
 pub use routes::{RouteShare, of_virtual_service};
 pub use sessions::SessionKeeper;

@@ -107,7 +107,7 @@ async fn second_leader(world: &World) -> Result<()> {
 }
 
 /// The pod that holds the lease.
-async fn leader(world: &World) -> Result<String> {
+pub(super) async fn leader(world: &World) -> Result<String> {
     let path = "jsonpath={.spec.holderIdentity}";
     let lease = ["get", "leases.coordination.k8s.io", RELEASE, "-n", OPERATOR_NAMESPACE, "-o", path];
     let holder = world.kubectl(&lease).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use teal_api::conditions::ConditionType;
 
+use super::figures;
 use super::play::{PATIENCE, Play};
 use crate::error::{Result, expect};
 use crate::observe::Journal;
@@ -37,6 +38,11 @@ pub(super) async fn canary(world: &World, namespace: &str) -> Result<()> {
     let play = Play::open(world, namespace, quick).await?;
     let old = play.live();
     let new = play.to_10("v2").await?;
+    play.gate().await?;
+    figures::ask_people(&play, "canary", 10).await?;
+    // What is left is live's, whose weight has no row of its own.
+    let rest = play.observer.look(|journal| journal.share(&old));
+    expect(rest == 90, || format!("{old} has {rest} % beside {new} with 10 %"))?;
     play.approve().await?;
     play.promoted(&new).await?;
     let kept = play

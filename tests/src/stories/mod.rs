@@ -6,6 +6,7 @@ mod calm;
 mod deletion;
 mod edits;
 mod exported;
+mod figures;
 mod held;
 mod helm;
 mod instruments;
@@ -23,6 +24,7 @@ mod play;
 mod removal;
 mod runner;
 mod teal_is_down;
+mod theirs;
 mod ways_back;
 mod work;
 
@@ -98,6 +100,7 @@ const PROMETHEUS: &str =
 const PROCESSES: &str =
     "only a bed's containers are processes of this machine, which can be killed and stopped";
 const ISTIOD: &str = "only a bed's istiod can be started in another way";
+const AGAIN: &str = "it tells of a bed as if it were such a cluster";
 const DEFINITIONS: &str = "it deletes the definitions under all Rollouts of the cluster";
 
 /// All of them, in the order in which they are told.
@@ -130,10 +133,18 @@ pub const STORIES: &[Story] = &[
         life::install,
         "the first version goes straight to live; both roles select it; no byte of traffic moves"
     ),
+    in_bed!(
+        AGAIN,
+        alone!(
+            "theirs",
+            theirs::told_by_options,
+            "the story before by --kubeconfig, --gateway and --prometheus alone, as on somebody else's cluster"
+        )
+    ),
     story!(
         "canary",
         life::canary,
-        "10 %, an approval, 100 %, the old color kept, then gone; owner's bytes again"
+        "10 % (also at /metrics), an approval, 100 %, the old color kept, then gone; owner's bytes again"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),

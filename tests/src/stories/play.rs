@@ -14,6 +14,8 @@ use crate::world::{NAME, Shop, Tailoring, World};
 
 /// What a healthy cluster needs for any one thing, many times over.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a way back may take until live has all.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long is looked back to say what users get now.
 const LATELY: Duration = Duration::from_millis(500);
 
@@ -156,6 +158,18 @@ impl<'a> Play<'a> {
             (shares && journal.live() == Some(live) && self.is_owners(journal)).then_some(())
         };
         self.observer.until(&format!("traffic back at {live}"), PATIENCE, back).await
+    }
+
+    /// That, and what goes back lost its share within a second of the word that it does (I5). The history of objects knows times
+    /// by whole seconds; watches tell both within milliseconds.
+    pub(super) async fn back_at_once(&self, live: &str, other: &str) -> Result<()> {
+        self.back_at(live, other).await?;
+        let kept = self.observer.look(|journal| journal.kept_after_return(other));
+        expect(kept.is_some_and(|kept| kept <= AT_ONCE), || {
+            format!(
+                "{other} was seen to keep its share for {kept:?} after going back was told, not {AT_ONCE:?}"
+            )
+        })
     }
 
     /// Waits until the spec as it stands is live in this revision and nothing moves.

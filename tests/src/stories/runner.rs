@@ -35,6 +35,9 @@ struct Arguments {
     /// Tell those too that are left to a run by hand
     #[arg(long, env = LONG, value_parser = clap::builder::FalseyValueParser::new())]
     long: bool,
+    /// Tell in this namespace, and not in that of the story's name. For one story
+    #[arg(long, hide = true, requires = "only")]
+    namespace: Option<String>,
     /// Say which stories there are
     #[arg(long)]
     list: bool,
@@ -79,6 +82,10 @@ impl Arguments {
             }
         }
         chosen
+    }
+
+    fn namespace_of(&self, story: &Story) -> &str {
+        self.namespace.as_deref().unwrap_or(story.name)
     }
 
     /// Somebody else's cluster, if one is named.
@@ -160,11 +167,11 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
         stories.iter().copied().partition(|story| story.alone || arguments.one_by_one);
     let mut ended = Vec::new();
     for story in alone {
-        ended.push(one(&world, story).await);
+        ended.push(one(&world, story, arguments.namespace_of(story)).await);
     }
     ended.extend(
         stream::iter(together)
-            .map(|story| one(&world, story))
+            .map(|story| one(&world, story, arguments.namespace_of(story)))
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>()
             .await,
@@ -219,9 +226,9 @@ fn unshown(summary: &Summary) -> Option<String> {
     (!unjudged.is_empty()).then(|| format!("history: FAILED: nothing was judged for {unjudged:?}"))
 }
 
-async fn one(world: &World, story: &'static Story) -> Ended {
+async fn one(world: &World, story: &'static Story, namespace: &str) -> Ended {
     let begun = Instant::now();
-    let told = tokio::time::timeout(LONGEST, (story.tell)(world, story.name)).await;
+    let told = tokio::time::timeout(LONGEST, (story.tell)(world, namespace)).await;
     let late = |_| Error::Unmet(format!("not at its end after {} s", LONGEST.as_secs()));
     let result = told.map_err(late).and_then(|result| result);
     let took = begun.elapsed();
@@ -229,7 +236,7 @@ async fn one(world: &World, story: &'static Story) -> Ended {
         Ok(()) => say(&format!("ok      {:<18} {:>6.1} s", story.name, took.as_secs_f64())),
         Err(error) => {
             say(&format!("FAILED  {:<18} {:>6.1} s  {error}", story.name, took.as_secs_f64()));
-            world.diary().read(story.name).iter().for_each(|line| say(&format!("        {line}")));
+            world.diary().read(namespace).iter().for_each(|line| say(&format!("        {line}")));
         }
     }
     Ended { took, result }

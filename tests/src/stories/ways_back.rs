@@ -14,7 +14,7 @@ pub(super) async fn at_10(world: &World, namespace: &str) -> Result<()> {
     let live = play.live();
     let second = play.to_10("v2").await?;
     play.shop.decide(Action::Rollback, Some("seen enough")).await?;
-    play.back_at(&live, &second).await?;
+    play.back_at_once(&live, &second).await?;
     rejected(&play, &second).await?;
     play.shares_were(&second, &[0, 10, 0])?;
     play.gone(&second).await?;
@@ -34,7 +34,7 @@ pub(super) async fn in_keep(world: &World, namespace: &str) -> Result<()> {
     play.approve().await?;
     play.promoted(&second).await?;
     play.shop.decide(Action::Rollback, Some("the players complain")).await?;
-    play.back_at(&old, &second).await?;
+    play.back_at_once(&old, &second).await?;
     rejected(&play, &second).await?;
     play.shop.serves("v1").await?;
     play.shares_were(&second, &[0, 10, 100, 0])?;
@@ -54,7 +54,7 @@ pub(super) async fn guard(world: &World, namespace: &str) -> Result<()> {
     play.gate().await?;
     let color = play.observer.look(|journal| Some(journal.status()?.candidate.as_ref()?.color.clone()));
     play.shop.switch(&color.unwrap_or_default(), "errors=0.5").await?;
-    play.back_at(&live, &second).await?;
+    play.back_at_once(&live, &second).await?;
     rejected(&play, &second).await?;
     let failed = play.observer.look(|journal| journal.failed_verdict(&second).is_some());
     expect(failed, || "traffic went back, but no verdict says why".into())?;
@@ -80,7 +80,7 @@ pub(super) async fn checked(world: &World, namespace: &str) -> Result<()> {
     passed_by_checks(&play, &second)?;
     play.gone(&first).await?;
     let third = play.candidate("v3").await?;
-    play.back_at(&second, &third).await?;
+    play.back_at_once(&second, &third).await?;
     rejected(&play, &third).await?;
     let reason = play.outcome(&third, "RolledBack").await?;
     expect(reason.contains("check errors failed"), || format!("it went back because: {reason}"))?;
@@ -107,7 +107,7 @@ pub(super) async fn retried(world: &World, namespace: &str) -> Result<()> {
     let second = play.to_10("v2").await?;
     play.gate().await?;
     play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
-    play.back_at(&live, &second).await?;
+    play.back_at_once(&live, &second).await?;
     rejected(&play, &second).await?;
     play.shop.decide(Action::Retry, None).await?;
     play.share(&second, 10).await?;

@@ -237,6 +237,13 @@ impl World {
         Ok(Said { code: ended.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
     }
 
+    /// Runs a program as on a machine with kubectl and helm on its path that knows of no cluster, and gives what it wrote.
+    pub async fn elsewhere(&self, program: &mut Command) -> Result<String> {
+        let helm = self.cluster.helm.parent().map(Path::to_owned);
+        let program = self.at_hand(program, &helm.into_iter().collect::<Vec<_>>())?;
+        output(program.env_remove("KUBECONFIG"), None).await
+    }
+
     /// This cluster and its kubectl, with these folders before what is on the path.
     fn at_hand<'c>(&self, command: &'c mut Command, folders: &[PathBuf]) -> Result<&'c mut Command> {
         let given = std::env::var_os("PATH").unwrap_or_default();

@@ -1,34 +1,7 @@
 use serde_json::json;
 
 use super::*;
-
-fn seen(kind: Kind, object: Value) -> Seen {
-    Seen { at: Instant::now(), kind, gone: false, object }
-}
-
-fn virtual_service(route: &Value) -> Seen {
-    let http = json!([{"name": "pages", "route": route}]);
-    seen(
-        Kind::VirtualService,
-        json!({"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"http": http}}),
-    )
-}
-
-fn weights(live: u32, candidate: u32) -> Seen {
-    virtual_service(&json!([
-        {"destination": {"host": "web"}, "weight": live},
-        {"destination": {"host": "web-candidate"}, "weight": candidate},
-    ]))
-}
-
-fn service(name: &str, revision: &str) -> Seen {
-    let selector = json!({"app": "web", "teal.dev/revision": revision});
-    seen(Kind::Service, json!({"metadata": {"name": name}, "spec": {"selector": selector}}))
-}
-
-fn alone() -> Seen {
-    virtual_service(&json!([{"destination": {"host": "web"}}]))
-}
+use crate::observe::fixture::{alone, seen, service, weights};
 
 fn rollout(verdict: &str) -> Seen {
     let spec = json!({"release": {}, "traffic": {"services": [{"name": "web"}]}});
@@ -168,4 +141,59 @@ fn a_role_that_turns_moves_traffic_also_where_no_share_changes() {
     assert!(journal.shares.len() >= shares);
     journal.take(&weights(100, 0));
     assert_eq!(journal.moves, moves + 2);
+}
+
+#[test]
+fn how_long_a_share_is_kept_counts_from_the_last_word_that_it_goes_back() {
+    let at = |mut version: Seen, at: Instant| {
+        version.at = at;
+        version
+    };
+    let told = |phase: &str| {
+        let mut version = rollout("Fail");
+        version.object["status"]["phase"] = json!(phase);
+        version
+    };
+    let begun = Instant::now();
+    let after = |ms: u64| begun + Duration::from_millis(ms);
+    let mut journal = Journal::new("web");
+    for version in [service("web", "r1"), service("web-candidate", "r2"), weights(90, 10), told("Checking")] {
+        journal.take(&at(version, begun));
+    }
+    assert_eq!(journal.kept_after_return("r2"), None, "nothing goes back");
+    journal.take(&at(told("RollingBack"), after(500)));
+    assert_eq!(journal.kept_after_return("r2"), None, "it still has its share");
+    journal.take(&at(weights(90, 9), after(600)));
+    journal.take(&at(told("RollingBack"), after(700)));
+    journal.take(&at(weights(100, 0), after(800)));
+    assert_eq!(journal.kept_after_return("r2"), Some(Duration::from_millis(300)), "told once, then again");
+    // The next try of the same revision.
+    journal.take(&at(told("Checking"), after(2000)));
+    journal.take(&at(weights(90, 10), after(2000)));
+    assert_eq!(
+        journal.kept_after_return("r2"),
+        Some(Duration::from_millis(300)),
+        "of the way back there was"
+    );
+    journal.take(&at(told("RollingBack"), after(3000)));
+    assert_eq!(journal.kept_after_return("r2"), None);
+    journal.take(&at(service("web-candidate", "r1"), after(3040)));
+    assert_eq!(
+        journal.kept_after_return("r2"),
+        Some(Duration::from_millis(40)),
+        "a role that turns takes it"
+    );
+    assert_eq!(journal.kept_after_return("r1"), None);
+}
+
+#[test]
+fn a_share_that_is_gone_before_its_way_back_is_told_was_not_kept() {
+    let mut journal = Journal::new("web");
+    for version in [service("web", "r1"), service("web-candidate", "r2"), weights(90, 10), weights(100, 0)] {
+        journal.take(&version);
+    }
+    let mut told = rollout("Fail");
+    told.object["status"]["phase"] = json!("RollingBack");
+    journal.take(&told);
+    assert_eq!(journal.kept_after_return("r2"), Some(Duration::ZERO));
 }

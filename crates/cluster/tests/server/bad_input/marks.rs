@@ -6,6 +6,7 @@ use crate::bench::Bench;
 use crate::bench::bad::Case;
 use crate::bench::case::{WINDOW, candidates_weight};
 use crate::bench::history::History;
+use crate::bench::objects;
 
 /// The key of an annotation that ends with the Rollout's uid.
 async fn key(bench: &Bench, prefix: &str) -> String {
@@ -79,7 +80,7 @@ async fn a_forged_epoch_does_not_hinder_going_back() {
                     .until("cleared", async || bench.exists("deployments", "web-green").await == Some(false))
                     .await;
             },
-            async || bench.apply(&crate::bench::objects::rollout("3")).await,
+            async || bench.apply(&objects::rollout("3")).await,
         )
         .await;
     bench.end().await;
@@ -101,7 +102,7 @@ async fn an_epoch_that_is_none() {
                 async || {},
             )
             .await;
-        bench.apply(&crate::bench::objects::rollout(text)).await;
+        bench.apply(&objects::rollout(text)).await;
         bench.phase("Waiting").await;
     }
     bench.end().await;
@@ -113,7 +114,7 @@ async fn an_epoch_that_is_none() {
 async fn a_saved_route_that_can_not_be_read() {
     let bench = Bench::installed("saved").await;
     let owner = bench.route_spec().await;
-    bench.apply(&crate::bench::objects::rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     let key = key(&bench, "saved").await;
     let object = format!("VirtualService {}/web", bench.namespace());
@@ -137,7 +138,7 @@ async fn a_saved_owner_that_nobody_can_be() {
     let owner = bench.route_spec().await;
     let history = History::begin(bench.api("virtualservices")).await;
     let asked = bench.requests();
-    bench.apply(&crate::bench::objects::rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     let key = key(&bench, "saved").await;
     let route = bench.value("virtualservices", "web").await;
@@ -169,7 +170,7 @@ async fn a_status_that_can_not_be_read_at_rest() {
         .bad(
             Case::event("Rebuilt", "status.commit", "leave the status to Teal"),
             async || bench.write_status(json!({"commit": {"epoch": "soon", "phase": 7}})).await,
-            async || bench.apply(&crate::bench::objects::rollout("2")).await,
+            async || bench.apply(&objects::rollout("2")).await,
         )
         .await;
     bench.end().await;
@@ -192,6 +193,61 @@ async fn a_status_that_can_not_be_read_at_ten() {
             async || assert_eq!(bench.selected("web").await, live),
         )
         .await;
+    bench.end().await;
+}
+
+/// Blocked by what is applied; then the status is taken away. It is told again from what there is, and goes on by itself once
+/// that is mended.
+async fn lost_while_blocked(bench: &Bench, case: Case, rollout: &Value, mend: impl AsyncFnOnce()) {
+    let live = bench.selected("web").await;
+    bench
+        .bad(
+            case,
+            async || {
+                bench.apply(rollout).await;
+                bench.phase("Blocked").await;
+                bench.write_status(Value::Null).await;
+                bench.phase("Blocked").await;
+            },
+            async || {
+                assert_eq!(bench.status("/phase").await, "Blocked");
+                assert_eq!(bench.selected("web").await, live, "what serves goes on");
+                mend().await;
+            },
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_status_that_is_taken_away_while_blocked() {
+    let bench = Bench::installed("statusblocked").await;
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["traffic"]["virtualServices"] = json!([{"name": "front"}]);
+    let object = format!("VirtualService {}/front", bench.namespace());
+    let case = Case::refused("VirtualServiceNotFound", &object, "spec.traffic.virtualServices", "create it");
+    let mend = async || {
+        let mut route = objects::virtual_service();
+        route["metadata"]["name"] = json!("front");
+        bench.create("virtualservices", "owner", route).await;
+    };
+    lost_while_blocked(&bench, case, &rollout, mend).await;
+    bench.end().await;
+}
+
+/// The same where nothing serves yet, so that nothing is left of what it knew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_status_that_is_taken_away_while_the_first_install_is_blocked() {
+    let bench = Bench::start("statusfirst").await;
+    bench.apply_route().await;
+    let mut rollout = objects::rollout("1");
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": "web"}, "rules": []});
+    rollout["spec"]["release"]["manifests"].as_array_mut().expect("a list").push(role);
+    let case = Case::refused("UnsupportedKind", "ClusterRole web", "kind", "apply it beside the Rollout");
+    let mend = async || bench.apply(&objects::rollout("1")).await;
+    lost_while_blocked(&bench, case, &rollout, mend).await;
     bench.end().await;
 }
 
@@ -228,7 +284,7 @@ async fn a_status_with_a_time_that_no_calendar_has_at_rest() {
     assert_eq!(made, 1, "one write for all of it: {:?}", bench.difference(&asked));
     bench.is_calm(WINDOW).await;
     assert_eq!(bench.value("rollouts", "web").await["status"]["commit"], record, "nothing is lost");
-    bench.apply(&crate::bench::objects::rollout("2")).await;
+    bench.apply(&objects::rollout("2")).await;
     bench.completes("web").await;
     bench.end().await;
 }
