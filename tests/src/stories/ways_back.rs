@@ -79,7 +79,7 @@ pub(super) async fn checked(world: &World, namespace: &str) -> Result<()> {
     play.shares_were(&second, &[0, 10, 100])?;
     passed_by_checks(&play, &second)?;
     play.gone(&first).await?;
-    let third = play.candidate("v3").await?;
+    let third = play.to_10("v3").await?;
     play.back_at_once(&second, &third).await?;
     rejected(&play, &third).await?;
     let reason = play.outcome(&third, "RolledBack").await?;
