@@ -25,10 +25,13 @@ pub fn with_in_place_of(kept: &[Value], spec: &[Value]) -> Vec<Value> {
         }
     }
     let replaced = |object: &Object| find(&stays, &object.key()).is_none();
-    let in_place = spec.into_iter().filter(|object| is_in_place(&object.key()) && replaced(object));
-    let fitting: Vec<Object> = in_place
-        .filter(|object| scale_target(object).is_none_or(|target| find(&merged, &target).is_some()))
-        .collect();
+    let fits = |object: &&Object| match scale_target(object) {
+        Some(target) => find(&merged, &target).is_some(),
+        // One for the spec's pods alone would get no color here, and cover the candidate's beside that one's own.
+        None => guarded(object, &merged).next().is_some() || guarded(object, &spec).next().is_none(),
+    };
+    let in_place = spec.iter().filter(|object| is_in_place(&object.key()) && replaced(object));
+    let fitting: Vec<Object> = in_place.filter(fits).cloned().collect();
     merged.extend(fitting);
     merged.extend(stays);
     merged.into_iter().map(|object| Value::Object(object.0)).collect()
@@ -39,15 +42,20 @@ fn still_holds(part: &Object, kept: &[Object], spec: &[Object]) -> bool {
     if let Some(target) = scale_target(part) {
         return find(spec, &target).is_none() && find(kept, &target).is_some();
     }
-    let selects = |budget: &Object, workload: &Object| {
-        let pods = labels(workload.template().and_then(|template| template.pointer("/metadata/labels")));
-        budget.get("/spec/selector").is_some_and(|selector| matches(selector, &pods))
-    };
-    let guarded = || kept.iter().filter(|workload| workload.template().is_some() && selects(part, workload));
-    let is_gone = guarded().any(|workload| find(spec, &workload.key()).is_none());
+    let is_gone = guarded(part, kept).any(|workload| find(spec, &workload.key()).is_none());
     let turned_away =
-        find(spec, &part.key()).is_some_and(|now| !guarded().any(|workload| selects(now, workload)));
-    guarded().next().is_some() && (is_gone || turned_away)
+        find(spec, &part.key()).is_some_and(|now| !guarded(part, kept).any(|workload| guards(now, workload)));
+    guarded(part, kept).next().is_some() && (is_gone || turned_away)
+}
+
+/// The workloads whose pods a budget selects.
+fn guarded<'a>(budget: &'a Object, all: &'a [Object]) -> impl Iterator<Item = &'a Object> {
+    all.iter().filter(|workload| workload.template().is_some() && guards(budget, workload))
+}
+
+fn guards(budget: &Object, workload: &Object) -> bool {
+    let pods = labels(workload.template().and_then(|template| template.pointer("/metadata/labels")));
+    budget.get("/spec/selector").is_some_and(|selector| matches(selector, &pods))
 }
 
 fn objects(manifests: &[Value]) -> Vec<Object> {

@@ -170,6 +170,9 @@ fn live_keeps_what_sizes_and_guards_a_workload_that_the_spec_renames() {
         "other labels"
     );
     assert_eq!(parts(&release("web", "web", 2)[..1]), (vec![], vec![]), "taken out");
+    let mut renamed = release("shop", "shop", 2);
+    renamed[2]["metadata"]["name"] = json!("other");
+    assert_eq!(parts(&renamed).1, [guard(1, "web")], "one for the candidate's pods alone is none of live's");
 }
 
 fn scaler(kind: &str, spec: &Value) -> Object {
