@@ -196,7 +196,10 @@ impl Error {
         match self {
             Self::Request { source, verb, .. } => class_of(source, verb),
             Self::Timeout { .. } | Self::NotSent { .. } | Self::TooFewEndpoints { .. } => Class::Transient,
-            Self::Outdated { .. } | Self::Changed { .. } => Class::Conflict,
+            // Routes were entered when they were looked at: somebody has written them since.
+            Self::Outdated { .. }
+            | Self::Changed { .. }
+            | Self::Traffic(teal_traffic::Refusal::NotEntered { .. }) => Class::Conflict,
             Self::NameTaken { .. }
             | Self::Unserved { .. }
             | Self::Address { .. }

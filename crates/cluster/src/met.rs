@@ -75,7 +75,7 @@ fn met(effect: &str, error: &Error, stops: Stops) -> Option<Obstacle> {
     let said = error.said();
     let (reason, remedy) = match error {
         Error::NameTaken { .. } => ("NameTaken", String::new()),
-        Error::Traffic(refusal) => {
+        Error::Traffic(refusal) if error.class() != Class::Conflict => {
             return Some(Obstacle { reason: refusal.reason().into(), message: said, stops: Stops::Rollout });
         }
         Error::Unserved { .. } if RELEASES.contains(&effect) => (
@@ -160,6 +160,25 @@ mod tests {
         let target = Target { resource: &kind, namespace: "shop", name: "web-green" };
         let error = Error::of_request("apply", target, kube::Error::Api(Box::new(status)));
         met(effect, &error, Stops::Nothing).map(|obstacle| (obstacle.reason, obstacle.message))
+    }
+
+    /// Told as an obstacle, it would hold the rollout for as long as that is told, though the next look enters the routes again.
+    #[test]
+    fn routes_that_somebody_wrote_between_look_and_write_are_no_obstacle() {
+        let object = || {
+            Box::new(teal_traffic::ObjectName {
+                kind: "VirtualService".into(),
+                namespace: "shop".into(),
+                name: "web".into(),
+            })
+        };
+        let field = || "spec.http[0]".to_owned();
+        let left = teal_traffic::Refusal::NotEntered {
+            object: object(),
+            field: field(),
+            candidate: "web-candidate".into(),
+        };
+        assert_eq!(met("SetWeights", &left.into(), Stops::Rollout), None);
     }
 
     #[test]

@@ -43,16 +43,18 @@ pub(super) fn wake(s: &Snapshot, deadline: Time, next: &mut Next) {
 /// What a deadline passed over, as words for history and message: what a write met or what is in the way, before what is missing.
 /// That a weight is moved says nothing of why it never got there.
 pub(super) fn waiting_for(s: &Snapshot, why: &[Why]) -> String {
-    let met = |obstacle: &&Obstacle| {
-        let warns = obstacle.reason != "WriteFails" && WARNINGS.contains(&obstacle.reason.as_str());
-        obstacle.stops >= Stops::Rollout || !warns
-    };
+    let met = |obstacle: &&Obstacle| obstacle.stops >= Stops::Rollout || is_met(obstacle);
     if let Some(obstacle) = s.world.obstacles.iter().find(met) {
         return obstacle.message.clone();
     }
     // Each link of the way waits for the one before, so what is missing first is the cause.
     let missing = why.iter().find(|why| !moves(why)).or(why.last());
     missing.map_or_else(|| "the candidate's traffic".to_owned(), sentence)
+}
+
+/// Whether a write was refused or fails again and again; anything else that stops nothing is a warning.
+pub(super) fn is_met(obstacle: &Obstacle) -> bool {
+    obstacle.reason == "WriteFails" || !WARNINGS.contains(&obstacle.reason.as_str())
 }
 
 /// Where it is on its way, and nothing that it waits for.

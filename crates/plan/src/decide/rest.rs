@@ -4,7 +4,7 @@ use super::{Draft, Next, gates, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
-use crate::snapshot::{Objects, Snapshot, Stops};
+use crate::snapshot::{Objects, Obstacle, Snapshot, Stops};
 use crate::words::{ContentHash, Slot};
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
@@ -25,6 +25,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
         return next.into();
     }
     let mut plan = want(s, live).unwrap_or_else(|| retire(s, live, next));
+    tell_unusable(s, &mut plan);
     // An object that can't be repaired must not keep anything else from going on.
     let mut repairs = Next::default();
     home::activity(s, &mut repairs);
@@ -65,7 +66,7 @@ fn hold(s: &Snapshot) -> Option<Plan> {
 
 /// What is wanted is neither live nor sent back: make room, then start.
 fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
-    let hash = s.settings.wanted?;
+    let Some(hash) = s.settings.wanted else { return unusable(s) };
     let known = s.record.wanted.filter(|wanted| wanted.hash == hash);
     if known.is_none() && hash == live.hash {
         return Some(at_live(s, live, hash));
@@ -83,8 +84,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(make_room(Draft::new(s)));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
-        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
-        let mut next = Next::because(why);
+        let mut next = Next::because(in_the_way(obstacle));
         return Some(match meanwhile(s, live, &mut next) {
             Some(news) => news.commit(next.why),
             None => super::block(s, next),
@@ -107,6 +107,35 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(if other.trouble.is_some() { super::block(s, next) } else { next.into() });
     }
     Some(start(s, live, hash, known))
+}
+
+/// A spec that can't be used wants nobody knows what. What is kept goes on as ever; but since when it is so is noted, because who waits
+/// for the spec would wait for ever.
+fn unusable(s: &Snapshot) -> Option<Plan> {
+    if s.stopped(Stops::Everything).is_none() {
+        return unblock(s);
+    }
+    if s.record.blocked_since.is_some() {
+        return None;
+    }
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = Some(s.now);
+    Some(draft.commit(Vec::new()))
+}
+
+/// After what live waits for itself. It is looked at again when it has lasted.
+fn tell_unusable(s: &Snapshot, plan: &mut Plan) {
+    let Some(obstacle) = s.stopped(Stops::Everything).filter(|_| s.settings.wanted.is_none()) else { return };
+    plan.why.retain(|why| *why != Why::AtRest);
+    plan.why.push(in_the_way(obstacle));
+    let stalls = s.record.blocked_since.map(|since| since + s.settings.progress_deadline);
+    if let Some(at) = stalls.filter(|at| s.now < *at) {
+        plan.wake_at = Some(plan.wake_at.map_or(at, |other| other.min(at)));
+    }
+}
+
+fn in_the_way(obstacle: &Obstacle) -> Why {
+    Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() }
 }
 
 /// The spec asks for what already serves.
@@ -225,7 +254,7 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
             None => next.wait(until, Why::Keeping { until }),
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        return clear(s, live.slot, Next::default()).into();
+        return clear(s, live.slot, next).into();
     } else {
         news = jobs::afterwards(s, live, &mut next);
     }

@@ -37,12 +37,21 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     let reach::Reach { mut next, reached } =
         reach::toward(s, candidate, place.weight, place.reached.is_some());
     live_role(s, candidate, place.weight, &mut next);
-    home::activity(s, &mut next);
-    if !next.effects.is_empty() || !reached {
-        return unreached(s, place, next);
+    let mut repairs = Next::default();
+    home::activity(s, &mut repairs);
+    // What can't be repaired of live must not keep the candidate where it is for good: it is told, and tried again beside it.
+    if !s.world.obstacles.iter().any(super::deadline::is_met) {
+        next.effects.append(&mut repairs.effects);
     }
-    let Some(since) = place.reached else { return gates::reached(s, place, step, index) };
-    gated(s, place, (index, step), since, next)
+    let mut plan = if !next.effects.is_empty() || !reached {
+        unreached(s, place, next)
+    } else if let Some(since) = place.reached {
+        gated(s, place, (index, step), since, next)
+    } else {
+        gates::reached(s, place, step, index)
+    };
+    super::append(&mut plan, repairs.effects);
+    plan
 }
 
 /// At the weight: the gates say whether it goes on.

@@ -263,6 +263,7 @@ fn rule_12_what_is_left_of_a_spec_lets_no_old_release_go() {
     s.settings.wanted = None;
     s.settings.steps[1].checks.clear();
     s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
     assert_eq!(effects(&s), []);
     assert!(matches!(checked(&s).why[0], Why::Watching { .. }), "{:?}", checked(&s).why);
 }

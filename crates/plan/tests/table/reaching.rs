@@ -398,6 +398,17 @@ fn live_that_is_edited_is_repaired_while_a_candidate_is_tried() {
     assert_eq!(effects(&s), [Effect::ApplyRelease { slot: Slot { ..live() }, active: true }]);
 }
 
+/// As where a webhook refuses the repair: the gates would never open, and nothing would say so.
+#[test]
+fn live_that_can_not_be_repaired_holds_no_gate() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    let open = checked(&s).decision;
+    assert!(matches!(open, Decision::Commit(_)), "its gates are open: {open:?}");
+    s.world.blue.objects = Objects::Present { slot: live(), in_sync: false };
+    s.world.obstacles = vec![obstacle(Stops::Nothing)];
+    assert_eq!(checked(&s).decision, open);
+}
+
 #[test]
 fn a_pause_by_the_spec_stops_the_clock_of_a_weight_that_was_lost_meanwhile() {
     let mut s = reached("canary", 10, LONG_AGO);

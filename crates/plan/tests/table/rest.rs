@@ -3,7 +3,7 @@
 use teal_plan::record::{Cause, Outcome, Phase, Wanted};
 use teal_plan::report::report;
 use teal_plan::settings::{Mode, Until};
-use teal_plan::snapshot::{Action, Form, Found, Objects, Standing, Stops};
+use teal_plan::snapshot::{Action, Form, Found, Objects, Obstacle, Standing, Stops};
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Snapshot, Time, Why};
 
 use crate::decisions::decision;
@@ -196,11 +196,54 @@ fn the_keep_time_ends_also_while_something_is_in_the_way_of_the_next_release() {
     assert_eq!(committed(&s).0.previous, None);
 }
 
+/// Whoever applied it and waits would else be told that all is well.
+#[test]
+fn a_spec_that_can_not_be_used_is_noted_told_and_stalls_once_it_lasts() {
+    let mut s = at_rest();
+    s.settings.wanted = None;
+    s.world.obstacles =
+        vec![Obstacle { reason: "ServiceNotFound".to_owned(), ..obstacle(Stops::Everything) }];
+    let (record, notices) = committed(&s);
+    assert_eq!((record.blocked_since, notices), (Some(NOW), vec![]));
+    s.record = record;
+    let plan = checked(&s);
+    assert_eq!(plan.decision, Decision::Rest);
+    assert_eq!(plan.wake_at, Some(NOW + s.settings.progress_deadline));
+    assert!(
+        matches!(&plan.why[..], [Why::Obstacle { reason, .. }] if reason == "ServiceNotFound"),
+        "{:?}",
+        plan.why
+    );
+    let told = |s: &Snapshot, kind: &str| {
+        let conditions = report(s, &checked(s)).conditions;
+        conditions.into_iter().find(|c| c.kind == kind).map(|c| (c.status, c.reason.clone()))
+    };
+    assert_eq!(told(&s, "Ready"), Some((false, "Progressing".to_owned())));
+    assert_eq!(told(&s, "Reconciling"), Some((true, "WaitingForReference".to_owned())));
+    s.now = NOW + s.settings.progress_deadline;
+    assert_eq!(told(&s, "Stalled"), Some((true, "ReferenceMissing".to_owned())));
+    s.world.obstacles.clear();
+    assert_eq!(committed(&s).0.blocked_since, None, "it can be read again");
+}
+
+#[test]
+fn what_is_kept_goes_in_its_time_also_beside_a_spec_that_can_not_be_used() {
+    let mut s = kept();
+    s.settings.wanted = None;
+    s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
+    let plan = checked(&s);
+    assert!(matches!(&plan.why[..], [Why::Keeping { .. }, Why::Obstacle { .. }]), "{:?}", plan.why);
+    s.now = Time(NOW.0 + 100_000_000);
+    assert_eq!(committed(&s).0.previous, None);
+}
+
 #[test]
 fn live_is_repaired_also_while_the_spec_asks_for_something_impossible() {
     let mut s = at_rest();
     s.settings.wanted = None;
     s.world.obstacles = vec![obstacle(Stops::Everything)];
+    s.record = committed(&s).0;
     s.world.blue.objects = Objects::Absent;
     assert_eq!(effects(&s), [Effect::ApplyRelease { slot: live(), active: true }]);
     s.world.blue.objects = Objects::Leftover;
