@@ -71,6 +71,8 @@ pub mod annotation {
     pub const OWNER_MIN_REPLICAS: &str = "teal.dev/owner-min-replicas";
     /// Beside it, where the maximum had to be raised along: the `maxReplicas` its owner wrote.
     pub const OWNER_MAX_REPLICAS: &str = "teal.dev/owner-max-replicas";
+    /// On a held `ScaledObject`: the `idleReplicaCount` its owner wrote.
+    pub const OWNER_IDLE_REPLICAS: &str = "teal.dev/owner-idle-replicas";
     /// On a workload that is at 0 because its color is not live: the replicas its owner wrote.
     pub const OWNER_REPLICAS: &str = "teal.dev/owner-replicas";
     /// On a `CronJob` that is suspended because its color is not live: the `suspend` its owner wrote.

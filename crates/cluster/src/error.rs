@@ -220,7 +220,8 @@ impl Error {
                 // A webhook is asked before anything is stored.
                 kube::Error::Api(status) => {
                     let of_webhook = status.message.contains(" calling webhook");
-                    status.code >= 500 && !of_webhook && refuser(&status.message).is_none()
+                    let fits = !does_not_fit(&status.message);
+                    status.code >= 500 && fits && !of_webhook && refuser(&status.message).is_none()
                 }
                 kube::Error::BuildRequest(_) => false,
                 _ => true,
@@ -335,6 +336,12 @@ fn is_shared(kind: &str) -> bool {
     manifest.is_some_and(|manifest| fate_of(&manifest).is_ok_and(|fate| fate == Fate::Shared))
 }
 
+/// The API server's words for an object of a wrong shape (a number where a text belongs, an unknown field, one entry twice), which it
+/// can't merge: it answers them with 500, as though it were at fault (kubernetes/kubernetes#122480).
+fn does_not_fit(message: &str) -> bool {
+    message.starts_with("failed to create typed patch object")
+}
+
 /// Which webhook or policy refuses, as the API server's sentence names it.
 fn refuser(message: &str) -> Option<String> {
     let named = |before: &str, quote: char| {
@@ -368,6 +375,7 @@ fn names_missing(message: &str) -> bool {
 fn class_of(error: &kube::Error, verb: &str) -> Class {
     let kube::Error::Api(status) = error else { return Class::Transient };
     match status.code {
+        500 if does_not_fit(&status.message) => Class::Invalid,
         // The epoch policy's refusal: somebody with a newer record wrote meanwhile.
         403 | 422 if status.message.contains("stale writer") => Class::Conflict,
         // With whatever code and causes a webhook or policy refuses.

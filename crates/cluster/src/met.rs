@@ -15,8 +15,19 @@ const RELEASES: [&str; 2] = ["ApplyRelease", "RunJobs"];
 
 /// Takes note of what writes met; the first failure that wants another try.
 pub(crate) fn remember(memory: &mut Memory, done: Vec<Done>, stops: Stops, now: Time) -> Option<Error> {
+    let each = vec![stops; done.len()];
+    remember_each(memory, done, &each, now)
+}
+
+/// The same where not all stop the same.
+pub(crate) fn remember_each(
+    memory: &mut Memory,
+    done: Vec<Done>,
+    stops: &[Stops],
+    now: Time,
+) -> Option<Error> {
     let mut failed = None;
-    for Done { effect, result, unsure } in done {
+    for (Done { effect, result, unsure }, stops) in done.into_iter().zip(stops.iter().copied()) {
         memory.unsure.extend(unsure);
         match result {
             Ok(_) => {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
-use self::repairs::{due, refused};
+use self::repairs::{due, refused, stops};
 use self::settle::must_look_up;
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
@@ -28,7 +28,7 @@ use crate::execute::{Done, Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
 use crate::memory::{Memory, Packed, Room};
-use crate::met::{before_any_weight, mended, noted, remember};
+use crate::met::{before_any_weight, mended, noted, remember, remember_each};
 use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe, traffic_told};
 use crate::orphans;
@@ -394,7 +394,8 @@ impl Reconciler {
         }
         let ports = order.ports.into_inner().unwrap_or_else(PoisonError::into_inner);
         note_ports(memory, &ports, seen.snapshot.now);
-        let failed = remember(memory, done, before_any_weight(seen), seen.snapshot.now);
+        let stops = stops(effects, &done, &seen.snapshot, before_any_weight(seen));
+        let failed = remember_each(memory, done, &stops, seen.snapshot.now);
         if changed {
             // What was written is in the caches already, so the next look goes on from it.
             return failed.map_or(Ok(Next::After(Duration::ZERO)), Err);

@@ -169,11 +169,14 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     }
 }
 
-/// Rounded up, so that the parts together are never less than the whole.
+/// Rounded up, so that the parts together are never less than the whole. One that no autoscaler sizes has none: how much of the whole
+/// it is isn't known here, and too much is better than too little. Nor is a start with nothing any measure.
 fn part(whole: u32, workload: &Workload, service: &String, workloads: &[Workload]) -> u32 {
-    let behind = workloads.iter().filter(|other| other.traffic_services.contains(service));
-    let all: u64 = behind.map(|other| u64::from(other.start_replicas)).sum();
-    let part = (u64::from(whole) * u64::from(workload.start_replicas)).div_ceil(all.max(1));
+    let weighs = |workload: &Workload| u64::from(workload.start_replicas.max(1));
+    let scaled =
+        workloads.iter().filter(|other| other.scaler.is_some() && other.traffic_services.contains(service));
+    let all: u64 = scaled.map(weighs).sum();
+    let part = (u64::from(whole) * weighs(workload)).div_ceil(all.max(1));
     u32::try_from(part).unwrap_or(whole).min(whole)
 }
 
@@ -413,6 +416,12 @@ mod tests {
         assert_eq!(held(&[scaled("web", 2)]), [20]);
         assert_eq!(held(&[scaled("a", 6), scaled("b", 4)]), [12, 8]);
         assert_eq!(held(&[scaled("a", 1), scaled("b", 1), scaled("c", 1)]), [7, 7, 7], "never less together");
+        assert_eq!(held(&[scaled("a", 0)]), [20]);
+        let [mut base, _] = scaled("b", 1);
+        base["spec"]["replicas"] = json!(10);
+        let [burst, of_burst] = scaled("a", 2);
+        let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+        assert_eq!(held(&[[burst, of_burst], [base, other]]), [20], "beside one of a fixed size");
     }
 
     #[test]
@@ -574,6 +583,7 @@ mod tests {
             (api::annotation::OWNER_SUSPEND, annotation::OWNER_SUSPEND),
             (api::annotation::OWNER_MIN_REPLICAS, annotation::OWNER_MIN_REPLICAS),
             (api::annotation::OWNER_MAX_REPLICAS, annotation::OWNER_MAX_REPLICAS),
+            (api::annotation::OWNER_IDLE_REPLICAS, annotation::OWNER_IDLE_REPLICAS),
             (api::annotation::EPOCH_PREFIX, teal_traffic::EPOCH_PREFIX),
             (api::annotation::SAVED_PREFIX, teal_traffic::SAVED_PREFIX),
             (api::annotation::COPIED_FROM, teal_traffic::COPIED_FROM),

@@ -113,7 +113,7 @@ fn role_service(release: &Release, name: &str) -> Vec<Refusal> {
 fn served_by(release: &Release, service: &Item) -> Option<Refusal> {
     let selector = service.object.get("/spec/selector");
     let serves = |item: &&Item| matches!(item.key.kind.as_str(), "Deployment" | "StatefulSet");
-    let mut matched = release
+    let matched = release
         .items
         .iter()
         .filter(serves)
@@ -124,8 +124,22 @@ fn served_by(release: &Release, service: &Item) -> Option<Refusal> {
         let remedy = "select labels that a pod template of the release has";
         return Some(not_found(&service.key, "spec.selector", problem, remedy));
     };
-    if matched.any(|item| item.fate == Fate::Own) {
-        return None;
+    let of = |fate: Fate| matched.clone().find(|item| item.fate == fate);
+    match (of(Fate::Own), of(Fate::LiveOnly)) {
+        (Some(own), Some(rests)) => {
+            let problem = format!(
+                "selects {} and {}, which is LiveOnly: a candidate has no pods of it, and could never serve as many as live",
+                own.key, rests.key
+            );
+            return Some(not_found(
+                &service.key,
+                "spec.selector",
+                problem,
+                "give the two unlike labels and select one of them",
+            ));
+        }
+        (Some(_), None) => return None,
+        (None, _) => {}
     }
     let problem = format!("selects {} only, which is {}", first.key, first.fate.word());
     let remedy = format!("take the annotation {} off {}", annotation::FATE, first.key);

@@ -25,8 +25,12 @@ pub fn with_in_place_of(kept: &[Value], spec: &[Value]) -> Vec<Value> {
         }
     }
     let replaced = |object: &Object| find(&stays, &object.key()).is_none();
+    // Pods with two budgets can't be evicted at all.
+    let has_one =
+        |workload: &Object| stays.iter().any(|kept| scale_target(kept).is_none() && guards(kept, workload));
     let fits = |object: &&Object| match scale_target(object) {
         Some(target) => find(&merged, &target).is_some(),
+        None if guarded(object, &merged).any(has_one) => false,
         // One for the spec's pods alone would get no color here, and cover the candidate's beside that one's own.
         None => guarded(object, &merged).next().is_some() || guarded(object, &spec).next().is_none(),
     };
@@ -92,6 +96,10 @@ pub fn hold_min_replicas(scaler: &Object, least: u32) -> Object {
             hold(&mut object, max, least, annotation::OWNER_MAX_REPLICAS, written_max);
         }
     }
+    // KEDA goes there from any minimum once nothing asks for the workload.
+    if let Some(idle) = object.remove(&["spec"], IDLE) {
+        object.set_annotation(annotation::OWNER_IDLE_REPLICAS, &idle.to_string());
+    }
     object
 }
 
@@ -99,6 +107,9 @@ fn hold(object: &mut Object, field: &str, value: u32, note: &str, owner: Option<
     object.set(&["spec"], field, value.into());
     object.set_annotation(note, &owner.map(|count| count.to_string()).unwrap_or_default());
 }
+
+/// How many a `ScaledObject` leaves where nothing is to be done, beside its minimum.
+const IDLE: &str = "idleReplicaCount";
 
 /// The autoscaler as its owner wrote it, from what [`hold_min_replicas`] noted on it.
 pub fn restore_min_replicas(scaler: &Object) -> Object {
@@ -114,6 +125,10 @@ pub fn restore_min_replicas(scaler: &Object) -> Object {
                 object.remove(&["spec"], field);
             }
         }
+    }
+    let idle = object.remove(&["metadata", "annotations"], annotation::OWNER_IDLE_REPLICAS);
+    if let Some(count) = idle.as_ref().and_then(Value::as_str).and_then(|count| count.parse::<u32>().ok()) {
+        object.set(&["spec"], IDLE, count.into());
     }
     object
 }

@@ -40,6 +40,8 @@ pub mod annotation {
     pub const OWNER_MIN_REPLICAS: &str = "teal.dev/owner-min-replicas";
     /// On an autoscaler whose maximum had to be raised to the held minimum: what its owner wrote.
     pub const OWNER_MAX_REPLICAS: &str = "teal.dev/owner-max-replicas";
+    /// On a held `ScaledObject`: the `idleReplicaCount` its owner wrote.
+    pub const OWNER_IDLE_REPLICAS: &str = "teal.dev/owner-idle-replicas";
     /// What `kubectl apply` leaves behind; never carried over.
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     /// KEDA: holds the target at this size.

@@ -248,6 +248,21 @@ fn a_traffic_service_over_pods_that_rest() {
     }
 }
 
+/// A candidate has no pods of what works in live alone, so it could never have as many as live.
+#[test]
+fn a_traffic_service_over_pods_of_which_some_rest() {
+    let mut worker = web(|m| m[0]["metadata"]["name"] = "worker".into()).remove(0);
+    worker["metadata"]["annotations"] = json!({"teal.dev/fate": "LiveOnly"});
+    refused_as(&Case {
+        manifests: web_and(worker),
+        services: vec!["web".into()],
+        reason: RefusalReason::ServiceNotFound,
+        object: "Service web",
+        field: "spec.selector",
+        remedy: "give the two unlike labels",
+    });
+}
+
 #[test]
 fn a_traffic_service_of_a_wrong_type() {
     let unsupported = |manifests, field, remedy| {

@@ -173,6 +173,19 @@ fn live_keeps_what_sizes_and_guards_a_workload_that_the_spec_renames() {
     let mut renamed = release("shop", "shop", 2);
     renamed[2]["metadata"]["name"] = json!("other");
     assert_eq!(parts(&renamed).1, [guard(1, "web")], "one for the candidate's pods alone is none of live's");
+    let mut wider = release("web", "web", 1);
+    wider[2]["spec"]["selector"] = json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]});
+    wider.push({
+        let mut worker = release("worker", "worker", 1).remove(0);
+        worker["metadata"]["name"] = json!("worker");
+        worker
+    });
+    let mut fewer = release("web", "web", 2);
+    fewer[2]["metadata"]["name"] = json!("other");
+    let merged = with_in_place_of(&wider, &fewer);
+    let budgets: Vec<&Value> =
+        merged.iter().filter(|object| object["kind"] == "PodDisruptionBudget").collect();
+    assert_eq!(budgets.len(), 1, "pods with two could not be evicted: {budgets:?}");
 }
 
 fn scaler(kind: &str, spec: &Value) -> Object {
@@ -211,6 +224,19 @@ fn a_held_minimum_is_restored_as_its_owner_wrote_it() {
         assert_eq!(hold_min_replicas(&after, least), after, "holding twice keeps what the owner wrote");
         let lower = hold_min_replicas(&after, least - 1);
         assert_eq!(restore_min_replicas(&lower).get("/spec"), Some(&spec));
+    }
+}
+
+/// KEDA goes to that number from any minimum.
+#[test]
+fn rule_6_what_an_idle_workload_is_left_with_is_held_too() {
+    let before = scaler("ScaledObject", &json!({"minReplicaCount": 3, "idleReplicaCount": 0}));
+    for least in [3, 5] {
+        let held = hold_min_replicas(&before, least);
+        assert_eq!(held.get("/spec/idleReplicaCount"), None, "{least}");
+        assert_eq!(held.get("/spec/minReplicaCount"), Some(&json!(least)));
+        assert_eq!(hold_min_replicas(&held, least), held, "held again");
+        assert_eq!(restore_min_replicas(&held).get("/spec"), before.get("/spec"));
     }
 }
 

@@ -255,6 +255,28 @@ fn edited() -> (Server, Reconciler) {
     (server, reconciler)
 }
 
+/// What a misspelt field is answered by: a status of the server's own failure, though nothing but the spec can mend it.
+#[test]
+fn a_manifest_that_does_not_fit_is_the_releases_fault() {
+    let said = "failed to create typed patch object (shop/web-green; apps/v1, Kind=Deployment): .spec.replica: field not \
+                declared in schema";
+    let status = kube::core::Status::failure(said, "").with_code(500);
+    let source = Box::new(kube::Error::Api(Box::new(status)));
+    let error =
+        Error::Request { verb: "apply", kind: "Deployment".into(), name: "shop/web-green".into(), source };
+    assert!(!error.is_unsure(), "it is known that nothing was written");
+    let mut memory = Memory::default();
+    told(&mut memory, 0);
+    remember(&mut memory, vec![one("ApplyRelease", Err(error))], Stops::Rollout, Time(0));
+    let found = told(&mut memory, 0);
+    assert_eq!((found[0].reason.as_str(), found[0].stops), ("ReleaseInvalid", Stops::Rollout));
+    assert!(
+        found[0].message.contains(".spec.replica") && found[0].message.contains("correct"),
+        "{}",
+        found[0].message
+    );
+}
+
 /// Each pod that comes and goes makes somebody look.
 #[tokio::test]
 async fn a_repair_that_is_refused_rests_through_whatever_makes_anyone_look() {

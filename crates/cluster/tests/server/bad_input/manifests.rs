@@ -135,6 +135,33 @@ async fn a_manifest_that_the_api_server_refuses() {
     bench.end().await;
 }
 
+/// The commonest mistakes, which the API server answers as though it were at fault itself: a number where a text belongs, and a word
+/// that is no field.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_manifest_that_does_not_fit_its_schema() {
+    let bench = Bench::installed("misfit").await;
+    let container = "/spec/release/manifests/0/spec/template/spec/containers/0";
+    for (version, field, value, names) in [
+        ("2", "env", json!([{"name": "PORT", "value": 8080}]), ".env[name=\"PORT\"].value"),
+        ("3", "imagePullpolicy", json!("Always"), ".imagePullpolicy"),
+    ] {
+        let mut rollout = objects::rollout(version);
+        rollout.pointer_mut(container).expect("a container")[field] = value;
+        let object = format!("Deployment {}/web-", bench.namespace());
+        bench
+            .bad(
+                Case::refused("ReleaseInvalid", &object, names, "correct spec.release")
+                    .once_made()
+                    .tried_again(),
+                async || bench.apply(&rollout).await,
+                async || bench.apply(&objects::rollout(version)).await,
+            )
+            .await;
+    }
+    bench.end().await;
+}
+
 /// A disruption budget at this version; one that was there until Kubernetes 1.25.
 fn budget(version: &str) -> Value {
     json!({"apiVersion": format!("policy/{version}"), "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
