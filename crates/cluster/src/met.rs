@@ -27,9 +27,13 @@ pub(crate) fn remember_each(
     now: Time,
 ) -> Option<Error> {
     let mut failed = None;
+    // One effect may have been tried for both colors: what one of them met stands whatever became of the other.
+    let met_now: Vec<&str> =
+        done.iter().filter(|done| done.result.is_err()).map(|done| done.effect).collect();
     for (Done { effect, result, unsure }, stops) in done.into_iter().zip(stops.iter().copied()) {
         memory.unsure.extend(unsure);
         match result {
+            Ok(_) if met_now.contains(&effect) => {}
             Ok(_) => {
                 memory.met.remove(effect);
                 memory.failing.remove(effect);
@@ -40,7 +44,10 @@ pub(crate) fn remember_each(
                 if let Some(obstacle) =
                     met(effect, &error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
                 {
-                    memory.met.insert(effect, (obstacle, now));
+                    let known = memory.met.get(effect).filter(|(_, at)| *at == now);
+                    if known.is_none_or(|(known, _)| known.stops <= obstacle.stops) {
+                        memory.met.insert(effect, (obstacle, now));
+                    }
                 }
                 if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {
                     failed = Some(error);

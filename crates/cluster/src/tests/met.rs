@@ -12,7 +12,7 @@ use crate::error::{Class, Error};
 use crate::execute::Done;
 use crate::kinds;
 use crate::memory::Memory;
-use crate::met::remember;
+use crate::met::{remember, remember_each};
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::{Next, Reconciler, now};
 use crate::stores::ObjectId;
@@ -53,6 +53,26 @@ fn a_write_that_fails_for_the_third_time_is_told_until_it_succeeds() {
     assert_eq!(told(&mut memory, 3_000), []);
     remember(&mut memory, vec![one("RaiseWeight", Err(timeout()))], Stops::Rollout, Time(4_000));
     assert_eq!(told(&mut memory, 4_000), [], "counted anew");
+}
+
+#[test]
+fn what_one_color_meets_is_told_whatever_becomes_of_the_other() {
+    let taken = |color: &str| {
+        Err(Error::NameTaken {
+            object: format!("Deployment shop/web-{color}"),
+            manager: "helm".into(),
+            serves: false,
+        })
+    };
+    for of_live in [Ok(true), taken("blue")] {
+        let mut memory = Memory::default();
+        told(&mut memory, 0);
+        let done = vec![one("ApplyRelease", taken("green")), one("ApplyRelease", of_live)];
+        remember_each(&mut memory, done, &[Stops::Rollout, Stops::Nothing], Time(0));
+        let found = told(&mut memory, 0);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].stops == Stops::Rollout && found[0].message.contains("web-green"), "{found:?}");
+    }
 }
 
 #[test]
