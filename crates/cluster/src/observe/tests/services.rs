@@ -180,27 +180,6 @@ fn rule_6_ready_pods_that_can_not_be_reached_at_a_port_of_their_service_do_not_c
     }
 }
 
-/// A workload that the selector takes in and that serves nobody is no part of what live has, or no candidate could ever have as much.
-#[test]
-fn rule_6_pods_that_open_less_than_others_of_live_count_in_neither_color() {
-    for other in [&[][..], &["metrics"]] {
-        let mut hand = Hand::new();
-        hand.install();
-        hand.at_step(10, Time(0));
-        hand.pods(Color::Blue, &[true; 4]);
-        hand.pods(Color::Green, &[true; 4]);
-        for (service, pod) in [("web", "pod-3"), ("web-candidate", "green-3")] {
-            hand.opens(service, &["http", "metrics"], &["http"]);
-            hand.beside(service, pod, other);
-        }
-        let world = hand.look(0).snapshot.world;
-        assert_eq!((world.blue.serving, world.green.serving), (vec![3], vec![3]), "{other:?}");
-        assert_eq!(world.green.trouble, None, "three can be reached");
-        hand.record("phase", json!({"name": "Rest", "outcome": "Promoted"}));
-        assert_eq!(hand.look(0).snapshot.world.blue.serving, [3], "as it is counted at a start");
-    }
-}
-
 /// Once the live role is turned there is no measure any more, and what was measured before it holds.
 #[test]
 fn after_the_turn_ports_are_held_against_nobody() {
