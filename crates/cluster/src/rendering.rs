@@ -157,7 +157,7 @@ fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
 }
 
 /// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start. That is counted by Service: of
-/// several workloads behind one each has as large a part of it as of what they start with.
+/// several workloads behind one each has as large a part of it as of what they are to start with.
 fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     let least = sized(object, workloads).and_then(|workload| {
         let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));

@@ -1,6 +1,7 @@
 //! What a plan may say.
 
 use crate::record::Record;
+use crate::snapshot::Obstacle;
 use crate::words::{Color, Revision, Slot, Span, Time};
 
 /// The answer of the planner.
@@ -344,4 +345,10 @@ pub enum Why {
     },
     /// All is as wanted.
     AtRest,
+}
+
+impl From<&Obstacle> for Why {
+    fn from(obstacle: &Obstacle) -> Self {
+        Self::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() }
+    }
 }

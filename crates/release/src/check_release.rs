@@ -198,6 +198,16 @@ fn of_selectors(release: &Release, item: &Item, is_role: bool) -> Vec<Refusal> {
     refusals
 }
 
+/// The first of the objects of some fate whose pods are matched.
+fn selected(
+    release: &Release,
+    is: impl Fn(Fate) -> bool,
+    matches: impl Fn(&crate::selector::Labels) -> bool,
+) -> Option<&Item> {
+    let mut of_fate = release.items.iter().filter(|item| is(item.fate));
+    of_fate.find(|item| item.pods.as_ref().is_some_and(&matches))
+}
+
 /// Rule 12: a Service that both colors share would give a candidate requests from its first pod on, and still after a rollback.
 /// What works in live alone has no pods in a candidate.
 fn both_colors(
@@ -205,8 +215,7 @@ fn both_colors(
     item: &Item,
     matches: impl Fn(&crate::selector::Labels) -> bool,
 ) -> Option<Refusal> {
-    let selected = |other: &&Item| other.pods.as_ref().is_some_and(&matches);
-    let own = release.items.iter().filter(|other| other.fate == Fate::Own).find(selected)?;
+    let own = selected(release, |fate| fate == Fate::Own, &matches)?;
     Some(Refusal::invalid(
         &item.key,
         "spec.selector",
@@ -228,9 +237,8 @@ fn mixed(
     item: &Item,
     matches: impl Fn(&crate::selector::Labels) -> bool,
 ) -> Option<Refusal> {
-    let selected = |other: &&Item| other.pods.as_ref().is_some_and(&matches);
-    let shared = release.items.iter().filter(|other| other.fate == Fate::Shared).find(selected)?;
-    let own = release.items.iter().filter(|other| other.fate.is_colored()).find(selected)?;
+    let shared = selected(release, |fate| fate == Fate::Shared, &matches)?;
+    let own = selected(release, Fate::is_colored, &matches)?;
     Some(Refusal::invalid(
         &item.key,
         "spec.selector",

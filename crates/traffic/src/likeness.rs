@@ -11,9 +11,9 @@ use crate::object::{annotation, list, map, text};
 use crate::service::{FOLLOWED, service_problem, without_node_port};
 use crate::{ObjectName, Refusal, RoleService};
 
-/// Labels that Istio reads from a Service: those of ambient mode, and by which a session stays with its pod. A companion names the namespace of the same waypoint: one without the other
-/// would point to a waypoint that isn't there. Without the one for gateways their requests would go past the waypoint, and past what
-/// is allowed there.
+/// Labels that Istio reads from a Service: those of ambient mode, and those by which a session stays with its pod. A companion names
+/// the namespace of the same waypoint: one without the other would point to a waypoint that isn't there. Without the one for gateways
+/// their requests would go past the waypoint, and past what is allowed there.
 const MESH_LABELS: [&str; 7] = [
     USE_WAYPOINT,
     "istio.io/use-waypoint-namespace",

@@ -30,6 +30,22 @@ pub(crate) fn service(name: &str, revision: &str) -> Seen {
     seen(Kind::Service, json!({"metadata": {"name": name}, "spec": {"selector": selector}}))
 }
 
+/// A whole rollout from `r1` to `r2`, each version of which changes something.
+pub(crate) fn promotion() -> Vec<Seen> {
+    vec![
+        alone(),
+        service("web", "r1"),
+        service("web-candidate", "r1"),
+        weights(100, 0),
+        service("web-candidate", "r2"),
+        weights(90, 10),
+        weights(0, 100),
+        service("web", "r2"),
+        weights(100, 0),
+        alone(),
+    ]
+}
+
 pub(crate) fn alone() -> Seen {
     virtual_service(&json!([{"destination": {"host": "web"}}]))
 }

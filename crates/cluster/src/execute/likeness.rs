@@ -24,10 +24,7 @@ async fn one(tools: &Tools, order: &Order<'_>, service: &RoleService) -> Result<
         return Ok(false);
     };
     let Some(slot) = points_of(&candidate, &order.names.name) else { return Ok(false) };
-    let own = [order.record.live, order.record.candidate, order.record.previous];
-    let asked = own.iter().flatten().any(|release| release.slot == slot);
-    let rendering = order.rendering(slot).ok().filter(|_| asked);
-    let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
+    let wanted = order.role_service(slot, &service.name);
     let ports = wanted.map_or(&[][..], |wanted| wanted.ports.as_slice());
     let Some(patch) = teal_traffic::follow_live(&live, &candidate, ports)? else { return Ok(false) };
     tools.patch(kinds::SERVICE, namespace, &service.candidate, manager::ROLES, patch).await?;

@@ -189,6 +189,13 @@ impl Order<'_> {
         rendering.ok_or_else(|| Error::ContentLost { revision: slot.revision.to_string() })
     }
 
+    /// A role's Service as the release has it that the record has in a slot.
+    fn role_service(&self, slot: Slot, name: &str) -> Option<&teal_release::RoleService> {
+        let own = [self.record.live, self.record.candidate, self.record.previous];
+        let asked = own.iter().flatten().any(|release| release.slot == slot);
+        self.rendering(slot).ok().filter(|_| asked)?.role_service(name)
+    }
+
     fn epoch_key(&self) -> String {
         annotation::epoch(&self.names.uid)
     }

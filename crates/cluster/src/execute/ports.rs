@@ -127,12 +127,7 @@ async fn one(tools: &Tools, order: &Order<'_>, service: &str, name: &str) -> Res
     // It may have been turned since it was looked at.
     let found = there.and_then(|there| Some((points_of(&there, &order.names.name)?, there)));
     let Some((slot, there)) = found else { return Ok(false) };
-    let own = [order.record.live, order.record.candidate, order.record.previous];
-    let asked = own.iter().flatten().any(|release| release.slot == slot);
-    let rendering = order.rendering(slot).ok().filter(|_| asked);
-    let Some(wanted) = rendering.and_then(|rendering| rendering.role_service(service)) else {
-        return Ok(false);
-    };
+    let Some(wanted) = order.role_service(slot, service) else { return Ok(false) };
     let amendment = amendment(&there, &wanted.ports);
     if amendment.is_empty() {
         return Ok(false);

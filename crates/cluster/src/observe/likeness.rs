@@ -22,9 +22,7 @@ fn one(facts: &Facts<'_>, renderings: &Renderings, service: &RoleService) -> boo
     };
     // Somebody else's is not Teal's to change.
     let Some(slot) = candidate.points(&facts.names.name) else { return false };
-    let asked = facts.asked(slot.color).is_some_and(|release| release.slot == slot);
-    let rendering = renderings.color(slot.color).filter(|_| asked);
-    let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
+    let wanted = renderings.role_service(facts, slot, &service.name);
     let ports = wanted.map_or(&[][..], |wanted| wanted.ports.as_slice());
     teal_traffic::follow_live(&live.value(), &candidate.value(), ports).is_ok_and(|patch| patch.is_some())
 }
@@ -33,7 +31,7 @@ fn one(facts: &Facts<'_>, renderings: &Renderings, service: &RoleService) -> boo
 pub(super) fn unlike(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
     let of = |service: &RoleService| {
         let there = facts.stores.services.get(&facts.names.namespace, &service.name)?;
-        let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name)?;
+        let wanted = renderings.service(&service.name)?;
         let fields = teal_traffic::unlike(&there.value(), &wanted.template.to_value());
         (!fields.is_empty()).then(|| told(service, &fields))
     };

@@ -375,6 +375,17 @@ impl Renderings {
         this
     }
 
+    /// A traffic Service as the spec has it.
+    fn service(&self, name: &str) -> Option<&teal_release::RoleService> {
+        self.services.iter().find(|wanted| wanted.name == name)
+    }
+
+    /// A role's Service as the release has it that the record has in a slot.
+    fn role_service(&self, facts: &Facts<'_>, slot: Slot, name: &str) -> Option<&teal_release::RoleService> {
+        let asked = facts.asked(slot.color).is_some_and(|release| release.slot == slot);
+        self.color(slot.color).filter(|_| asked)?.role_service(name)
+    }
+
     /// What should stand in a color.
     pub(crate) fn color(&self, color: Color) -> Option<&Arc<Rendering>> {
         match color {

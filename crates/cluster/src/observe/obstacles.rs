@@ -79,7 +79,7 @@ fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
 /// What is wrong with the Services in the cluster that have roles.
 fn ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
     let of = |service: &RoleService| {
-        let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name);
+        let wanted = renderings.service(&service.name);
         service_problems(facts, service, wanted.map(|wanted| wanted.template.to_value()).as_ref())
     };
     facts.services.iter().flat_map(of).collect()
@@ -115,7 +115,7 @@ fn grows<'f>(
     service: &'f RoleService,
 ) -> Option<(&'f RoleService, Value, Value)> {
     let there = facts.stores.services.get(&facts.names.namespace, &service.name)?.value();
-    let wanted = renderings.services.iter().find(|wanted| wanted.name == service.name)?;
+    let wanted = renderings.service(&service.name)?;
     let wanted = wanted.template.to_value();
     teal_traffic::gets_second_port(&there, &wanted).then_some((service, there, wanted))
 }

@@ -121,7 +121,7 @@ fn wanted<'r>(
     let is_under_way = matches!(facts.record.phase, Phase::Step(_) | Phase::Promoting { .. });
     let candidate = facts.record.candidate.filter(|_| is_under_way);
     let rendering = candidate.and_then(|candidate| renderings.color(candidate.slot.color));
-    let by_spec = || renderings.services.iter().find(|wanted| wanted.name == service.name);
+    let by_spec = || renderings.service(&service.name);
     rendering.and_then(|rendering| rendering.role_service(&service.name)).or_else(by_spec)
 }
 

@@ -32,9 +32,7 @@ pub(super) fn owners_differ(facts: &Facts<'_>) -> bool {
 pub(super) fn ports_differ(facts: &Facts<'_>, renderings: &Renderings) -> bool {
     roles(facts).any(|(service, _, view)| {
         let slot = view.points(&facts.names.name);
-        let asked = slot.filter(|slot| facts.asked(slot.color).is_some_and(|release| release.slot == *slot));
-        let rendering = asked.and_then(|slot| renderings.color(slot.color));
-        let wanted = rendering.and_then(|rendering| rendering.role_service(&service.name));
+        let wanted = slot.and_then(|slot| renderings.role_service(facts, slot, &service.name));
         wanted.is_some_and(|wanted| crate::execute::ports::differ(&view.value(), &wanted.ports))
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use teal_release::ObjectKey;
+use teal_release::{Object, ObjectKey};
 
 use super::{Facts, Renderings, Sizes, colors};
 use crate::execute::owns_size;
@@ -32,14 +32,13 @@ fn newly_written(view: &ObjectView, key: &ObjectKey, manifests: &[Value]) -> Opt
     let is_it = |manifest: &&Value| {
         manifest["kind"] == key.kind.as_str() && manifest["metadata"]["name"] == key.name.as_str()
     };
-    let sizes_it = |manifest: &Value| {
-        let target = &manifest["spec"]["scaleTargetRef"];
-        target["name"] == key.name.as_str()
-            && (target["kind"].is_null() || target["kind"] == key.kind.as_str())
-    };
+    // Only of autoscalers a copy is made.
+    let scalers = manifests.iter().filter(|manifest| manifest.pointer("/spec/scaleTargetRef").is_some());
+    let mut targets = scalers.filter_map(|scaler| teal_release::sized_by(&Object::from_value(scaler)?));
     let written = manifests.iter().find(is_it)?.pointer("/spec/replicas")?.as_u64()?;
     let (_, before) = view.content.as_deref()?.rsplit_once('.')?;
-    let is_new = before != written.to_string() && !manifests.iter().any(sizes_it);
+    let is_new = before != written.to_string()
+        && !targets.any(|target| target.kind == key.kind && target.name == key.name);
     u32::try_from(written).ok().filter(|written| is_new && *written > 0)
 }
 

@@ -1,5 +1,5 @@
-//! Repairs that were refused: of what is kept at rest, and of live also beside a candidate. Every pod that comes and goes makes somebody look, and each look would try them again. What
-//! leads traffic is never among them.
+//! Repairs that were refused: of what is kept at rest, and of live also beside a candidate. Every pod that comes and goes makes
+//! somebody look, and each look would try them again. What leads traffic is never among them.
 
 use teal_plan::snapshot::Stops;
 use teal_plan::{Effect, Phase, Slot, Snapshot, Span, Time};
@@ -11,17 +11,25 @@ use crate::memory::Memory;
 
 /// What is to be tried now, and when the first of the rest is.
 pub(super) fn due(effects: &[Effect], snapshot: &Snapshot, memory: &Memory) -> (Vec<Effect>, Option<Time>) {
-    let rests = |effect: &Effect| match (effect, &snapshot.record.phase) {
-        (Effect::ApplyRelease { slot, .. }, phase)
-            if matches!(phase, Phase::Rest { .. })
-                || (matches!(phase, Phase::Step(_)) && is_live(snapshot, *slot)) =>
-        {
-            memory.rests(slot.color, snapshot.settings.generation, snapshot.now)
-        }
-        _ => None,
+    let is_repair = |slot: Slot| match &snapshot.record.phase {
+        Phase::Rest { .. } => true,
+        Phase::Step(_) => is_live(snapshot, slot),
+        Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => false,
+    };
+    let rests = |effect: &Effect| {
+        let slot = applied(effect).filter(|slot| is_repair(*slot))?;
+        memory.rests(slot.color, snapshot.settings.generation, snapshot.now)
     };
     let due = effects.iter().filter(|effect| rests(effect).is_none()).cloned().collect();
     (due, effects.iter().filter_map(rests).min())
+}
+
+/// The slot whose release an effect writes.
+fn applied(effect: &Effect) -> Option<Slot> {
+    match effect {
+        Effect::ApplyRelease { slot, .. } => Some(*slot),
+        _ => None,
+    }
 }
 
 fn is_live(snapshot: &Snapshot, slot: Slot) -> bool {
@@ -30,10 +38,7 @@ fn is_live(snapshot: &Snapshot, slot: Slot) -> bool {
 
 /// What each refused write stops. A repair of live stops no candidate: it may be the very release in which what is refused is mended.
 pub(super) fn stops(effects: &[Effect], done: &[Done], snapshot: &Snapshot, otherwise: Stops) -> Vec<Stops> {
-    let mut slots = effects.iter().filter_map(|effect| match effect {
-        Effect::ApplyRelease { slot, .. } => Some(*slot),
-        _ => None,
-    });
+    let mut slots = effects.iter().filter_map(applied);
     let mut of = |done: &Done| {
         let slot = (done.effect == "ApplyRelease").then(|| slots.next()).flatten();
         if slot.is_some_and(|slot| is_live(snapshot, slot)) { Stops::Nothing } else { otherwise }
@@ -43,17 +48,14 @@ pub(super) fn stops(effects: &[Effect], done: &[Done], snapshot: &Snapshot, othe
 
 /// Takes note of what became of those that were tried. They were done in their order.
 pub(super) fn refused(effects: &[Effect], done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
-    let colors = effects.iter().filter_map(|effect| match effect {
-        Effect::ApplyRelease { slot, .. } => Some(slot.color),
-        _ => None,
-    });
-    for (color, done) in colors.zip(done.iter().filter(|done| done.effect == "ApplyRelease")) {
+    let slots = effects.iter().filter_map(applied);
+    for (slot, done) in slots.zip(done.iter().filter(|done| done.effect == "ApplyRelease")) {
         let class = done.result.as_ref().err().map(Error::class);
         let class = class.filter(|class| matches!(class, Class::Denied | Class::Invalid));
         let pause = class.map(|class| {
             move |failures| Span(i64::try_from(pause(failures, class).as_millis()).unwrap_or(i64::MAX))
         });
-        memory.repair(color, snapshot.settings.generation, snapshot.now, pause);
+        memory.repair(slot.color, snapshot.settings.generation, snapshot.now, pause);
     }
 }
 

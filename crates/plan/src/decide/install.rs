@@ -22,7 +22,7 @@ pub(super) fn begin(s: &Snapshot) -> Plan {
 fn stopped(s: &Snapshot) -> Plan {
     let mut next = Next::default();
     for obstacle in &s.world.obstacles {
-        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+        next.say(Why::from(obstacle));
     }
     if s.world.obstacles.is_empty() { next.into() } else { super::block(s, next) }
 }
@@ -69,7 +69,7 @@ pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
         return plan;
     }
     if let Some(obstacle) = s.stopped(Stops::Everything) {
-        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
+        let why = Why::from(obstacle);
         return super::block(s, Next::because(why));
     }
     if s.record.blocked_since.is_some() {

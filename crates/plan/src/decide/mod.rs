@@ -274,16 +274,21 @@ fn place(s: &Snapshot, step: &Step) -> StepRecord {
 
 /// Nothing can begin or go on. Since when is committed once; what lasts longer than the deadline is told as stalled.
 fn block(s: &Snapshot, mut next: Next) -> Plan {
-    let Some(since) = s.record.blocked_since else {
+    if s.record.blocked_since.is_none() {
         let mut draft = Draft::new(s);
         draft.record.blocked_since = Some(s.now);
         return draft.commit(next.why);
-    };
-    let stalled = since + s.settings.progress_deadline;
-    if s.now < stalled {
-        next.wake(stalled);
+    }
+    if let Some(at) = stalls(s) {
+        next.wake(at);
     }
     next.into()
+}
+
+/// When what is blocked will have lasted so long that it is told as stalled.
+fn stalls(s: &Snapshot) -> Option<Time> {
+    let at = s.record.blocked_since? + s.settings.progress_deadline;
+    (s.now < at).then_some(at)
 }
 
 /// That a slot in which nothing is to stay is cleared, and what doesn't go.

@@ -193,7 +193,7 @@ fn switch(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) 
 /// Whether traffic may move towards the candidate at all.
 pub(super) fn may_advance(s: &Snapshot, next: &mut Next) -> bool {
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
-        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+        next.say(Why::from(obstacle));
         return false;
     }
     if s.paused() {

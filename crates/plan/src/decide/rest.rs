@@ -4,7 +4,7 @@ use super::{Draft, Next, gates, home, jobs, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
-use crate::snapshot::{Objects, Obstacle, Snapshot, Stops};
+use crate::snapshot::{Objects, Snapshot, Stops};
 use crate::words::{ContentHash, Slot};
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
@@ -84,7 +84,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(make_room(Draft::new(s)));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
-        let mut next = Next::because(in_the_way(obstacle));
+        let mut next = Next::because(Why::from(obstacle));
         return Some(match meanwhile(s, live, &mut next) {
             Some(news) => news.commit(next.why),
             None => super::block(s, next),
@@ -127,15 +127,10 @@ fn unusable(s: &Snapshot) -> Option<Plan> {
 fn tell_unusable(s: &Snapshot, plan: &mut Plan) {
     let Some(obstacle) = s.stopped(Stops::Everything).filter(|_| s.settings.wanted.is_none()) else { return };
     plan.why.retain(|why| *why != Why::AtRest);
-    plan.why.push(in_the_way(obstacle));
-    let stalls = s.record.blocked_since.map(|since| since + s.settings.progress_deadline);
-    if let Some(at) = stalls.filter(|at| s.now < *at) {
+    plan.why.push(Why::from(obstacle));
+    if let Some(at) = super::stalls(s) {
         plan.wake_at = Some(plan.wake_at.map_or(at, |other| other.min(at)));
     }
-}
-
-fn in_the_way(obstacle: &Obstacle) -> Why {
-    Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() }
 }
 
 /// The spec asks for what already serves.

@@ -68,7 +68,7 @@ fn gated(
     } else if s.paused() {
         next.why.insert(0, gates::paused(s));
     } else if let Some(obstacle) = s.stopped(Stops::Rollout) {
-        next.say(Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() });
+        next.say(Why::from(obstacle));
     } else if let Some(since) = s.record.candidate.as_ref().and_then(|candidate| short(s, candidate)) {
         next.wake(since + s.settings.endpoint_grace);
     } else {
@@ -299,7 +299,7 @@ fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     }
     let blocked = s.stopped(Stops::Rollout);
     if let Some(obstacle) = blocked {
-        let why = Why::Obstacle { reason: obstacle.reason.clone(), message: obstacle.message.clone() };
+        let why = Why::from(obstacle);
         next.why.retain(|said| *said != why);
         next.why.insert(0, why);
     }

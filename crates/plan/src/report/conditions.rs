@@ -355,17 +355,7 @@ fn said(view: &View<'_>) -> Vec<Condition> {
     WARNINGS
         .iter()
         .filter_map(|kind| {
-            found(kind).map(|o| {
-                condition(
-                    kind,
-                    true,
-                    "Found",
-                    sentences::sentence(&Why::Obstacle {
-                        reason: o.reason.clone(),
-                        message: o.message.clone(),
-                    }),
-                )
-            })
+            found(kind).map(|o| condition(kind, true, "Found", sentences::sentence(&Why::from(o))))
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::observe::fixture::{alone, service, weights};
+use crate::observe::fixture::{alone, promotion, service, weights};
 use crate::observe::{Journal, Seen};
 
 /// What was written, for whoever keeps a clone.
@@ -36,26 +36,15 @@ fn screen(json: bool, live: bool) -> (Screen, Paper, Paper) {
 
 /// The versions of a good rollout and of a bad one after it.
 fn demo() -> Vec<Seen> {
-    vec![
-        alone(),
-        service("web", "r1"),
-        service("web-candidate", "r1"),
-        // The good one.
-        weights(100, 0),
-        service("web-candidate", "r2"),
-        weights(90, 10),
-        weights(0, 100),
-        service("web", "r2"),
-        weights(100, 0),
-        alone(),
-        // The bad one.
+    let bad = [
         weights(100, 0),
         service("web-candidate", "r3"),
         weights(90, 10),
         service("web-candidate", "r2"),
         weights(100, 0),
         alone(),
-    ]
+    ];
+    promotion().into_iter().chain(bad).collect()
 }
 
 /// The journal after these versions, and the lines that were printed meanwhile.

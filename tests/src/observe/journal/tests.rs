@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::observe::fixture::{alone, seen, service, weights};
+use crate::observe::fixture::{alone, promotion, seen, service, weights};
 
 fn rollout(verdict: &str) -> Seen {
     let spec = json!({"release": {}, "traffic": {"services": [{"name": "web"}]}});
@@ -18,18 +18,7 @@ fn rollout(verdict: &str) -> Seen {
 #[test]
 fn a_clean_rollout_gives_the_new_revision_0_10_100_and_stays_there() {
     let mut journal = Journal::new("web");
-    let versions = [
-        alone(),
-        service("web", "r1"),
-        service("web-candidate", "r1"),
-        weights(100, 0),
-        service("web-candidate", "r2"),
-        weights(90, 10),
-        weights(0, 100),
-        service("web", "r2"),
-        weights(100, 0),
-        alone(),
-    ];
+    let versions = promotion();
     let events: Vec<Event> = versions.iter().flat_map(|version| journal.take(version)).collect();
     assert_eq!(journal.shares_of("r2"), [0, 10, 100]);
     assert_eq!(journal.shares_of("r1"), [100, 90, 0]);
