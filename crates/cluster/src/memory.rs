@@ -3,6 +3,7 @@
 
 mod edits;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -43,10 +44,10 @@ pub(crate) struct Memory {
     /// Renderings, so that a look costs no rendering while nothing changes.
     pub(crate) renderings: Vec<(RenderKey, Arc<Rendering>)>,
     /// What is in the way as writes have shown, by what was tried, and for which generation.
-    pub(crate) met: BTreeMap<&'static str, (Obstacle, Time)>,
+    pub(crate) met: BTreeMap<Write, (Obstacle, Time)>,
     met_for: i64,
     /// Failures in a row, by what was tried, and when it failed last.
-    pub(crate) failing: BTreeMap<&'static str, (u32, Time)>,
+    pub(crate) failing: BTreeMap<Write, (u32, Time)>,
     /// What is kept up failed this often in a row, and is not tried again before this time.
     pub(crate) kept: Option<(u32, Time)>,
     /// Repairs at rest that were refused, by color.
@@ -55,6 +56,8 @@ pub(crate) struct Memory {
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
     lingering: BTreeMap<&'static str, Time>,
+    /// The last generation in which live had all that it should: what it lacks since was there.
+    pub(crate) whole: Option<i64>,
     /// Objects of live that were written again, and when.
     repaired: BTreeMap<String, Time>,
     /// Writes without an answer: whether they were carried out must be looked up before anything is planned.
@@ -72,6 +75,9 @@ pub(crate) struct Memory {
     /// Failures in a row, for the pause before the next try.
     pub(crate) failures: u32,
 }
+
+/// What was tried, and for which color's release, where it was for one.
+pub(crate) type Write = (&'static str, Option<Color>);
 
 /// A repair that was refused.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +133,11 @@ impl Memory {
         let lately = |at: Time| now - at < MET_FOR;
         self.met.retain(|_, (_, at)| lately(*at));
         self.noted.retain(|_, (_, at)| lately(*at));
-        self.met.values().chain(self.noted.values()).map(|(obstacle, _)| obstacle.clone()).collect()
+        let all = self.met.values().chain(self.noted.values());
+        let mut obstacles: Vec<Obstacle> = all.map(|(obstacle, _)| obstacle.clone()).collect();
+        // Of two that could be told, the one that holds something up.
+        obstacles.sort_by_key(|obstacle| Reverse(obstacle.stops));
+        obstacles
     }
 
     /// Takes note of objects that were written again, and names all of the last minute: one repair must not hide another.
@@ -158,9 +168,9 @@ impl Memory {
     }
 
     /// Counts a failure of a write, and says how many there were in a row. One that isn't tried any more is forgotten.
-    pub(crate) fn fails(&mut self, effect: &'static str, now: Time) -> u32 {
+    pub(crate) fn fails(&mut self, write: Write, now: Time) -> u32 {
         self.failing.retain(|_, (_, at)| now - *at < MET_FOR);
-        let (in_a_row, at) = self.failing.entry(effect).or_insert((0, now));
+        let (in_a_row, at) = self.failing.entry(write).or_insert((0, now));
         *in_a_row = in_a_row.saturating_add(1);
         *at = now;
         *in_a_row
@@ -392,7 +402,7 @@ mod tests {
         };
         let mut memory = Memory::default();
         assert_eq!((memory.obstacles(1, Time(0)).len(), memory.forgets_at()), (0, None));
-        memory.met.insert("ApplyRelease", (obstacle("NameTaken"), Time(0)));
+        memory.met.insert(("ApplyRelease", None), (obstacle("NameTaken"), Time(0)));
         memory.noted.insert("Turned", (obstacle("LiveRepaired"), Time(5_000)));
         assert_eq!(memory.obstacles(1, Time(59_000)).len(), 2);
         assert_eq!(memory.forgets_at(), Some(Time(60_000)), "somebody must look then");
@@ -417,9 +427,12 @@ mod tests {
     #[test]
     fn failures_in_a_row_are_those_of_one_write_that_is_still_tried() {
         let mut memory = Memory::default();
-        assert_eq!((memory.fails("RaiseWeight", Time(0)), memory.fails("RaiseWeight", Time(1_000))), (1, 2));
-        assert_eq!(memory.fails("KeepRules", Time(2_000)), 1, "another one");
-        assert_eq!(memory.fails("RaiseWeight", Time(62_000)), 1, "the others are long ago");
+        assert_eq!(
+            (memory.fails(("RaiseWeight", None), Time(0)), memory.fails(("RaiseWeight", None), Time(1_000))),
+            (1, 2)
+        );
+        assert_eq!(memory.fails(("KeepRules", None), Time(2_000)), 1, "another one");
+        assert_eq!(memory.fails(("RaiseWeight", None), Time(62_000)), 1, "the others are long ago");
     }
 
     #[test]

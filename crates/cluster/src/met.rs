@@ -27,26 +27,23 @@ pub(crate) fn remember_each(
     now: Time,
 ) -> Option<Error> {
     let mut failed = None;
-    // One effect may have been tried for both colors: what one of them met stands whatever became of the other.
-    let met_now: Vec<&str> =
-        done.iter().filter(|done| done.result.is_err()).map(|done| done.effect).collect();
-    for (Done { effect, result, unsure }, stops) in done.into_iter().zip(stops.iter().copied()) {
+    for (Done { effect, color, result, unsure }, stops) in done.into_iter().zip(stops.iter().copied()) {
+        let write = (effect, color);
         memory.unsure.extend(unsure);
         match result {
-            Ok(_) if met_now.contains(&effect) => {}
             Ok(_) => {
-                memory.met.remove(effect);
-                memory.failing.remove(effect);
+                memory.met.remove(&write);
+                memory.failing.remove(&write);
             }
             Err(error) => {
                 // A conflict is how two writers notice each other, and no fault of what answers.
-                let lasting = error.class() != Class::Conflict && memory.fails(effect, now) >= LASTING;
+                let lasting = error.class() != Class::Conflict && memory.fails(write, now) >= LASTING;
                 if let Some(obstacle) =
                     met(effect, &error, stops).or_else(|| lasting.then(|| fails(effect, &error)))
                 {
-                    let known = memory.met.get(effect).filter(|(_, at)| *at == now);
+                    let known = memory.met.get(&write).filter(|(_, at)| *at == now);
                     if known.is_none_or(|(known, _)| known.stops <= obstacle.stops) {
-                        memory.met.insert(effect, (obstacle, now));
+                        memory.met.insert(write, (obstacle, now));
                     }
                 }
                 if failed.as_ref().is_none_or(|first: &Error| first.class() == Class::Conflict) {

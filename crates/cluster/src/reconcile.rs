@@ -17,7 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
-use self::repairs::{due, refused, stops};
+use self::repairs::{due, note_whole, refused, stops};
 use self::settle::must_look_up;
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
@@ -75,7 +75,7 @@ const READ: &str = "ReadRevision";
 
 /// When a content that could not be read is tried again. A try may take longer than a look on the way back may.
 fn again_at(memory: &Memory) -> Option<Time> {
-    let (failures, at) = memory.failing.get(READ)?;
+    let (failures, at) = memory.failing.get(&(READ, None))?;
     let pause = pause(*failures, Class::Denied).as_millis();
     Some(*at + Span(i64::try_from(pause).unwrap_or(i64::MAX)))
 }
@@ -245,6 +245,7 @@ impl Reconciler {
     ) -> Result<Next, Error> {
         let now = seen.snapshot.now;
         let ends = seen.snapshot.ends().is_some();
+        note_whole(&seen.snapshot, memory);
         if !ends && let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
@@ -324,13 +325,18 @@ impl Reconciler {
                 Err(error) => {
                     self.watching.failed(error.class().as_str());
                     tracing::warn!(%error, class = error.class().as_str(), "a kept revision can't be read");
-                    let done = Done { effect: READ, result: Err(error), unsure: None };
+                    let done = Done { effect: READ, color: None, result: Err(error), unsure: None };
                     remember(memory, vec![done], Stops::Rollout, now());
                     return Ok(again_at(memory));
                 }
             }
         }
-        remember(memory, vec![Done { effect: READ, result: Ok(false), unsure: None }], Stops::Rollout, now());
+        remember(
+            memory,
+            vec![Done { effect: READ, color: None, result: Ok(false), unsure: None }],
+            Stops::Rollout,
+            now(),
+        );
         Ok(None)
     }
 
@@ -374,9 +380,10 @@ impl Reconciler {
     ) -> Result<Next, Error> {
         let (effects, rests) = due(effects, &seen.snapshot, memory);
         let effects = effects.as_slice();
-        let order = Order { shares: Arc::clone(&memory.shares), ..Order::of(rollout, seen) };
+        let was_whole = memory.whole == Some(seen.snapshot.settings.generation);
+        let order = Order { shares: Arc::clone(&memory.shares), was_whole, ..Order::of(rollout, seen) };
         let done = execute(&self.tools, &order, effects).await;
-        refused(effects, &done, &seen.snapshot, memory);
+        refused(&done, &seen.snapshot, memory);
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
         }
@@ -394,7 +401,7 @@ impl Reconciler {
         }
         let ports = order.ports.into_inner().unwrap_or_else(PoisonError::into_inner);
         note_ports(memory, &ports, seen.snapshot.now);
-        let stops = stops(effects, &done, &seen.snapshot, before_any_weight(seen));
+        let stops = stops(&done, &seen.snapshot, before_any_weight(seen));
         let failed = remember_each(memory, done, &stops, seen.snapshot.now);
         if changed {
             // What was written is in the caches already, so the next look goes on from it.

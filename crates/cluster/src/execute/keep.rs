@@ -35,5 +35,5 @@ pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> (Vec<Do
 
 /// A write without an answer is simply tried again: it is compared with what is there.
 const fn tried(effect: &'static str, result: Result<bool, Error>) -> Done {
-    Done { effect, result, unsure: None }
+    Done { effect, color: None, result, unsure: None }
 }

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use teal_api::Rollout;
 use teal_api::defaults::Filled;
 use teal_api::names::annotation;
-use teal_plan::{Effect, Record, Slot, Time};
+use teal_plan::{Color, Effect, Record, Slot, Time};
 use teal_traffic::{RoleService, Stamp};
 
 use crate::access::{Access, Target};
@@ -68,6 +68,8 @@ pub(crate) struct Order<'a> {
     pub(crate) now: Time,
     /// Which shared objects the kept revisions have, as far as this process has read.
     pub(crate) shares: Arc<Mutex<revision::Shares>>,
+    /// Live had all that it should since the spec was changed last.
+    pub(crate) was_whole: bool,
     /// Objects of live that were found edited or gone at rest.
     pub(crate) repaired: Mutex<Vec<String>>,
     /// What is to be told of role Services that another hand had turned.
@@ -80,6 +82,8 @@ pub(crate) struct Order<'a> {
 pub(crate) struct Done {
     /// What it was, for messages and metrics.
     pub(crate) effect: &'static str,
+    /// Whose release was written, where one was: what one color meets is not the other's.
+    pub(crate) color: Option<Color>,
     /// Whether anything was written.
     pub(crate) result: Result<bool, Error>,
     /// A write without an answer, which must be looked up before anything else.
@@ -120,7 +124,11 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
         Effect::Answer { decision, ruling } => answer::write(tools, order, decision, ruling).await,
     };
     let unsure = result.as_ref().err().and_then(unsure);
-    Done { effect: word(effect), result, unsure }
+    let color = match effect {
+        Effect::ApplyRelease { slot, .. } => Some(slot.color),
+        _ => None,
+    };
+    Done { effect: word(effect), color, result, unsure }
 }
 
 /// What was only read has not changed.
@@ -172,6 +180,7 @@ impl<'a> Order<'a> {
             green: seen.green.clone(),
             now: seen.snapshot.now,
             shares: Arc::default(),
+            was_whole: false,
             repaired: Mutex::default(),
             turned: Mutex::default(),
             ports: Mutex::default(),
@@ -183,8 +192,8 @@ impl Order<'_> {
     /// What should stand in a slot.
     fn rendering(&self, slot: Slot) -> Result<&Arc<Rendering>, Error> {
         let rendering = match slot.color {
-            teal_plan::Color::Blue => self.blue.as_ref(),
-            teal_plan::Color::Green => self.green.as_ref(),
+            Color::Blue => self.blue.as_ref(),
+            Color::Green => self.green.as_ref(),
         };
         rendering.ok_or_else(|| Error::ContentLost { revision: slot.revision.to_string() })
     }

@@ -49,13 +49,16 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     refused.first.map_or(Ok(changed), Err)
 }
 
-/// Of what was sent back only what is there is brought to rest. What both colors share has no form for the one that rests.
+/// Of what was sent back only what is there is brought to rest. What both colors share has one form: not that of the one that
+/// rests, nor of live while a candidate is tried, or the two would be written over each other for ever.
 fn is_wanted(tools: &Tools, order: &Order<'_>, piece: &Piece, slot: Slot) -> bool {
     let record = order.record;
     let returned = matches!(record.phase, Phase::Returning { .. } | Phase::Rest { .. });
     let rests = returned && record.live.is_some_and(|live| live.slot != slot);
+    let tries = matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. });
+    let is_tried_beside = tries && record.candidate.is_some_and(|candidate| candidate.slot != slot);
     let is_there = || matches!(view(tools, order, piece), Ok(Some(_)));
-    !(rests && piece.shared) && (!is_sent_back(record, slot) || is_there())
+    !(piece.shared && (rests || is_tried_beside)) && (!is_sent_back(record, slot) || is_there())
 }
 
 /// Workloads that are there mean that the Jobs ran: they may be gone since.
@@ -160,11 +163,16 @@ fn is_in_sync(tools: &Tools, order: &Order<'_>, piece: &Piece, view: Option<&Obj
     piece.is_in_sync(view, uid)
 }
 
-/// Live lacked what it was given, or had it changed, at rest or while a candidate is tried; not so where the content itself is new.
+/// Live lacked what it was given, or had it changed, at rest or while a candidate is tried; not so where the content itself is new,
+/// or what reaches live in place came with the spec just now.
 fn is_repair(order: &Order<'_>, piece: &Piece, slot: Slot, view: Option<&ObjectView>) -> bool {
     let stays = matches!(order.record.phase, Phase::Rest { .. } | Phase::Step(_));
     let live = order.record.live.is_some_and(|live| live.slot == slot);
-    stays && live && view.is_none_or(|view| view.content.as_deref() == Some(&piece.content))
+    stays
+        && live
+        && view.map_or(order.was_whole || !is_in_place(piece), |view| {
+            view.content.as_deref() == Some(&piece.content)
+        })
 }
 
 pub(super) fn view(

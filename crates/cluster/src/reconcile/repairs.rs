@@ -1,6 +1,7 @@
 //! Repairs that were refused: of what is kept at rest, and of live also beside a candidate. Every pod that comes and goes makes
 //! somebody look, and each look would try them again. What leads traffic is never among them.
 
+use teal_plan::snapshot::Objects;
 use teal_plan::snapshot::Stops;
 use teal_plan::{Effect, Phase, Slot, Snapshot, Span, Time};
 
@@ -24,6 +25,14 @@ pub(super) fn due(effects: &[Effect], snapshot: &Snapshot, memory: &Memory) -> (
     (due, effects.iter().filter_map(rests).min())
 }
 
+/// Takes note of a live that has all that it should: what it lacks later, by the same spec, another hand took.
+pub(super) fn note_whole(snapshot: &Snapshot, memory: &mut Memory) {
+    let Some(live) = snapshot.record.live.map(|live| live.slot) else { return };
+    if snapshot.world.color(live.color).objects == (Objects::Present { slot: live, in_sync: true }) {
+        memory.whole = Some(snapshot.settings.generation);
+    }
+}
+
 /// The slot whose release an effect writes.
 fn applied(effect: &Effect) -> Option<Slot> {
     match effect {
@@ -37,25 +46,23 @@ fn is_live(snapshot: &Snapshot, slot: Slot) -> bool {
 }
 
 /// What each refused write stops. A repair of live stops no candidate: it may be the very release in which what is refused is mended.
-pub(super) fn stops(effects: &[Effect], done: &[Done], snapshot: &Snapshot, otherwise: Stops) -> Vec<Stops> {
-    let mut slots = effects.iter().filter_map(applied);
-    let mut of = |done: &Done| {
-        let slot = (done.effect == "ApplyRelease").then(|| slots.next()).flatten();
-        if slot.is_some_and(|slot| is_live(snapshot, slot)) { Stops::Nothing } else { otherwise }
-    };
-    done.iter().map(&mut of).collect()
+pub(super) fn stops(done: &[Done], snapshot: &Snapshot, otherwise: Stops) -> Vec<Stops> {
+    let live = snapshot.record.live.map(|live| live.slot.color);
+    let of =
+        |done: &Done| if done.color.is_some() && done.color == live { Stops::Nothing } else { otherwise };
+    done.iter().map(of).collect()
 }
 
-/// Takes note of what became of those that were tried. They were done in their order.
-pub(super) fn refused(effects: &[Effect], done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
-    let slots = effects.iter().filter_map(applied);
-    for (slot, done) in slots.zip(done.iter().filter(|done| done.effect == "ApplyRelease")) {
+/// Takes note of what became of those that were tried.
+pub(super) fn refused(done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
+    for done in done {
+        let Some(color) = done.color else { continue };
         let class = done.result.as_ref().err().map(Error::class);
         let class = class.filter(|class| matches!(class, Class::Denied | Class::Invalid));
         let pause = class.map(|class| {
             move |failures| Span(i64::try_from(pause(failures, class).as_millis()).unwrap_or(i64::MAX))
         });
-        memory.repair(slot.color, snapshot.settings.generation, snapshot.now, pause);
+        memory.repair(color, snapshot.settings.generation, snapshot.now, pause);
     }
 }
 
@@ -79,12 +86,16 @@ mod tests {
             let object = "Deployment shop/web-blue".to_owned();
             Err(Error::NameTaken { object, manager: "helm".into(), serves: true })
         };
-        let done = [("ApplyRelease", Ok(true)), ("ApplyRelease", refused()), ("RaiseWeight", refused())]
-            .map(|(effect, result)| Done { effect, result, unsure: None });
-        let each = stops(&both, &done, &snapshot, Stops::Rollout);
+        let done = [
+            ("ApplyRelease", Some(Color::Green), Ok(true)),
+            ("ApplyRelease", Some(Color::Blue), refused()),
+            ("RaiseWeight", None, refused()),
+        ]
+        .map(|(effect, color, result)| Done { effect, color, result, unsure: None });
+        let each = stops(&done, &snapshot, Stops::Rollout);
         assert_eq!(each, [Stops::Rollout, Stops::Nothing, Stops::Rollout]);
         let mut memory = Memory::default();
-        super::refused(&both, &done, &snapshot, &mut memory);
+        super::refused(&done, &snapshot, &mut memory);
         let (due, again) = due(&both, &snapshot, &memory);
         assert_eq!(due, [apply(Color::Green)]);
         assert!(again.is_some_and(|at| at > snapshot.now), "{again:?}");

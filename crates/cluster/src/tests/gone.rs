@@ -94,7 +94,7 @@ async fn for_a_rollout_that_another_of_its_name_replaced_nothing_more_is_asked()
         let mut rollout = rollout.clone();
         rollout["metadata"]["uid"] = json!(uid);
         look_at(&server, &reconciler, rollout).await;
-        let known = recall(&reconciler, |memory| memory.failing.insert("PointLive", (2, Time(0))));
+        let known = recall(&reconciler, |memory| memory.failing.insert(("PointLive", None), (2, Time(0))));
         assert_eq!(known, None, "nothing is remembered of the former one");
     }
     let (asks, forgotten) = asked.0.lock().unwrap().clone();

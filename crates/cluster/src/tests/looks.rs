@@ -239,7 +239,7 @@ async fn what_keeps_the_way_forward_from_going_on_is_told() {
     rest(&server, &reconciler).await;
     assert!(patches(&server).contains(&format!("PATCH {}", path_of("web"))));
     recall(&reconciler, |memory| {
-        memory.failing.insert("KeepOwners", (2, now()));
+        memory.failing.insert(("KeepOwners", None), (2, now()));
         memory.kept = None;
     });
     for _ in 0..2 {

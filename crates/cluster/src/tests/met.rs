@@ -29,7 +29,7 @@ fn conflict() -> Error {
 }
 
 fn one(effect: &'static str, result: Result<bool, Error>) -> Done {
-    Done { effect, result, unsure: None }
+    Done { effect, color: None, result, unsure: None }
 }
 
 /// What is told for the first generation, which was seen before.
@@ -64,15 +64,17 @@ fn what_one_color_meets_is_told_whatever_becomes_of_the_other() {
             serves: false,
         })
     };
-    for of_live in [Ok(true), taken("blue")] {
-        let mut memory = Memory::default();
-        told(&mut memory, 0);
-        let done = vec![one("ApplyRelease", taken("green")), one("ApplyRelease", of_live)];
-        remember_each(&mut memory, done, &[Stops::Rollout, Stops::Nothing], Time(0));
-        let found = told(&mut memory, 0);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].stops == Stops::Rollout && found[0].message.contains("web-green"), "{found:?}");
-    }
+    let of = |color, result| Done { color: Some(color), ..one("ApplyRelease", result) };
+    let mut memory = Memory::default();
+    told(&mut memory, 0);
+    let both = vec![of(Color::Blue, taken("blue")), of(Color::Green, taken("green"))];
+    remember_each(&mut memory, both, &[Stops::Nothing, Stops::Rollout], Time(0));
+    let found = told(&mut memory, 0);
+    let names: Vec<bool> = found.iter().map(|told| told.message.contains("web-green")).collect();
+    assert_eq!(names, [true, false], "first what stops something: {found:?}");
+    remember_each(&mut memory, vec![of(Color::Blue, Ok(true))], &[Stops::Nothing], Time(1));
+    let found = told(&mut memory, 1);
+    assert!(found.len() == 1 && found[0].message.contains("web-green"), "{found:?}");
 }
 
 #[test]
@@ -135,7 +137,7 @@ async fn what_the_cluster_does_not_serve_is_told_and_holds_up_nothing_else_of_li
         }
     }
     assert!(waited >= Duration::from_secs(2), "few requests a minute: {waited:?} {:?}", patches(&server));
-    let told = recall(&reconciler, |memory| memory.met["ApplyRelease"].0.clone());
+    let told = recall(&reconciler, |memory| memory.met[&("ApplyRelease", Some(Color::Blue))].0.clone());
     assert_eq!((told.reason.as_str(), told.stops), ("UnsupportedKind", Stops::Nothing));
     assert!(told.message.contains("apiVersion policy/v1beta1"), "{}", told.message);
     assert_eq!(server.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 5);

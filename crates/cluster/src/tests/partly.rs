@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 use teal_plan::{Color, Effect, Slot, Time};
 
-use super::served;
 use super::server::Server;
+use super::{recall, served};
 use crate::error::Error;
 use crate::execute::{Order, execute};
 use crate::kinds;
 use crate::observe::tests::cluster::Hand;
+use crate::reconcile::Reconciler;
+use crate::stores::ObjectId;
 
+const BUDGET: &str = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets/web-blue";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 
 fn worker(fate: &str) -> Value {
@@ -84,4 +87,58 @@ async fn what_both_colors_share_is_not_written_by_the_one_that_rests() {
     let (asked, result, _) = apply(hand, slot, false).await;
     assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-green")]);
     assert!(result.is_ok(), "{result:?}");
+}
+
+/// The candidate's form of it stands: written by both, each would find its own gone with every look.
+#[tokio::test]
+async fn what_both_colors_share_is_not_written_by_live_while_a_candidate_is_tried() {
+    let mut hand = Hand::new();
+    hand.manifest(worker("Own"));
+    hand.manifest(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clerk"}}));
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(10, Time(0));
+    let account = kinds::find("", "ServiceAccount").expect("a kind");
+    hand.alter_any(account, "clerk", |view| view.content = Some("of the candidate".into()));
+    hand.alter_any(kinds::DEPLOYMENT, "worker-blue", |view| view.content = Some("another".into()));
+    let slot = hand.slot(Color::Blue);
+    let (asked, result, _) = apply(hand, slot, true).await;
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-blue")]);
+}
+
+/// Whether the budget that live lacks is told as one that another hand took.
+async fn is_told(server: &Server, reconciler: &Reconciler) -> bool {
+    for _ in 0..10 {
+        reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+        if server.object(BUDGET).is_some() {
+            break;
+        }
+    }
+    assert!(server.object(BUDGET).is_some(), "{:?}", server.requests());
+    let told = recall(reconciler, |memory| memory.noted.get("Repaired").cloned());
+    told.is_some_and(|(told, _)| told.message.contains("PodDisruptionBudget web-blue"))
+}
+
+#[tokio::test]
+async fn what_reaches_live_in_place_is_told_as_repaired_only_where_it_was_there() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.manifest(
+        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}),
+    );
+    let (server, reconciler) = served(hand);
+    assert!(!is_told(&server, &reconciler).await, "the spec brought it");
+    let whole = async || {
+        reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+        recall(&reconciler, |memory| memory.whole.is_some())
+    };
+    assert!(whole().await);
+    let stores = &reconciler.tools.stores;
+    let kind = kinds::find("policy", "PodDisruptionBudget").expect("a kind");
+    let there = stores.object("policy", "PodDisruptionBudget", "shop", "web-blue").expect("a budget");
+    server.remove(BUDGET);
+    stores.forget(kind, &there.id, &there.uid);
+    assert!(is_told(&server, &reconciler).await, "another hand took it");
 }

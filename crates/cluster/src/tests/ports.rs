@@ -203,7 +203,7 @@ async fn what_is_written_otherwise_at_once_is_told_and_not_written_again_and_aga
         "{:?}",
         patches(&server)
     );
-    let (met, _) = recall(&reconciler, |memory| memory.met["KeepPorts"].clone());
+    let (met, _) = recall(&reconciler, |memory| memory.met[&("KeepPorts", None)].clone());
     assert_eq!(met.reason, "ServiceUnsupported");
     assert!(met.message.contains("Service shop/web: spec.ports: what spec.release says"), "{}", met.message);
 }
