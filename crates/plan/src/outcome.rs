@@ -331,6 +331,15 @@ pub enum Why {
         /// Which, without their color.
         jobs: Vec<String>,
     },
+    /// Jobs of a release that never served have not ended, and go with it.
+    Finishing {
+        /// Whose.
+        slot: Slot,
+        /// Which, without their color.
+        jobs: Vec<String>,
+        /// When they are deleted all the same.
+        until: Time,
+    },
     /// Jobs that come after retirement run.
     Running {
         /// Whose.

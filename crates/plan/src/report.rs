@@ -280,6 +280,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Stays { .. } => Some("deletion".to_owned()),
+            Why::Finishing { jobs, .. } => Some(format!("jobs ({})", jobs.join(", "))),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {
                 Some("endpoints".to_owned())

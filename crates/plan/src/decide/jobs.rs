@@ -5,7 +5,7 @@ use super::{Draft, Next};
 use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Job, JobState, Jobs, Record, Release};
 use crate::snapshot::{JobSeen, Snapshot};
-use crate::words::Revision;
+use crate::words::{Color, Revision, Slot, Time};
 
 /// Takes the Jobs of a revision that is brought up into the commit of its start.
 pub(super) fn begin(draft: &mut Draft<'_>, revision: Revision, after: u64) {
@@ -141,6 +141,29 @@ fn renew(s: &Snapshot, jobs: &mut Jobs, epoch: u64) -> bool {
         }
     }
     any
+}
+
+/// That Jobs ended well is committed before they are taken away with their color, or a retry would run them again.
+pub(super) fn ended(s: &Snapshot) -> Option<Draft<'_>> {
+    let mut draft = Draft::new(s);
+    note(s, &mut draft.record);
+    let are_done = |record: &Record| {
+        let jobs = record.jobs.iter().flat_map(|jobs| &jobs.each);
+        jobs.filter(|job| job.state == JobState::Done).count()
+    };
+    (are_done(&draft.record) > are_done(&s.record)).then_some(draft)
+}
+
+/// Jobs of a release that never served and is to be cleared, while they run: until when they may, and what is said of it. One that
+/// hangs must not keep the next release waiting for longer than anything that makes no progress.
+pub(super) fn finishing(s: &Snapshot, color: Color) -> Option<(Time, Why)> {
+    let (live, left) = (s.record.live?.slot.revision, s.record.vacate_after?);
+    let until = left + s.settings.progress_deadline;
+    let runs = |job: &&JobSeen| job.revision.counter > live.counter && job.ended.is_none() && !job.going;
+    let mut running = s.world.jobs.iter().filter(runs).filter(|_| s.now < until).peekable();
+    let slot = Slot { color, revision: running.peek()?.revision };
+    let jobs = running.filter(|job| job.revision == slot.revision).map(|job| job.name.clone()).collect();
+    Some((until, Why::Finishing { slot, jobs, until }))
 }
 
 /// Whether an earlier try still has its name although it is being deleted, which may take as long as a finalizer likes.

@@ -102,6 +102,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     }
     let other = s.world.color(live.slot.color.other());
     if other.objects != Objects::Absent {
+        if let Some(draft) = jobs::ended(s) {
+            return Some(draft.commit(vec![Why::Clearing(live.slot.color.other())]));
+        }
         let next = clear(s, live.slot, Next::default());
         // What doesn't go by itself is in the way like any other obstacle, and becomes known as such.
         return Some(if other.trouble.is_some() { super::block(s, next) } else { next.into() });
@@ -188,6 +191,9 @@ fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Dra
     if s.world.color(live.slot.color.other()).objects == Objects::Absent {
         return jobs::afterwards(s, live, next);
     }
+    if let Some(draft) = jobs::ended(s) {
+        return Some(draft);
+    }
     *next = clear(s, live.slot, std::mem::take(next));
     None
 }
@@ -196,9 +202,12 @@ fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Dra
 fn clear(s: &Snapshot, live: Slot, mut next: Next) -> Next {
     let color = live.color.other();
     super::clearing(s, color, &mut next);
-    match reach::draining(s) {
-        Some(until) => next.wake(until),
-        None => next.act(Effect::Vacate { color, except: None }),
+    if let Some(until) = reach::draining(s) {
+        next.wake(until);
+    } else if let Some((until, why)) = jobs::finishing(s, color) {
+        next.wait(until, why);
+    } else {
+        next.act(Effect::Vacate { color, except: None });
     }
     next
 }
@@ -249,7 +258,10 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
             None => next.wait(until, Why::Keeping { until }),
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        return clear(s, live.slot, next).into();
+        match jobs::ended(s) {
+            Some(draft) => news = Some(draft),
+            None => return clear(s, live.slot, next).into(),
+        }
     } else {
         news = jobs::afterwards(s, live, &mut next);
     }

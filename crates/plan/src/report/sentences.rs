@@ -170,6 +170,7 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
         Why::Going { slot, jobs } => going(*slot, jobs),
+        Why::Finishing { slot, jobs, .. } => finishing(*slot, jobs),
         Why::Running { slot, jobs } => running(*slot, jobs),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
@@ -193,12 +194,23 @@ fn too_few(slot: Slot, needed: &[u32], serving: &[u32]) -> String {
 }
 
 fn going(slot: Slot, jobs: &[String]) -> String {
-    let named: Vec<String> = jobs.iter().map(|job| format!("{job}-{}", slot.color)).collect();
+    let named: Vec<String> = jobs.iter().map(|job| format!("Job {job}-{}", slot.color)).collect();
     let (word, verb) = if jobs.len() == 1 { ("Job", "runs") } else { ("Jobs", "run") };
     let jobs = named.join(", ");
     format!(
         "{word} {jobs} of {} {verb} again once the earlier try, which is being deleted, is gone: if it stays, see which of its \
          metadata.finalizers holds it",
+        slot.revision
+    )
+}
+
+fn finishing(slot: Slot, jobs: &[String]) -> String {
+    let names: Vec<String> = jobs.iter().map(|job| format!("Job {job}-{}", slot.color)).collect();
+    format!(
+        "before {} is cleared, {} of {} may end, for spec.progressDeadline at most, because half a migration may do more harm than \
+         a whole one: delete it if it does not",
+        slot.color,
+        names.join(", "),
         slot.revision
     )
 }

@@ -440,3 +440,54 @@ fn rule_15_a_job_that_runs_ends_no_obstacle_whose_write_is_still_to_be_done() {
     s.record.blocked_since = Some(LONG_AGO);
     assert!(effects(&s).contains(&Effect::EnterRoutes));
 }
+
+/// Content 2 never served and is to be cleared for content 3, while one of its Jobs is as given.
+fn superseded(ended: Option<bool>) -> Snapshot {
+    let mut s = with(JobState::Begun, JobState::Done);
+    s.record.phase = Phase::Rest { outcome: Outcome::Superseded };
+    s.record.candidate = None;
+    s.record.vacate_after = Some(NOW);
+    s.settings.wanted = Some(content(3));
+    s.world.green.objects = Objects::Present { slot: candidate(), in_sync: true };
+    s.world.jobs = vec![there("migrate", 7, ended)];
+    s
+}
+
+#[test]
+fn rule_15_a_job_that_runs_is_not_taken_away_by_the_next_release_before_it_had_its_time() {
+    let clears = [Effect::Vacate { color: Color::Green, except: None }];
+    let mut s = superseded(None);
+    let until = NOW + s.settings.progress_deadline;
+    let plan = checked(&s);
+    let told = Why::Finishing { slot: candidate(), jobs: vec!["migrate".to_owned()], until };
+    assert!(plan.why.contains(&told), "{:?}", plan.why);
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(until)));
+    s.now = until;
+    assert_eq!(effects(&s), clears, "one that hangs has had its time");
+    assert_eq!(effects(&superseded(Some(false))), clears, "it failed");
+    let mut s = superseded(None);
+    s.world.jobs[0].going = true;
+    assert_eq!(effects(&s), clears, "a person deleted it");
+    let mut s = superseded(None);
+    s.world.jobs[0].revision = live().revision;
+    assert_eq!(effects(&s), clears, "what served is replaced");
+}
+
+#[test]
+fn rule_15_that_a_job_ended_well_is_committed_before_it_goes_with_its_color() {
+    for change in [
+        (|_| ()) as fn(&mut Snapshot),
+        |s| s.settings.mode = Mode::Paused,
+        |s| {
+            s.settings.wanted = Some(content(1));
+        },
+    ] {
+        let mut s = superseded(Some(true));
+        change(&mut s);
+        let (record, _) = committed(&s);
+        assert_eq!(states(&record), [("migrate", JobState::Done), ("seed", JobState::Done)]);
+        s.record = record;
+        s.record.paused = None;
+        assert_eq!(effects(&s), [Effect::Vacate { color: Color::Green, except: None }]);
+    }
+}
