@@ -186,9 +186,29 @@ fn stripped(mut object: Object) -> Object {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
         object.remove(&["metadata"], field);
     }
-    object.remove(&["metadata", "annotations"], annotation::LAST_APPLIED);
+    for note in NOTES_OF_OTHERS {
+        object.remove(&["metadata", "annotations"], note);
+    }
     object
 }
+
+/// What kubectl and Kubernetes' own controllers note on objects. A controller writes its note again whenever it finds another: applied
+/// with the release, the two would go on for ever.
+const NOTES_OF_OTHERS: [&str; 13] = [
+    annotation::LAST_APPLIED,
+    "autoscaling.alpha.kubernetes.io/conditions",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deployment.kubernetes.io/revision",
+    "deployment.kubernetes.io/revision-history",
+    "deprecated.daemonset.template.generation",
+    "pv.kubernetes.io/bind-completed",
+    "pv.kubernetes.io/bound-by-controller",
+    "volume.beta.kubernetes.io/storage-provisioner",
+    "volume.kubernetes.io/selected-node",
+    "volume.kubernetes.io/storage-provisioner",
+];
 
 #[cfg(test)]
 mod tests {

@@ -110,7 +110,8 @@ fn what_a_server_added_to_an_exported_object_is_left_behind() {
     let rendered = web(|m| {
         m[0]["status"] = json!({"replicas": 3});
         let exported = json!({"uid": "u", "resourceVersion": "1", "generation": 4, "managedFields": [], "creationTimestamp": null,
-            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "stays"}});
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "stays",
+                "deployment.kubernetes.io/revision": "7"}});
         m[0]["metadata"].as_object_mut().unwrap().extend(exported.as_object().unwrap().clone());
     });
     let object = deployment(&rendered);

@@ -228,10 +228,18 @@ pub fn selector_overlaps(
             ("spec.selector", service && labels.is_some_and(selects))
         };
         if found {
-            let says = "also selects the candidate's pods, so they would get requests at weight 0: add a label to it \
-                        that only the live pods have, or remove it";
-            let kind = if entry { "ServiceEntry" } else { "Service" };
-            findings.push(Finding::new(Condition::SelectorOverlap, object, kind, field.into(), says));
+            let (kind, narrow) = if entry {
+                ("ServiceEntry", "give it teal.dev/color of the live pods for as long as they serve")
+            } else {
+                (
+                    "Service",
+                    "give it teal.dev/color of the live pods and name it in spec.traffic.services, with its manifest",
+                )
+            };
+            let says = format!(
+                "also selects the candidate's pods, so they would get requests at weight 0: {narrow}, or remove it"
+            );
+            findings.push(Finding::new(Condition::SelectorOverlap, object, kind, field.into(), &says));
         }
     }
     findings

@@ -208,14 +208,16 @@ pub(super) fn overlaps(facts: &Facts<'_>) -> Vec<Obstacle> {
     found.into_iter().map(|finding| obstacle("SelectorOverlap", finding.message, Stops::Rollout)).collect()
 }
 
-/// Whether it is made for one color, or for a role.
-fn is_a_colors(service: &JsonView, rollout: &str) -> bool {
-    let is_marked = [label::COLOR, label::ROLE].iter().any(|name| service.label(name).is_some());
+/// Whether it is made for one color, or for a role that it still has: one that is led no more may have got another selector.
+pub(super) fn is_a_colors(service: &JsonView, rollout: &str) -> bool {
+    let plays = || service.points(rollout).is_some() || service.selects_both(rollout);
+    let is_marked =
+        service.label(label::COLOR).is_some() || (service.label(label::ROLE).is_some() && plays());
     service.rollout() == Some(rollout) && is_marked
 }
 
 /// Whether a Service's selector matches pods with these labels.
-fn may_select(service: &JsonView, labels: &BTreeMap<String, String>) -> bool {
+pub(super) fn may_select(service: &JsonView, labels: &BTreeMap<String, String>) -> bool {
     let mut selector = service.selector().peekable();
     selector.peek().is_some()
         && selector.all(|(name, value)| labels.get(name).map(String::as_str) == Some(value))

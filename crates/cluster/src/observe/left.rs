@@ -1,5 +1,5 @@
-//! Services that the Rollout led and that its spec names no more. Nobody turns them again: they select one revision, and die with
-//! it.
+//! Services that select one color alone and that nobody turns: such as the Rollout led and its spec names no more. They die with that
+//! color.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use teal_api::names::{label, role};
 use teal_plan::snapshot::{Obstacle, Stops};
 
+use super::around::{is_a_colors, may_select};
 use super::{Facts, manifests_of, obstacle};
 use crate::stores::{JsonView, View};
 
@@ -20,7 +21,26 @@ pub(super) fn behind(facts: &Facts<'_>) -> Vec<Obstacle> {
             && view.label(label::ROLE) == Some(role::LIVE)
             && !known.contains(view.id().name.as_str())
     });
-    left.filter_map(|view| told(facts, view)).collect()
+    let bound = services.iter().filter(|view| !known.contains(view.id().name.as_str()));
+    left.filter_map(|view| told(facts, view)).chain(bound.filter_map(|view| bound_to(facts, view))).collect()
+}
+
+/// Somebody gave it the label of one color.
+fn bound_to(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
+    let mut selector = view.selector();
+    let (_, color) = selector.find(|(name, _)| [label::COLOR, label::REVISION].contains(name))?;
+    if is_a_colors(view, &facts.names.name) {
+        return None;
+    }
+    let selects = facts.pods.iter().any(|pod| may_select(view, &pod.labels.iter().cloned().collect()));
+    selects.then(|| {
+        let message = format!(
+            "Service {} selects the pods of {color} alone and loses its endpoints when they are removed: name it in \
+             spec.traffic.services, with its manifest, or delete it if nobody calls it",
+            view.id()
+        );
+        obstacle("ServiceLeftBehind", message, Stops::Nothing)
+    })
 }
 
 /// Names of the spec's Services and of those that count.
@@ -42,10 +62,18 @@ fn told(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     } else {
         ("", Stops::Nothing)
     };
+    let live = facts.record.live.map(|live| live.slot);
+    let rescue = match live.filter(|live| *live != slot) {
+        // A new release takes that color's place before it counts.
+        Some(live) => format!(
+            "give its selector teal.dev/color: {} without teal.dev/revision, then name it there again, with its manifest",
+            live.color
+        ),
+        None => "name it there again, with its manifest".to_owned(),
+    };
     let message = format!(
         "Service {id} was led by this Rollout and is in spec.traffic.services no more{also}: it goes on to select revision {} \
-         ({}) and loses its endpoints when that is removed: name it there again, with its manifest, or give it a selector of its own, \
-         or, if nobody calls it, take its manifest out and delete it",
+         ({}) and loses its endpoints when that is removed: {rescue}, or, if nobody calls it, take its manifest out and delete it",
         slot.revision, slot.color
     );
     Some(obstacle("ServiceLeftBehind", message, stops))

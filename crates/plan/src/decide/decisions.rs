@@ -110,7 +110,7 @@ fn unproved(s: &Snapshot, d: &DecisionSeen) -> Option<&'static str> {
     match s.world.policies {
         None => Some(
             "the admission policies that prove who decides are not installed, so only Rollback and Pause are taken: \
-             install the chart with policies.enabled=true",
+             install the chart with policies.enabled=true and policies.decisions=true",
         ),
         Some(since) if d.made < since + APPLIES => Some(
             "it was made before the admission policies that prove who decides were in force, so only as Rollback or Pause would \

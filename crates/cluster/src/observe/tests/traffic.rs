@@ -256,7 +256,44 @@ fn a_service_that_was_led_and_is_named_no_more_is_told_and_stops_a_release_that_
     assert!(stops == Stops::Rollout && said.contains("although spec.release still has it"), "{said}");
     hand.select("api", &json!({"app": "api"}));
     assert_eq!(left(&mut hand), None, "it has a selector of its own");
+    hand.select("api", &json!({"app": "web", "teal.dev/color": "blue"}));
+    let (stops, said) = left(&mut hand).expect("it is told");
+    assert!(stops == Stops::Nothing && said.contains("selects the pods of blue alone"), "{said}");
+    hand.select("api", &json!({"app": "web", "teal.dev/color": "green"}));
+    assert_eq!(left(&mut hand), None, "it selects nothing of this Rollout's");
     hand.service("api", "live", slot);
     name(&mut hand, &["web", "api"], &["web"]);
     assert_eq!(left(&mut hand), None, "it is named again");
+}
+
+/// What would take the color's place counts only once it is live, and until then nobody would answer.
+#[test]
+fn a_service_that_is_left_at_the_color_that_goes_is_to_select_live_first() {
+    let mut hand = Hand::new();
+    hand.install();
+    let kept = hand.slot(Color::Blue);
+    hand.promote_second();
+    hand.service("api", "live", kept);
+    let seen = hand.look(0);
+    let left = seen.snapshot.world.obstacles.iter().find(|obstacle| obstacle.reason == "ServiceLeftBehind");
+    let said = &left.expect("it is told").message;
+    assert!(said.contains("give its selector teal.dev/color: green without teal.dev/revision"), "{said}");
+}
+
+/// A label of a role says nothing once it is led no more: it would give the candidate requests before any weight.
+#[test]
+fn rule_12_a_service_that_was_led_and_got_another_selector_may_overlap_like_any_other() {
+    let mut hand = Hand::new();
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    hand.at_step(10, teal_plan::Time(0));
+    hand.service("api", "live", slot);
+    let overlaps = |hand: &mut Hand| {
+        let seen = hand.look(0);
+        let all = seen.snapshot.world.obstacles.iter();
+        all.filter(|obstacle| obstacle.reason == "SelectorOverlap").count()
+    };
+    assert_eq!(overlaps(&mut hand), 0);
+    hand.select("api", &json!({"app": "web"}));
+    assert_eq!(overlaps(&mut hand), 1);
 }

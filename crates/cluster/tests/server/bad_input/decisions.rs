@@ -161,7 +161,7 @@ async fn decisions_without_the_policies() {
     bench.phase("Complete").await;
     bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
-    let names = ["the admission policies", "policies.enabled=true", "only Rollback and Pause are taken"];
+    let names = ["the admission policies", "policies.decisions=true", "only Rollback and Pause are taken"];
     for action in ["Approve", "Reject", "Skip", "Retry"] {
         let decision = right(&bench, action).await;
         assert_eq!(answered(&bench, decision).await.0, "Refused", "{action}");
