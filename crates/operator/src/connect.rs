@@ -1,6 +1,12 @@
 //! How the API server is reached: from within the cluster or by a kubeconfig, unless an address is given.
 
+use std::time::Duration;
+
 use kube::{Client, Config};
+
+/// How long the API server may say nothing on a connection before it counts as dead. It sends a bookmark every minute on each watch; a
+/// connection whose other end is gone without a word would leave a leader deaf to Decisions for five minutes.
+const SILENCE: Duration = Duration::from_secs(75);
 
 /// Why it can't be reached.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,7 @@ pub(crate) async fn config(server: Option<&str>) -> Result<Config, ConnectError>
             server.parse().map_err(|_| ConnectError::Server { server: server.to_owned() })?;
     }
     config.default_retry = false;
+    config.read_timeout = Some(SILENCE);
     Ok(config)
 }
 

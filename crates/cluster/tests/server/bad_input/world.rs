@@ -168,7 +168,7 @@ async fn live_objects_that_are_edited_or_deleted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn an_api_server_that_is_away_for_a_while() {
-    let (door, teal) = through_a_door().await;
+    let (door, teal) = through_a_door(None).await;
     let bench = Bench::start_with("away", Setup::with_client(teal)).await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
@@ -188,5 +188,23 @@ async fn an_api_server_that_is_away_for_a_while() {
     door.open();
     bench.apply(&objects::rollout("3")).await;
     bench.completes("web").await;
+    bench.end().await;
+}
+
+/// As where a node of the control plane loses its power, or a balancer what it knew: no connection is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn connections_to_the_api_server_that_die_without_a_word() {
+    let (door, teal) = through_a_door(Some(Duration::from_secs(5))).await;
+    let bench = Bench::start_with("frozen", Setup::with_client(teal)).await;
+    bench.apply_route().await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    bench.quiet().await;
+    door.freeze();
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
     bench.end().await;
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kube::api::{DeleteParams, PostParams};
 use kube::{Client, Config};
@@ -12,6 +13,7 @@ use teal_api::defaults::FilledCheck;
 use teal_api::rollout::CheckStatus;
 use teal_cluster::{Measuring, Poker, Questions, Unmeasured};
 use teal_plan::snapshot::{CheckSeen, Standing};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -161,6 +163,7 @@ impl Grant {
 /// The way to the API server, which can be closed.
 pub(crate) struct Door {
     open: watch::Sender<bool>,
+    frozen: watch::Sender<()>,
 }
 
 impl Door {
@@ -172,29 +175,42 @@ impl Door {
     pub(crate) fn open(&self) {
         self.open.send_replace(true);
     }
+
+    /// From now on nothing passes on the connections that there are, and nobody is told. New ones are let in.
+    pub(crate) fn freeze(&self) {
+        self.frozen.send_replace(());
+    }
 }
 
-/// A client that reaches the API server through a door.
-pub(crate) async fn through_a_door() -> (Door, Client) {
+/// A client that reaches the API server through a door, and holds a connection for dead on which nothing has come for so long.
+pub(crate) async fn through_a_door(silence: Option<Duration>) -> (Door, Client) {
     let mut config: Config = config().await;
     let host = config.cluster_url.host().expect("a host").to_owned();
     let server = format!("{host}:{}", config.cluster_url.port_u16().unwrap_or(443));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (open, is_open) = watch::channel(true);
-    tokio::spawn(attend(listener, server, is_open));
+    let (frozen, is_frozen) = watch::channel(());
+    tokio::spawn(attend(listener, server, is_open, is_frozen));
+    config.read_timeout = silence;
     config.cluster_url = at(address);
     config.tls_server_name.get_or_insert(host);
-    (Door { open }, Client::try_from(config).expect("a client"))
+    (Door { open, frozen }, Client::try_from(config).expect("a client"))
 }
 
 fn at(address: SocketAddr) -> http::Uri {
     format!("https://{address}").parse().expect("an address")
 }
 
-async fn attend(listener: TcpListener, server: String, is_open: watch::Receiver<bool>) {
+async fn attend(
+    listener: TcpListener,
+    server: String,
+    is_open: watch::Receiver<bool>,
+    is_frozen: watch::Receiver<()>,
+) {
     while let Ok((mut inside, _)) = listener.accept().await {
-        let (server, mut is_open) = (server.clone(), is_open.clone());
+        let (server, mut is_open, mut is_frozen) = (server.clone(), is_open.clone(), is_frozen.clone());
+        is_frozen.mark_unchanged();
         tokio::spawn(async move {
             if !*is_open.borrow_and_update() {
                 return;
@@ -204,9 +220,17 @@ async fn attend(listener: TcpListener, server: String, is_open: watch::Receiver<
                 _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
                 // Also where it is opened again at once.
                 _ = is_open.changed() => {}
+                // Held open, until the other end gives it up or the test ends.
+                _ = is_frozen.changed() => until_closed(&mut inside).await,
             }
         });
     }
+}
+
+/// Reads nothing of what comes, but for the end.
+async fn until_closed(inside: &mut TcpStream) {
+    let mut rest = [0; 4096];
+    while inside.read(&mut rest).await.is_ok_and(|count| count > 0) {}
 }
 
 /// A node of a pool of its own, which is ready as long as this is there.
@@ -244,7 +268,7 @@ impl Pool {
                 return;
             }
             assert!(begun.elapsed() < super::PATIENCE, "{:#}", node.data);
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -273,6 +297,6 @@ async fn beat(client: Client, name: String) {
         let status = kube::api::Patch::Merge(json!({"status": {"conditions": [ready]}}));
         let params = kube::api::PatchParams::default();
         drop(nodes(&client).patch_status(&name, &params, &status).await);
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
