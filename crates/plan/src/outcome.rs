@@ -331,11 +331,11 @@ pub enum Why {
         /// Which, without their color.
         jobs: Vec<String>,
     },
-    /// Jobs of a release that never served have not ended, and go with it.
+    /// Work that would go with a color has not ended: Jobs of a release that never served, or what CronJobs began while they were live.
     Finishing {
         /// Whose.
-        slot: Slot,
-        /// Which, without their color.
+        color: Color,
+        /// Which.
         jobs: Vec<String>,
         /// When they are deleted all the same.
         until: Time,

@@ -90,6 +90,8 @@ pub struct ColorSeen {
     pub trouble: Option<String>,
     /// Since when fewer endpoints than the present weight needs have served.
     pub short_since: Option<Time>,
+    /// Jobs that a CronJob of it has begun and that have not ended.
+    pub ticks: Vec<String>,
 }
 
 /// A Job of a release.

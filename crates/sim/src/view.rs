@@ -241,6 +241,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
             works: matches!(objects, Objects::Present { in_sync: false, .. }),
             trouble: None,
             short_since: None,
+            ticks: Vec::new(),
         };
     };
     let slot = Slot { color, revision: pods.revision };
@@ -257,6 +258,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
         works: false,
         trouble: pods.broken.then(|| "crash loop".to_owned()),
         short_since: (!ready).then_some(Time(NOW.0 - TICK)),
+        ticks: Vec::new(),
     }
 }
 

@@ -45,8 +45,25 @@ pub(super) fn see(
         works: asked.zip(rendering).is_some_and(|(slot, rendering)| works(facts, rendering, slot)),
         trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
+        ticks: ticks(facts, color),
     }
 }
+
+/// Jobs whose pods run and that no release has: CronJobs made them.
+fn ticks(facts: &Facts<'_>, color: Color) -> Vec<String> {
+    let running =
+        facts.pods.iter().filter(|pod| pod.color == Some(color) && !pod.ended && pod.terminating.is_none());
+    let job = |pod: &Arc<PodView>| {
+        let name = pod.labels.iter().find(|(name, _)| name == JOB_NAME)?.1.clone();
+        let released =
+            facts.object(kinds::JOB.group, kinds::JOB.kind, &name).is_some_and(|view| !view.derived);
+        (!released).then_some(name)
+    };
+    running.filter_map(job).collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// What the Job controller writes on pods.
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
 /// With a lost record: the slot that the live role selects.
 fn pointed(facts: &Facts<'_>, color: Color) -> Option<Slot> {

@@ -5,7 +5,7 @@ use super::{Draft, Next};
 use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Job, JobState, Jobs, Record, Release};
 use crate::snapshot::{JobSeen, Snapshot};
-use crate::words::{Color, Revision, Slot, Time};
+use crate::words::{Color, Revision, Time};
 
 /// Takes the Jobs of a revision that is brought up into the commit of its start.
 pub(super) fn begin(draft: &mut Draft<'_>, revision: Revision, after: u64) {
@@ -154,16 +154,16 @@ pub(super) fn ended(s: &Snapshot) -> Option<Draft<'_>> {
     (are_done(&draft.record) > are_done(&s.record)).then_some(draft)
 }
 
-/// Jobs of a release that never served and is to be cleared, while they run: until when they may, and what is said of it. One that
-/// hangs must not keep the next release waiting for longer than anything that makes no progress.
+/// Work that goes with a color which is to be cleared, while it runs: Jobs of a release that never served, and what CronJobs began
+/// there while it was live. Until when it may, and what is said of it: what hangs must not keep the next release waiting for longer
+/// than anything that makes no progress.
 pub(super) fn finishing(s: &Snapshot, color: Color) -> Option<(Time, Why)> {
     let (live, left) = (s.record.live?.slot.revision, s.record.vacate_after?);
     let until = left + s.settings.progress_deadline;
     let runs = |job: &&JobSeen| job.revision.counter > live.counter && job.ended.is_none() && !job.going;
-    let mut running = s.world.jobs.iter().filter(runs).filter(|_| s.now < until).peekable();
-    let slot = Slot { color, revision: running.peek()?.revision };
-    let jobs = running.filter(|job| job.revision == slot.revision).map(|job| job.name.clone()).collect();
-    Some((until, Why::Finishing { slot, jobs, until }))
+    let running = s.world.jobs.iter().filter(runs).map(|job| format!("{}-{color}", job.name));
+    let jobs: Vec<String> = running.chain(s.world.color(color).ticks.iter().cloned()).collect();
+    (s.now < until && !jobs.is_empty()).then_some((until, Why::Finishing { color, jobs, until }))
 }
 
 /// Whether an earlier try still has its name although it is being deleted, which may take as long as a finalizer likes.

@@ -176,6 +176,9 @@ pub(super) fn make_room(mut draft: Draft<'_>) -> Plan {
     draft.record.candidate = None;
     draft.record.kept_until = None;
     draft.record.watch = None;
+    // From now on it may be cleared, and what still runs in it has its time.
+    draft.record.vacate_after =
+        Some(draft.record.vacate_after.map_or(draft.s.now, |after| after.max(draft.s.now)));
     if let Some(previous) = gone {
         draft.tell(Notice::Retired { revision: previous.slot.revision });
     }

@@ -3,7 +3,7 @@
 use super::{View, conditions, intent};
 use crate::outcome::{Notice, Why};
 use crate::record::{Cause, Outcome, Phase};
-use crate::words::{Slot, Span};
+use crate::words::{Color, Slot, Span};
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
 pub(super) const fn tells(why: &Why) -> bool {
@@ -170,7 +170,7 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
         Why::Going { slot, jobs } => going(*slot, jobs),
-        Why::Finishing { slot, jobs, .. } => finishing(*slot, jobs),
+        Why::Finishing { color, jobs, .. } => finishing(*color, jobs),
         Why::Running { slot, jobs } => running(*slot, jobs),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
@@ -204,14 +204,12 @@ fn going(slot: Slot, jobs: &[String]) -> String {
     )
 }
 
-fn finishing(slot: Slot, jobs: &[String]) -> String {
-    let names: Vec<String> = jobs.iter().map(|job| format!("Job {job}-{}", slot.color)).collect();
+fn finishing(color: Color, jobs: &[String]) -> String {
+    let word = if jobs.len() == 1 { "Job" } else { "Jobs" };
     format!(
-        "before {} is cleared, {} of {} may end, for spec.progressDeadline at most, because half a migration may do more harm than \
-         a whole one: delete it if it does not",
-        slot.color,
-        names.join(", "),
-        slot.revision
+        "before {color} is cleared, {word} {} may end, for spec.progressDeadline at most, because work that is half done may be lost, \
+         or do harm: delete what need not end",
+        jobs.join(", ")
     )
 }
 

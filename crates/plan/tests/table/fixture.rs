@@ -74,6 +74,7 @@ pub(crate) fn present(slot: Slot) -> ColorSeen {
         works: false,
         trouble: None,
         short_since: None,
+        ticks: Vec::new(),
     }
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn absent() -> ColorSeen {
         works: false,
         trouble: None,
         short_since: None,
+        ticks: Vec::new(),
     }
 }
 

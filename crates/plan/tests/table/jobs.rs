@@ -459,7 +459,7 @@ fn rule_15_a_job_that_runs_is_not_taken_away_by_the_next_release_before_it_had_i
     let mut s = superseded(None);
     let until = NOW + s.settings.progress_deadline;
     let plan = checked(&s);
-    let told = Why::Finishing { slot: candidate(), jobs: vec!["migrate".to_owned()], until };
+    let told = Why::Finishing { color: Color::Green, jobs: vec!["migrate-green".to_owned()], until };
     assert!(plan.why.contains(&told), "{:?}", plan.why);
     assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(until)));
     s.now = until;
@@ -471,6 +471,27 @@ fn rule_15_a_job_that_runs_is_not_taken_away_by_the_next_release_before_it_had_i
     let mut s = superseded(None);
     s.world.jobs[0].revision = live().revision;
     assert_eq!(effects(&s), clears, "what served is replaced");
+}
+
+/// The other color was told that it had begun, so nobody runs it again.
+#[test]
+fn what_a_cronjob_began_may_end_before_its_color_goes() {
+    let mut s = kept();
+    s.record.kept_until = Some(NOW);
+    s.world.blue.ticks = vec!["report-blue-29384".to_owned()];
+    let (record, _) = committed(&s);
+    s.record = record;
+    let until = NOW + s.settings.progress_deadline;
+    let plan = checked(&s);
+    let told = Why::Finishing { color: Color::Blue, jobs: s.world.blue.ticks.clone(), until };
+    assert!(plan.why.contains(&told), "{:?}", plan.why);
+    assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(until)));
+    let clears = [Effect::Vacate { color: Color::Blue, except: None }];
+    let mut late = s.clone();
+    late.now = until;
+    assert_eq!(effects(&late), clears, "it hangs");
+    s.world.blue.ticks.clear();
+    assert_eq!(effects(&s), clears);
 }
 
 #[test]

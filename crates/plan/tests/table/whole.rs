@@ -368,6 +368,7 @@ const LIVE: &[Row] = &[
             commits(s, &[Notice::Retired { revision: live().revision }], Vec::new(), |record| {
                 record.previous = None;
                 record.kept_until = None;
+                record.vacate_after = Some(s.now);
                 record.waited = None;
             })
         },

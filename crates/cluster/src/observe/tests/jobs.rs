@@ -115,3 +115,19 @@ fn rule_15_what_a_former_rollout_left_under_the_name_of_a_job_after_retirement_i
         assert_eq!(hand.look(0).snapshot.world.jobs, Vec::from_iter(seen.then_some(expected)), "{what}");
     }
 }
+
+#[test]
+fn what_a_cronjob_began_is_seen_by_its_pods_until_they_end_and_jobs_of_the_release_are_none_of_it() {
+    let mut hand = Hand::new();
+    hand.install();
+    let slot = hand.slot(Color::Blue);
+    hand.job("migrate", slot, 3, None);
+    for (pod, job) in [("pod-0", "report-blue-29384"), ("pod-1", "migrate-blue")] {
+        let label = ("batch.kubernetes.io/job-name".to_owned(), job.to_owned());
+        hand.alter_pod(pod, |pod| pod.labels.push(label));
+    }
+    let ticks = |hand: &mut Hand| hand.look(0).snapshot.world.blue.ticks;
+    assert_eq!(ticks(&mut hand), ["report-blue-29384"]);
+    hand.alter_pod("pod-0", |pod| pod.ended = true);
+    assert_eq!(ticks(&mut hand), [""; 0]);
+}
