@@ -18,6 +18,7 @@ mod ports;
 mod roles;
 mod routes;
 mod settings;
+mod shared;
 mod sizes;
 mod starts;
 #[cfg(test)]
@@ -171,7 +172,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
@@ -193,7 +193,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     };
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
-        ..settings::read(&facts, wanted, &renderings)
+        ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
     };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
@@ -323,6 +323,8 @@ impl<'a> Facts<'a> {
 pub(crate) struct Renderings {
     blue: Option<Arc<Rendering>>,
     green: Option<Arc<Rendering>>,
+    /// What `spec.release` is, be it in a color or not yet.
+    wanted: Option<Arc<Rendering>>,
     /// What is wrong with `spec.release`.
     pub(crate) refusals: Vec<teal_release::Refusal>,
     /// What is worth a warning about it.
@@ -342,6 +344,7 @@ impl Renderings {
         let mut this = Self {
             blue: None,
             green: None,
+            wanted: None,
             refusals: Vec::new(),
             findings: Vec::new(),
             services: Vec::new(),
@@ -369,6 +372,7 @@ impl Renderings {
                 this.need = Some(rendering.need.clone());
                 this.jobs.clone_from(&rendering.job_names);
                 this.later.clone_from(&rendering.later_names);
+                this.wanted = Some(rendering);
             }
             Err(refusals) => this.refusals = refusals,
         }
