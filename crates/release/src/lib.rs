@@ -71,6 +71,6 @@ pub use refusal::{Refusal, RefusalReason};
 pub use render::{Rendered, refusals, render, sized_by};
 pub use roles::RoleService;
 pub use room::{NodeRoom, ResourceQuotaView, Shortage, shortage};
-pub use shelter::{LetGo, lets_go};
+pub use shelter::{LetGo, holds_for_pods, lets_go};
 pub use taint::{Taint, Toleration};
 pub use workload::Workload;

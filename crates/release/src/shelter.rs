@@ -26,6 +26,11 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
     ("monitoring.coreos.com", "PodMonitor", "spec.selector", "/spec/selector"),
 ];
 
+/// Whether objects of a kind hold for pods by their labels, where both colors share them.
+pub fn holds_for_pods(group: &str, kind: &str) -> bool {
+    KINDS.iter().any(|(known, name, ..)| (*known, *name) == (group, kind))
+}
+
 /// Shared objects that would let go of pods of live, each with the first workload that loses it. Both releases as they are rendered.
 pub fn lets_go(live: &[&Value], next: &[&Value]) -> Vec<LetGo> {
     let mut pods: Option<Vec<(String, Labels)>> = None;

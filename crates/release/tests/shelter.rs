@@ -7,7 +7,7 @@ mod common;
 use common::context;
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_release::{LetGo, lets_go, render};
+use teal_release::{LetGo, holds_for_pods, lets_go, render};
 
 /// What a release is in a color.
 fn rendered(app: &str, policy: &Value, color: Color) -> Vec<Value> {
@@ -92,4 +92,18 @@ fn another_object_takes_nothing_away() {
     let mut next = own.clone();
     next["spec"]["selector"]["matchLabels"]["app"] = json!("shop");
     assert_eq!(found(&own, &next), [], "each color has its own");
+}
+
+#[test]
+fn what_selects_something_else_than_pods_is_none_of_them() {
+    for (group, kind, holds) in [
+        ("networking.k8s.io", "NetworkPolicy", true),
+        ("security.istio.io", "AuthorizationPolicy", true),
+        ("monitoring.coreos.com", "PodMonitor", true),
+        ("monitoring.coreos.com", "ServiceMonitor", false),
+        ("", "ServiceAccount", false),
+        ("", "PersistentVolumeClaim", false),
+    ] {
+        assert_eq!(holds_for_pods(group, kind), holds, "{kind}");
+    }
 }

@@ -51,6 +51,7 @@ pub(crate) use callers::callers;
 pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
+pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;
 pub(crate) use traffic::{TRAFFIC, told as traffic_told};
 
@@ -94,6 +95,8 @@ pub(crate) struct Seen {
     pub(crate) owners_differ: bool,
     /// Role Services of this Rollout that another hand replaced, by uid.
     pub(crate) replaced: BTreeSet<String>,
+    /// The hash of `spec.release`.
+    pub(crate) hash: ContentHash,
     /// What `spec.release` needs to start.
     pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
@@ -227,6 +230,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         ports_differ,
         owners_differ,
         replaced,
+        hash,
         need,
     }
 }

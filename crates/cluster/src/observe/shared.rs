@@ -1,12 +1,27 @@
-//! What both colors share, and no release may take from live's pods.
+//! What both colors share: whose form it has, and that no release takes it from live's pods.
 
 use serde_json::Value;
 use teal_plan::snapshot::{Obstacle, Stops};
-use teal_plan::{Phase, Slot};
+use teal_plan::{ContentHash, Phase, Record, Slot};
 use teal_release::LetGo;
 
 use super::{Facts, Renderings, obstacle};
-use crate::rendering::Rendering;
+use crate::rendering::{Piece, Rendering};
+
+/// Whether a shared object should have the form that it has in this slot. There is one form: that of what is being tried, or of live at
+/// rest. Going back undoes none, but for what holds for pods: live's go by what live says as long as the spec asks for something else.
+pub(crate) fn answers_for(record: &Record, asked: ContentHash, slot: Slot, piece: &Piece) -> bool {
+    match &record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => {
+            record.candidate.is_some_and(|candidate| candidate.slot == slot)
+        }
+        Phase::Rest { .. } | Phase::Installing { .. } => record.live.is_some_and(|live| {
+            let holds_for_pods = teal_release::holds_for_pods(piece.kind.group, piece.kind.kind);
+            live.slot == slot && (live.hash == asked || holds_for_pods)
+        }),
+        Phase::New | Phase::Returning { .. } => false,
+    }
+}
 
 /// Policies that would hold for live's pods no more. They have one object for both colors, which is applied before any weight moves.
 pub(super) fn lets_go(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {

@@ -11,6 +11,7 @@ use crate::kinds;
 use crate::observe::tests::cluster::Hand;
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
+const GUARD: &str = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/guard";
 
 fn worker(fate: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
@@ -25,8 +26,13 @@ async fn apply(mut hand: Hand, slot: Slot, active: bool) -> (Vec<String>, Result
     let (server, reconciler) = served(hand);
     let name = format!("worker-{}", slot.color);
     let there = reconciler.tools.stores.object("apps", "Deployment", "shop", &name).expect("a worker");
-    let metadata = json!({"name": name, "namespace": "shop", "uid": there.uid});
-    server.put(&format!("{DEPLOYMENTS}/{name}"), json!({"metadata": metadata, "spec": {"replicas": 2}}));
+    let metadata = |name: &str, uid: &str| json!({"name": name, "namespace": "shop", "uid": uid});
+    let worker = json!({"metadata": metadata(&name, &there.uid), "spec": {"replicas": 2}});
+    server.put(&format!("{DEPLOYMENTS}/{name}"), worker);
+    if let Some(there) = reconciler.tools.stores.object("networking.k8s.io", "NetworkPolicy", "shop", "guard")
+    {
+        server.put(GUARD, json!({"metadata": metadata("guard", &there.uid)}));
+    }
     let order = Order::of(&rollout, &seen);
     let done = execute(&reconciler.tools, &order, &[Effect::ApplyRelease { slot, active }]).await.remove(0);
     (server.requests(), done.result, server)
@@ -84,4 +90,45 @@ async fn what_both_colors_share_is_not_written_by_the_one_that_rests() {
     let (asked, result, _) = apply(hand, slot, false).await;
     assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-green")]);
     assert!(result.is_ok(), "{result:?}");
+}
+
+fn shared(kind: (&str, &str), name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": kind.0, "kind": kind.1, "metadata": {"name": name}, "spec": spec})
+}
+
+/// Live is to be mended while the spec asks for something else, whose form both shared objects have.
+fn live_to_mend(back: impl FnOnce(&mut Hand)) -> Hand {
+    let mut hand = Hand::new();
+    hand.manifest(worker("Own"));
+    hand.manifest(shared(("v1", "ServiceAccount"), "clerk", &json!({})));
+    hand.manifest(shared(("networking.k8s.io/v1", "NetworkPolicy"), "guard", &json!({"podSelector": {}})));
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(10, Time(0));
+    hand.alter_any(kinds::DEPLOYMENT, "worker-blue", |view| view.content = Some("another".into()));
+    for (kind, name) in [(("", "ServiceAccount"), "clerk"), (("networking.k8s.io", "NetworkPolicy"), "guard")]
+    {
+        let kind = kinds::find(kind.0, kind.1).expect("a kind");
+        hand.alter_any(kind, name, |view| view.content = Some("of what is tried".into()));
+    }
+    back(&mut hand);
+    hand
+}
+
+#[tokio::test]
+async fn whoever_mends_live_undoes_nothing_that_a_candidate_shares_with_it() {
+    let worker = format!("PATCH {DEPLOYMENTS}/worker-blue");
+    let policy = format!("PATCH {GUARD}");
+    let tried: fn(&mut Hand) = |_| {};
+    for (back, expected) in [
+        (tried, vec![worker.clone()]),
+        (Hand::lead_back, vec![worker.clone()]),
+        (Hand::keep_failed, vec![policy, worker]),
+    ] {
+        let hand = live_to_mend(back);
+        let slot = hand.slot(Color::Blue);
+        let (asked, result, _) = apply(hand, slot, true).await;
+        assert_eq!(asked, expected);
+        assert!(result.is_ok(), "{result:?}");
+    }
 }

@@ -115,7 +115,7 @@ impl Hand {
     }
 
     /// The release that the spec has now, as it is kept of a revision that had these traffic Services.
-    pub(super) fn keep(&mut self, color: Color, services: &[&str]) {
+    pub(crate) fn keep(&mut self, color: Color, services: &[&str]) {
         let release = self.rollout["spec"]["release"].clone();
         let services = services.iter().map(|name| (*name).to_owned()).collect();
         let kept = Kept { hash: self.hash(), services, release };

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_plan::snapshot::Stops;
+use teal_plan::snapshot::{Objects, Stops};
 
 use super::cluster::Hand;
 use super::told;
+use crate::kinds::{self, Known};
 
 const LABEL: &str = "/release/manifests/0/spec/template/metadata/labels/app";
 const SELECTOR: &str = "/release/manifests/2/spec/podSelector";
@@ -85,4 +86,29 @@ fn what_is_being_tried_is_not_held_for_what_it_has_taken() {
     hand.spec(SELECTOR, any(&["shop"]));
     hand.start_candidate(10);
     assert_eq!(told(&mut hand, 0, "PolicyGap"), [] as [&str; 0]);
+}
+
+fn is_in_sync(hand: &mut Hand) -> bool {
+    matches!(hand.look(0).snapshot.world.blue.objects, Objects::Present { in_sync: true, .. })
+}
+
+fn policies() -> Known {
+    kinds::find("networking.k8s.io", "NetworkPolicy").expect("a kind")
+}
+
+/// A rollback leaves an account in its new form, for others may go by that already; live's pods go by live's policies.
+#[test]
+fn of_what_was_sent_back_no_policy_stays_in_its_form() {
+    let account = kinds::find("", "ServiceAccount").expect("a kind");
+    for (kind, name, missed) in [(policies(), "guard", true), (account, "clerk", false)] {
+        let mut hand = installed();
+        hand.spec("/release/manifests/2/spec/ingress", json!([{}]));
+        hand.start_candidate(10);
+        hand.alter_any(kind, name, |view| view.content = Some("of what is tried".into()));
+        assert!(is_in_sync(&mut hand), "{name}: what is tried answers for it");
+        hand.lead_back();
+        assert!(is_in_sync(&mut hand), "{name}: nothing is undone on the way");
+        hand.keep_failed();
+        assert_eq!(!is_in_sync(&mut hand), missed, "{name}");
+    }
 }
