@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::{label, role};
+use teal_plan::Slot;
 use teal_plan::snapshot::{Obstacle, Stops};
 
 use super::{Facts, manifests_of, obstacle};
@@ -37,16 +38,26 @@ fn told(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     let is_released = manifests_of(facts.rollout.spec.release.raw())
         .iter()
         .any(|manifest| manifest["kind"] == "Service" && manifest["metadata"]["name"] == id.name.as_str());
-    let (also, stops) = if is_released {
-        (", although spec.release still has it", Stops::Rollout)
+    let (also, inner, stops) = if is_released {
+        (", although spec.release still has it", format!(", {}", inner(slot)), Stops::Rollout)
     } else {
-        ("", Stops::Nothing)
+        ("", String::new(), Stops::Nothing)
     };
     let message = format!(
         "Service {id} was led by this Rollout and is in spec.traffic.services no more{also}: it goes on to select revision {} \
-         ({}) and loses its endpoints when that is removed: name it there again, with its manifest, or give it a selector of its own, \
-         or, if nobody calls it, take its manifest out and delete it",
+         ({}) and loses its endpoints when that is removed: name it there again, with its manifest{inner}, or give it a selector of its \
+         own, or, if nobody calls it, take its manifest out and delete it",
         slot.revision, slot.color
     );
     Some(obstacle("ServiceLeftBehind", message, stops))
+}
+
+/// Each color gets one of its own, and callers in the former revision go on by the name that they know.
+fn inner(slot: Slot) -> String {
+    format!(
+        "or, if it is an inner one from now on, take {} out of its selector: it serves callers in {} until that is removed, and can be \
+         deleted then",
+        label::REVISION,
+        slot.color
+    )
 }

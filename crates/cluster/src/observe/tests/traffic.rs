@@ -254,8 +254,13 @@ fn a_service_that_was_led_and_is_named_no_more_is_told_and_stops_a_release_that_
     }
     let (stops, said) = left(&mut hand).expect("it is told");
     assert!(stops == Stops::Rollout && said.contains("although spec.release still has it"), "{said}");
-    hand.select("api", &json!({"app": "api"}));
-    assert_eq!(left(&mut hand), None, "it has a selector of its own");
+    assert!(said.contains("take teal.dev/revision out of its selector: it serves callers in blue"), "{said}");
+    for own in
+        [json!({"app": "api"}), json!({"app": "api", "teal.dev/rollout": "web", "teal.dev/color": "blue"})]
+    {
+        hand.select("api", &own);
+        assert_eq!(left(&mut hand), None, "it has a selector of its own");
+    }
     hand.service("api", "live", slot);
     name(&mut hand, &["web", "api"], &["web"]);
     assert_eq!(left(&mut hand), None, "it is named again");
