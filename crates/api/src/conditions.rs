@@ -32,7 +32,8 @@ words! {
         SelectorOverlap,
         /// Routes that are not listed in `traffic` name its Services: their callers jump at promotion.
         UnmanagedRoutes,
-        /// An `AuthorizationPolicy` or the like is bound to a live role Service and would not cover the candidate's.
+        /// An `AuthorizationPolicy` or the like is bound to a live role Service and would not cover the candidate's; or one that both
+        /// revisions share would no longer cover live's pods.
         PolicyGap,
         /// A Sidecar, be it of a namespace that may stop nobody, does not let its callers see the candidate's host.
         HostNotExported,

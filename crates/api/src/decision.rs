@@ -59,8 +59,8 @@ pub struct DecisionSpec {
     pub rollout: RolloutReference,
 
     /// What is to be done. Approve, Reject: the answer to the question in status.gate. Rollback: traffic goes back to
-    /// the color that served before. Pause, Resume: nothing moves forward, or does again. Skip: leave the step without
-    /// waiting for its gates. Retry: try a rejected revision again, or Jobs that did not end well. Retire: remove the
+    /// the color that served before. Pause, Resume: nothing moves forward, or does again; a release that is kept goes in
+    /// its time also in a pause. Skip: leave the step without waiting for its gates. Retry: try a rejected revision again, or Jobs that did not end well. Retire: remove the
     /// color that no longer serves now. The right to it is the verb in lower case on rollouts/decision.
     pub action: Action,
 

@@ -147,9 +147,9 @@ pub enum Ruling {
     Counted,
     /// It was carried out.
     Done,
-    /// It counts and is committed, but what it asks for has to wait.
+    /// It counts and is committed, but what it asks for has to wait, or is less than one might think.
     Noted {
-        /// What it waits for.
+        /// What it waits for, or doesn't do.
         message: String,
     },
     /// The person had approved already.

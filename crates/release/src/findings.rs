@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::check_release::is_role;
 use crate::context::Context;
 use crate::fate::Fate;
-use crate::names::{CANDIDATE_SUFFIX, COLOR_VARIABLE, annotation};
+use crate::names::{CANDIDATE_SUFFIX, COLOR_VARIABLE, annotation, label};
 use crate::object::{list, template_pointer};
 use crate::read::{Item, Release};
 use crate::workload::traffic_services;
@@ -158,7 +158,9 @@ fn calls(release: &Release, item: &Item, context: &Context) -> Vec<Finding> {
         found.push(if is_role(service, &context.services) {
             let message = format!(
                 "{key} calls the traffic Service {name} in {place}: from a candidate this reaches live; take {name} out \
-                 of spec.traffic.services and call {name}-$({COLOR_VARIABLE}) to stay in the color"
+                 of spec.traffic.services and call {name}-$({COLOR_VARIABLE}) to stay in the color; if {name} is led already, \
+                 take {} out of its selector then, so that it goes on for what is live, and delete it once that is gone",
+                label::REVISION
             );
             finding(FindingKind::InnerCallToRole, item, message)
         } else {

@@ -19,6 +19,7 @@
 //! | `size` | replicas, and what rests while its color isn't live |
 //! | `grace` | how long pods are given to end |
 //! | `roles`, `jobs`, `workload`, `findings` | what a rendering tells besides its objects |
+//! | `shelter` | what both colors share and holds for pods by their labels |
 //! | `in_place` | what reaches live without a rollout; holding autoscalers |
 //! | `quantity`, `need`, `room` | what a color needs and whether there is room |
 //! | `keep` | what is kept of a revision |
@@ -50,6 +51,7 @@ mod render;
 mod roles;
 mod room;
 mod selector;
+mod shelter;
 mod size;
 mod taint;
 mod visit;
@@ -69,5 +71,6 @@ pub use refusal::{Refusal, RefusalReason};
 pub use render::{Rendered, refusals, render, sized_by};
 pub use roles::RoleService;
 pub use room::{NodeRoom, ResourceQuotaView, Shortage, shortage};
+pub use shelter::{LetGo, holds_for_pods, lets_go};
 pub use taint::{Taint, Toleration};
 pub use workload::Workload;

@@ -50,6 +50,11 @@ fn rule_14_a_call_to_a_traffic_service_is_named() {
         let variable = json!([{"name": "FRONT", "value": text}]);
         let found = findings(|m| m[4]["spec"]["template"]["spec"]["containers"][0]["env"] = variable);
         only(&found, FindingKind::InnerCallToRole, "Deployment api", "call front-$(TEAL_COLOR)");
+        assert!(
+            found[0].message.contains("take teal.dev/revision out of its selector"),
+            "{}",
+            found[0].message
+        );
     }
 }
 

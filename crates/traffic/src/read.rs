@@ -331,10 +331,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a destination that names a subset.
+    /// The refusal of a destination that names a subset. An empty name is none: templates leave it behind, and Istio takes it for that.
     fn subset(&self, index: usize, place: usize) -> Option<Refusal> {
-        let subset =
-            self.http.get(index)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str()?;
+        let subset = self.http.get(index)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str();
+        let subset = subset.filter(|name| !name.is_empty())?;
         Some(Refusal::Subset {
             object: self.object.boxed(),
             field: format!("{}.route[{place}]", self.field(index)),

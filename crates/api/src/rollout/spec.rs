@@ -152,8 +152,9 @@ pub struct RolloutSpec {
     #[schemars(schema_with = "word::<OnFailure>")]
     pub on_failure: Option<OnFailure>,
 
-    /// How much Teal does. Active: everything. Paused: nothing moves forward, while guards and going back still work.
-    /// HandsOff: nothing is written at all, and no deadline runs; status says what would be done. Default: Active.
+    /// How much Teal does. Active: everything. Paused: nothing moves forward, while guards and going back still work, and a
+    /// release that is kept still goes when its time is over. HandsOff: nothing is written at all, and no deadline runs;
+    /// status says what would be done. Default: Active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<Mode>")]
     pub mode: Option<Mode>,

@@ -23,7 +23,7 @@ pub enum Verb {
     /// Try again a revision that was taken back
     #[command(after_help = exit::HELP)]
     Retry(OfRevision),
-    /// Let nothing move forward; guards and going back still work
+    /// Let nothing move forward; guards and going back still work, and a kept release still goes in its time
     #[command(after_help = exit::HELP)]
     Pause(Plain),
     /// Let things move forward again

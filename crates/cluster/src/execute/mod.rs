@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use teal_api::Rollout;
 use teal_api::defaults::Filled;
 use teal_api::names::annotation;
-use teal_plan::{Color, Effect, Record, Slot, Time};
+use teal_plan::{Color, ContentHash, Effect, Record, Slot, Time};
 use teal_traffic::{RoleService, Stamp};
 
 use crate::access::{Access, Target};
@@ -57,6 +57,8 @@ pub(crate) struct Order<'a> {
     pub(crate) rollout: &'a Rollout,
     pub(crate) names: &'a Names,
     pub(crate) record: &'a Record,
+    /// The hash of `spec.release`.
+    pub(crate) hash: ContentHash,
     pub(crate) filled: &'a Filled,
     pub(crate) services: &'a [RoleService],
     /// Which of them select both revisions before they are turned.
@@ -172,6 +174,7 @@ impl<'a> Order<'a> {
             rollout,
             names: &seen.names,
             record: &seen.snapshot.record,
+            hash: seen.hash,
             filled: &seen.filled,
             services: &seen.services,
             passing: &seen.passing,

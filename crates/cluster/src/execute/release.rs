@@ -13,7 +13,7 @@ use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::is_sent_back;
+use crate::observe::{answers_for, is_sent_back};
 use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
@@ -49,16 +49,17 @@ pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Resul
     refused.first.map_or(Ok(changed), Err)
 }
 
-/// Of what was sent back only what is there is brought to rest. What both colors share has one form: not that of the one that
-/// rests, nor of live while a candidate is tried, or the two would be written over each other for ever.
+/// Of what was sent back only what is there is brought to rest. What both colors share has no form for the one that rests, and that of
+/// live only where live answers for it, or where it is gone: whoever mends live must not undo what the candidate needs.
 fn is_wanted(tools: &Tools, order: &Order<'_>, piece: &Piece, slot: Slot) -> bool {
     let record = order.record;
     let returned = matches!(record.phase, Phase::Returning { .. } | Phase::Rest { .. });
     let rests = returned && record.live.is_some_and(|live| live.slot != slot);
-    let tries = matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. });
-    let is_tried_beside = tries && record.candidate.is_some_and(|candidate| candidate.slot != slot);
     let is_there = || matches!(view(tools, order, piece), Ok(Some(_)));
-    !(piece.shared && (rests || is_tried_beside)) && (!is_sent_back(record, slot) || is_there())
+    if piece.shared {
+        return !rests && (answers_for(record, order.hash, slot, piece) || !is_there());
+    }
+    !is_sent_back(record, slot) || is_there()
 }
 
 /// Workloads that are there mean that the Jobs ran: they may be gone since.

@@ -9,7 +9,7 @@ use teal_plan::{Color, Phase, Record, Slot, Span, Time};
 use teal_release::Fate;
 use teal_traffic::RoleService;
 
-use super::{Facts, Renderings, jobs, ports};
+use super::{Facts, Renderings, answers_for, jobs, ports};
 use crate::execute::{inner, is_dropped};
 use crate::kinds;
 use crate::memory::Memory;
@@ -107,8 +107,8 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
     if facts.objects.iter().any(|view| is_dropped(rendering, view, slot)) {
         return false;
     }
-    let with_shared = answers_for_shared(facts, slot);
-    let pieces = rendering.pieces.iter().filter(|piece| with_shared || !piece.shared);
+    let is_own = |piece: &&Piece| !piece.shared || answers_for(&facts.record, facts.hash, slot, piece);
+    let pieces = rendering.pieces.iter().filter(is_own);
     let sent_back = is_sent_back(&facts.record, slot);
     pieces.into_iter().all(|piece| {
         if piece.kind == kinds::SERVICE {
@@ -150,19 +150,6 @@ fn service_in_sync(facts: &Facts<'_>, piece: &Piece, sent_back: bool) -> bool {
     match view.filter(|view| view.rollout() == Some(facts.names.name.as_str())) {
         Some(view) => inner::is_in_sync(&view, piece, &facts.names.uid),
         None => sent_back,
-    }
-}
-
-/// Shared objects have one form: that of what is being tried, or of live at rest. Going back doesn't undo them.
-pub(crate) fn answers_for_shared(facts: &Facts<'_>, slot: Slot) -> bool {
-    match &facts.record.phase {
-        Phase::Step(_) | Phase::Promoting { .. } => {
-            facts.record.candidate.is_some_and(|candidate| candidate.slot == slot)
-        }
-        Phase::Rest { .. } | Phase::Installing { .. } => {
-            facts.record.live.is_some_and(|live| live.slot == slot && live.hash == facts.hash)
-        }
-        Phase::New | Phase::Returning { .. } => false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::{label, role};
+use teal_plan::Slot;
 use teal_plan::snapshot::{Obstacle, Stops};
 
 use super::around::{is_a_colors, may_select};
@@ -29,7 +30,9 @@ pub(super) fn behind(facts: &Facts<'_>) -> Vec<Obstacle> {
 fn bound_to(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     let mut selector = view.selector();
     let (_, color) = selector.find(|(name, _)| [label::COLOR, label::REVISION].contains(name))?;
-    if is_a_colors(view, &facts.names.name) {
+    let name = facts.names.name.as_str();
+    // One that was led and that each color has one of its own of by now serves the callers that go with it.
+    if is_a_colors(view, name) || (view.rollout() == Some(name) && is_released(facts, view)) {
         return None;
     }
     let selects = facts.pods.iter().any(|pod| may_select(view, &pod.labels.iter().cloned().collect()));
@@ -43,6 +46,14 @@ fn bound_to(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     })
 }
 
+/// Whether the release that is wanted has it.
+fn is_released(facts: &Facts<'_>, view: &Arc<JsonView>) -> bool {
+    let name = view.id().name;
+    manifests_of(facts.rollout.spec.release.raw())
+        .iter()
+        .any(|manifest| manifest["kind"] == "Service" && manifest["metadata"]["name"] == name.as_str())
+}
+
 /// Names of the spec's Services and of those that count.
 fn known<'f>(facts: &'f Facts<'_>) -> BTreeSet<&'f str> {
     let named = facts.rollout.spec.traffic.services.iter().map(|service| service.name.as_str());
@@ -54,13 +65,10 @@ fn known<'f>(facts: &'f Facts<'_>) -> BTreeSet<&'f str> {
 fn told(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     let slot = view.points(&facts.names.name)?;
     let id = view.id();
-    let is_released = manifests_of(facts.rollout.spec.release.raw())
-        .iter()
-        .any(|manifest| manifest["kind"] == "Service" && manifest["metadata"]["name"] == id.name.as_str());
-    let (also, stops) = if is_released {
-        (", although spec.release still has it", Stops::Rollout)
+    let (also, inner, stops) = if is_released(facts, view) {
+        (", although spec.release still has it", format!(", {}", inner(slot)), Stops::Rollout)
     } else {
-        ("", Stops::Nothing)
+        ("", String::new(), Stops::Nothing)
     };
     let live = facts.record.live.map(|live| live.slot);
     let rescue = match live.filter(|live| *live != slot) {
@@ -73,8 +81,18 @@ fn told(facts: &Facts<'_>, view: &Arc<JsonView>) -> Option<Obstacle> {
     };
     let message = format!(
         "Service {id} was led by this Rollout and is in spec.traffic.services no more{also}: it goes on to select revision {} \
-         ({}) and loses its endpoints when that is removed: {rescue}, or, if nobody calls it, take its manifest out and delete it",
+         ({}) and loses its endpoints when that is removed: {rescue}{inner}, or, if nobody calls it, take its manifest out and delete it",
         slot.revision, slot.color
     );
     Some(obstacle("ServiceLeftBehind", message, stops))
+}
+
+/// Each color gets one of its own, and callers in the former revision go on by the name that they know.
+fn inner(slot: Slot) -> String {
+    format!(
+        "or, if it is an inner one from now on, take {} out of its selector: it serves callers in {} until that is removed, and can be \
+         deleted then",
+        label::REVISION,
+        slot.color
+    )
 }

@@ -18,6 +18,7 @@ mod ports;
 mod roles;
 mod routes;
 mod settings;
+mod shared;
 mod sizes;
 mod starts;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub(crate) use callers::callers;
 pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
+pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;
 pub(crate) use traffic::{TRAFFIC, told as traffic_told};
 
@@ -93,6 +95,8 @@ pub(crate) struct Seen {
     pub(crate) owners_differ: bool,
     /// Role Services of this Rollout that another hand replaced, by uid.
     pub(crate) replaced: BTreeSet<String>,
+    /// The hash of `spec.release`.
+    pub(crate) hash: ContentHash,
     /// What `spec.release` needs to start.
     pub(crate) need: Option<Resources>,
     /// What should stand in the two colors.
@@ -171,7 +175,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
@@ -193,7 +196,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     };
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
-        ..settings::read(&facts, wanted, &renderings)
+        ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
     };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
@@ -227,6 +230,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         ports_differ,
         owners_differ,
         replaced,
+        hash,
         need,
     }
 }
@@ -323,6 +327,8 @@ impl<'a> Facts<'a> {
 pub(crate) struct Renderings {
     blue: Option<Arc<Rendering>>,
     green: Option<Arc<Rendering>>,
+    /// What `spec.release` is, be it in a color or not yet.
+    wanted: Option<Arc<Rendering>>,
     /// What is wrong with `spec.release`.
     pub(crate) refusals: Vec<teal_release::Refusal>,
     /// What is worth a warning about it.
@@ -342,6 +348,7 @@ impl Renderings {
         let mut this = Self {
             blue: None,
             green: None,
+            wanted: None,
             refusals: Vec::new(),
             findings: Vec::new(),
             services: Vec::new(),
@@ -369,6 +376,7 @@ impl Renderings {
                 this.need = Some(rendering.need.clone());
                 this.jobs.clone_from(&rendering.job_names);
                 this.later.clone_from(&rendering.later_names);
+                this.wanted = Some(rendering);
             }
             Err(refusals) => this.refusals = refusals,
         }

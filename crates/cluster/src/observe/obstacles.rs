@@ -7,7 +7,7 @@ use teal_release::{FindingKind, Refusal};
 use teal_traffic::{RoleService, Scope, read};
 
 use super::routes::{Routes, selectors};
-use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, traffic};
+use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, shared, traffic};
 use crate::stores::{Pokes, why_unread};
 
 /// All of them, and whether the release can be used as it is written.
@@ -41,6 +41,7 @@ pub(super) fn gather(
     obstacles.extend(around::overlaps(facts));
     obstacles.extend(around::hidden_hosts(facts));
     obstacles.extend(around::policy_gaps(facts));
+    obstacles.extend(shared::lets_go(facts, renderings));
     obstacles.extend(around::rules(facts));
     obstacles.extend(ambient::waypoints(facts));
     obstacles.extend(around::unmanaged(facts));

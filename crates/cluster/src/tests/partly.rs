@@ -14,6 +14,7 @@ use crate::stores::ObjectId;
 
 const BUDGET: &str = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets/web-blue";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
+const GUARD: &str = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/guard";
 
 fn worker(fate: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
@@ -28,8 +29,13 @@ async fn apply(mut hand: Hand, slot: Slot, active: bool) -> (Vec<String>, Result
     let (server, reconciler) = served(hand);
     let name = format!("worker-{}", slot.color);
     let there = reconciler.tools.stores.object("apps", "Deployment", "shop", &name).expect("a worker");
-    let metadata = json!({"name": name, "namespace": "shop", "uid": there.uid});
-    server.put(&format!("{DEPLOYMENTS}/{name}"), json!({"metadata": metadata, "spec": {"replicas": 2}}));
+    let metadata = |name: &str, uid: &str| json!({"name": name, "namespace": "shop", "uid": uid});
+    let worker = json!({"metadata": metadata(&name, &there.uid), "spec": {"replicas": 2}});
+    server.put(&format!("{DEPLOYMENTS}/{name}"), worker);
+    if let Some(there) = reconciler.tools.stores.object("networking.k8s.io", "NetworkPolicy", "shop", "guard")
+    {
+        server.put(GUARD, json!({"metadata": metadata("guard", &there.uid)}));
+    }
     let order = Order::of(&rollout, &seen);
     let done = execute(&reconciler.tools, &order, &[Effect::ApplyRelease { slot, active }]).await.remove(0);
     (server.requests(), done.result, server)
@@ -89,22 +95,45 @@ async fn what_both_colors_share_is_not_written_by_the_one_that_rests() {
     assert!(result.is_ok(), "{result:?}");
 }
 
-/// The candidate's form of it stands: written by both, each would find its own gone with every look.
-#[tokio::test]
-async fn what_both_colors_share_is_not_written_by_live_while_a_candidate_is_tried() {
+fn shared(kind: (&str, &str), name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": kind.0, "kind": kind.1, "metadata": {"name": name}, "spec": spec})
+}
+
+/// Live is to be mended while the spec asks for something else, whose form both shared objects have.
+fn live_to_mend(back: impl FnOnce(&mut Hand)) -> Hand {
     let mut hand = Hand::new();
     hand.manifest(worker("Own"));
-    hand.manifest(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clerk"}}));
+    hand.manifest(shared(("v1", "ServiceAccount"), "clerk", &json!({})));
+    hand.manifest(shared(("networking.k8s.io/v1", "NetworkPolicy"), "guard", &json!({"podSelector": {}})));
     hand.install();
     hand.keep(Color::Blue, &["web"]);
     hand.at_step(10, Time(0));
-    let account = kinds::find("", "ServiceAccount").expect("a kind");
-    hand.alter_any(account, "clerk", |view| view.content = Some("of the candidate".into()));
     hand.alter_any(kinds::DEPLOYMENT, "worker-blue", |view| view.content = Some("another".into()));
-    let slot = hand.slot(Color::Blue);
-    let (asked, result, _) = apply(hand, slot, true).await;
-    assert!(result.is_ok(), "{result:?}");
-    assert_eq!(asked, [format!("PATCH {DEPLOYMENTS}/worker-blue")]);
+    for (kind, name) in [(("", "ServiceAccount"), "clerk"), (("networking.k8s.io", "NetworkPolicy"), "guard")]
+    {
+        let kind = kinds::find(kind.0, kind.1).expect("a kind");
+        hand.alter_any(kind, name, |view| view.content = Some("of what is tried".into()));
+    }
+    back(&mut hand);
+    hand
+}
+
+#[tokio::test]
+async fn whoever_mends_live_undoes_nothing_that_a_candidate_shares_with_it() {
+    let worker = format!("PATCH {DEPLOYMENTS}/worker-blue");
+    let policy = format!("PATCH {GUARD}");
+    let tried: fn(&mut Hand) = |_| {};
+    for (back, expected) in [
+        (tried, vec![worker.clone()]),
+        (Hand::lead_back, vec![worker.clone()]),
+        (Hand::keep_failed, vec![policy, worker]),
+    ] {
+        let hand = live_to_mend(back);
+        let slot = hand.slot(Color::Blue);
+        let (asked, result, _) = apply(hand, slot, true).await;
+        assert_eq!(asked, expected);
+        assert!(result.is_ok(), "{result:?}");
+    }
 }
 
 /// Whether the budget that live lacks is told as one that another hand took.

@@ -147,3 +147,44 @@ async fn a_service_that_is_exchanged_for_another_in_one_change() {
         .await;
     bench.end().await;
 }
+
+/// What `InnerCallToRole` says: callers in the former revision go on by the name that they know until that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_service_that_was_led_becomes_an_inner_one_of_each_color() {
+    let bench = Bench::start("turnedinner").await;
+    bench.apply_route().await;
+    let release = |version: &str, services: &[&str]| {
+        let mut rollout = objects::with(version, &api());
+        let services: Vec<Value> = services.iter().map(|name| json!({"name": name})).collect();
+        rollout["spec"]["traffic"]["services"] = json!(services);
+        rollout
+    };
+    bench.apply(&release("1", &["web", "api"])).await;
+    bench.phase("Complete").await;
+    bench.quiet().await;
+    let first = bench.status("/live/revision").await;
+    assert_eq!(selected(&bench).await, [first.clone(), first]);
+    let object = format!("Service {}/api", bench.namespace());
+    bench
+        .bad(
+            Case::refused(
+                "ServiceLeftBehind",
+                &object,
+                "spec.traffic.services",
+                "take teal.dev/revision out of its selector",
+            ),
+            async || bench.apply(&release("2", &["web"])).await,
+            async || {
+                let free = json!({"spec": {"selector": {"teal.dev/revision": null}}});
+                bench.merge_as("somebody", "services", "api", free).await;
+                bench.phase("Waiting").await;
+                assert_eq!(bench.exists("services", "api-green").await, Some(true));
+            },
+        )
+        .await;
+    let left = bench.value("services", "api").await;
+    let expected = json!({"app": "api", "teal.dev/rollout": "web", "teal.dev/color": "blue"});
+    assert_eq!(left["spec"]["selector"], expected, "nobody turned it");
+    bench.end().await;
+}

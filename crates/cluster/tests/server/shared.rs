@@ -94,6 +94,35 @@ async fn rule_17_an_account_and_a_claim_keep_their_names_come_first_and_outlive_
     bench.end().await;
 }
 
+/// Live's pods go by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_policy_that_was_changed_by_what_is_sent_back_is_lives_again_at_rest() {
+    let bench = Bench::start("sharedback").await;
+    bench.apply_route().await;
+    let release = |version: &str| {
+        let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "guard", "annotations": {"version": version}},
+            "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{}]}});
+        objects::with(version, &[policy])
+    };
+    let has = async |version: &str| {
+        let guard = bench.value("networkpolicies", "guard").await;
+        guard["metadata"]["annotations"]["version"] == version
+    };
+    bench.apply(&release("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&release("2")).await;
+    bench.phase("Waiting").await;
+    assert!(has("2").await, "what is tried answers for it");
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    bench.until("live's policy again", async || has("1").await).await;
+    bench.quiet().await;
+    assert!(has("1").await, "although the spec asks for the other one");
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn rule_17_an_account_goes_with_the_last_kept_revision_that_has_it_and_a_claim_never() {

@@ -4,7 +4,7 @@
 use super::gates;
 use super::{Draft, Next, home, jobs, rest, returning};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
-use crate::record::{Cause, Consumed, Gate, Pause, Phase, StepRecord, Vote};
+use crate::record::{Cause, Consumed, Gate, Pause, Phase, Release, StepRecord, Vote};
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
 use crate::words::{Span, Time};
@@ -124,13 +124,28 @@ fn unproved(s: &Snapshot, d: &DecisionSeen) -> Option<&'static str> {
 /// who decide right after an installation, which itself takes longer than this.
 const APPLIES: Span = Span::seconds(3);
 
-/// That traffic goes back is committed at once; nobody is told that it has gone while it has to wait.
+/// That traffic goes back is committed at once; nobody is told that it has gone while it has to wait. Nor may anybody think that the way
+/// back stays open for as long as they pause.
 fn done(s: &Snapshot, d: &DecisionSeen) -> Ruling {
+    if let Some(previous) = goes_all_the_same(s).filter(|_| d.action == Action::Pause) {
+        let message = format!(
+            "it was carried out; {} ({}) is removed when its time is over all the same: go back to it before, or let spec.mode be \
+             HandsOff for as long as it must stay, with which nothing at all is written",
+            previous.slot.revision, previous.slot.color
+        );
+        return Ruling::Noted { message };
+    }
     let back = goes_back(d) && matches!(s.record.phase, Phase::Returning { .. });
     match s.record.live.filter(|_| back).and_then(|live| home::blocked(s, live.slot)) {
         Some(why) => Ruling::Noted { message: format!("noted, but {}", crate::report::sentence(&why)) },
         None => Ruling::Done,
     }
+}
+
+/// What is kept until its time is over, and not until a person decides.
+fn goes_all_the_same(s: &Snapshot) -> Option<Release> {
+    let held = s.record.watch.as_ref().is_some_and(|watch| watch.held.is_some());
+    s.record.previous.filter(|_| !held && matches!(s.record.phase, Phase::Rest { .. }))
 }
 
 fn refused(message: impl Into<String>) -> Followed {
@@ -251,7 +266,7 @@ fn by_person(d: &DecisionSeen, rejected: bool) -> Cause {
 }
 
 fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
-    let text = |release: Option<crate::record::Release>| release.map(|r| r.slot.revision.to_string());
+    let text = |release: Option<Release>| release.map(|r| r.slot.revision.to_string());
     match &s.record.phase {
         Phase::Step(_) | Phase::Promoting { .. } => {
             if d.revision != text(s.record.candidate) {
@@ -295,7 +310,7 @@ fn rollback(s: &Snapshot, d: &DecisionSeen) -> Followed {
 
 fn pause(s: &Snapshot, d: &DecisionSeen) -> Followed {
     if matches!(s.record.paused, Some(Pause::Decision { .. })) {
-        return Followed::Answer(Ruling::Done);
+        return Followed::Answer(done(s, d));
     }
     let mut draft = consume(s, d, false);
     draft.record.paused = Some(Pause::Decision { user: d.user.clone() });

@@ -274,6 +274,26 @@ fn pause_and_resume() {
 }
 
 #[test]
+fn a_pause_keeps_no_former_release_and_says_so() {
+    let mut s = kept();
+    s.decisions = vec![decision(Action::Pause, "ana")];
+    s.record = committed(&s).0;
+    for user in ["ana", "ben"] {
+        s.decisions = vec![decision(Action::Pause, user)];
+        let Ruling::Noted { message } = answer(&s) else { panic!("{user} is told nothing") };
+        let goes = format!("it was carried out; {} (blue) is removed when its time is over", live().revision);
+        assert!(message.starts_with(&goes) && message.contains("HandsOff"), "{message}");
+    }
+    s.decisions.clear();
+    s.now = s.record.kept_until.unwrap();
+    assert_eq!(committed(&s).0.previous, None, "and so it is");
+    let mut tried = reached("canary", 10, LONG_AGO);
+    tried.decisions = vec![decision(Action::Pause, "ana")];
+    tried.record = committed(&tried).0;
+    assert_eq!(answer(&tried), Ruling::Done, "there it stops the way forward");
+}
+
+#[test]
 fn a_decision_that_has_no_answer_yet_is_not_judged_again_when_the_next_attempt_starts() {
     let mut s = at_rest();
     s.settings.wanted = Some(content(2));

@@ -166,6 +166,22 @@ fn a_route_with_subsets() {
     assert!(read(&foreign, &World::web().scope()).is_ok());
 }
 
+/// As a template leaves it whose value isn't set; Istio takes it for none.
+#[test]
+fn an_empty_subset_is_none() {
+    let sole = virtual_service(r#"[{route: [{destination: {host: web, subset: ""}}]}]"#);
+    assert!(read(&sole, &World::web().scope()).is_ok());
+    for (second, parts) in [
+        ("subset: v1", ["spec.http[0].route[1].destination.subset is v1", "take the subset out"]),
+        (r#"subset: """#, ["twice (entries 0 and 1)", "join them into one destination"]),
+    ] {
+        let object = virtual_service(&format!(
+            r#"[{{route: [{{destination: {{host: web, subset: ""}}, weight: 90}}, {{destination: {{host: web, {second}}}, weight: 10}}]}}]"#
+        ));
+        refused(&World::web(), &object, "RouteUnsupported", &parts);
+    }
+}
+
 #[test]
 fn weights_that_do_not_sum_to_100() {
     for (route, sum) in [

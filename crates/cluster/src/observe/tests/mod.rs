@@ -9,6 +9,7 @@ mod resting;
 mod routes;
 mod salvaged;
 mod services;
+mod shared;
 mod sizes;
 mod traffic;
 mod troubles;

@@ -249,18 +249,25 @@ fn a_service_that_was_led_and_is_named_no_more_is_told_and_stops_a_release_that_
     for word in ["Service shop/api", "spec.traffic.services", &slot.revision.to_string(), "delete it"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+    for (color, told) in [("blue", true), ("green", false)] {
+        hand.select("api", &json!({"app": "web", "teal.dev/color": color}));
+        let said = left(&mut hand).map(|(_, said)| said);
+        assert_eq!(said.is_some(), told, "pods of this Rollout that go with their color: {said:?}");
+        assert!(said.is_none_or(|said| said.contains("selects the pods of blue alone")));
+    }
+    hand.service("api", "live", slot);
     for manifest in api() {
         hand.manifest(manifest);
     }
     let (stops, said) = left(&mut hand).expect("it is told");
     assert!(stops == Stops::Rollout && said.contains("although spec.release still has it"), "{said}");
-    hand.select("api", &json!({"app": "api"}));
-    assert_eq!(left(&mut hand), None, "it has a selector of its own");
-    hand.select("api", &json!({"app": "web", "teal.dev/color": "blue"}));
-    let (stops, said) = left(&mut hand).expect("it is told");
-    assert!(stops == Stops::Nothing && said.contains("selects the pods of blue alone"), "{said}");
-    hand.select("api", &json!({"app": "web", "teal.dev/color": "green"}));
-    assert_eq!(left(&mut hand), None, "it selects nothing of this Rollout's");
+    assert!(said.contains("take teal.dev/revision out of its selector: it serves callers in blue"), "{said}");
+    for own in
+        [json!({"app": "api"}), json!({"app": "web", "teal.dev/rollout": "web", "teal.dev/color": "blue"})]
+    {
+        hand.select("api", &own);
+        assert_eq!(left(&mut hand), None, "it has a selector of its own");
+    }
     hand.service("api", "live", slot);
     name(&mut hand, &["web", "api"], &["web"]);
     assert_eq!(left(&mut hand), None, "it is named again");

@@ -105,6 +105,59 @@ async fn a_policy_that_does_not_hold_for_the_candidate() {
     bench.end().await;
 }
 
+/// Both revisions share one object of its name, which would be the next one's at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_shared_policy_that_lives_pods_would_lose() {
+    let bench = Bench::start("sharedpolicy").await;
+    bench.apply_route().await;
+    let release = |version: &str, app: &str, policy: &str| {
+        let mut rollout = objects::with(
+            version,
+            &[
+                json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": policy},
+                "spec": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Ingress"], "ingress": [{}]}}),
+            ],
+        );
+        let manifests = &mut rollout["spec"]["release"]["manifests"];
+        for labels in ["/0/spec/selector/matchLabels", "/0/spec/template/metadata/labels", "/1/spec/selector"]
+        {
+            manifests.pointer_mut(labels).expect("labels")["app"] = json!(app);
+        }
+        rollout
+    };
+    let selected = async |policy: &str| {
+        let found = bench.value("networkpolicies", policy).await;
+        found["spec"]["podSelector"]["matchLabels"]["app"].clone()
+    };
+    bench.apply(&release("1", "web", "guard")).await;
+    bench.phase("Complete").await;
+    bench.quiet().await;
+    let case = Case::refused(
+        "PolicyGap",
+        "NetworkPolicy guard",
+        "spec.podSelector",
+        "give it another metadata.name",
+    );
+    bench
+        .bad(
+            case,
+            async || bench.apply(&release("2", "shop", "guard")).await,
+            async || {
+                assert_eq!(selected("guard").await, "web", "nobody wrote it");
+                bench.apply(&release("2", "shop", "guard-of-shop")).await;
+                bench.phase("Waiting").await;
+                assert_eq!(
+                    (selected("guard").await, selected("guard-of-shop").await),
+                    ("web".into(), "shop".into())
+                );
+            },
+        )
+        .await;
+    assert_eq!(selected("guard").await, "web", "the first revision has it and is kept");
+    bench.end().await;
+}
+
 /// A warning: its callers jump at promotion. It stops nothing, and nothing of it is written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]

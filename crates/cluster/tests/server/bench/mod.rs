@@ -191,6 +191,7 @@ impl Bench {
             "horizontalpodautoscalers" => ("autoscaling", "v2", "HorizontalPodAutoscaler"),
             "poddisruptionbudgets" => ("policy", "v1", "PodDisruptionBudget"),
             "serviceaccounts" => ("", "v1", "ServiceAccount"),
+            "networkpolicies" => ("networking.k8s.io", "v1", "NetworkPolicy"),
             "persistentvolumeclaims" => ("", "v1", "PersistentVolumeClaim"),
             "destinationrules" => ("networking.istio.io", "v1", "DestinationRule"),
             "sidecars" => ("networking.istio.io", "v1", "Sidecar"),
