@@ -32,12 +32,18 @@ pub struct Record {
     /// After a promotion in which callers changed over all at once: the last step's checks go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
+    /// The lengths that deadlines and keep times of this record were made with: an edit of theirs moves those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<Lengths>,
     /// From when objects in the slot that neither serves nor is kept may be deleted: the last traffic plus the drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vacate_after: Option<Time>,
     /// Live's serving endpoints per traffic Service when the rollout started: the measure of enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baseline: Vec<u32>,
+    /// The sizes of live's workloads then, where several autoscalers share a Service: by them it is split among those of both colors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<(String, u32)>,
     /// Approvals per step, pinned when the rollout started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<(String, u32)>,
@@ -159,6 +165,18 @@ pub struct Held {
     pub blind: bool,
     /// What was seen.
     pub detail: String,
+}
+
+/// How long things may take, or stay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lengths {
+    /// `spec.progressDeadline`.
+    pub progress_deadline: Span,
+    /// `spec.keep.previous`.
+    pub keep_previous: Span,
+    /// `spec.keep.failed`.
+    pub keep_failed: Span,
 }
 
 impl Phase {
@@ -429,6 +447,12 @@ pub struct Attempt {
 }
 
 impl Record {
+    /// Whether a slot has the release under test.
+    pub fn is_tried(&self, slot: Slot) -> bool {
+        matches!(self.phase, Phase::Step(_) | Phase::Promoting { .. })
+            && self.candidate.is_some_and(|candidate| candidate.slot == slot)
+    }
+
     /// The candidate's share that was committed: what the routes should say once everything is done.
     pub const fn intended_weight(&self) -> u8 {
         match &self.phase {

@@ -155,7 +155,7 @@ fn service_in_sync(facts: &Facts<'_>, piece: &Piece, sent_back: bool) -> bool {
 
 /// Per traffic Service: from EndpointSlices where a role selects the slot, else by readiness, since without a selector
 /// there is no slice.
-fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
+pub(super) fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
     let namespace = &facts.names.namespace;
     let services = facts.services.iter();
     services

@@ -183,6 +183,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         policies: stores.admission.proves_decisions_since(),
         blue,
         green,
+        sizes: sizes::shared(&facts, &renderings),
         live_service: roles::see(&facts, roles::Role::Live, memory),
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
         overlap: overlap::see(&facts, &renderings, &passing, memory),
@@ -463,6 +464,8 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services:
         services,
         owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
         hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },
+        started: if holds_sizes(&facts.record) { facts.record.sizes.clone() } else { Vec::new() },
+        beside: if facts.record.is_tried(slot) { sizes::ready(facts) } else { BTreeMap::new() },
     }
 }
 
