@@ -59,8 +59,9 @@ async fn make_for(
 
 async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool, Error> {
     let name = json::text(&copy, "/metadata/name").to_owned();
-    let there = tools.stores.destination_rules.get(&order.names.namespace, &name);
-    if let Some(view) = &there {
+    let namespace = &order.names.namespace;
+    copy["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
+    if let Some(view) = tools.stores.destination_rules.get(namespace, &name) {
         if view.rollout() != Some(order.names.name.as_str()) {
             return Err(Error::NameTaken {
                 object: format!("DestinationRule {}", view.id()),
@@ -68,17 +69,13 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
                 serves: false,
             });
         }
-        if !teal_traffic::is_outdated(&view.value(), &copy) {
-            return Ok(false);
-        }
+        let Some(patch) = teal_traffic::refresh(&view.value(), &copy)? else { return Ok(false) };
+        tools.patch(kinds::DESTINATION_RULE, namespace, &name, manager::TRAFFIC, patch).await?;
+        return Ok(true);
     }
-    copy["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let resource = tools.stores.resource(kinds::DESTINATION_RULE);
-    let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
-    let answer = match there {
-        Some(_) => tools.access.apply(target, manager::TRAFFIC, &copy).await?,
-        None => tools.access.create(target, manager::TRAFFIC, &copy).await?,
-    };
+    let target = Target { resource: &resource, namespace, name: &name };
+    let answer = tools.access.create(target, manager::TRAFFIC, &copy).await?;
     tools.stores.offer(kinds::DESTINATION_RULE, &answer);
     Ok(true)
 }

@@ -26,13 +26,14 @@ impl Hand {
     }
 
     /// Teal's copy of the rule around the routes.
-    pub(in crate::observe::tests) fn copied_rule(&mut self, spec: &Value) {
+    pub(crate) fn copied_rule(&mut self, spec: &Value) {
         let version = self.next();
         self.stores.offer_around(
             kinds::DESTINATION_RULE,
             &json!({
                 "metadata": {"name": "theirs-candidate", "namespace": "shop", "uid": "copy",
-                    "resourceVersion": version.to_string(), "labels": {label::ROLLOUT_UID: UID},
+                    "resourceVersion": version.to_string(),
+                    "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: UID, "team": "edge"},
                     "annotations": {teal_traffic::COPIED_FROM: "shop/theirs"}},
                 "spec": spec,
             }),
