@@ -6,7 +6,7 @@ use teal_api::names::{annotation, label};
 use teal_plan::Time;
 
 use super::served;
-use super::server::Server;
+use super::server::{Manner, Server};
 use crate::error::{Class, Error};
 use crate::execute::keep;
 use crate::kinds;
@@ -27,13 +27,15 @@ struct World {
 }
 
 impl World {
-    /// With the policy that the source has now.
-    fn with(policy: &Value) -> Self {
+    /// With the source that there is now: its name and its policy.
+    fn with(source: Option<(&str, &Value)>) -> Self {
         let mut hand = Hand::new();
         hand.install();
         hand.at_step(10, Time(0));
-        let spec = json!({"host": "web", "trafficPolicy": policy});
-        hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &spec);
+        if let Some((name, policy)) = source {
+            let spec = json!({"host": "web", "trafficPolicy": policy});
+            hand.named_around(kinds::DESTINATION_RULE, "shop", name, &spec);
+        }
         hand.copied_rule(&json!({"host": "web-candidate", "exportTo": ["."], "trafficPolicy": before()}));
         let (rollout, seen) = (hand.rollout(), hand.look(0));
         let (server, reconciler) = served(hand);
@@ -70,12 +72,12 @@ fn after() -> Value {
 
 #[tokio::test]
 async fn rule_9_what_the_owner_took_out_goes_from_the_copy_and_no_further_write_follows() {
-    let world = World::with(&after());
+    let world = World::with(Some(("theirs", &after())));
     assert!(world.keep().await.expect("it is written"));
     let copy = world.server.object(COPY).expect("a copy");
     assert_eq!(copy["spec"], json!({"host": "web-candidate", "trafficPolicy": after()}));
     let (names, metadata) = (&world.seen.names, &copy["metadata"]);
-    assert_eq!(metadata["labels"][label::ROLLOUT_UID], names.uid);
+    assert_eq!(metadata["labels"][label::ROLLOUT_UID], names.uid, "a backup had brought it back");
     assert_eq!(metadata["labels"]["team"], "edge", "what others noted stays");
     assert_eq!(metadata["annotations"][annotation::epoch(&names.uid)], "1");
     assert!(!world.keep().await.expect("nothing is to be written"));
@@ -85,11 +87,27 @@ async fn rule_9_what_the_owner_took_out_goes_from_the_copy_and_no_further_write_
 #[tokio::test]
 async fn a_copy_that_was_touched_since_it_was_seen_is_left_to_the_next_look() {
     for field in ["note", "uid"] {
-        let world = World::with(&after());
+        let world = World::with(Some(("theirs", &after())));
         let mut touched = world.server.object(COPY).expect("a copy");
         touched["metadata"][field] = json!("of another");
         world.server.put(COPY, touched.clone());
         assert_eq!(world.keep().await.map_err(|error| error.class()), Err(Class::Conflict), "{field}");
         assert_eq!(world.server.object(COPY).expect("a copy")["spec"], touched["spec"], "{field}");
     }
+}
+
+#[tokio::test]
+async fn rule_9_a_copy_goes_with_its_source_once_another_that_holds_has_its_own() {
+    let world = World::with(None);
+    assert!(world.keep().await.expect("it is removed"));
+    assert_eq!(world.asked(), [format!("DELETE {COPY}")]);
+    let world = World::with(Some(("anew", &after())));
+    world.server.answers("POST", "/destinationrules", Manner::Refused(403));
+    world.keep().await.expect_err("none can be made");
+    assert_eq!(world.asked(), [format!("POST {RULES}")], "the former one holds");
+    world.server.mend();
+    assert!(world.keep().await.expect("made and removed"));
+    assert_eq!(world.asked()[1..], [format!("POST {RULES}"), format!("DELETE {COPY}")]);
+    let copy = world.server.object(&format!("{RULES}/anew-candidate")).expect("a copy");
+    assert_eq!(copy["spec"], json!({"host": "web-candidate", "trafficPolicy": after()}));
 }

@@ -289,6 +289,16 @@ async fn what_holds_for_the_host_is_followed_while_the_candidate_is_tried() {
     bench.quiet().await;
     let told = bench.value("rollouts", "web").await["status"]["conditions"].to_string();
     assert!(!told.contains("DestinationRule"), "{told}");
+    let policy = json!({"outlierDetection": detection});
+    bench.create("destinationrules", "owner", rule("anew", &policy)).await;
+    bench.delete("destinationrules", "web").await;
+    let exists = async |name: &str| bench.exists("destinationrules", name).await == Some(true);
+    bench.until("the former copy is gone", async || !exists("web-candidate").await).await;
+    assert_eq!(copied("anew").await, policy, "it was made before");
+    bench.delete("destinationrules", "anew").await;
+    bench.until("none is left", async || !exists("anew-candidate").await).await;
+    bench.quiet().await;
+    assert!(!exists("web-candidate").await && !exists("anew-candidate").await);
     bench.end().await;
 }
 
