@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use json_patch::Patch;
 use serde_json::{Value, json};
 
+use crate::draft::{Draft, Path};
 use crate::mesh::covers;
 use crate::object::{annotation, list, map, name, namespace, text};
 use crate::{Mesh, ObjectName, Refusal, RoleService, crowd};
@@ -150,6 +152,35 @@ pub fn copy_for_candidate(rule: &Value, service: &RoleService, labels: &BTreeMap
 pub fn is_outdated(existing: &Value, wanted: &Value) -> bool {
     let origin = |rule| annotation(rule, COPIED_FROM).map(str::to_owned);
     existing.get("spec") != wanted.get("spec") || origin(existing) != origin(wanted)
+}
+
+/// Makes a copy on the cluster what it should be, in the version that was seen; nothing where it is so already.
+///
+/// The spec is put there as a whole. Merged, what the owner took out of the source would stay, and what excludes something
+/// that is there (`loadBalancer.simple` and `consistentHash`) would be refused. Labels and annotations of others stay.
+pub fn refresh(existing: &Value, wanted: &Value) -> Result<Option<Patch>, Refusal> {
+    if !is_outdated(existing, wanted) {
+        return Ok(None);
+    }
+    let mut draft = Draft::default();
+    draft.guard_version(existing, &ObjectName::of(existing, "DestinationRule")?)?;
+    draft.test(
+        Path::new(&["metadata", "uid"]),
+        existing.pointer("/metadata/uid").cloned().unwrap_or_default(),
+    );
+    draft.add(Path::new(&["spec"]), wanted.get("spec").cloned().unwrap_or_default());
+    for part in ["labels", "annotations"] {
+        let of = |rule| map(rule, &format!("/metadata/{part}"));
+        let all = Path::new(&["metadata", part]);
+        match (of(existing), of(wanted)) {
+            (_, None) => {}
+            (None, Some(own)) => draft.add(all, json!(own)),
+            (Some(_), Some(own)) => {
+                own.iter().for_each(|(key, value)| draft.add(all.clone().then(key), value.clone()));
+            }
+        }
+    }
+    Ok(draft.finish())
 }
 
 /// The rules that hold for `web` but not for its candidate, from the view of clients in one namespace.

@@ -34,7 +34,9 @@ mod weigh;
 pub use callers::{
     DATAPLANE_MODE, Exports, USE_WAYPOINT, delegates, gateway_namespaces, holds_in_mesh, is_delegate,
 };
-pub use destination_rule::{COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated};
+pub use destination_rule::{
+    COPIED_FROM, applicable, candidate_rules, copy_for_candidate, is_outdated, refresh,
+};
 pub use direct::{
     DirectRefusal, Divided, RouteWeights, Share, ShareError, Weighted, Wish, divide, held, weights,
 };

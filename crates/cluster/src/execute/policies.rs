@@ -1,6 +1,7 @@
 //! Copies of DestinationRules, so that what holds for `web` holds for `web-candidate`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use teal_api::names::{label, manager};
@@ -12,8 +13,8 @@ use crate::access::Target;
 use crate::error::Error;
 use crate::json;
 use crate::kinds;
-use crate::observe::{idle_copies, names_candidate};
-use crate::stores::View;
+use crate::observe::{idle_copies, names_candidate, stray_copies};
+use crate::stores::{JsonView, View};
 
 fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([
@@ -23,10 +24,18 @@ fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
     ])
 }
 
-/// The copies as they should be apart from a rollout: there while a route names the candidate, be it one of its owner's own.
+/// The copies as their sources have them now: in a rollout all of them, and apart from one while a route names the candidate, be
+/// it one of its owner's own.
+///
+/// A new one is made before one whose source is gone is removed, and that stays if the new one can't be made. Of two for one
+/// host the elder holds in istiod, so beside the new one it goes on as before; the other way round the candidate would be
+/// called without any policy in between.
 pub(crate) async fn keep(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     if !matches!(order.record.phase, Phase::Rest { .. }) {
-        return make(tools, order).await;
+        let made = make(tools, order).await?;
+        let clients = callers(tools, order);
+        let stray = stray_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients);
+        return Ok(delete(tools, stray).await? || made);
     }
     let named = |service: &&RoleService| names_candidate(&tools.stores, &tools.config.mesh, service);
     let made = make_for(tools, order, order.services.iter().filter(named)).await?;
@@ -43,8 +52,7 @@ async fn make_for(
     order: &Order<'_>,
     services: impl Iterator<Item = &RoleService> + Clone,
 ) -> Result<bool, Error> {
-    let clients =
-        crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
+    let clients = callers(tools, order);
     let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh, services.clone());
     let mut changed = false;
     for service in services {
@@ -59,8 +67,9 @@ async fn make_for(
 
 async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool, Error> {
     let name = json::text(&copy, "/metadata/name").to_owned();
-    let there = tools.stores.destination_rules.get(&order.names.namespace, &name);
-    if let Some(view) = &there {
+    let namespace = &order.names.namespace;
+    copy["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
+    if let Some(view) = tools.stores.destination_rules.get(namespace, &name) {
         if view.rollout() != Some(order.names.name.as_str()) {
             return Err(Error::NameTaken {
                 object: format!("DestinationRule {}", view.id()),
@@ -68,17 +77,13 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
                 serves: false,
             });
         }
-        if !teal_traffic::is_outdated(&view.value(), &copy) {
-            return Ok(false);
-        }
+        let Some(patch) = teal_traffic::refresh(&view.value(), &copy)? else { return Ok(false) };
+        tools.patch(kinds::DESTINATION_RULE, namespace, &name, manager::TRAFFIC, patch).await?;
+        return Ok(true);
     }
-    copy["metadata"]["annotations"][order.epoch_key()] = json!(order.record.epoch.to_string());
     let resource = tools.stores.resource(kinds::DESTINATION_RULE);
-    let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
-    let answer = match there {
-        Some(_) => tools.access.apply(target, manager::TRAFFIC, &copy).await?,
-        None => tools.access.create(target, manager::TRAFFIC, &copy).await?,
-    };
+    let target = Target { resource: &resource, namespace, name: &name };
+    let answer = tools.access.create(target, manager::TRAFFIC, &copy).await?;
     tools.stores.offer(kinds::DESTINATION_RULE, &answer);
     Ok(true)
 }
@@ -86,10 +91,14 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
 /// Removes the copies, once no route leads to the candidate's host (rule 9), also none that is not Teal's to give back; and one
 /// whose source is no more.
 pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    let clients = callers(tools, order);
+    let idle = idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients);
+    delete(tools, idle).await
+}
+
+async fn delete(tools: &Tools, copies: Vec<Arc<JsonView>>) -> Result<bool, Error> {
     let mut changed = false;
-    let clients =
-        crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services);
-    for view in idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients) {
+    for view in copies {
         let id = view.id();
         let resource = tools.stores.resource(kinds::DESTINATION_RULE);
         let target = Target { resource: &resource, namespace: &id.namespace, name: &id.name };
@@ -98,4 +107,8 @@ pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Err
         changed = true;
     }
     Ok(changed)
+}
+
+fn callers(tools: &Tools, order: &Order<'_>) -> Vec<String> {
+    crate::observe::callers(&tools.stores, &order.names.namespace, &order.filled.virtual_services)
 }

@@ -102,8 +102,8 @@ fn copies(
     teal_traffic::candidate_rules(rules, service, clients, &facts.config.mesh, &BTreeMap::new())
 }
 
-/// Whether copies of DestinationRules are not what they should be, while routes name the candidate; or are there at rest,
-/// when none does any more.
+/// Whether copies of DestinationRules are not what they should be, while routes name the candidate; or are there without their
+/// sources; or at rest, when no route names it any more.
 pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     let Some(callers) = Callers::of(facts) else { return false };
     let entered = matches!(form, Form::Entered(_) | Form::Mixed { .. });
@@ -120,8 +120,8 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
         there.is_none_or(|view| teal_traffic::is_outdated(&view.value(), &copy))
     });
     let rests = !entered && matches!(facts.record.phase, Phase::Rest { .. });
-    let idle = || idle_copies(facts.stores, mesh, &facts.names, &facts.services, callers.ruling());
-    differs || (rests && !idle().is_empty())
+    let needless = if rests { idle_copies } else { stray_copies };
+    differs || !needless(facts.stores, mesh, &facts.names, &facts.services, callers.ruling()).is_empty()
 }
 
 /// Whether any route leads to the candidate by its name, be it one that Teal doesn't manage: what holds for the host must
@@ -145,31 +145,66 @@ pub(crate) fn idle_copies(
     services: &[RoleService],
     clients: &[String],
 ) -> Vec<Arc<JsonView>> {
-    let mut all = stores.destination_rules.group(&names.namespace, "");
-    all.retain(|view| {
-        view.label(label::ROLLOUT_UID) == Some(&names.uid)
-            && crate::json::annotation(&view.value(), teal_traffic::COPIED_FROM).is_some()
-    });
+    let mut all = own_copies(stores, names);
     if !all.is_empty() {
         let named: Vec<_> =
             services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
-        let rules = stores::rules(stores, clients, mesh, named.iter().copied());
-        let copies = |service: &&RoleService| {
-            teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
-        };
-        // Where it can't be said what is wanted, nothing is dropped for that.
-        let wanted: Option<Vec<Value>> =
-            named.iter().map(copies).collect::<Option<Vec<_>>>().map(|all| all.concat());
-        let is_wanted = |view: &JsonView| {
-            let is = |copy: &Value| crate::json::text(copy, "/metadata/name") == view.id().name;
-            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(is))
-        };
-        all.retain(|view| {
-            let used = named.iter().any(|service| view.leads_to(&service.candidate));
-            !used || !is_wanted(view)
-        });
+        let is_wanted = wanted(stores, mesh, &named, clients);
+        all.retain(|view| !is_for(view, &named) || !is_wanted(view));
     }
     all
+}
+
+/// Teal's copies for candidates of rules that there are no more, or that hold no more. Whether a route leads there doesn't count:
+/// they are made just before one does.
+pub(crate) fn stray_copies(
+    stores: &Stores,
+    mesh: &Mesh,
+    names: &Names,
+    services: &[RoleService],
+    clients: &[String],
+) -> Vec<Arc<JsonView>> {
+    let mut all = own_copies(stores, names);
+    if !all.is_empty() {
+        let services: Vec<_> = services.iter().collect();
+        let is_wanted = wanted(stores, mesh, &services, clients);
+        all.retain(|view| is_for(view, &services) && !is_wanted(view));
+    }
+    all
+}
+
+/// By the Rollout's name: one that a backup brought back has the uid of a former one.
+fn own_copies(stores: &Stores, names: &Names) -> Vec<Arc<JsonView>> {
+    let mut all = stores.destination_rules.group(&names.namespace, "");
+    all.retain(|view| {
+        view.rollout() == Some(&names.name)
+            && crate::json::annotation(&view.value(), teal_traffic::COPIED_FROM).is_some()
+    });
+    all
+}
+
+fn is_for(copy: &JsonView, services: &[&RoleService]) -> bool {
+    services.iter().any(|service| copy.leads_to(&service.candidate))
+}
+
+/// Whether a copy is one of those that these Services should have.
+fn wanted(
+    stores: &Stores,
+    mesh: &Mesh,
+    services: &[&RoleService],
+    clients: &[String],
+) -> impl Fn(&JsonView) -> bool + use<> {
+    let rules = stores::rules(stores, clients, mesh, services.iter().copied());
+    let copies = |service: &&RoleService| {
+        teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
+    };
+    // Where it can't be said what is wanted, nothing is dropped for that.
+    let wanted: Option<Vec<Value>> =
+        services.iter().map(copies).collect::<Option<Vec<_>>>().map(|all| all.concat());
+    move |view| {
+        let is = |copy: &Value| crate::json::text(copy, "/metadata/name") == view.id().name;
+        wanted.as_ref().is_none_or(|wanted| wanted.iter().any(is))
+    }
 }
 
 fn is_meshed(facts: &Facts<'_>) -> bool {

@@ -46,7 +46,7 @@ use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
 
 use self::traffic::{Counting, Look};
 
-pub(crate) use around::{idle_copies, names_candidate};
+pub(crate) use around::{idle_copies, names_candidate, stray_copies};
 pub(crate) use callers::callers;
 pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};

@@ -229,12 +229,8 @@ async fn rule_15_a_job_after_retirement_is_made_once_the_former_color_is_gone_an
 async fn what_holds_for_the_host_holds_for_the_candidate() {
     let bench = Bench::start("rule").await;
     bench.apply_route().await;
-    bench
-        .create("destinationrules", "owner", json!({
-            "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "web"},
-            "spec": {"host": "web", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}},
-        }))
-        .await;
+    let policy = json!({"tls": {"mode": "ISTIO_MUTUAL"}});
+    bench.create("destinationrules", "owner", rule("web", &policy)).await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     bench.apply(&objects::rollout("2")).await;
@@ -245,6 +241,64 @@ async fn what_holds_for_the_host_holds_for_the_candidate() {
     bench.decide("Rollback").await;
     bench.phase("RolledBack").await;
     assert_eq!(bench.exists("destinationrules", "web-candidate").await, Some(false));
+    bench.end().await;
+}
+
+fn rule(name: &str, policy: &Value) -> Value {
+    json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": name},
+        "spec": {"host": "web", "trafficPolicy": policy}})
+}
+
+/// The API server keeps what another manager owns, and refuses what excludes it: only here it shows how a copy is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_holds_for_the_host_is_followed_while_the_candidate_is_tried() {
+    let bench = Bench::start("follow").await;
+    bench.apply_route().await;
+    let policy = json!({"tls": {"mode": "ISTIO_MUTUAL"}, "loadBalancer": {"simple": "LEAST_REQUEST"}});
+    bench.create("destinationrules", "owner", rule("web", &policy)).await;
+    bench.apply(&objects::rollout("1")).await;
+    bench.phase("Complete").await;
+    bench.apply(&objects::rollout("2")).await;
+    bench.phase("Waiting").await;
+    let copied = async |name: &str| {
+        let copy = bench.value("destinationrules", &format!("{name}-candidate")).await;
+        copy["spec"]["trafficPolicy"].clone()
+    };
+    assert_eq!(copied("web").await, policy);
+    let edit = async |policy: Value| {
+        let patch = json!({"spec": {"trafficPolicy": policy}});
+        bench.merge_as("owner", "destinationrules", "web", patch).await;
+    };
+    let detection = json!({"consecutive5xxErrors": 5});
+    edit(json!({"tls": null, "outlierDetection": detection})).await;
+    bench.until("the other field", async || copied("web").await["outlierDetection"] == detection).await;
+    assert!(copied("web").await.get("tls").is_none(), "{}", copied("web").await);
+    bench.quiet().await;
+    let before = bench.requests();
+    for number in 0..3 {
+        let note = json!({"metadata": {"annotations": {"looked-at": number.to_string()}}});
+        bench.merge_as("owner", "destinationrules", "web", note).await;
+        bench.quiet().await;
+    }
+    let since = bench.difference(&before);
+    assert!(since.iter().all(|(_, kind, _)| kind != "DestinationRule"), "{since:?}");
+    let hash = json!({"consistentHash": {"httpHeaderName": "x-user"}});
+    edit(json!({"loadBalancer": {"simple": null, "consistentHash": hash["consistentHash"]}})).await;
+    bench.until("another choice", async || copied("web").await["loadBalancer"] == hash).await;
+    bench.quiet().await;
+    let told = bench.value("rollouts", "web").await["status"]["conditions"].to_string();
+    assert!(!told.contains("DestinationRule"), "{told}");
+    let policy = json!({"outlierDetection": detection});
+    bench.create("destinationrules", "owner", rule("anew", &policy)).await;
+    bench.delete("destinationrules", "web").await;
+    let exists = async |name: &str| bench.exists("destinationrules", name).await == Some(true);
+    bench.until("the former copy is gone", async || !exists("web-candidate").await).await;
+    assert_eq!(copied("anew").await, policy, "it was made before");
+    bench.delete("destinationrules", "anew").await;
+    bench.until("none is left", async || !exists("anew-candidate").await).await;
+    bench.quiet().await;
+    assert!(!exists("web-candidate").await && !exists("anew-candidate").await);
     bench.end().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use teal_traffic::{Mesh, RoleService, applicable, candidate_rules, is_outdated};
+use teal_traffic::{Mesh, RoleService, applicable, candidate_rules, is_outdated, refresh};
 
 use crate::support::yaml;
 
@@ -62,6 +62,36 @@ fn rule_9_the_copy_keeps_the_policy_and_replaces_the_host() {
         found,
         "our own copy is passed over"
     );
+}
+
+#[test]
+fn rule_9_a_copy_is_refreshed_as_a_whole_in_the_version_that_was_seen_and_keeps_what_others_noted() {
+    let wanted = copies(&[policy("shop", "web", "web")], &[]).unwrap().remove(0);
+    let mut there = wanted.clone();
+    there["metadata"]["uid"] = json!("1234");
+    there["metadata"]["resourceVersion"] = json!("77");
+    there["metadata"]["annotations"]["example.com/note"] = json!("ours");
+    assert_eq!(refresh(&there, &wanted), Ok(None), "it is as it should be");
+    there["spec"]["trafficPolicy"] =
+        json!({"loadBalancer": {"simple": "LEAST_REQUEST"}, "connectionPool": {}});
+    there["metadata"]["labels"]["teal.dev/rollout"] = json!("another");
+    let patch = refresh(&there, &wanted).unwrap().unwrap();
+    assert_eq!(
+        serde_json::to_value(&patch).unwrap(),
+        json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": "77"},
+            {"op": "test", "path": "/metadata/uid", "value": "1234"},
+            {"op": "add", "path": "/spec", "value": wanted["spec"]},
+            {"op": "add", "path": "/metadata/labels/teal.dev~1rollout", "value": "web"},
+            {"op": "add", "path": "/metadata/annotations/teal.dev~1copied-from", "value": "shop/web"},
+        ])
+    );
+    let mut refreshed = there.clone();
+    json_patch::patch(&mut refreshed, &patch.0).unwrap();
+    assert_eq!(refreshed["metadata"]["annotations"]["example.com/note"], "ours");
+    assert_eq!(refresh(&refreshed, &wanted), Ok(None));
+    there["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    assert!(refresh(&there, &wanted).is_err(), "it can't be said which one is meant");
 }
 
 /// The pods of a gateway may run where no `Gateway` lies, so that nothing but the rule tells of them.

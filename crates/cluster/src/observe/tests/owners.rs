@@ -1,6 +1,7 @@
 //! What owners write of their own: candidates, delegates, rules and notes around the routes.
 
 use serde_json::json;
+use teal_api::names::manager;
 use teal_plan::snapshot::{Form, Stops};
 
 use super::cluster::Hand;
@@ -61,6 +62,39 @@ fn rule_9_a_copy_is_kept_while_any_route_names_the_candidate_and_goes_with_the_l
     assert!(hand.look(0).rules_outdated, "the last one is gone");
     hand.start_candidate(10);
     assert!(!hand.look(0).rules_outdated, "made before the route");
+}
+
+/// The owner edits, renames or removes it at 10 %.
+#[test]
+fn rule_9_while_a_candidate_is_tried_its_copies_follow_their_sources_to_the_end() {
+    let policy = |mode: &str| json!({"host": "web", "trafficPolicy": {"tls": {"mode": mode}}});
+    let copy = json!({"host": "web-candidate", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}});
+    for weight in [None, Some(0), Some(10)] {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.start_candidate(10);
+        if let Some(weight) = weight {
+            let split = json!([{"destination": {"host": "web"}, "weight": 100 - weight},
+                {"destination": {"host": "web-candidate"}, "weight": weight}]);
+            hand.route(&split, manager::TRAFFIC);
+        }
+        let outdated = |hand: &mut Hand| hand.look(0).rules_outdated;
+        hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &policy("SIMPLE"));
+        hand.copied_rule(&copy);
+        assert!(!outdated(&mut hand), "{weight:?}: it is as it should be");
+        hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &policy("DISABLE"));
+        assert_eq!(outdated(&mut hand), weight.is_some(), "{weight:?}: another policy");
+        hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &json!({"host": "web"}));
+        assert!(outdated(&mut hand), "{weight:?}: no policy any more");
+        hand.named_around(kinds::DESTINATION_RULE, "shop", "theirs", &policy("SIMPLE"));
+        assert!(!outdated(&mut hand), "{weight:?}: it is back");
+        hand.take_rule("theirs");
+        assert!(outdated(&mut hand), "{weight:?}: it is gone");
+        hand.named_around(kinds::DESTINATION_RULE, "shop", "anew", &policy("SIMPLE"));
+        assert!(outdated(&mut hand), "{weight:?}: another name");
+        hand.take_rule("theirs-candidate");
+        assert_eq!(outdated(&mut hand), weight.is_some(), "{weight:?}: the former copy is gone");
+    }
 }
 
 /// What `kubectl apply` keeps is not in the caches, and counts.

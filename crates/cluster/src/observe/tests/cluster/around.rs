@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use teal_api::names::label;
 
-use super::{Hand, UID};
+use super::Hand;
 use crate::kinds::{self, Known};
+use crate::stores::ObjectId;
 
 impl Hand {
     /// An object around the routes, in any namespace.
@@ -25,14 +26,21 @@ impl Hand {
         );
     }
 
+    /// A DestinationRule goes.
+    pub(crate) fn take_rule(&mut self, name: &str) {
+        self.stores.destination_rules.forget(&ObjectId::new("shop", name));
+    }
+
     /// Teal's copy of the rule around the routes.
-    pub(in crate::observe::tests) fn copied_rule(&mut self, spec: &Value) {
+    pub(crate) fn copied_rule(&mut self, spec: &Value) {
         let version = self.next();
         self.stores.offer_around(
             kinds::DESTINATION_RULE,
             &json!({
                 "metadata": {"name": "theirs-candidate", "namespace": "shop", "uid": "copy",
-                    "resourceVersion": version.to_string(), "labels": {label::ROLLOUT_UID: UID},
+                    "resourceVersion": version.to_string(),
+                    // As a backup brings it back.
+                    "labels": {label::ROLLOUT: "web", label::ROLLOUT_UID: "a former one's", "team": "edge"},
                     "annotations": {teal_traffic::COPIED_FROM: "shop/theirs"}},
                 "spec": spec,
             }),
