@@ -314,7 +314,7 @@ impl Reconciler {
             if let Some(again) = again_at(memory).filter(|again| now() < *again) {
                 return Ok(Some(again));
             }
-            let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
+            let kept = revision::content(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
                 Ok(Some(kept)) => {
                     memory.contents.insert(revision, Packed::of(&kept));

@@ -65,6 +65,11 @@ impl Hand {
         (self.stores, self.pokes, self.rollout)
     }
 
+    /// Puts more into the caches.
+    pub(crate) fn with_stores(&self, put: impl FnOnce(&Stores)) {
+        put(&self.stores);
+    }
+
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
