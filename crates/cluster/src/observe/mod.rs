@@ -11,6 +11,7 @@ mod found;
 mod jobs;
 mod left;
 mod likeness;
+mod lost;
 mod marks;
 mod obstacles;
 mod overlap;
@@ -236,6 +237,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
 fn remembered_obstacles(facts: &Facts<'_>, memory: &mut Memory) -> Vec<Obstacle> {
     let mut obstacles: Vec<Obstacle> = marks::edited(facts, memory).into_iter().collect();
     obstacles.extend(jobs::failed(facts));
+    obstacles.extend(lost::contents(facts, memory));
     obstacles.extend(memory.obstacles(facts.names.generation, facts.now));
     memory.edits.note(facts.names.generation, facts.hash, facts.now);
     obstacles.extend(starts::obstacles(facts, memory));

@@ -118,7 +118,7 @@ async fn looked_at(kept: impl FnOnce(&Kept) -> Option<Value>) -> Reconciler {
 }
 
 #[tokio::test]
-async fn content_that_is_another_than_its_name_says_is_not_used() {
+async fn content_that_is_not_kept_or_another_is_lost() {
     let data = |kept: &Kept| Some(teal_release::store(kept).unwrap());
     let edited = |kept: &Kept| {
         let mut edited = kept.clone();
@@ -131,7 +131,7 @@ async fn content_that_is_another_than_its_name_says_is_not_used() {
         ("not kept", looked_at(|_| None).await, true),
         ("edited", looked_at(edited).await, true),
     ] {
-        let known = recall(&reconciler, |memory| memory.contents.len());
-        assert_eq!(known, usize::from(!lost), "{what}");
+        let (unknown, known) = recall(&reconciler, |memory| (memory.lost.len(), memory.contents.len()));
+        assert_eq!((unknown, known), (usize::from(lost), usize::from(!lost)), "{what}");
     }
 }

@@ -299,7 +299,7 @@ async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
 /// Its spec isn't what serves, as where a backup is older or newer than live: what was kept tells what that is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
-async fn a_rollout_made_anew_with_another_spec_knows_live() {
+async fn a_rollout_made_anew_with_another_spec_knows_live_and_says_where_it_does_not() {
     let bench = Bench::installed("elsewise").await;
     let first = bench.status("/live/revision").await;
     let kept = format!("web-{first}");
@@ -314,6 +314,19 @@ async fn a_rollout_made_anew_with_another_spec_knows_live() {
     bench.until("taken over", async || is_claimed(&bench, &kept).await).await;
     bench.set_image("web-blue", "other/image:9").await;
     bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
+    assert_eq!(bench.condition("ContentLost").await.0, "");
+    anew().await;
+    bench.delete("controllerrevisions", &kept).await;
+    bench.apply(&rollout).await;
+    bench.until("told", async || bench.condition("ContentLost").await.0 == "True").await;
+    // As the condition says.
+    let mut back = objects::rollout("1");
+    back["spec"]["mode"] = json!("Paused");
+    bench.apply(&back).await;
+    bench.until("kept again", async || is_claimed(&bench, &kept).await).await;
+    bench.apply(&rollout).await;
+    bench.until("told no more", async || bench.condition("ContentLost").await.0.is_empty()).await;
+    assert_eq!(bench.status("/live/revision").await, first);
     bench.end().await;
 }
 

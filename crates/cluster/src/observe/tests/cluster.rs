@@ -70,6 +70,12 @@ impl Hand {
         put(&self.stores);
     }
 
+    /// Nothing usable is kept of the revision in a color.
+    pub(crate) fn lose_content(&mut self, color: Color) {
+        let revision = self.slot(color).revision;
+        self.memory.lost.insert(revision);
+    }
+
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
