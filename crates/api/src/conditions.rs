@@ -65,6 +65,8 @@ words! {
         ServiceLeftBehind,
         /// Before a color was begun the nodes had too little room for its pods, which wait for some.
         NodesShort,
+        /// Of live, or of what is kept beside it, nobody knows the content: it can't be repaired.
+        ContentLost,
         /// A check or guard has no usable answer: its reason is the kind of trouble.
         MetricsBlind,
     }

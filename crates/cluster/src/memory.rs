@@ -4,7 +4,7 @@
 mod edits;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) turned: BTreeMap<String, String>,
     /// Contents of revisions that are not in the spec.
     pub(crate) contents: BTreeMap<Revision, Packed>,
+    /// Revisions of the record that are not in the spec and of which nothing usable is kept.
+    pub(crate) lost: BTreeSet<Revision>,
     /// Which shared objects each kept revision has.
     pub(crate) shares: Arc<Mutex<Shares>>,
     /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
@@ -229,6 +231,7 @@ impl Memory {
     /// Lets go of contents and renderings that nobody needs.
     pub(crate) fn trim(&mut self, needed: &[Revision], at_rest: bool) {
         self.contents.retain(|revision, _| needed.contains(revision));
+        self.lost.retain(|revision| needed.contains(revision));
         if at_rest {
             self.renderings = Vec::new();
         }

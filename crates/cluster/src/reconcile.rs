@@ -315,13 +315,20 @@ impl Reconciler {
             if let Some(again) = again_at(memory).filter(|again| now() < *again) {
                 return Ok(Some(again));
             }
-            let kept = revision::read(&self.tools, &view.id.namespace, &view.id.name, revision).await;
+            let kept = revision::content(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
                 Ok(Some(kept)) => {
+                    memory.lost.remove(&revision);
                     memory.contents.insert(revision, Packed::of(&kept));
                 }
-                Ok(None) => tracing::debug!(%revision, "its content is not kept"),
-                Err(error @ Error::Kept { .. }) => tracing::warn!(%error, "a kept revision can't be used"),
+                Ok(None) => {
+                    memory.lost.insert(revision);
+                    tracing::debug!(%revision, "its content is not kept");
+                }
+                Err(error @ Error::Kept { .. }) => {
+                    memory.lost.insert(revision);
+                    tracing::warn!(%error, "a kept revision can't be used");
+                }
                 Err(error) => {
                     self.watching.failed(error.class().as_str());
                     tracing::warn!(%error, class = error.class().as_str(), "a kept revision can't be read");

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use teal_plan::ContentHash;
+use teal_plan::{ContentHash, Revision};
+
+use crate::content::hash;
 
 /// The shape of a kept release that this program writes.
 const FORMAT: u32 = 1;
@@ -32,6 +34,9 @@ pub enum KeepError {
     /// Not what [`store`] writes.
     #[error("the data of the ControllerRevision is no kept release: {0}")]
     Read(#[source] serde_json::Error),
+    /// Somebody else's, or changed.
+    #[error("the kept release isn't what its name says: delete it, or bring it back from a backup")]
+    Another,
     /// It can't be made into JSON.
     #[error("the release can't be written as JSON: {0}")]
     Write(#[source] serde_json::Error),
@@ -68,6 +73,14 @@ pub fn from_store(data: &Value) -> Result<Kept, KeepError> {
 }
 
 impl Kept {
+    /// Whether it is the content of a revision. Of one that was kept under another recipe of the hash the name alone says so.
+    pub fn check(&self, revision: Revision) -> Result<(), KeepError> {
+        let own = hash(&self.release);
+        let is_whole = own.version != self.hash.version || own == self.hash;
+        let is_its = self.hash.revision(revision.counter) == revision;
+        if is_whole && is_its { Ok(()) } else { Err(KeepError::Another) }
+    }
+
     /// Names of all Services that it has, traffic Services or not.
     pub fn all_services(&self) -> impl Iterator<Item = &str> {
         let is_service = |manifest: &&Value| manifest["apiVersion"] == "v1" && manifest["kind"] == "Service";

@@ -64,6 +64,23 @@ fn a_kept_release_comes_back() {
 }
 
 #[test]
+fn what_is_kept_is_the_content_that_its_name_says() {
+    let own = kept(&fixture("shop"));
+    let revision = own.hash.revision(3);
+    own.check(revision).unwrap();
+    let edited = Kept { release: json!({"manifests": []}), ..own.clone() };
+    assert!(edited.check(revision).is_err(), "another content under its hash");
+    let others = kept(&[]);
+    assert!(others.check(revision).unwrap_err().to_string().contains("isn't what its name says"));
+    let mut older = own;
+    older.hash.version = 0;
+    let revision = older.hash.revision(3);
+    Kept { release: json!({"manifests": []}), ..older }
+        .check(revision)
+        .expect("another recipe can't be followed");
+}
+
+#[test]
 fn values_of_secrets_are_not_kept() {
     let secret = json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aHVudGVyMg=="}, "stringData": {"b": "hunter2"}});
     let data = store(&kept(&[secret])).unwrap().to_string();

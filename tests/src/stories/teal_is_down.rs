@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use teal_api::Action;
 use teal_testbed::history::Key;
 
 use super::lost::backup;
@@ -13,6 +14,7 @@ use super::play::{PATIENCE, Play};
 use super::ways_back::rejected;
 use crate::error::{Error, Result, expect};
 use crate::history::Meddling;
+use crate::observe::Journal;
 use crate::world::manifests::set_environment;
 use crate::world::{OPERATOR_NAMESPACE, RELEASE, World, quick};
 
@@ -29,14 +31,24 @@ enum Case {
     KeptWithoutWord,
     /// At 10 %; the Rollout is played back from a backup, with another uid and without status.
     Restored,
+    /// The same, and what was kept of revisions is gone, too: nobody knows what live is made of.
+    RestoredBare,
 }
 
-const CASES: [(Case, &str); 5] = [
+impl Case {
+    /// Whether a backup is played back in place of the page.
+    const fn is_restored(self) -> bool {
+        matches!(self, Self::Restored | Self::RestoredBare)
+    }
+}
+
+const CASES: [(Case, &str); 6] = [
     (Case::Step, "step"),
     (Case::StepWithoutWord, "step-mute"),
     (Case::Kept, "kept"),
     (Case::KeptWithoutWord, "kept-mute"),
     (Case::Restored, "restored"),
+    (Case::RestoredBare, "restored-bare"),
 ];
 
 /// A rollout that Teal was taken away from.
@@ -145,7 +157,7 @@ async fn scale(world: &World, replicas: u32) -> Result<()> {
 }
 
 async fn by_hand(left: &Left<'_>, page: &Page) -> Result<()> {
-    if left.case == Case::Restored {
+    if left.case.is_restored() {
         return play_back(left).await;
     }
     let (world, namespace) = (left.play.shop.world, left.play.shop.namespace.as_str());
@@ -213,7 +225,7 @@ async fn read_first(left: &Left<'_>, page: &Page, kept: bool) -> Result<String> 
     Ok(values)
 }
 
-/// Another Rollout of the same name and spec, without status, finalizer and kept revisions.
+/// Another Rollout of the same name and spec, without status and finalizer. What was kept stays with what serves, unless it is taken away.
 async fn play_back(left: &Left<'_>) -> Result<()> {
     let (world, namespace) = (left.play.shop.world, left.play.shop.namespace.as_str());
     let backup = backup(&left.play).await?;
@@ -221,44 +233,74 @@ async fn play_back(left: &Left<'_>) -> Result<()> {
     let patch = ["patch", "rollouts.teal.dev", "web", "-n", namespace, "--type=merge", finalizers];
     world.kubectl(&patch).await?;
     world.kubectl(&["delete", "rollouts.teal.dev", "web", "-n", namespace, "--timeout=60s"]).await?;
-    // What belonged to it is collected, as in a cluster that the backup is played back into.
-    world.none_left(&["controllerrevisions", "-n", namespace]).await?;
+    let kept = world.kubectl(&["get", "controllerrevisions", "-n", namespace, "-o", "name"]).await?;
+    let of_live = format!("web-{}", left.old);
+    expect(kept.contains(&of_live), || format!("what was kept of live went with its Rollout: {kept}"))?;
+    if left.case == Case::RestoredBare {
+        world.kubectl(&["delete", "controllerrevisions", "--all", "-n", namespace]).await?;
+        world.none_left(&["controllerrevisions", "-n", namespace]).await?;
+    }
     world.kubectl_with(&["create", "-f", "-"], &[backup.rollout]).await.map(drop)
 }
 
 /// What Teal makes of it.
 async fn find_out(left: Left<'_>) -> Result<()> {
     let Left { case, play, old, bad } = left;
-    if case == Case::Restored {
-        // Live is what `web` selects; what was tried is tried anew, from nothing.
-        let third = play.another_than(&[&bad]).await?;
-        play.share(&third, 10).await?;
-        play.shares_were(&bad, &[0, 10, 0])?;
-        play.approve().await?;
-        play.promoted(&third).await?;
-        return play.end(None).await;
+    if case.is_restored() {
+        return tried_anew(play, case, &old, &bad).await;
     }
     play.back_at(&old, &bad).await?;
     rejected(&play, &bad).await?;
     let kept = matches!(case, Case::Kept | Case::KeptWithoutWord);
     play.shares_were(&bad, if kept { &[0, 10, 100, 0] } else { &[0, 10, 0] })?;
     play.shop.serves("v1").await?;
-    let work = async || works_in_live_alone(&play).await;
-    teal_testbed::until("work in live alone", PATIENCE, work).await?;
+    works_in(&play, "blue", "green").await?;
     play.end(None).await
 }
 
-/// Live is blue in all cases.
-async fn works_in_live_alone(play: &Play<'_>) -> std::result::Result<(), String> {
+/// Live is what `web` selects; what was tried is tried anew, from nothing. Work goes over with the promotion and comes back with the
+/// rollback, also where nobody knows what live is made of.
+async fn tried_anew(play: Play<'_>, case: Case, old: &str, bad: &str) -> Result<()> {
+    if case == Case::RestoredBare {
+        let said = play.condition("ContentLost", "True", "Found").await?;
+        expect(said.contains(old) && said.contains("spec.release"), || format!("it is told: {said}"))?;
+    }
+    let third = play.another_than(&[bad]).await?;
+    play.share(&third, 10).await?;
+    play.shares_were(bad, &[0, 10, 0])?;
+    works_in(&play, "blue", "green").await?;
+    let told = |journal: &Journal| {
+        let mut all = journal.status().into_iter().flat_map(|status| &status.conditions);
+        all.any(|one| one.type_ == "ContentLost")
+    };
+    let lost = play.observer.look(told);
+    expect(lost == (case == Case::RestoredBare), || format!("that live's content is lost is told: {lost}"))?;
+    play.approve().await?;
+    play.promoted(&third).await?;
+    works_in(&play, "green", "blue").await?;
+    play.shop.decide(Action::Rollback, None).await?;
+    play.back_at(old, &third).await?;
+    works_in(&play, "blue", "green").await?;
+    play.end(None).await
+}
+
+async fn works_in(play: &Play<'_>, live: &str, other: &str) -> Result<()> {
+    let work = async || works_in_live_alone(play, live, other).await;
+    Ok(teal_testbed::until("work in live alone", PATIENCE, work).await?)
+}
+
+async fn works_in_live_alone(play: &Play<'_>, live: &str, other: &str) -> std::result::Result<(), String> {
     let (world, namespace) = (play.shop.world, play.shop.namespace.as_str());
     let kinds = "deployments,cronjobs";
     let path = "jsonpath={range .items[*]}{.metadata.name}={.spec.replicas}{.spec.suspend}{\"\\n\"}{end}";
     let shown = world.kubectl(&["get", kinds, "-n", namespace, "-o", path]).await;
     let shown = shown.map_err(|error| error.to_string())?;
-    let of = |name: &str| shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    let works = of("receipts-blue") == Some("2")
-        && of("report-blue").is_none_or(|value| value == "false" || value.is_empty());
-    let rests = of("receipts-green").is_none_or(|value| value == "0")
-        && of("report-green").is_none_or(|value| value == "true");
+    let of = |name: &str, color: &str| {
+        shown.lines().find_map(|line| line.strip_prefix(&format!("{name}-{color}="))).map(str::to_owned)
+    };
+    let works = of("receipts", live).is_some_and(|value| value == "2")
+        && of("report", live).is_none_or(|value| value == "false" || value.is_empty());
+    let rests = of("receipts", other).is_none_or(|value| value == "0")
+        && of("report", other).is_none_or(|value| value == "true");
     if works && rests { Ok(()) } else { Err(shown) }
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use teal_api::Rollout;
 use teal_plan::settings::Mode;
 
-use super::{Done, Order, Tools, likeness, owners, policies, ports};
+use super::{Done, Order, Tools, likeness, owners, policies, ports, revision};
 use crate::error::Error;
 use crate::observe::Seen;
 
@@ -29,6 +29,9 @@ pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> (Vec<Do
     }
     if seen.owners_differ {
         done.push(tried("KeepOwners", owners::make(tools, &order).await));
+    }
+    if seen.contents_stray {
+        done.push(tried("KeepContents", revision::claim(tools, &order).await));
     }
     (done, order.ports.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

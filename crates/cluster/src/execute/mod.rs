@@ -16,6 +16,7 @@ pub(crate) mod revision;
 mod roles;
 mod routes;
 mod ticks;
+pub(crate) mod unknown;
 mod unseen;
 mod vacate;
 

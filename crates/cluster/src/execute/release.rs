@@ -8,7 +8,7 @@ use teal_plan::{Phase, Slot};
 use teal_release::ObjectKey;
 
 use super::unseen::{of_rollout, serves, unseen};
-use super::{Order, Tools, inner, jobs, ticks, vacate};
+use super::{Order, Tools, inner, jobs, ticks, unknown, vacate};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
@@ -20,7 +20,10 @@ use crate::stores::ObjectView;
 /// Applies what is not as it should be, configuration before workloads, and workloads only after the Jobs that run
 /// before them. What comes needs all of it; of what is there already, one that is refused holds up no other.
 pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
-    let rendering = Arc::clone(order.rendering(slot)?);
+    let rendering = match order.rendering(slot) {
+        Ok(rendering) => Arc::clone(rendering),
+        Err(lost) => return unknown::keep(tools, order, slot, lost).await,
+    };
     let pieces = rendering.pieces.iter().filter(|piece| is_wanted(tools, order, piece, slot));
     let (workloads, others): (Vec<&Piece>, Vec<&Piece>) = pieces.partition(|piece| works(piece));
     let comes = comes(order, slot);

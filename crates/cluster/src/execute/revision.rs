@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label, limit, manager};
+use teal_api::rollout::OnDelete;
 use teal_plan::Revision;
 use teal_release::{Fate, Kept, Object, ObjectKey};
 
-use super::{Order, Tools, answer};
+use super::{Order, Tools, answer, worst};
 use crate::access::Target;
 use crate::error::Error;
-use crate::json;
 use crate::kinds;
 use crate::observe::Names;
 use crate::rendering::owner_reference;
@@ -41,7 +41,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     let target = Target { resource: &resource, namespace: &order.names.namespace, name: &name };
     let answer = match tools.access.create(target, manager::REVISIONS, &object).await {
         Ok(answer) => answer,
-        Err(error) if error.is_already_exists() => adopt(tools, order, target, &hash.to_string()).await?,
+        Err(error) if error.is_already_exists() => adopt(tools, order, target, revision).await?,
         Err(error) => return Err(error),
     };
     tools.stores.offer(kinds::CONTROLLER_REVISION, &answer);
@@ -68,19 +68,33 @@ fn object(order: &Order<'_>, revision: Revision, name: &str, hash: &str, data: &
             "namespace": order.names.namespace,
             "labels": labels,
             "annotations": {annotation::HASH: hash, order.epoch_key(): order.record.epoch.to_string()},
-            // It serves nobody, so it may go with its Rollout.
-            "ownerReferences": [owner_reference(&order.names.name, &order.names.uid)],
+            "ownerReferences": owners(&order.names.name, &order.names.uid, goes_along(order.filled.on_delete)),
         },
         "revision": revision.counter,
         "data": data,
     })
 }
 
+/// What stays and serves is repaired from it and gone back to by it, also by a Rollout made anew: so it stays as long.
+pub(crate) fn goes_along(on_delete: OnDelete) -> bool {
+    on_delete == OnDelete::DeleteAll
+}
+
+fn owners(rollout: &str, uid: &str, goes_along: bool) -> Value {
+    if goes_along { json!([owner_reference(rollout, uid)]) } else { Value::Null }
+}
+
 /// One of that name is there already: of this content, by an earlier try or by a Rollout of the same name before.
-async fn adopt(tools: &Tools, order: &Order<'_>, target: Target<'_>, hash: &str) -> Result<Value, Error> {
+async fn adopt(
+    tools: &Tools,
+    order: &Order<'_>,
+    target: Target<'_>,
+    revision: Revision,
+) -> Result<Value, Error> {
     let there = tools.access.get(target).await?;
     let fits = there.as_ref().is_some_and(|object| {
-        json::annotation(object, annotation::HASH) == Some(hash)
+        let kept = teal_release::from_store(&object["data"]);
+        kept.is_ok_and(|kept| kept.check(revision).is_ok())
             && object.pointer("/metadata/labels").and_then(|all| all.get(label::ROLLOUT))
                 == Some(&json!(order.names.name))
     });
@@ -91,16 +105,47 @@ async fn adopt(tools: &Tools, order: &Order<'_>, target: Target<'_>, hash: &str)
             serves: false,
         });
     }
-    let patch = adoption(&order.names.name, &order.names.uid);
+    let goes_along = goes_along(order.filled.on_delete);
+    let patch = adoption(&order.names.name, &order.names.uid, None, goes_along);
     tools.access.merge(target, manager::REVISIONS, false, &patch).await
 }
 
 /// The owner, too: the garbage collector would take it along with the former Rollout.
-fn adoption(rollout: &str, uid: &str) -> Value {
-    json!({"metadata": {
+fn adoption(rollout: &str, uid: &str, version: Option<u64>, goes_along: bool) -> Value {
+    let mut metadata = json!({
         "labels": {label::ROLLOUT_UID: uid},
-        "ownerReferences": [owner_reference(rollout, uid)],
-    }})
+        "ownerReferences": owners(rollout, uid, goes_along),
+    });
+    if let Some(version) = version {
+        metadata["resourceVersion"] = json!(version.to_string());
+    }
+    json!({"metadata": metadata})
+}
+
+/// Whether what was kept is another Rollout's of this name, which was here before, or goes with this one against what the spec says.
+/// By name and marks it must be what Teal kept: what else bears the label is left alone.
+pub(crate) fn strays(view: &ObjectView, names: &Names, goes_along: bool) -> bool {
+    let is_kept = view.revision.is_some_and(|revision| {
+        view.id.name == format!("{}-{revision}", names.name)
+            && view.hash.is_some_and(|hash| hash.revision(revision.counter) == revision)
+    });
+    is_kept && !view.deleting && (view.rollout_uid != names.uid || view.goes_along != goes_along)
+}
+
+/// Makes what was kept this Rollout's, and has it stay or go with it as the spec says.
+pub(crate) async fn claim(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    let goes_along = goes_along(order.filled.on_delete);
+    let mut kept = tools.stores.revisions.group(&order.names.namespace, &order.names.name);
+    kept.retain(|view| strays(view, order.names, goes_along));
+    let each = kept.iter().map(async |view| {
+        let resource = kinds::CONTROLLER_REVISION.resource();
+        let target = Target { resource: &resource, namespace: &view.id.namespace, name: &view.id.name };
+        let patch = adoption(&order.names.name, &order.names.uid, Some(view.version), goes_along);
+        let answer = tools.access.merge(target, manager::REVISIONS, false, &patch).await?;
+        tools.stores.offer(kinds::CONTROLLER_REVISION, &answer);
+        Ok(true)
+    });
+    worst(join_all(each).await)
 }
 
 /// The oldest ones go, but for those that the record speaks of. Nothing depends on it, so failing is no failure.
@@ -202,7 +247,20 @@ pub(super) fn none_has(tools: &Tools, order: &Order<'_>, key: &ObjectKey) -> boo
     order.shares.lock().unwrap_or_else(PoisonError::into_inner).lack(&uids(&views), key)
 }
 
-/// Reads the kept content of a revision.
+/// Reads the content of a revision, from which its objects may be written.
+pub(crate) async fn content(
+    tools: &Tools,
+    namespace: &str,
+    rollout: &str,
+    revision: Revision,
+) -> Result<Option<Kept>, Error> {
+    let Some(kept) = read(tools, namespace, rollout, revision).await? else { return Ok(None) };
+    let what = || format!("ControllerRevision {namespace}/{rollout}-{revision}");
+    kept.check(revision).map_err(|source| Error::Kept { what: what(), source })?;
+    Ok(Some(kept))
+}
+
+/// Reads what is kept of a revision.
 pub(crate) async fn read(
     tools: &Tools,
     namespace: &str,
@@ -225,10 +283,13 @@ mod tests {
 
     #[test]
     fn what_a_former_rollout_kept_goes_with_the_new_one() {
-        let patch = adoption("web", "new");
+        let patch = adoption("web", "new", None, true);
         assert_eq!(patch["metadata"]["labels"], json!({"teal.dev/rollout-uid": "new"}));
         let owners = patch["metadata"]["ownerReferences"].as_array().unwrap();
         assert_eq!(owners.iter().map(|owner| &owner["uid"]).collect::<Vec<_>>(), ["new"]);
+        let stays = adoption("web", "new", Some(7), false);
+        assert_eq!(stays["metadata"]["ownerReferences"], Value::Null, "a merge takes it off");
+        assert_eq!(stays["metadata"]["resourceVersion"], "7");
     }
 
     fn kept(manifest: &Value) -> Kept {

@@ -10,7 +10,7 @@ use teal_release::Fate;
 use teal_traffic::RoleService;
 
 use super::{Facts, Renderings, answers_for, jobs, ports};
-use crate::execute::{inner, is_dropped};
+use crate::execute::{inner, is_dropped, unknown};
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{Piece, Rendering};
@@ -38,11 +38,20 @@ pub(super) fn see(
     } else {
         asked.and_then(|slot| trouble(facts, rendering, slot, &serving)).or(going)
     };
+    // Not so where it couldn't be read: it is known in a moment.
+    let lost = rendering.is_none() && asked.is_some_and(|slot| memory.lost.contains(&slot.revision));
+    let strays = asked.is_some_and(|slot| lost && out_of_role(facts, slot));
     ColorSeen {
-        objects: objects(facts, rendering, color, asked),
+        objects: match objects(facts, rendering, color, asked) {
+            Objects::Present { slot, in_sync } => Objects::Present { slot, in_sync: in_sync && !strays },
+            objects => objects,
+        },
         serving,
         available,
-        works: asked.zip(rendering).is_some_and(|(slot, rendering)| works(facts, rendering, slot)),
+        works: asked.is_some_and(|slot| match rendering {
+            Some(rendering) => works(facts, rendering, slot),
+            None => strays && !facts.is_live(slot),
+        }),
         trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
         ticks: ticks(facts, color),
@@ -119,6 +128,11 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
             None => sent_back,
         }
     })
+}
+
+/// Whether of a release whose content is lost something works that should rest, or rests that should work.
+fn out_of_role(facts: &Facts<'_>, slot: Slot) -> bool {
+    facts.objects.iter().any(|view| unknown::is_out_of_role(view, slot, facts.is_live(slot)))
 }
 
 /// Whether a slot holds what was sent back. It may never have been whole, and is only kept to be looked at: what isn't there of it

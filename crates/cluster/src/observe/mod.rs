@@ -11,6 +11,7 @@ mod found;
 mod jobs;
 mod left;
 mod likeness;
+mod lost;
 mod marks;
 mod obstacles;
 mod overlap;
@@ -39,6 +40,7 @@ use teal_traffic::RoleService;
 
 use crate::config::Config;
 use crate::epochs::believed;
+use crate::execute::revision;
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
@@ -93,6 +95,8 @@ pub(crate) struct Seen {
     pub(crate) ports_differ: bool,
     /// Role Services go with the Rollout or stay, against what the spec says, or don't say whose they are.
     pub(crate) owners_differ: bool,
+    /// What was kept of revisions is that of a former Rollout, or goes with this one against what the spec says.
+    pub(crate) contents_stray: bool,
     /// Role Services of this Rollout that another hand replaced, by uid.
     pub(crate) replaced: BTreeSet<String>,
     /// The hash of `spec.release`.
@@ -163,11 +167,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
     obstacles.extend(passing.obstacles.iter().cloned());
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
-    obstacles.extend(marks::edited(&facts, memory));
-    obstacles.extend(jobs::failed(&facts));
-    obstacles.extend(memory.obstacles(facts.names.generation, now));
-    memory.edits.note(facts.names.generation, facts.hash, now);
-    obstacles.extend(starts::obstacles(&facts, memory));
+    obstacles.extend(remembered_obstacles(&facts, memory));
     let weight = routes.seen.form.highest().max(committed_weight(&facts));
     let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
     let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
@@ -204,6 +204,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let unlike_live = likeness::differs(&facts, &renderings, routes.seen.form);
     let ports_differ = roles::ports_differ(&facts, &renderings);
     let owners_differ = roles::owners_differ(&facts);
+    let contents_stray = contents_stray(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
     memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
@@ -230,10 +231,22 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         unlike_live,
         ports_differ,
         owners_differ,
+        contents_stray,
         replaced,
         hash,
         need,
     }
+}
+
+/// What is in the way, or to be told, by more than what the caches hold now.
+fn remembered_obstacles(facts: &Facts<'_>, memory: &mut Memory) -> Vec<Obstacle> {
+    let mut obstacles: Vec<Obstacle> = marks::edited(facts, memory).into_iter().collect();
+    obstacles.extend(jobs::failed(facts));
+    obstacles.extend(lost::contents(facts, memory));
+    obstacles.extend(memory.obstacles(facts.names.generation, facts.now));
+    memory.edits.note(facts.names.generation, facts.hash, facts.now);
+    obstacles.extend(starts::obstacles(facts, memory));
+    obstacles
 }
 
 /// What the candidate has by the record. Of a weight that routes are on the way to, they say themselves how much of it is there:
@@ -506,6 +519,12 @@ fn recorded(facts: &Facts<'_>) -> bool {
     views
         .iter()
         .any(|view| view.revision == Some(release.slot.revision) && view.rollout_uid == facts.names.uid)
+}
+
+fn contents_stray(facts: &Facts<'_>) -> bool {
+    let goes_along = revision::goes_along(facts.filled.on_delete);
+    let kept = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
+    kept.iter().any(|view| revision::strays(view, &facts.names, goes_along))
 }
 
 fn highest_epoch(facts: &Facts<'_>, routes: &routes::Routes) -> u64 {

@@ -27,6 +27,12 @@ pub(crate) struct ObjectView {
     /// Another controller made it from an object of the release and copied its labels, as KEDA does: it is that
     /// controller's to change and goes with what it was made from.
     pub(crate) derived: bool,
+    /// It goes with the Rollout that its label names by uid.
+    pub(crate) goes_along: bool,
+    /// It works by itself in live alone, as it says on it.
+    pub(crate) live_only: bool,
+    /// It was laid to rest, with a note of what its owner wrote.
+    pub(crate) rests: bool,
     /// The fields that Teal's manager for releases owns, as the API server notes them: who else writes one of them
     /// takes it away here, so drift shows without comparing values.
     pub(crate) owned: Option<Box<str>>,
@@ -73,6 +79,11 @@ impl ObjectView {
             hash: note(metadata, annotation::HASH).and_then(|text| text.parse().ok()),
             content: note(metadata, teal_release::names::annotation::CONTENT).map(str::to_owned),
             epoch: epoch_of(metadata, &rollout_uid),
+            live_only: is_live_only(kind, metadata),
+            rests: [annotation::OWNER_REPLICAS, annotation::OWNER_SUSPEND]
+                .iter()
+                .any(|key| note(metadata, key).is_some()),
+            goes_along: is_owned_by(metadata, &rollout_uid),
             rollout_uid,
             deleting: metadata.deletion_timestamp.is_some(),
             derived: is_derived(metadata),
@@ -233,6 +244,21 @@ pub(crate) fn read_epoch(text: &str) -> u64 {
 fn is_derived(metadata: &ObjectMeta) -> bool {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     owners.iter().any(|owner| owner.controller == Some(true) && owner.api_version != API_VERSION)
+}
+
+/// By its fate, as its release gives it.
+fn is_live_only(kind: Known, metadata: &ObjectMeta) -> bool {
+    let fate = note(metadata, teal_release::names::annotation::FATE);
+    match kind.kind {
+        "CronJob" => fate.is_none_or(|fate| fate == "LiveOnly"),
+        "Deployment" | "StatefulSet" => fate == Some("LiveOnly"),
+        _ => false,
+    }
+}
+
+fn is_owned_by(metadata: &ObjectMeta, uid: &str) -> bool {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    owners.iter().any(|owner| owner.uid == uid)
 }
 
 fn owned(entries: &[ManagedFieldsEntry]) -> Option<Box<str>> {

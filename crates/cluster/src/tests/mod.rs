@@ -19,6 +19,7 @@ mod shared;
 mod standby;
 mod strayed;
 mod ticks;
+mod unknown;
 mod unread;
 mod weights;
 

@@ -1,13 +1,15 @@
-use serde_json::json;
-use teal_api::names::label;
-use teal_plan::{Color, Effect, Revision};
+use serde_json::{Value, json};
+use teal_api::names::{annotation, label};
+use teal_plan::{Color, ContentHash, Effect, Revision};
+use teal_release::Kept;
 
-use super::served;
 use super::server::Server;
-use crate::execute::{Order, execute};
+use super::{patches, recall, served};
+use crate::execute::{Order, execute, keep};
 use crate::kinds;
 use crate::observe::tests::cluster::Hand;
-use crate::stores::Stores;
+use crate::reconcile::Reconciler;
+use crate::stores::{ObjectId, Stores};
 
 fn path(revision: Revision) -> String {
     format!("/apis/apps/v1/namespaces/shop/controllerrevisions/web-{revision}")
@@ -45,4 +47,91 @@ async fn of_the_kept_revisions_the_oldest_go_but_lives_and_those_of_others() {
     gone.sort();
     assert_eq!(gone, [2, 3, 4].map(|counter| format!("DELETE {}", path(hash.revision(counter)))));
     assert!([live, former].into_iter().all(|revision| server.object(&path(revision)).is_some()));
+}
+
+/// As one that was here before under the same name kept it of live, if it goes with its Rollout.
+fn former(server: &Server, stores: &Stores, hash: ContentHash, goes_along: bool) -> String {
+    let revision = hash.revision(1);
+    let labels =
+        json!({label::ROLLOUT: "web", label::ROLLOUT_UID: "former", label::REVISION: revision.to_string()});
+    let mut metadata = json!({"name": format!("web-{revision}"), "namespace": "shop", "labels": labels,
+        "annotations": {annotation::HASH: hash.to_string()}});
+    if goes_along {
+        metadata["ownerReferences"] = json!([crate::rendering::owner_reference("web", "former")]);
+    }
+    server.put(&path(revision), json!({"metadata": metadata}));
+    stores.offer(kinds::CONTROLLER_REVISION, &server.object(&path(revision)).unwrap());
+    path(revision)
+}
+
+#[tokio::test]
+async fn what_a_former_rollout_kept_is_claimed_and_stays_unless_all_is_to_go() {
+    for (on_delete, goes_along) in [("KeepLive", false), ("DeleteAll", true)] {
+        let mut hand = Hand::new();
+        hand.field("onDelete", json!(on_delete));
+        hand.install();
+        let rollout = hand.rollout();
+        let hash = teal_release::hash(rollout.spec.release.raw());
+        let (mut kept, mut others) = (String::new(), String::new());
+        let there = Server::default();
+        hand.with_stores(|stores| {
+            kept = former(&there, stores, hash, !goes_along);
+            let other = hash.revision(9);
+            stand(&there, stores, other, "former");
+            others = path(other);
+        });
+        let seen = hand.look(0);
+        assert!(seen.contents_stray, "{on_delete}");
+        let (server, reconciler) = served(hand);
+        for path in [&kept, &others] {
+            server.put(path, there.object(path).unwrap());
+            reconciler.tools.stores.offer(kinds::CONTROLLER_REVISION, &server.object(path).unwrap());
+        }
+        keep::up(&reconciler.tools, &rollout, &seen).await;
+        let patched = patches(&server);
+        assert!(patched.contains(&format!("PATCH {kept}")), "{on_delete}: {patched:?}");
+        let claimed = server.object(&kept).unwrap()["metadata"].clone();
+        assert_eq!(claimed["labels"][label::ROLLOUT_UID], json!(seen.names.uid), "{on_delete}");
+        let owners = claimed["ownerReferences"].as_array().map_or(0, Vec::len);
+        assert_eq!(owners, usize::from(goes_along), "{on_delete}: {claimed}");
+        assert!(!patched.contains(&format!("PATCH {others}")), "nothing on it says that Teal kept it");
+        keep::up(&reconciler.tools, &rollout, &seen).await;
+        assert_eq!(patches(&server).iter().filter(|patch| patch.ends_with(&kept)).count(), 1, "{on_delete}");
+    }
+}
+
+/// Live is another content than the spec's, and this is what is kept of it.
+async fn looked_at(kept: impl FnOnce(&Kept) -> Option<Value>) -> Reconciler {
+    let mut hand = Hand::new();
+    hand.install();
+    let release = hand.rollout().spec.release.raw().clone();
+    let own = Kept { hash: teal_release::hash(&release), services: vec!["web".into()], release };
+    hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
+    hand.field("mode", json!("Paused"));
+    let revision = own.hash.revision(1);
+    let (server, reconciler) = served(hand);
+    if let Some(data) = kept(&own) {
+        server.put(&path(revision), json!({"metadata": {}, "data": data}));
+    }
+    reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+    reconciler
+}
+
+#[tokio::test]
+async fn content_that_is_not_kept_or_another_is_lost() {
+    let data = |kept: &Kept| Some(teal_release::store(kept).unwrap());
+    let edited = |kept: &Kept| {
+        let mut edited = kept.clone();
+        edited.release["manifests"][0]["spec"]["template"]["spec"]["containers"][0]["image"] =
+            json!("evil:1");
+        data(&edited)
+    };
+    for (what, reconciler, lost) in [
+        ("kept", looked_at(data).await, false),
+        ("not kept", looked_at(|_| None).await, true),
+        ("edited", looked_at(edited).await, true),
+    ] {
+        let (unknown, known) = recall(&reconciler, |memory| (memory.lost.len(), memory.contents.len()));
+        assert_eq!((unknown, known), (usize::from(lost), usize::from(!lost)), "{what}");
+    }
 }

@@ -263,7 +263,14 @@ async fn goes_along(bench: &Bench, plural: &str, name: &str) -> bool {
     owners.into_iter().flatten().any(|owner| owner["uid"] == uid)
 }
 
-/// What was kept of live goes with the Rollout that kept it, and the next one keeps it again.
+/// Whether what was kept of a revision is this very Rollout's and stays without it.
+async fn is_claimed(bench: &Bench, kept: &str) -> bool {
+    let uid = bench.value("rollouts", "web").await["metadata"]["uid"].clone();
+    let metadata = bench.value("controllerrevisions", kept).await["metadata"].clone();
+    metadata["labels"]["teal.dev/rollout-uid"] == uid && metadata["ownerReferences"].is_null()
+}
+
+/// What was kept of live stays with what serves, and the next one takes it over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
@@ -271,9 +278,10 @@ async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
     let first = bench.status("/live/revision").await;
     bench.delete("rollouts", "web").await;
     bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
-    bench.apply(&objects::rollout("1")).await;
     let kept = format!("web-{first}");
-    bench.until("kept again", async || goes_along(&bench, "controllerrevisions", &kept).await).await;
+    assert_eq!(bench.exists("controllerrevisions", &kept).await, Some(true));
+    bench.apply(&objects::rollout("1")).await;
+    bench.until("taken over", async || is_claimed(&bench, &kept).await).await;
     bench.quiet().await;
     let mut second = objects::rollout("2");
     second["spec"]["keep"]["previous"] = serde_json::json!("5m");
@@ -288,14 +296,49 @@ async fn a_rollout_made_anew_can_go_back_to_what_its_predecessor_left() {
     bench.end().await;
 }
 
+/// Its spec isn't what serves, as where a backup is older or newer than live: what was kept tells what that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_rollout_made_anew_with_another_spec_knows_live_and_says_where_it_does_not() {
+    let bench = Bench::installed("elsewise").await;
+    let first = bench.status("/live/revision").await;
+    let kept = format!("web-{first}");
+    let anew = async || {
+        bench.delete("rollouts", "web").await;
+        bench.until("gone", async || bench.exists("rollouts", "web").await == Some(false)).await;
+    };
+    anew().await;
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["mode"] = json!("Paused");
+    bench.apply(&rollout).await;
+    bench.until("taken over", async || is_claimed(&bench, &kept).await).await;
+    bench.set_image("web-blue", "other/image:9").await;
+    bench.until("repaired", async || bench.image("web-blue").await == "shop/web:1").await;
+    assert_eq!(bench.condition("ContentLost").await.0, "");
+    anew().await;
+    bench.delete("controllerrevisions", &kept).await;
+    bench.apply(&rollout).await;
+    bench.until("told", async || bench.condition("ContentLost").await.0 == "True").await;
+    // As the condition says.
+    let mut back = objects::rollout("1");
+    back["spec"]["mode"] = json!("Paused");
+    bench.apply(&back).await;
+    bench.until("kept again", async || is_claimed(&bench, &kept).await).await;
+    bench.apply(&rollout).await;
+    bench.until("told no more", async || bench.condition("ContentLost").await.0.is_empty()).await;
+    assert_eq!(bench.status("/live/revision").await, first);
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn delete_all_opts_in_to_going_with_the_rollout_and_can_be_taken_back() {
     const SERVING: [(&str, &str); 3] =
         [("deployments", "web-blue"), ("services", "web"), ("services", "web-candidate")];
     let bench = Bench::installed("owned").await;
+    let kept = format!("web-{}", bench.status("/live/revision").await);
     let all = async |owned: bool| {
-        for (plural, name) in SERVING {
+        for (plural, name) in SERVING.into_iter().chain([("controllerrevisions", kept.as_str())]) {
             if goes_along(&bench, plural, name).await != owned {
                 return false;
             }

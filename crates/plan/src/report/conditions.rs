@@ -328,7 +328,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-pub const WARNINGS: [&str; 18] = [
+pub const WARNINGS: [&str; 19] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -347,6 +347,7 @@ pub const WARNINGS: [&str; 18] = [
     "ServiceDiffers",
     "ServiceLeftBehind",
     "NodesShort",
+    "ContentLost",
 ];
 
 /// Findings that stop nothing but must be known, each as a condition of its own.

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 mod hands;
 mod jobs;
+mod lost;
 mod overlap;
 mod owners;
 mod resting;
