@@ -37,6 +37,8 @@ pub(crate) struct ObjectView {
     /// A `StatefulSet` or Job that has fewer pods than it should and waits for none that it has. For a moment that is so of each;
     /// where it lasts its controller can't make them, and says why in Events alone: see [`crate::refusals`].
     pub(crate) lacks_pods: bool,
+    /// Of a workload at rest: how many pods it had at work.
+    pub(crate) awake: Option<u32>,
 }
 
 /// How a workload is.
@@ -83,6 +85,7 @@ impl ObjectView {
             state: None,
             ended: None,
             lacks_pods: false,
+            awake: note(metadata, annotation::AWAKE_REPLICAS).and_then(|text| text.parse().ok()),
         })
     }
 
