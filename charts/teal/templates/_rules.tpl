@@ -82,6 +82,10 @@
 - apiGroups: [""]
   resources: [resourcequotas]
   verbs: [list]
+# Why pods of a StatefulSet or a Job are not made: their controllers say it in Events alone.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 # Whether a namespace is about to go.
 - apiGroups: [""]
   resources: [namespaces]

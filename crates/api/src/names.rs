@@ -75,6 +75,8 @@ pub mod annotation {
     pub const OWNER_IDLE_REPLICAS: &str = "teal.dev/owner-idle-replicas";
     /// On a workload that is at 0 because its color is not live: the replicas its owner wrote.
     pub const OWNER_REPLICAS: &str = "teal.dev/owner-replicas";
+    /// On the same: how many it had when it was laid to rest, with which the other color's wakes.
+    pub const AWAKE_REPLICAS: &str = "teal.dev/awake-replicas";
     /// On a `CronJob` that is suspended because its color is not live: the `suspend` its owner wrote.
     pub const OWNER_SUSPEND: &str = "teal.dev/owner-suspend";
     /// Prefix of the epoch annotations; the rest of the key is the Rollout's uid, since several Rollouts may

@@ -39,6 +39,7 @@ mod observe;
 mod orphans;
 mod queue;
 mod reconcile;
+mod refusals;
 mod rendering;
 mod room;
 mod status;

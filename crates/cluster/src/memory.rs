@@ -17,6 +17,7 @@ use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
 use crate::kinds::Known;
+use crate::refusals::Refusals;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
 
@@ -66,6 +67,8 @@ pub(crate) struct Memory {
     pub(crate) unsure: Vec<(Known, ObjectId)>,
     /// What a look at quotas and nodes found.
     pub(crate) room: Option<Room>,
+    /// Why pods are not made, where nothing but an Event says it.
+    pub(crate) refusals: Refusals,
     /// Changes of the spec, lately.
     pub(crate) edits: Edits,
     /// The namespace is being deleted.

@@ -1,5 +1,6 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
+mod needs;
 mod pace;
 mod repairs;
 mod settle;
@@ -249,7 +250,7 @@ impl Reconciler {
         if !ends && let Some(next) = self.room(seen, plan, memory).await? {
             return Ok(next);
         }
-        match &plan.decision {
+        let next = match &plan.decision {
             Decision::Commit(commit) => self.commit(view, rollout, seen, &report, commit, memory).await,
             Decision::Act(effects) => self.act(rollout, seen, plan, &report, effects, memory).await,
             Decision::Rest => {
@@ -262,24 +263,10 @@ impl Reconciler {
                 let again = earlier(again, until(memory.edits.settles(now), now));
                 Ok(earlier(earlier(until(plan.wake_at, now), said), again))
             }
-        }
-    }
-
-    /// Before anything is created, quotas and nodes are compared with what is needed. While a quota is short it is looked at
-    /// again from time to time.
-    async fn room(&self, seen: &Seen, plan: &Plan, memory: &mut Memory) -> Result<Option<Next>, Error> {
-        let (now, hash) = (seen.snapshot.now, seen.snapshot.settings.wanted);
-        let looked = memory.room.as_ref().filter(|room| Some(room.hash) == hash);
-        let known = looked.filter(|room| room.is_fresh(now));
-        let blocked = looked.is_some_and(Room::stops);
-        let (Some(hash), Some(need), None) = (hash, &seen.need, known) else { return Ok(None) };
-        if !starts(&seen.snapshot.record.phase, plan) && !blocked {
-            return Ok(None);
-        }
-        let shortage = room::look(&self.tools.access, &self.nodes, &seen.names.namespace, need).await?;
-        let changed = shortage.is_some() || blocked;
-        memory.room = Some(Room { hash, at: now, shortage });
-        Ok(changed.then_some(Next::After(Duration::ZERO)))
+        }?;
+        // Whatever else there is to do at once goes before a question.
+        let at_once = matches!(next, Next::Urgent | Next::After(Duration::ZERO));
+        Ok(if ends || at_once { next } else { earlier(next, self.refusals(seen, memory).await) })
     }
 
     /// Reads what a look needs and no cache has: contents of revisions, and whether the namespace stays. A content that can't
@@ -582,18 +569,6 @@ fn note_ports(memory: &mut Memory, ports: &[String], now: Time) -> bool {
     tracing::warn!(message, "ports of a role Service were changed by another hand and are written back");
     memory.noted.insert("Ports", (noted(message.clone()), now));
     true
-}
-
-/// Whether a plan begins something for which objects will be created.
-fn starts(phase: &Phase, plan: &Plan) -> bool {
-    let Decision::Commit(commit) = &plan.decision else { return false };
-    match phase {
-        Phase::New => matches!(commit.record.phase, Phase::Installing { .. }),
-        Phase::Rest { .. } => matches!(commit.record.phase, Phase::Step(_)),
-        Phase::Installing { .. } | Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => {
-            false
-        }
-    }
 }
 
 /// While the machine goes through motions, its words change with each of them. At a weight it waits.

@@ -2,6 +2,7 @@
 //! the next look decides anew.
 
 pub(crate) mod answer;
+mod awake;
 mod finalizer;
 mod fresh;
 pub(crate) mod inner;

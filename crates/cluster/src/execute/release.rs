@@ -8,7 +8,7 @@ use teal_plan::{Phase, Slot};
 use teal_release::ObjectKey;
 
 use super::unseen::{of_rollout, serves, unseen};
-use super::{Order, Tools, inner, jobs, ticks, unknown, vacate};
+use super::{Order, Tools, awake, inner, jobs, ticks, unknown, vacate};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
@@ -150,7 +150,8 @@ async fn apply_piece(
     if view.is_some() && !ticks::carry_on(tools, order, piece, slot).await? {
         return Ok(false);
     }
-    let sized = sized(rendering, piece, view.as_deref());
+    let noted = awake::noted(tools, order, piece, (slot, view.as_deref()));
+    let sized = sized(rendering, piece, view.as_deref(), noted);
     let wrote = apply_piece_over(tools, order, piece, sized, view.as_deref()).await?;
     if wrote && is_repair(order, piece, slot, view.as_deref()) {
         order.note_repair(format!("{} {}", piece.kind.kind, piece.name));
@@ -238,20 +239,22 @@ pub(super) fn version_of(object: &Value) -> &str {
 }
 
 /// Sizes have writers of their own: what is there keeps its size, unless its owner wrote another one or it wakes.
-fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>) -> Value {
+fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>, noted: Option<u32>) -> Value {
     let mut object = piece.object.clone();
     if piece.kind != kinds::DEPLOYMENT && piece.kind != kinds::STATEFUL_SET {
         return object;
     }
     let written = object.pointer("/spec/replicas").and_then(Value::as_u64);
     if written == Some(0) {
+        awake::note(&mut object, view);
         return object;
     }
     let workload =
         rendering.workloads.iter().find(|w| w.key.kind == piece.kind.kind && w.colored_name == piece.name);
     let start = u64::from(workload.map_or(1, |workload| workload.start_replicas));
     let owners = workload.and_then(|workload| workload.written_replicas).map(u64::from).or(written);
-    let size = size(Written { here: written, owners }, start, &piece.content, view);
+    let written = Written { here: written, owners, noted: noted.map(u64::from) };
+    let size = size(written, start, &piece.content, view);
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         match size {
             Some(size) => spec.insert("replicas".into(), json!(size)),
@@ -261,25 +264,27 @@ fn sized(rendering: &Rendering, piece: &Piece, view: Option<&ObjectView>) -> Val
     object
 }
 
-/// Sizes that were written; none under an autoscaler.
+/// Sizes that were written; but for the last one none under an autoscaler.
 #[derive(Clone, Copy)]
 struct Written {
     /// For this color: a candidate comes with live's present size.
     here: Option<u64>,
     /// In the manifest.
     owners: Option<u64>,
+    /// On what rests, for what wakes in its place.
+    noted: Option<u64>,
 }
 
 /// None leaves the size to whoever wrote it last.
 fn size(written: Written, start: u64, content: &str, view: Option<&ObjectView>) -> Option<u64> {
-    let Written { here: written, owners } = written;
-    let Some(view) = view else { return Some(written.unwrap_or(start)) };
+    let Written { here: written, owners, noted } = written;
+    let start = noted.or(written).unwrap_or(start);
+    let Some(view) = view else { return Some(start) };
     let now = view.state.as_ref().map_or(0, |state| u64::from(state.replicas));
-    let of_owner = |content: &str| content.rsplit_once('.').map(|(_, size)| size.to_owned());
-    let before = view.content.as_deref().and_then(of_owner);
+    let before = view.content.as_deref().and_then(awake::written);
     if now == 0 {
-        Some(written.unwrap_or(start).max(1))
-    } else if written.is_some() && before != of_owner(content) {
+        Some(start.max(1))
+    } else if written.is_some() && before != awake::written(content) {
         // Also for a candidate: live's size is the former one as long as live hasn't been resized, too.
         owners
     } else if owns_size(view) {
@@ -339,17 +344,27 @@ mod tests {
             ("resized in the spec", "b.5", Some(there(7, "a.3", false)), written),
             ("wakes", "b.3", Some(there(0, "a.3", true)), Some(3)),
         ] {
-            let both = Written { here: written, owners: written };
+            let both = Written { here: written, owners: written, noted: None };
             assert_eq!(size(both, 3, content, view.as_ref()), expected, "{what}");
         }
-        let scaled = Written { here: None, owners: None };
+        let scaled = Written { here: None, owners: None, noted: None };
         assert_eq!(size(scaled, 4, "a.-", None), Some(4), "an autoscaled workload starts with its size");
         assert_eq!(size(scaled, 4, "b.-", Some(&there(9, "a.-", false))), None);
     }
 
     #[test]
+    fn what_wakes_has_the_size_that_is_noted_whoever_wrote_one() {
+        for written in [Some(3), None] {
+            let written = Written { here: written, owners: written, noted: Some(20) };
+            let size = |view: Option<ObjectView>| size(written, 1, "a.3", view.as_ref());
+            assert_eq!((size(None), size(Some(there(0, "b.3", true)))), (Some(20), Some(20)));
+            assert_eq!(size(Some(there(9, "b.3", true))), Some(9), "it is awake");
+        }
+    }
+
+    #[test]
     fn a_candidate_starts_with_lives_size_and_follows_its_owner_from_then_on() {
-        let written = Written { here: Some(7), owners: Some(5) };
+        let written = Written { here: Some(7), owners: Some(5), noted: None };
         assert_eq!(size(written, 7, "a.5", None), Some(7));
         assert_eq!(size(written, 7, "b.5", Some(&there(7, "a.5", true))), Some(7));
         assert_eq!(size(written, 7, "a.5", Some(&there(7, "a.3", true))), Some(5), "resized in the spec");

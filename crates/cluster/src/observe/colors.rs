@@ -36,7 +36,7 @@ pub(super) fn see(
     let trouble = if leaves(facts, color, asked) {
         going
     } else {
-        asked.and_then(|slot| trouble(facts, rendering, slot, &serving)).or(going)
+        asked.and_then(|slot| trouble(facts, rendering, (slot, &serving), memory)).or(going)
     };
     // Not so where it couldn't be read: it is known in a moment.
     let lost = rendering.is_none() && asked.is_some_and(|slot| memory.lost.contains(&slot.revision));
@@ -294,7 +294,12 @@ fn stray(facts: &Facts<'_>, color: Color, asked: Option<Slot>) -> Option<String>
     ))
 }
 
-fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving: &[u32]) -> Option<String> {
+fn trouble(
+    facts: &Facts<'_>,
+    rendering: Option<&Rendering>,
+    (slot, serving): (Slot, &[u32]),
+    memory: &Memory,
+) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
     let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
@@ -306,19 +311,24 @@ fn trouble(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, serving
         .or(of_job)
         .or_else(|| jobs::lost(facts, slot))
         .or_else(|| ports::trouble(facts, slot))
-        .or_else(|| {
-            rendering?.workloads.iter().find_map(|workload| {
-                let view = workload_view(facts, &workload.key.kind, &workload.colored_name)?;
-                let failure = view.state.as_ref()?.failure.clone()?;
-                Some(format!("{} {}: {failure}", workload.key.kind, workload.colored_name))
-            })
-        })
+        .or_else(|| refused(facts, rendering, slot, memory))
         .or_else(|| {
             rendering
                 .filter(|_| serving.contains(&0))
                 .and_then(|rendering| scaled_to_nothing(facts, rendering))
         })
         .or_else(|| slow(facts, slot))
+}
+
+/// Whose pods the API server refuses: a workload's, or those of a Job that comes before them.
+fn refused(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, memory: &Memory) -> Option<String> {
+    let workloads = rendering.into_iter().flat_map(|rendering| &rendering.workloads);
+    let workloads = workloads.filter_map(|w| workload_view(facts, &w.key.kind, &w.colored_name));
+    let jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.kind == kinds::JOB);
+    workloads.chain(jobs.cloned()).find_map(|view| {
+        let failure = memory.refusals.failure(&view)?;
+        Some(format!("{} {}: {failure}", view.kind.kind, view.id.name))
+    })
 }
 
 /// A pod that isn't ready, in nobody's words: a volume that can't be mounted leaves no trace in its status. Told once half of the

@@ -8,7 +8,7 @@ use super::{Facts, obstacle};
 use crate::memory::Memory;
 
 pub(super) fn obstacles(facts: &Facts<'_>, memory: &Memory) -> Vec<Obstacle> {
-    let found = [no_room(facts, memory), no_room_for_pods(facts), unsettled(facts, memory)];
+    let found = [no_room(facts, memory), no_room_for_pods(facts, memory), unsettled(facts, memory)];
     found.into_iter().flatten().collect()
 }
 
@@ -50,7 +50,7 @@ fn no_room(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
 }
 
 /// The API server refuses pods of what is brought up for a quota: one that came, or was used up, after the look.
-fn no_room_for_pods(facts: &Facts<'_>) -> Option<Obstacle> {
+fn no_room_for_pods(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
     let comes = match facts.record.phase {
         Phase::Installing { .. } => facts.record.live,
         Phase::Step(_) | Phase::Promoting { .. } => facts.record.candidate,
@@ -60,7 +60,7 @@ fn no_room_for_pods(facts: &Facts<'_>) -> Option<Obstacle> {
     let slot = comes?.slot;
     let workloads = facts.objects.iter().filter(|view| view.slot() == Some(slot));
     workloads.into_iter().find_map(|view| {
-        let failure = view.state.as_ref()?.failure.as_ref()?;
+        let failure = memory.refusals.failure(view)?;
         let (kind, name) = (view.kind.kind, &view.id.name);
         let message = format!("{kind} {name}: {failure}: raise the quota or free some of it");
         // Never everything, also at a first install: a release that needs fewer pods is the remedy at hand and must be applied.

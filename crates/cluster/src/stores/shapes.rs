@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, id_of, version_of};
 use super::wire::{Rest, Wire};
-use crate::kinds::Known;
+use crate::kinds::{self, Known};
 use teal_api::names::label;
 use teal_plan::Time;
 
@@ -32,7 +32,7 @@ pub(crate) struct Shape<Spec, Status, Endpoints> {
 /// A Deployment or `StatefulSet`.
 pub(crate) type Workload = Wire<Shape<WorkloadSpec, WorkloadStatus, IgnoredAny>>;
 /// A Job.
-pub(crate) type Job = Wire<Shape<IgnoredAny, JobStatus, IgnoredAny>>;
+pub(crate) type Job = Wire<Shape<JobSpec, JobStatus, IgnoredAny>>;
 /// A pod.
 pub(crate) type Pod = Wire<Shape<IgnoredAny, PodStatus, IgnoredAny>>;
 /// An `EndpointSlice`.
@@ -61,6 +61,7 @@ pub(crate) struct WorkloadSpec {
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct WorkloadStatus {
     observed_generation: i64,
+    replicas: u32,
     updated_replicas: u32,
     available_replicas: u32,
     conditions: Vec<Condition>,
@@ -80,24 +81,37 @@ impl Workload {
     pub(crate) fn view(self, kind: Known) -> Option<ObjectView> {
         let view = ObjectView::of(kind, &self.metadata)?;
         let Shape { spec, status, .. } = self.rest;
+        let wanted = spec.replicas.unwrap_or(1);
+        // One that is there and not available yet is what the next one waits for.
+        let lacks = status.replicas < wanted && status.available_replicas >= status.replicas;
         let failure =
             status.conditions.into_iter().find(|c| c.kind == "ReplicaFailure" && c.status == "True");
         let state = WorkloadState {
-            replicas: spec.replicas.unwrap_or(1),
+            replicas: wanted,
             observed: status.observed_generation >= self.metadata.generation.unwrap_or(0),
             updated: status.updated_replicas,
             available: status.available_replicas,
             failure: failure.map(|condition| condition.message),
         };
-        Some(ObjectView { state: Some(state), ..view })
+        let lacks_pods = kind == kinds::STATEFUL_SET && lacks && !view.deleting;
+        Some(ObjectView { state: Some(state), lacks_pods, ..view })
     }
 }
 
 /// Of a Job.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
+pub(crate) struct JobSpec {
+    parallelism: Option<u32>,
+    suspend: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct JobStatus {
     conditions: Vec<Condition>,
+    active: Option<u32>,
+    terminating: Option<u32>,
 }
 
 impl Job {
@@ -110,7 +124,11 @@ impl Job {
             (false, true) => Some(false),
             (false, false) => None,
         };
-        Some(ObjectView { ended, ..view })
+        let Shape { spec, status, .. } = self.rest;
+        let should_have = ended.is_none() && spec.parallelism != Some(0) && spec.suspend != Some(true);
+        let has_none = [status.active, status.terminating].iter().all(|count| count.unwrap_or(0) == 0);
+        let lacks_pods = should_have && has_none && !view.deleting;
+        Some(ObjectView { ended, lacks_pods, ..view })
     }
 }
 
@@ -302,6 +320,41 @@ mod tests {
         assert_eq!(scheduled("False", "", ""), None, "nobody has looked for one yet");
         assert_eq!(scheduled("False", "SchedulingGated", "waits for a gate"), None);
         assert_eq!(scheduled("True", "", ""), None);
+    }
+
+    /// Between two pods each does for a moment.
+    #[test]
+    fn what_has_too_few_pods_and_waits_for_none_that_it_has_lacks_pods() {
+        let metadata = |deleted: bool| {
+            let deletion = if deleted { json!("1970-01-01T00:30:00Z") } else { Value::Null };
+            json!({"name": "db-green", "namespace": "shop", "labels": {label::ROLLOUT: "web"}, "deletionTimestamp": deletion})
+        };
+        let set = |kind: Known, (wanted, made, available): (u32, u32, u32), deleted: bool| {
+            let status = json!({"replicas": made, "availableReplicas": available});
+            let object =
+                json!({"metadata": metadata(deleted), "spec": {"replicas": wanted}, "status": status});
+            Workload::of(&object.to_string()).view(kind).unwrap().lacks_pods
+        };
+        for (what, counts, lacks) in [
+            ("none at all", (3, 0, 0), true),
+            ("the second is refused", (3, 1, 1), true),
+            ("the first isn't ready", (3, 1, 0), false),
+            ("all are there", (3, 3, 2), false),
+            ("asleep", (0, 0, 0), false),
+        ] {
+            assert_eq!(set(kinds::STATEFUL_SET, counts, false), lacks, "{what}");
+        }
+        assert!(!set(kinds::STATEFUL_SET, (3, 1, 1), true), "it goes");
+        assert!(!set(kinds::DEPLOYMENT, (3, 1, 1), false), "a condition says why");
+        let job = |spec: Value, status: Value| {
+            let object = json!({"metadata": metadata(false), "spec": spec, "status": status});
+            Job::of(&object.to_string()).view(kinds::JOB).unwrap().lacks_pods
+        };
+        assert!(job(json!({}), json!({})), "none at all");
+        assert!(!job(json!({}), json!({"active": 1})));
+        assert!(!job(json!({}), json!({"active": 0, "terminating": 1})));
+        assert!(!job(json!({"suspend": true}), json!({})));
+        assert!(!job(json!({}), json!({"conditions": [{"type": "Complete", "status": "True"}]})));
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub(crate) struct ObjectView {
     pub(crate) state: Option<WorkloadState>,
     /// Whether a Job ended well; nothing while it runs.
     pub(crate) ended: Option<bool>,
+    /// A `StatefulSet` or Job that has fewer pods than it should and waits for none that it has. For a moment that is so of each;
+    /// where it lasts its controller can't make them, and says why in Events alone: see [`crate::refusals`].
+    pub(crate) lacks_pods: bool,
+    /// Of a workload at rest: how many pods it had at work.
+    pub(crate) awake: Option<u32>,
 }
 
 /// How a workload is.
@@ -90,6 +95,8 @@ impl ObjectView {
             owned: owned(metadata.managed_fields.as_deref().unwrap_or_default()),
             state: None,
             ended: None,
+            lacks_pods: false,
+            awake: note(metadata, annotation::AWAKE_REPLICAS).and_then(|text| text.parse().ok()),
         })
     }
 

@@ -13,6 +13,7 @@ use crate::checks::{Measuring, Unmeasured};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::execute::{Order, execute};
+use crate::kinds;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::{Next, Reconciler, now};
 use crate::stores::{ObjectId, PodView, Stores};
@@ -88,6 +89,68 @@ async fn a_pod_that_is_being_deleted_is_looked_at_when_its_grace_is_over() {
     pods.offer(PodView { terminating: Some(due), version: pod.version + 1_000, ..(*pod).clone() });
     let Next::After(wait) = look(&reconciler).await else { panic!("nobody looks") };
     assert!((Duration::from_secs(150)..=Duration::from_secs(200)).contains(&wait), "{wait:?}");
+}
+
+/// The same look tells of it, so that what is in the way stops the clock at once; and no answer is asked for at every look.
+#[tokio::test]
+async fn why_pods_are_not_made_is_asked_where_they_have_been_lacking_for_a_while() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.alter_any(kinds::DEPLOYMENT, "web-blue", |view| {
+        (view.uid, view.lacks_pods) = ("blue".to_owned(), true);
+    });
+    let (server, reconciler) = served(hand);
+    let message = "create Pod web-blue-0 in StatefulSet web-blue failed error: pods \"web-blue-0\" is forbidden: \
+        exceeded quota: team";
+    server.put(
+        "/api/v1/namespaces/shop/events/web-blue.1",
+        json!({"metadata": {"name": "web-blue.1"}, "reason": "FailedCreate", "message": message,
+            "lastTimestamp": "2026-11-27T10:00:00Z"}),
+    );
+    let asked = || {
+        let requests = reconciler.tools.access.requests();
+        requests.get(&("list", "Event".to_owned())).copied().unwrap_or(0)
+    };
+    rest(&server, &reconciler).await;
+    let waits = |next: Next, seconds: std::ops::RangeInclusive<u64>| {
+        let Next::After(wait) = next else { panic!("nobody looks") };
+        assert!(seconds.contains(&wait.as_secs()), "{wait:?}");
+    };
+    waits(look(&reconciler).await, 3..=5);
+    assert_eq!(asked(), 0, "a moment is given");
+    let view = reconciler.tools.stores.object("apps", "Deployment", "shop", "web-blue").unwrap();
+    let failure = || recall(&reconciler, |memory| memory.refusals.failure(&view).map(str::to_owned));
+    assert_eq!(failure(), None);
+    let earlier = Time(now().0 - 5_000);
+    recall(&reconciler, |memory| {
+        memory.refusals.note([], earlier);
+        memory.refusals.note([view.as_ref()], earlier);
+    });
+    rest(&server, &reconciler).await;
+    assert_eq!(failure().as_deref(), Some("its pods are refused: exceeded quota: team"));
+    waits(look(&reconciler).await, 25..=30);
+    assert_eq!(asked(), 1);
+}
+
+/// An account that was given its rights before there was this one goes on as before.
+#[tokio::test]
+async fn who_may_not_read_events_tells_nothing_of_pods_that_are_not_made_and_fails_in_nothing() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.alter_any(kinds::DEPLOYMENT, "web-blue", |view| view.lacks_pods = true);
+    let (server, reconciler) = served(hand);
+    server.answers("GET", "/events", Manner::Refused(403));
+    rest(&server, &reconciler).await;
+    let view = reconciler.tools.stores.object("apps", "Deployment", "shop", "web-blue").unwrap();
+    let earlier = Time(now().0 - 5_000);
+    recall(&reconciler, |memory| {
+        memory.refusals.note([], earlier);
+        memory.refusals.note([view.as_ref()], earlier);
+    });
+    let Next::After(wait) = look(&reconciler).await else { panic!("nobody looks") };
+    assert!((25..=30).contains(&wait.as_secs()), "{wait:?}");
+    assert_eq!(reconciler.tools.access.requests().get(&("list", "Event".to_owned())), Some(&1));
+    recall(&reconciler, |memory| assert_eq!((memory.failures, memory.refusals.failure(&view)), (0, None)));
 }
 
 fn owners(server: &Server, service: &str) -> Value {
@@ -220,7 +283,7 @@ async fn what_can_not_be_kept_up_comes_after_what_was_decided_and_rests_after_it
     let mut live = server.object(&path_of("web")).unwrap();
     live["spec"]["sessionAffinity"] = json!("ClientIP");
     server.put(&path_of("web"), live);
-    reconciler.tools.stores.offer(crate::kinds::SERVICE, &server.object(&path_of("web")).unwrap());
+    reconciler.tools.stores.offer(kinds::SERVICE, &server.object(&path_of("web")).unwrap());
     server.answers("PATCH", "/services/web-candidate", Manner::Held);
     let before = now();
     look(&reconciler).await;
@@ -333,7 +396,7 @@ async fn routes_go_home_also_where_a_request_in_their_owners_name_is_refused() {
     route["metadata"]["managedFields"].as_array_mut().unwrap().push(owner);
     server.put(ROUTE, route);
     let tools = &reconciler.tools;
-    tools.stores.offer(crate::kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
+    tools.stores.offer(kinds::VIRTUAL_SERVICE, &server.object(ROUTE).unwrap());
     server.answers("PATCH", "?fieldManager=helm", Manner::Refused(400));
     let order = Order::of(&rollout, &seen);
     let done = execute(tools, &order, &[Effect::LeaveRoutes]).await;

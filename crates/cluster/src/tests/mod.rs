@@ -1,6 +1,7 @@
 //! Looks and ends of the whole room, on an API server in memory. What a real one refuses or changes is seen in `tests/server`.
 
 mod anew;
+mod awake;
 mod copies;
 mod ending;
 mod figures;

@@ -52,9 +52,12 @@ async fn what_works_by_itself_works_in_live_alone_and_configuration_comes_along(
     assert_eq!(bench.value("configmaps", "settings-blue").await["data"]["version"], "1");
     let last = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     bench.tell_status("cronjobs", "tick-blue", json!({"lastScheduleTime": last})).await;
+    // As an autoscaler does: it stands in no manifest, and there is as much to do for the other.
+    bench.merge_as("hpa", "deployments", "worker-blue", json!({"spec": {"replicas": 4}})).await;
+    bench.quiet().await;
     bench.decide("Approve").await;
     bench
-        .until("swapped", async || size("worker-green").await == 2 && rests("tick-green").await == false)
+        .until("swapped", async || size("worker-green").await == 4 && rests("tick-green").await == false)
         .await;
     bench
         .until("ticks that go on", async || {
@@ -67,6 +70,50 @@ async fn what_works_by_itself_works_in_live_alone_and_configuration_comes_along(
             gone || (size("worker-blue").await == 0 && rests("tick-blue").await == true)
         })
         .await;
+    bench.quiet().await;
+    assert_eq!(size("worker-green").await, 4, "it stays so");
+    bench.end().await;
+}
+
+/// Whoever scales it, there is as much to do for the one that works in its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_works_in_live_alone_takes_its_size_along_and_back() {
+    let bench = Bench::start("taken").await;
+    bench.apply_route().await;
+    let release = |version: &str| {
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}});
+        let mut rollout = with(version, &[deployment("worker", version, "LiveOnly"), settings]);
+        rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "5m"});
+        rollout
+    };
+    let worker = async |color: &str| {
+        let worker = bench.value("deployments", &format!("worker-{color}")).await;
+        let note = worker["metadata"]["annotations"]["teal.dev/awake-replicas"].as_str().map(str::to_owned);
+        (worker["spec"]["replicas"].as_u64().unwrap_or_default(), note)
+    };
+    let scale = async |color: &str, replicas: u64| {
+        let name = format!("worker-{color}");
+        bench.merge_as("hpa", "deployments", &name, json!({"spec": {"replicas": replicas}})).await;
+        bench.quiet().await;
+    };
+    let note = |size: u64| Some(size.to_string());
+    bench.apply(&release("1")).await;
+    bench.phase("Complete").await;
+    scale("blue", 4).await;
+    bench.apply(&release("2")).await;
+    bench.phase("Waiting").await;
+    assert_eq!((worker("blue").await, worker("green").await), ((4, None), (0, None)));
+    bench.decide("Approve").await;
+    bench.phase("Complete").await;
+    bench.until("green at work", async || worker("green").await == (4, None)).await;
+    assert_eq!(worker("blue").await, (0, note(4)));
+    scale("green", 7).await;
+    bench.decide("Rollback").await;
+    bench.phase("RolledBack").await;
+    bench.until("blue at work", async || worker("blue").await == (7, None)).await;
+    assert_eq!(worker("green").await, (0, note(7)));
+    bench.quiet().await;
     bench.end().await;
 }
 

@@ -5,6 +5,7 @@ use teal_plan::snapshot::{Objects, Stops};
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
+use crate::kinds;
 
 /// What is wrong with blue, which is live, where no pod of it serves.
 fn of_dead_live(hand: &mut Hand) -> Option<String> {
@@ -38,6 +39,37 @@ fn a_quota_that_refuses_pods_of_a_first_release_does_not_stop_what_mends_it() {
     let found: Vec<_> = obstacles.iter().map(|found| (found.reason.as_str(), found.stops)).collect();
     assert_eq!(found, [("NoRoom", Stops::Rollout)]);
     assert!(obstacles[0].message.starts_with("Deployment web-blue: "), "{obstacles:?}");
+}
+
+/// Its controller sets no condition. Workloads wait for it, so nothing else would tell.
+#[test]
+fn a_quota_that_refuses_the_pod_of_a_job_is_told_as_an_event_says_it_until_the_pod_is_there() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.manifest(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "c:1"}]}}}}));
+    hand.start_candidate(10);
+    hand.job("migrate", hand.slot(Color::Green), 3, None);
+    hand.alter_any(kinds::JOB, "migrate-green", |view| view.lacks_pods = true);
+    let told = |hand: &mut Hand| {
+        let world = hand.look(0).snapshot.world;
+        let found = world.obstacles.iter().map(|found| (found.reason.clone(), found.message.clone()));
+        (found.collect::<Vec<_>>(), world.green.trouble)
+    };
+    assert_eq!(told(&mut hand), (Vec::new(), None), "nobody has said anything");
+    let job = hand.stores.object("batch", "Job", "shop", "migrate-green").unwrap();
+    let says = |hand: &mut Hand, text: &str| {
+        hand.memory.refusals.note([job.as_ref()], Time(0));
+        hand.memory.refusals.answered(&job.uid, Some(text.to_owned()));
+        told(hand)
+    };
+    let quota = "Job migrate-green: its pods are refused: exceeded quota: team".to_owned();
+    let obstacle = ("NoRoom".to_owned(), format!("{quota}: raise the quota or free some of it"));
+    assert_eq!(says(&mut hand, "its pods are refused: exceeded quota: team"), (vec![obstacle], Some(quota)));
+    let webhook = "its pods are refused: admission webhook \"images\" denied the request";
+    assert_eq!(says(&mut hand, webhook), (Vec::new(), Some(format!("Job migrate-green: {webhook}"))));
+    hand.alter_any(kinds::JOB, "migrate-green", |view| view.lacks_pods = false);
+    assert_eq!(told(&mut hand), (Vec::new(), None));
 }
 
 /// Live in green; what was in blue is kept no more and goes.

@@ -125,6 +125,45 @@ async fn a_quota_that_refuses_pods_later() {
     bench.end().await;
 }
 
+/// Its controller sets no condition: it says why in an Event alone. The first pod has room, and each waits for the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_that_refuses_pods_of_a_stateful_set() {
+    let bench = Bench::installed("laterset").await;
+    bench.create("resourcequotas", "admin", quota("4", &["NotTerminating"])).await;
+    counted(&bench, "3").await;
+    let case = Case::refused("NoRoom", "StatefulSet web-green", "exceeded quota: team", "raise the quota");
+    let mut rollout = objects::rollout("2");
+    rollout["spec"]["release"]["manifests"][0]["kind"] = json!("StatefulSet");
+    let mend = async || {
+        assert_eq!(bench.status("/phase").await, "Preparing");
+        raise(&bench).await;
+    };
+    bench.bad(case.all_at_live(), async || bench.apply(&rollout).await, mend).await;
+    bench.end().await;
+}
+
+/// Nor does that of a Job, for which all workloads wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_quota_that_refuses_the_pod_of_a_job() {
+    let bench = Bench::installed("laterjob").await;
+    bench.create("resourcequotas", "admin", quota("3", &["NotTerminating"])).await;
+    counted(&bench, "3").await;
+    let case = Case::refused("NoRoom", "Job migrate-green", "exceeded quota: team", "raise the quota");
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {
+        "template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "migrate", "image": "shop/migrate:1"}]}}}});
+    let spoil = async || bench.apply(&objects::with("2", &[job])).await;
+    let mend = async || {
+        assert_eq!(bench.exists("deployments", "web-green").await, Some(false), "workloads wait for it");
+        raise(&bench).await;
+        bench.finish_job("migrate-green").await;
+    };
+    bench.bad(case.all_at_live(), spoil, mend).await;
+    bench.end().await;
+}
+
 /// The same before anything serves: fewer replicas are a remedy too, and they are no other content.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
