@@ -18,4 +18,5 @@ mod report;
 mod rest;
 mod returning;
 mod waited;
+mod ways_back;
 mod whole;

@@ -284,21 +284,6 @@ impl Hand {
         self.rollout["status"]["commit"]["phase"]["reached"] = json!(at);
     }
 
-    /// Another hand takes a field of a Deployment.
-    pub(crate) fn take_field(&mut self, name: &str, pointer: &str) {
-        let version = self.next();
-        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
-        let mut owned: Value =
-            serde_json::from_str(view.owned.as_deref().unwrap_or_default()).expect("a set of fields");
-        let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
-        let parent = owned.pointer_mut(parent).and_then(Value::as_object_mut).expect("a parent");
-        assert!(parent.remove(field).is_some(), "{field} in {parent:?}");
-        let view = ObjectView { owned: Some(owned.to_string().into()), version, ..(*view).clone() };
-        let (_, cache) =
-            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
-        cache.offer(view);
-    }
-
     /// The autoscaler that KEDA makes from a ScaledObject of a slot, with its labels and annotations.
     pub(super) fn derive_autoscaler(&mut self, slot: Slot) {
         let version = self.next().to_string();
@@ -340,17 +325,6 @@ impl Hand {
         let view = cache.get("shop", &format!("{name}-{}", slot.color)).expect("a Job");
         let former = "8765-4321".into();
         cache.offer(ObjectView { rollout_uid: former, deleting: true, epoch: 0, version, ..(*view).clone() });
-    }
-
-    /// A Deployment turns out to be another Rollout's.
-    pub(crate) fn give_away(&mut self, name: &str, rollout: &str) {
-        let version = self.next();
-        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
-        let view =
-            ObjectView { rollout: rollout.into(), rollout_uid: rollout.into(), version, ..(*view).clone() };
-        let (_, cache) =
-            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
-        cache.offer(view);
     }
 
     pub(crate) fn pods(&mut self, color: Color, ready: &[bool]) {

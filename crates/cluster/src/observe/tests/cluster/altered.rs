@@ -1,6 +1,6 @@
 //! What controllers and kubelets make of objects that are there.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use teal_api::names::{label, manager};
 use teal_plan::{Color, Time};
 
@@ -96,5 +96,31 @@ impl Hand {
             &json!({"metadata": {"name": format!("disk-web-{color}-0"), "namespace": "shop",
             "uid": "claim", "resourceVersion": version, "labels": labels}}),
         );
+    }
+
+    /// A Deployment turns out to be another Rollout's.
+    pub(crate) fn give_away(&mut self, name: &str, rollout: &str) {
+        let version = self.next();
+        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let view =
+            ObjectView { rollout: rollout.into(), rollout_uid: rollout.into(), version, ..(*view).clone() };
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.offer(view);
+    }
+
+    /// Another hand takes a field of a Deployment.
+    pub(crate) fn take_field(&mut self, name: &str, pointer: &str) {
+        let version = self.next();
+        let view = self.stores.object("apps", "Deployment", "shop", name).expect("a Deployment");
+        let mut owned: Value =
+            serde_json::from_str(view.owned.as_deref().unwrap_or_default()).expect("a set of fields");
+        let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
+        let parent = owned.pointer_mut(parent).and_then(Value::as_object_mut).expect("a parent");
+        assert!(parent.remove(field).is_some(), "{field} in {parent:?}");
+        let view = ObjectView { owned: Some(owned.to_string().into()), version, ..(*view).clone() };
+        let (_, cache) =
+            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        cache.offer(view);
     }
 }
