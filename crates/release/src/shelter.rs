@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::names::label;
-use crate::object::{ObjectKey, template_pointer};
+use crate::object::{ObjectKey, list, template_pointer};
 use crate::selector::{Labels, labels, matches};
 
 /// A shared object of the next release that would no longer hold for pods of live for which it holds.
@@ -42,15 +42,63 @@ pub fn lets_go(live: &[&Value], next: &[&Value]) -> Vec<LetGo> {
         };
         let is_it = |object: &&Value| is_shared(object) && self::key(object) == key;
         let Some(before) = live.iter().copied().find(is_it) else { continue };
-        let (before, after) = (selector(before, at), selector(after, at));
-        if before == after {
+        if before.get("spec") == after.get("spec") {
             continue;
         }
         let pods = pods.get_or_insert_with(|| live.iter().copied().filter_map(pods_of_color).collect());
-        let lost = pods.iter().find(|(_, pod)| holds(before.as_ref(), pod) && !holds(after.as_ref(), pod));
-        found.extend(lost.map(|(workload, _)| LetGo { key, field, workload: workload.clone() }));
+        let selectors = (selector(before, at), selector(after, at));
+        let by_label = |(_, pod): &&(String, Labels)| {
+            holds(selectors.0.as_ref(), pod) && !holds(selectors.1.as_ref(), pod)
+        };
+        let by_peer = |peer: &Peer| {
+            let lost = |(_, pod): &&(String, Labels)| peer.names(before, pod) && !peer.admits(after, pod);
+            pods.iter().find(lost).map(|lost| (peer.field, lost))
+        };
+        let lost = pods.iter().find(by_label).map(|lost| (*field, lost));
+        let lost = lost.or_else(|| PEERS.iter().filter(|_| key.kind == "NetworkPolicy").find_map(by_peer));
+        found.extend(lost.map(|(field, (workload, _))| LetGo { key, field, workload: workload.clone() }));
     }
     found
+}
+
+/// Whom the pods of a `NetworkPolicy` may talk with, in one direction.
+struct Peer {
+    kind: &'static str,
+    field: &'static str,
+    rules: &'static str,
+    peers: &'static str,
+}
+
+const PEERS: [Peer; 2] = [
+    Peer { kind: "Ingress", field: "spec.ingress[].from", rules: "/spec/ingress", peers: "/from" },
+    Peer { kind: "Egress", field: "spec.egress[].to", rules: "/spec/egress", peers: "/to" },
+];
+
+impl Peer {
+    /// Whether a policy names a pod by its labels.
+    fn names(&self, policy: &Value, pod: &Labels) -> bool {
+        let mut peers = list(policy, self.rules).iter().flat_map(|rule| list(rule, self.peers));
+        peers.any(|peer| peer.get("podSelector").is_some_and(|selector| matches(selector, pod)))
+    }
+
+    /// Whether it lets it through, as far as labels say: of whole namespaces it isn't known here whether they are this one.
+    fn admits(&self, policy: &Value, pod: &Labels) -> bool {
+        let rules = list(policy, self.rules);
+        let whole =
+            |peer: &Value| peer.get("podSelector").is_none() && peer.get("namespaceSelector").is_some();
+        let open = |rule: &Value| {
+            let peers = list(rule, self.peers);
+            peers.is_empty() || peers.iter().any(whole)
+        };
+        !self.is_restricted(policy) || rules.iter().any(open) || self.names(policy, pod)
+    }
+
+    /// Without `policyTypes` the way in is, and the way out where rules say something of it.
+    fn is_restricted(&self, policy: &Value) -> bool {
+        let types = list(policy, "/spec/policyTypes");
+        let unsaid = self.kind == "Ingress" || !list(policy, self.rules).is_empty();
+        if types.is_empty() { unsaid } else { types.iter().any(|kind| kind == self.kind) }
+    }
 }
 
 /// For which pods an object holds; none where it is attached to something else than pods.

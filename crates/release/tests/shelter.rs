@@ -80,6 +80,37 @@ fn what_no_longer_holds_for_pods_of_live_is_found() {
     assert_eq!(found(&attached, &by_label), []);
 }
 
+/// As of a cache that both colors share: live's pods would be shut out from it.
+#[test]
+fn a_network_policy_that_no_longer_lets_pods_of_live_through_is_found() {
+    let app = |name: &str| json!({"podSelector": {"matchLabels": {"app": name}}});
+    let cache = |more: Value| {
+        let mut spec = json!({"podSelector": {"matchLabels": {"app": "cache"}}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        network(&spec)
+    };
+    let from = |peers: Value| cache(json!({"ingress": [{"from": peers}]}));
+    let to = |peers: Value| cache(json!({"egress": [{"to": peers}], "policyTypes": ["Egress"]}));
+    let elsewhere = json!({"namespaceSelector": {"matchLabels": {"team": "shop"}}});
+    let (way_in, way_out) = (Some("spec.ingress[].from"), Some("spec.egress[].to"));
+    for (before, after, lost) in [
+        (from(json!([app("web")])), from(json!([app("shop")])), way_in),
+        (from(json!([app("web")])), cache(json!({"ingress": []})), way_in),
+        (from(json!([elsewhere, app("web")])), from(json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])), way_in),
+        (from(json!([app("web")])), from(json!([app("web"), app("shop")])), None),
+        (from(json!([app("web")])), from(json!([app("shop"), elsewhere])), None),
+        (from(json!([app("web")])), cache(json!({"ingress": [{}]})), None),
+        (from(json!([app("web")])), to(json!([app("elsewhere")])), None),
+        (from(json!([app("elsewhere")])), from(json!([app("shop")])), None),
+        (cache(json!({"ingress": [{}]})), from(json!([app("shop")])), None),
+        (to(json!([app("web")])), to(json!([app("shop")])), way_out),
+        (to(json!([app("web")])), cache(json!({"ingress": [{}]})), None),
+    ] {
+        let fields: Vec<_> = found(&before, &after).iter().map(|lost| lost.field).collect();
+        assert_eq!(fields, Vec::from_iter(lost), "{before} {after}");
+    }
+}
+
 #[test]
 fn another_object_takes_nothing_away() {
     let mut other = network(&json!({"podSelector": {"matchLabels": {"app": "shop"}}}));
