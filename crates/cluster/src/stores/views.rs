@@ -96,7 +96,7 @@ impl ObjectView {
             state: None,
             ended: None,
             lacks_pods: false,
-            awake: note(metadata, annotation::AWAKE_REPLICAS).and_then(|text| text.parse().ok()),
+            awake: awake(metadata),
         })
     }
 
@@ -238,6 +238,12 @@ fn note<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
+/// Only of what rests: another hand that wakes it may leave the note there, which is of no use any more then.
+fn awake(metadata: &ObjectMeta) -> Option<u32> {
+    note(metadata, annotation::OWNER_REPLICAS)?;
+    note(metadata, annotation::AWAKE_REPLICAS)?.parse().ok()
+}
+
 fn epoch_of(metadata: &ObjectMeta, rollout_uid: &str) -> u64 {
     note(metadata, &annotation::epoch(rollout_uid)).map_or(0, read_epoch)
 }
@@ -280,6 +286,22 @@ fn owned(entries: &[ManagedFieldsEntry]) -> Option<Box<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_at_work_is_known_of_what_rests() {
+        let awake = |annotations: &[(&str, &str)]| {
+            let labels = serde_json::json!({label::ROLLOUT: "web"});
+            let annotations: serde_json::Map<_, _> =
+                annotations.iter().map(|(key, text)| ((*key).to_owned(), (*text).into())).collect();
+            let metadata = serde_json::json!({"name": "a", "labels": labels, "annotations": annotations});
+            let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
+            ObjectView::of(crate::kinds::DEPLOYMENT, &metadata).unwrap().awake
+        };
+        let (rests, had) = ((annotation::OWNER_REPLICAS, "2"), (annotation::AWAKE_REPLICAS, "20"));
+        assert_eq!(awake(&[rests, had]), Some(20));
+        assert_eq!(awake(&[had]), None, "it works");
+        assert_eq!(awake(&[rests, (had.0, "many")]), None, "another hand's");
+    }
 
     #[test]
     fn rule_6_enough_is_what_a_workload_started_with_or_what_it_has_now_if_that_is_less() {
