@@ -24,6 +24,9 @@ pub(crate) struct RenderKey {
     pub(crate) sizes: BTreeMap<ObjectKey, u32>,
     /// The least size that autoscalers may go to, by traffic Service.
     pub(crate) hold: Vec<(String, u32)>,
+    /// What is ready of live's workloads, where this is a candidate: its autoscalers go no lower either, so that it can take over from a
+    /// live that grew since.
+    pub(crate) beside: BTreeMap<ObjectKey, u32>,
     /// Names of its traffic Services.
     pub(crate) services: Vec<String>,
     /// Whether everything goes with the Rollout.
@@ -157,11 +160,12 @@ fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
 }
 
 /// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start. That is counted by Service: of
-/// several workloads behind one each has as large a part of it as of what they are to start with.
+/// several workloads behind one each has as large a part of it as of what they are to start with. A candidate's grow along with live.
 fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     let least = sized(object, workloads).and_then(|workload| {
         let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));
-        own.map(|(name, least)| part(*least, workload, name, workloads)).max()
+        let start = own.map(|(name, least)| part(*least, workload, name, workloads)).max()?;
+        Some(whom.key.beside.get(&workload.key).map_or(start, |now| start.max(*now)))
     });
     match least {
         Some(least) => teal_release::hold_min_replicas(object, least),

@@ -429,6 +429,12 @@ pub struct Attempt {
 }
 
 impl Record {
+    /// Whether a slot has the release under test.
+    pub fn is_tried(&self, slot: Slot) -> bool {
+        matches!(self.phase, Phase::Step(_) | Phase::Promoting { .. })
+            && self.candidate.is_some_and(|candidate| candidate.slot == slot)
+    }
+
     /// The candidate's share that was committed: what the routes should say once everything is done.
     pub const fn intended_weight(&self) -> u8 {
         match &self.phase {

@@ -151,7 +151,7 @@ pub(crate) fn answers_for_shared(facts: &Facts<'_>, slot: Slot) -> bool {
 
 /// Per traffic Service: from EndpointSlices where a role selects the slot, else by readiness, since without a selector
 /// there is no slice.
-fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
+pub(super) fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> Vec<u32> {
     let namespace = &facts.names.namespace;
     let services = facts.services.iter();
     services

@@ -455,6 +455,7 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services:
         services,
         owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
         hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },
+        beside: if facts.record.is_tried(slot) { sizes::ready(facts) } else { BTreeMap::new() },
     }
 }
 

@@ -1,30 +1,41 @@
 //! The sizes with which a candidate starts, and how many of live's endpoints a rollout goes by once the owner asks for fewer.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use teal_release::{Object, ObjectKey};
 
 use super::{Facts, Renderings, Sizes, colors};
 use crate::execute::owns_size;
 use crate::rendering::Rendering;
-use crate::stores::ObjectView;
+use crate::stores::{ObjectView, WorkloadState};
 
 /// Those of live's workloads by uncolored key: what they have at present, or what the owner has just asked for, to which live itself
 /// is brought in the same rollout.
 pub(super) fn of_live(facts: &Facts<'_>) -> Sizes {
-    let Some(live) = facts.record.live.map(|live| live.slot) else { return BTreeMap::new() };
-    let suffix = format!("-{}", live.color);
     let manifests = facts.rollout.spec.release.raw().get("manifests").and_then(Value::as_array);
     let manifests = manifests.map_or(&[][..], Vec::as_slice);
-    let workloads = facts.objects.iter().filter(|view| view.slot() == Some(live));
-    let sizes = workloads.filter_map(|view| {
-        let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
-        let key = ObjectKey::new(view.kind.group, view.kind.kind, view.id.name.strip_suffix(&suffix)?);
+    let sized = |(key, view, state): (ObjectKey, &ObjectView, &WorkloadState)| {
         let size = newly_written(view, &key, manifests).unwrap_or(state.replicas);
-        Some((key, size))
-    });
-    sizes.collect()
+        (key, size)
+    };
+    workloads(facts).map(sized).collect()
+}
+
+/// How many pods of live's workloads are ready. One that asks for more than there is room for is no measure for another color.
+pub(super) fn ready(facts: &Facts<'_>) -> Sizes {
+    workloads(facts).map(|(key, _, state)| (key, state.available.min(state.replicas))).collect()
+}
+
+/// Those of live that have pods, by uncolored key.
+fn workloads<'a>(
+    facts: &'a Facts<'_>,
+) -> impl Iterator<Item = (ObjectKey, &'a ObjectView, &'a WorkloadState)> {
+    let live = facts.record.live.map(|live| live.slot);
+    let own = facts.objects.iter().filter(move |view| live.is_some() && view.slot() == live);
+    own.filter_map(move |view| {
+        let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
+        let name = view.id.name.strip_suffix(live?.color.as_str())?.strip_suffix('-')?;
+        Some((ObjectKey::new(view.kind.group, view.kind.kind, name), &**view, state))
+    })
 }
 
 /// The replicas that the spec has for a workload, where live was made with another number and nothing else sizes it.
@@ -42,18 +53,31 @@ fn newly_written(view: &ObjectView, key: &ObjectKey, manifests: &[Value]) -> Opt
     u32::try_from(written).ok().filter(|written| is_new && *written > 0)
 }
 
-/// Owners may make live smaller in the middle of a rollout, and both colors follow at once. What live had at the start is no measure
-/// then: for want of pods that nobody wants any more a good version would be sent back.
+/// Owners may make live smaller in the middle of a rollout, or while the former release is kept, and both colors follow at once. What
+/// live had at the start is no measure then: for want of pods that nobody wants any more a good version would be sent back. Where they
+/// ask for more it is one once both colors have as many, and not while their pods start.
 ///
 /// Only what Teal wrote for them counts. Whom an autoscaler or a person shrinks by hand while requests are with the candidate
 /// still must be able to take them all back.
 pub(super) fn follow_owner(facts: &mut Facts<'_>, renderings: &Renderings) {
-    let Some(live) = facts.record.live.filter(|_| facts.record.phase.is_under_way()) else { return };
+    let record = &facts.record;
+    let Some(live) = record.live.filter(|_| record.phase.is_under_way() || record.previous.is_some()) else {
+        return;
+    };
     let Some(rendering) = renderings.color(live.slot.color) else { return };
     let asked: Vec<Option<u32>> =
         facts.services.iter().map(|service| asked(facts, rendering, &service.name)).collect();
-    for (endpoints, asked) in facts.record.baseline.iter_mut().zip(asked) {
-        *endpoints = asked.filter(|asked| *asked > 0).map_or(*endpoints, |asked| asked.min(*endpoints));
+    let counts = [record.live, record.candidate, record.previous].into_iter().flatten().map(|release| {
+        colors::serving(facts, renderings.color(release.slot.color).map(AsRef::as_ref), release.slot)
+    });
+    let counts: Vec<Vec<u32>> = counts.collect();
+    for (service, (endpoints, asked)) in facts.record.baseline.iter_mut().zip(asked).enumerate() {
+        let Some(asked) = asked.filter(|asked| *asked > 0) else { continue };
+        let all_have = counts.len() > 1
+            && counts.iter().all(|counts| counts.get(service).is_some_and(|have| *have >= asked));
+        if asked < *endpoints || all_have {
+            *endpoints = asked;
+        }
     }
 }
 

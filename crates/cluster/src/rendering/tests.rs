@@ -26,6 +26,7 @@ fn autoscalers_behind_one_service_are_held_at_its_size_together() {
             active: true,
             sizes: BTreeMap::new(),
             hold: vec![("web".into(), 20)],
+            beside: BTreeMap::new(),
             services: vec!["web".into()],
             owned: false,
         };
@@ -160,6 +161,7 @@ fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
         active: true,
         sizes: BTreeMap::new(),
         hold: Vec::new(),
+        beside: BTreeMap::new(),
         services: Vec::new(),
         owned: false,
     };

@@ -28,7 +28,6 @@ pub(crate) use cache::{Cache, ObjectId, View};
 pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, selects_both, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
-#[cfg(test)]
 pub(crate) use views::WorkloadState;
 pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, read_epoch};
 pub(crate) use watch::{Watches, read_object};

@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, enough, needed, overlap, probe};
+use super::{Draft, Next, enough, overlap, probe, share};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -285,8 +285,7 @@ fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
     let Some(candidate) = s.record.candidate else { return false };
     let color = s.world.color(candidate.slot.color);
-    let needed = needed(step.weight, &s.record.baseline, color.serving.len());
-    let ready = color.available && enough(&color.serving, &needed);
+    let ready = color.available && enough(&color.serving, &share(s, candidate.slot, step.weight));
     let free = s.stopped(Stops::Rollout).is_none() && s.world.routes.foreign.is_none();
     let carries = super::reach::carries(s);
     s.settings.routed && last && step.weight == 100 && !gated && ready && free && carries

@@ -1,7 +1,7 @@
 //! What must be so whenever nothing is under test: both roles at live, routes as their owner wrote them, each color as
 //! active as its role says.
 
-use super::{Next, jobs, needed, reach, serves};
+use super::{Next, bears_all, jobs, needed, reach, serves};
 use crate::outcome::{Effect, Why};
 use crate::record::Phase;
 use crate::snapshot::{Form, Objects, Snapshot};
@@ -40,10 +40,21 @@ pub(crate) fn dead(s: &Snapshot, live: Slot) -> bool {
     lost || serving.iter().all(|endpoints| *endpoints == 0)
 }
 
-/// The endpoints that what is gone back to needs for all requests, per traffic Service.
-pub(crate) fn needs(s: &Snapshot) -> Vec<u32> {
-    let all = needed(100, &s.record.baseline, s.world.blue.serving.len());
-    all.into_iter().enumerate().map(|(service, needed)| if had(s, service) { needed } else { 0 }).collect()
+/// The endpoints that what is gone back to needs for all requests, per traffic Service: as many as live had at the start, or as the
+/// other color has by now, if that is more and all of them go there. It says how short going back would be, and stops it nowhere.
+pub(crate) fn needs(s: &Snapshot, home: Slot) -> Vec<u32> {
+    let from = home.color.other();
+    let now = &s.world.color(from).serving;
+    let all = needed(100, &s.record.baseline, now.len());
+    let bears_all = bears_all(s, from);
+    let needs = all.into_iter().zip(now).enumerate();
+    needs
+        .map(|(service, (start, now))| match (had(s, service), bears_all) {
+            (false, _) => 0,
+            (true, false) => start,
+            (true, true) => start.max(*now),
+        })
+        .collect()
 }
 
 /// Whether live served at a Service when the attempt began, as far as is known.

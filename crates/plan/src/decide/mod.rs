@@ -25,8 +25,8 @@ pub(crate) use reach::forestalled;
 use crate::outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 use crate::record::{Attempt, Outcome, Pause, Phase, Record, Release, StepRecord};
 use crate::settings::{Mode, Step};
-use crate::snapshot::{Obstacle, Snapshot};
-use crate::words::{Color, Time};
+use crate::snapshot::{Form, Obstacle, ServiceSeen, Snapshot, World};
+use crate::words::{Color, Slot, Time};
 
 /// Says what to do next. Pure: the same snapshot gives the same plan.
 pub fn plan(s: &Snapshot) -> Plan {
@@ -308,6 +308,27 @@ pub fn needed(weight: u8, baseline: &[u32], services: usize) -> Vec<u32> {
             u32::try_from(share).unwrap_or(u32::MAX).max(1)
         })
         .collect()
+}
+
+/// What the candidate needs for a share: of what live had at the start, or of what it has by now, where that is more and requests
+/// still show it. One that grew in the middle would else hand them all to far fewer pods.
+fn share(s: &Snapshot, candidate: Slot, weight: u8) -> Vec<u32> {
+    let live = &s.world.color(candidate.color.other()).serving;
+    let grown = if bears_all(s, candidate.color) { Vec::new() } else { needed(weight, live, live.len()) };
+    let start = needed(weight, &s.record.baseline, live.len());
+    start
+        .iter()
+        .enumerate()
+        .map(|(i, start)| grown.get(i).map_or(*start, |grown| *grown.max(start)))
+        .collect()
+}
+
+/// Whether every request goes to that color, so that its size is what all of them need.
+fn bears_all(s: &Snapshot, color: Color) -> bool {
+    let World { live_service, candidate_service, routes, .. } = &s.world;
+    let there = |service: &ServiceSeen| service.points.is_some_and(|slot| slot.color == color);
+    there(live_service) && (routes.form.highest() == 0 || there(candidate_service))
+        || there(candidate_service) && routes.form == Form::Entered(100)
 }
 
 /// Whether every traffic Service has at least what is needed.

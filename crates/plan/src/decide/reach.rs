@@ -1,7 +1,7 @@
 //! Bringing the candidate to a weight, in the order of writes that loses no request:
 //! routes at weight 0 → pods ready → candidate role selects them → weight. Each link is observed before the next.
 
-use super::{Next, enough, needed, overlap, probe};
+use super::{Next, enough, needed, overlap, probe, share};
 use crate::outcome::{Effect, Why};
 use crate::record::{Phase, Release, StepRecord};
 use crate::settings::former_weight;
@@ -19,7 +19,13 @@ pub(super) struct Reach {
 pub(super) fn toward(s: &Snapshot, candidate: &Release, weight: u8, held: bool) -> Reach {
     let mut next = Next::default();
     objects(s, candidate.slot, &mut next);
-    let ready = ready(s, candidate.slot, weight, &mut next) || held;
+    // What is there already asks for no more than live had at the start.
+    let size = if held {
+        needed(weight, &s.record.baseline, s.world.blue.serving.len())
+    } else {
+        share(s, candidate.slot, weight)
+    };
+    let ready = ready(s, candidate.slot, size, &mut next) || held;
     routes_down(s, weight, &mut next);
     let pointed = ready && point_candidate(s, candidate.slot, &mut next);
     let reached = if s.settings.routed {
@@ -52,14 +58,13 @@ pub(super) fn objects(s: &Snapshot, slot: Slot, next: &mut Next) {
     }
 }
 
-fn ready(s: &Snapshot, slot: Slot, weight: u8, next: &mut Next) -> bool {
+fn ready(s: &Snapshot, slot: Slot, needed: Vec<u32>, next: &mut Next) -> bool {
     let color = s.world.color(slot.color);
     let there = matches!(color.objects, Objects::Present { slot: there, .. } if there == slot);
     if !there || !color.available {
         next.say(Why::Starting { slot, trouble: color.trouble.clone() });
         return false;
     }
-    let needed = needed(weight, &s.record.baseline, color.serving.len());
     if enough(&color.serving, &needed) {
         return true;
     }
@@ -145,7 +150,7 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
     if at < weight && may_advance(s, next) && probe::is_answered(s, next) {
         next.say(Why::Shifting { weight });
         let color = s.world.color(slot.color);
-        if enough(&color.serving, &needed(weight, &s.record.baseline, color.serving.len())) {
+        if enough(&color.serving, &share(s, slot, weight)) {
             next.act(Effect::RaiseWeight(weight));
         }
     }

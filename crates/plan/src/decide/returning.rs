@@ -42,7 +42,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
 /// Going back doesn't wait until all that it needs serves, if any do (rule 6); but it says so.
 fn short(s: &Snapshot, live: &Release) -> Option<Why> {
     let serving = &s.world.color(live.slot.color).serving;
-    let needed = home::needs(s);
+    let needed = home::needs(s, live.slot);
     (!home::dead(s, live.slot) && !enough(serving, &needed)).then(|| Why::ReturnShort {
         slot: live.slot,
         needed,

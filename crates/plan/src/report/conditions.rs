@@ -309,7 +309,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
         };
     };
     let serving = &view.s.world.color(to.slot.color).serving;
-    let needed = crate::decide::back_needs(view.s);
+    let needed = crate::decide::back_needs(view.s, to.slot);
     let name = format!("{} ({})", to.slot.revision, to.slot.color);
     if crate::decide::dead(view.s, to.slot) {
         return answer(false, "NotReady", format!("{name} has no ready endpoint to go back to"));

@@ -98,6 +98,44 @@ fn rule_6_too_few_endpoints_hold_back_a_raise() {
     assert_eq!(effects(&s), [Effect::RaiseWeight(100)]);
 }
 
+/// An autoscaler or its owner made live larger than it was at the start: what was enough then would be swamped.
+#[test]
+fn rule_6_live_that_grew_is_the_measure_of_a_raise_as_long_as_it_has_requests() {
+    let raised = |live: u32, candidate: u32, weight: u8, at: Form| {
+        let mut s = reached("canary", 10, LONG_AGO);
+        if let Phase::Step(place) = &mut s.record.phase {
+            (place.step, place.weight, place.reached) = ("full".to_owned(), weight, None);
+        }
+        s.settings.steps[1].weight = weight;
+        s.world.routes = routes(at);
+        (s.world.blue.serving, s.world.green.serving) = (vec![live], vec![candidate]);
+        s
+    };
+    let short = raised(12, 3, 100, Form::Entered(10));
+    assert_eq!(effects(&short), []);
+    let says = |why: &Why| matches!(why, Why::TooFewEndpoints { needed, .. } if *needed == [12]);
+    assert!(checked(&short).why.iter().any(says), "{:?}", checked(&short).why);
+    for (what, s) in [
+        ("it grew along", raised(12, 12, 100, Form::Entered(10))),
+        ("a half of it is enough for a half", raised(12, 6, 50, Form::Entered(10))),
+        ("live shrank below the start", raised(1, 3, 100, Form::Entered(10))),
+    ] {
+        let weight = if let Phase::Step(place) = &s.record.phase { place.weight } else { 0 };
+        assert_eq!(effects(&s), [Effect::RaiseWeight(weight)], "{what}");
+    }
+    let there = raised(12, 3, 100, Form::Entered(100));
+    assert!(
+        matches!(committed(&there).0.phase, Phase::Step(place) if place.reached == Some(NOW)),
+        "nobody is left there"
+    );
+    let mut held = reached("canary", 10, LONG_AGO);
+    held.world.blue.serving = vec![120];
+    assert!(
+        !checked(&held).why.iter().any(|why| matches!(why, Why::TooFewEndpoints { .. })),
+        "it is there already"
+    );
+}
+
 #[test]
 fn a_paused_rollout_raises_nothing_and_an_obstacle_neither() {
     let mut s = trying("canary", 10);

@@ -4,11 +4,19 @@ use serde_json::json;
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
-
 fn resize(hand: &mut Hand, replicas: u32) {
     hand.alter("web-blue", |view| {
         view.state.as_mut().expect("a workload's state").replicas = replicas;
     });
+}
+
+/// So many pods serve in a color.
+fn grow(hand: &mut Hand, color: Color, count: usize) {
+    hand.pods(color, &vec![true; count]);
+    let (service, name) = if color == Color::Blue { ("web", "pod") } else { ("web-candidate", "green") };
+    let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
+    let pods: Vec<(&str, bool, bool)> = names.iter().map(|name| (name.as_str(), true, false)).collect();
+    hand.endpoints(service, &pods);
 }
 
 /// Else both colors, made smaller by their owner, would have too few endpoints for their weights, and a good version be sent back.
@@ -64,13 +72,81 @@ fn a_candidate_starts_with_the_size_that_comes_with_it_or_else_with_lives() {
     assert_eq!(starts(&scaled), 7, "an autoscaler says how many");
 }
 
+/// Else a candidate whose pods just start would have too few endpoints for its weight, and be sent back.
 #[test]
-fn more_pods_than_live_had_are_asked_of_nobody() {
+fn more_pods_than_live_had_are_asked_of_a_candidate_once_both_colors_have_them() {
     let mut hand = Hand::new();
     hand.install();
     hand.keep(Color::Blue, &["web"]);
     hand.at_step(10, Time(0));
+    let measure = |hand: &mut Hand| hand.look(1_000).snapshot.record.baseline;
     hand.spec("/release/manifests/0/spec/replicas", json!(5));
     resize(&mut hand, 5);
+    assert_eq!(measure(&mut hand), [3], "none has them");
+    grow(&mut hand, Color::Blue, 5);
+    assert_eq!(measure(&mut hand), [3], "the candidate's start");
+    grow(&mut hand, Color::Green, 5);
+    assert_eq!(measure(&mut hand), [5]);
+}
+
+/// What was committed in between is no measure any more.
+#[test]
+fn pods_that_the_owner_asks_back_in_the_same_rollout_are_the_measure_again() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(10, Time(0));
+    hand.record("baseline", json!([2]));
     assert_eq!(hand.look(1_000).snapshot.record.baseline, [3]);
+}
+
+/// Both colors follow within the keep time, too: fewer pods that the owner asks for are no reason to say that going back isn't ready.
+#[test]
+fn a_kept_release_is_measured_by_what_the_owner_asks_for_by_then() {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(100, Time(0));
+    let record = hand.look(1_000).snapshot.record;
+    hand.record("previous", json!(record.live));
+    hand.record("live", json!(record.candidate));
+    hand.record("candidate", json!(null));
+    hand.record("phase", json!({"name": "Rest", "outcome": "Promoted"}));
+    let measure = |hand: &mut Hand| hand.look(1_000).snapshot.record.baseline;
+    assert_eq!(measure(&mut hand), [3]);
+    hand.spec("/release/manifests/0/spec/replicas", json!(2));
+    hand.alter("web-green", |view| view.state.as_mut().expect("a workload's state").replicas = 2);
+    assert_eq!(measure(&mut hand), [2]);
+}
+
+/// It would be given all requests with the size that live had at the start.
+#[test]
+fn a_candidates_autoscaler_grows_along_with_live() {
+    let mut hand = Hand::new();
+    hand.manifest(
+        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+        "spec": {"minReplicas": 1, "maxReplicas": 20,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
+    );
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(10, Time(0));
+    hand.record("baseline", json!([3]));
+    let mut least = |replicas: u32, ready: u32| {
+        hand.alter("web-blue", |view| {
+            let state = view.state.as_mut().expect("a workload's state");
+            (state.replicas, state.available) = (replicas, ready);
+        });
+        let seen = hand.look(1_000);
+        [seen.blue, seen.green].map(|rendering| {
+            let rendering = rendering.expect("a rendering");
+            let mut pieces = rendering.pieces.iter();
+            let scaler = pieces.find(|piece| piece.kind.kind == "HorizontalPodAutoscaler");
+            scaler.expect("an autoscaler").object["spec"]["minReplicas"].clone()
+        })
+    };
+    assert_eq!(least(3, 3), [3, 3]);
+    assert_eq!(least(12, 12), [3, 12], "live itself may shrink to what it had at the start");
+    assert_eq!(least(12, 7), [3, 7], "what finds no room for live is asked for by nobody else");
+    assert_eq!(least(2, 2), [3, 3]);
 }
