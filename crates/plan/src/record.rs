@@ -32,6 +32,9 @@ pub struct Record {
     /// After a promotion in which callers changed over all at once: the last step's checks go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
+    /// The lengths that deadlines and keep times of this record were made with: an edit of theirs moves those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<Lengths>,
     /// From when objects in the slot that neither serves nor is kept may be deleted: the last traffic plus the drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vacate_after: Option<Time>,
@@ -159,6 +162,18 @@ pub struct Held {
     pub blind: bool,
     /// What was seen.
     pub detail: String,
+}
+
+/// How long things may take, or stay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lengths {
+    /// `spec.progressDeadline`.
+    pub progress_deadline: Span,
+    /// `spec.keep.previous`.
+    pub keep_previous: Span,
+    /// `spec.keep.failed`.
+    pub keep_failed: Span,
 }
 
 impl Phase {

@@ -136,12 +136,12 @@ pub struct RolloutSpec {
     pub guards: Option<Vec<Guard>>,
 
     /// How long the candidate may take to become ready, and also each wait of the machine for what it wrote. Hold,
-    /// checks and people are not counted. At least 1s. Default: 10m.
+    /// checks and people are not counted; an edit counts at once. At least 1s. Default: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = at_least_a_second()))]
     pub progress_deadline: Option<DurationText>,
 
-    /// How long colors stay that no longer serve.
+    /// How long colors stay that no longer serve. An edit counts at once, also for one that is kept already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
 

@@ -1,6 +1,6 @@
 //! The first release goes straight to live; a lost record is made anew from what serves.
 
-use super::{Draft, Next, jobs, serves};
+use super::{Draft, Next, jobs, lengths, serves};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Outcome, Pause, Phase, Release, Wanted};
 use crate::snapshot::{Found, Objects, ServiceSeen, Snapshot, Stops};
@@ -58,6 +58,9 @@ fn install(s: &Snapshot, hash: ContentHash) -> Plan {
 
 pub(super) fn go_on(s: &Snapshot, deadline: Time) -> Plan {
     let Some(live) = s.record.live else { return begin(s) };
+    if let Some(plan) = lengths::edited(s) {
+        return plan;
+    }
     if s.record.paused == Some(Pause::Spec) {
         // Hands were off; a pause doesn't keep what never served from being installed.
         return unblocked(s);

@@ -7,6 +7,7 @@ mod gates;
 mod home;
 mod install;
 mod jobs;
+mod lengths;
 mod overlap;
 mod people;
 mod probe;
@@ -219,7 +220,9 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(s: &'a Snapshot) -> Self {
-        Self { s, record: s.record.clone(), notices: Vec::new(), begins: false }
+        let mut record = s.record.clone();
+        lengths::follow(s, &mut record);
+        Self { s, record, notices: Vec::new(), begins: false }
     }
 
     /// The epoch that the commit will have.
@@ -252,6 +255,7 @@ impl<'a> Draft<'a> {
         let Self { s, mut record, notices, begins } = self;
         jobs::note(s, &mut record);
         record.waited = people::count(s, &record, begins);
+        record.lengths = lengths::now(s);
         record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }

@@ -1,7 +1,7 @@
 //! Promotion: the candidate has all traffic by weight; the live role is turned to it, the weights go back to 0, the
 //! routes back to their owner's bytes. Between each of these proxies are given time.
 
-use super::{Draft, Next, enough, gates, needed, overlap, reach, returning, step};
+use super::{Draft, Next, enough, gates, lengths, needed, overlap, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
@@ -15,7 +15,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     if let Some(cause) = cause_to_return(s, candidate) {
         return returning::send_back(s, cause);
     }
-    if let Some(plan) = clock(s) {
+    if let Some(plan) = lengths::edited(s).or_else(|| clock(s)) {
         return plan;
     }
     let mut next = Next::because(Why::Promoting);
@@ -145,8 +145,7 @@ pub(super) fn finish(mut draft: Draft<'_>) -> Plan {
     draft.record.watch = watch(s);
     // At rest the spec's pause is read from the spec.
     draft.record.paused = draft.record.paused.filter(|pause| *pause != Pause::Spec);
-    let kept_until = s.now + s.settings.keep_previous.max(s.settings.drain);
-    let kept_until = draft.record.watch.as_ref().map_or(kept_until, |watch| kept_until.max(watch.until));
+    let kept_until = lengths::previous(s, s.now, &draft.record);
     draft.record.kept_until = Some(kept_until);
     draft.record.phase = Phase::Rest { outcome: Outcome::Promoted };
     draft.tell(Notice::Promoted { revision: candidate.slot.revision });

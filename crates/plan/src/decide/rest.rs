@@ -1,6 +1,6 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, gates, home, jobs, reach, returning};
+use super::{Draft, Next, gates, home, jobs, lengths, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
@@ -12,7 +12,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     if let Some(cause) = cause_to_return(s) {
         return returning::send_back(s, cause);
     }
-    if let Some(plan) = hold(s) {
+    if let Some(plan) = hold(s).or_else(|| lengths::edited(s)) {
         return plan;
     }
     let mut next = Next::default();

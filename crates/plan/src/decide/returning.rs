@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, enough, home, reach};
+use super::{Draft, Next, enough, home, lengths, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -86,7 +86,7 @@ fn end(s: &Snapshot, cause: &Cause) -> Plan {
         tell(&mut draft, &candidate, cause);
     }
     if cause.rejects() && draft.record.candidate.is_some() {
-        draft.record.kept_until = Some(s.now + s.settings.keep_failed.max(s.settings.drain));
+        draft.record.kept_until = Some(lengths::failed(s, s.now));
     } else {
         draft.record.candidate = None;
         draft.record.kept_until = None;

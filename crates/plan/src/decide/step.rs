@@ -1,7 +1,7 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, jobs, reach, returning};
+use super::{Draft, Next, home, jobs, lengths, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -16,7 +16,7 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     if let Some(cause) = cause_to_return(s, candidate) {
         return returning::send_back(s, cause);
     }
-    if let Some(plan) = rebase(s, candidate).or_else(|| clock(s, place)) {
+    if let Some(plan) = lengths::edited(s).or_else(|| rebase(s, candidate)).or_else(|| clock(s, place)) {
         return plan;
     }
     let Some((index, step)) = s.settings.step(&place.step) else { return reseat(s) };

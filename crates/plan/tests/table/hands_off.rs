@@ -62,7 +62,8 @@ fn the_deadline_does_not_run_while_hands_are_off() {
         s.settings.mode = Mode::HandsOff;
         s.decisions = vec![crate::decisions::decision(Action::Rollback, "ana")];
         let (record, notices) = committed(&s);
-        let as_before = Record { epoch: s.record.epoch, paused: None, ..record.clone() };
+        let as_before =
+            Record { epoch: s.record.epoch, paused: None, lengths: s.record.lengths, ..record.clone() };
         assert_eq!((as_before, notices), (s.record.clone(), vec![]), "{what}: nothing else is decided");
         s.record = record;
         s.now = DEADLINE + Span::seconds(3600);

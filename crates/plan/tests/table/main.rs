@@ -9,6 +9,7 @@ mod hands_off;
 mod install;
 mod jobs;
 mod late;
+mod lengths;
 mod overlap;
 mod probing;
 mod promotion;

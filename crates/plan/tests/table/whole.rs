@@ -2,7 +2,9 @@
 //! for is said here, too.
 
 use teal_plan::outcome::{Commit, Ruling};
-use teal_plan::record::{Attempt, Cause, Consumed, Gate, Outcome, Phase, Record, StepRecord, Waited, Wanted};
+use teal_plan::record::{
+    Attempt, Cause, Consumed, Gate, Lengths, Outcome, Phase, Record, StepRecord, Waited, Wanted,
+};
 use teal_plan::snapshot::{Action, DecisionSeen, Form, Standing};
 use teal_plan::{Color, Decision, Effect, Notice, Plan, Snapshot, Span, Time, Why, plan};
 
@@ -36,7 +38,12 @@ fn after(s: &mut Snapshot, seconds: i64) {
 }
 
 fn commits(s: &Snapshot, notices: &[Notice], why: Vec<Why>, change: impl FnOnce(&mut Record)) -> Plan {
-    let mut record = Record { epoch: s.record.epoch + 1, ..s.record.clone() };
+    let lengths = Lengths {
+        progress_deadline: s.settings.progress_deadline,
+        keep_previous: s.settings.keep_previous,
+        keep_failed: s.settings.keep_failed,
+    };
+    let mut record = Record { epoch: s.record.epoch + 1, lengths: Some(lengths), ..s.record.clone() };
     change(&mut record);
     let commit = Commit { record, notices: notices.to_vec() };
     Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }
