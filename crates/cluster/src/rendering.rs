@@ -24,6 +24,8 @@ pub(crate) struct RenderKey {
     pub(crate) sizes: BTreeMap<ObjectKey, u32>,
     /// The least size that autoscalers may go to, by traffic Service.
     pub(crate) hold: Vec<(String, u32)>,
+    /// The sizes of live's workloads at the start, by kind and name: as these are to each other, a Service's size is split.
+    pub(crate) started: Vec<(String, u32)>,
     /// What is ready of live's workloads, where this is a candidate: its autoscalers go no lower either, so that it can take over from a
     /// live that grew since.
     pub(crate) beside: BTreeMap<ObjectKey, u32>,
@@ -160,11 +162,11 @@ fn written_replicas(workloads: &[Workload]) -> BTreeMap<String, String> {
 }
 
 /// While a rollout or keep lasts no autoscaler may shrink a color below live's size at the start. That is counted by Service: of
-/// several workloads behind one each has as large a part of it as of what they are to start with. A candidate's grow along with live.
+/// several workloads behind one each has as large a part of it as it had of live's pods then, in either color. A candidate's grow along with live.
 fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
     let least = sized(object, workloads).and_then(|workload| {
         let own = whom.key.hold.iter().filter(|(name, _)| workload.traffic_services.contains(name));
-        let start = own.map(|(name, least)| part(*least, workload, name, workloads)).max()?;
+        let start = own.map(|(name, least)| part(*least, workload, name, (workloads, whom.key))).max()?;
         Some(whom.key.beside.get(&workload.key).map_or(start, |now| start.max(*now)))
     });
     match least {
@@ -174,14 +176,29 @@ fn held(object: &Object, workloads: &[Workload], whom: &For<'_>) -> Object {
 }
 
 /// Rounded up, so that the parts together are never less than the whole. One that no autoscaler sizes has none: how much of the whole
-/// it is isn't known here, and too much is better than too little. Nor is a start with nothing any measure.
-fn part(whole: u32, workload: &Workload, service: &String, workloads: &[Workload]) -> u32 {
-    let weighs = |workload: &Workload| u64::from(workload.start_replicas.max(1));
+/// it is isn't known here, and too much is better than too little. Nor is a start with nothing any measure. What live didn't have then
+/// weighs as much as it is to start with.
+fn part(
+    whole: u32,
+    workload: &Workload,
+    service: &String,
+    (workloads, key): (&[Workload], &RenderKey),
+) -> u32 {
+    let weighs = |workload: &Workload| {
+        let name = by_name(&workload.key);
+        let then = key.started.iter().find(|(then, _)| *then == name).map(|(_, size)| *size);
+        u64::from(then.unwrap_or(workload.start_replicas).max(1))
+    };
     let scaled =
         workloads.iter().filter(|other| other.scaler.is_some() && other.traffic_services.contains(service));
     let all: u64 = scaled.map(weighs).sum();
     let part = (u64::from(whole) * weighs(workload)).div_ceil(all.max(1));
     u32::try_from(part).unwrap_or(whole).min(whole)
+}
+
+/// How a workload is called in the record, without its color.
+pub(crate) fn by_name(key: &ObjectKey) -> String {
+    format!("{}/{}", key.kind, key.name)
 }
 
 /// What an autoscaler sizes.

@@ -41,6 +41,9 @@ pub struct Record {
     /// Live's serving endpoints per traffic Service when the rollout started: the measure of enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baseline: Vec<u32>,
+    /// The sizes of live's workloads then, where several autoscalers share a Service: by them it is split among those of both colors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<(String, u32)>,
     /// Approvals per step, pinned when the rollout started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<(String, u32)>,

@@ -40,6 +40,8 @@ pub struct World {
     pub blue: ColorSeen,
     /// The green slot.
     pub green: ColorSeen,
+    /// Live's workloads that autoscalers size together behind a traffic Service, by kind and name, with their ready pods.
+    pub sizes: Vec<(String, u32)>,
     /// Where `<service>` points, over all traffic Services.
     pub live_service: ServiceSeen,
     /// Where `<service>-candidate` points, over all traffic Services.

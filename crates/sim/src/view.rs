@@ -112,6 +112,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         policies: Some(Time(0)),
         blue: color(Color::Blue, blue, caches, fault),
         green: color(Color::Green, green, caches, fault),
+        sizes: Vec::new(),
         live_service: service(caches.live.map(Selects::slot), [blue, green], stamped),
         candidate_service: service(caches.candidate, [blue, green], stamped),
         overlap: overlap(world, caches, fault),

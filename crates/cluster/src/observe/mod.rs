@@ -171,7 +171,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    let wanted = usable.then_some(facts.hash);
     let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
@@ -180,6 +179,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         policies: stores.admission.proves_decisions_since(),
         blue,
         green,
+        sizes: sizes::shared(&facts, &renderings),
         live_service: roles::see(&facts, roles::Role::Live, memory),
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
         overlap: overlap::see(&facts, &renderings, &passing, memory),
@@ -193,7 +193,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     };
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
-        ..settings::read(&facts, wanted, &renderings)
+        ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
     };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);
@@ -455,6 +455,7 @@ fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services:
         services,
         owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
         hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },
+        started: if holds_sizes(&facts.record) { facts.record.sizes.clone() } else { Vec::new() },
         beside: if facts.record.is_tried(slot) { sizes::ready(facts) } else { BTreeMap::new() },
     }
 }

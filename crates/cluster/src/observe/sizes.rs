@@ -1,11 +1,11 @@
 //! The sizes with which a candidate starts, and how many of live's endpoints a rollout goes by once the owner asks for fewer.
 
 use serde_json::Value;
-use teal_release::{Object, ObjectKey};
+use teal_release::{Object, ObjectKey, Workload};
 
 use super::{Facts, Renderings, Sizes, colors};
 use crate::execute::owns_size;
-use crate::rendering::Rendering;
+use crate::rendering::{Rendering, by_name};
 use crate::stores::{ObjectView, WorkloadState};
 
 /// Those of live's workloads by uncolored key: what they have at present, or what the owner has just asked for, to which live itself
@@ -23,6 +23,22 @@ pub(super) fn of_live(facts: &Facts<'_>) -> Sizes {
 /// How many pods of live's workloads are ready. One that asks for more than there is room for is no measure for another color.
 pub(super) fn ready(facts: &Facts<'_>) -> Sizes {
     workloads(facts).map(|(key, _, state)| (key, state.available.min(state.replicas))).collect()
+}
+
+/// Live's workloads of which several are sized by autoscalers behind one Service, with what is ready of each.
+pub(super) fn shared(facts: &Facts<'_>, renderings: &Renderings) -> Vec<(String, u32)> {
+    let live = facts.record.live.and_then(|live| renderings.color(live.slot.color));
+    let scaled = live.iter().flat_map(|rendering| &rendering.workloads).filter(|one| one.scaler.is_some());
+    let scaled: Vec<_> = scaled.collect();
+    let beside = |one: &Workload, other: &Workload| {
+        one.key != other.key && one.traffic_services.iter().any(|name| other.traffic_services.contains(name))
+    };
+    let shares = scaled.iter().filter(|one| scaled.iter().any(|other| beside(one, other)));
+    let sized = shares.filter_map(|one| {
+        let state = colors::workload_view(facts, &one.key.kind, &one.colored_name)?.state.clone()?;
+        Some((by_name(&one.key), state.available.min(state.replicas)))
+    });
+    sized.collect()
 }
 
 /// Those of live that have pods, by uncolored key.

@@ -17,15 +17,17 @@ fn scaled(name: &str, least: u32) -> [Value; 2] {
 #[test]
 fn autoscalers_behind_one_service_are_held_at_its_size_together() {
     let slot = Slot { color: Color::Blue, revision: "r1-0badcafe".parse().unwrap() };
-    let held = |workloads: &[[Value; 2]]| -> Vec<u64> {
+    let split = |workloads: &[[Value; 2]], started: &[(&str, u32)], active: bool| -> Vec<u64> {
+        let started = started.iter().map(|(name, size)| (format!("Deployment/{name}"), *size));
         let key = RenderKey {
             generation: 1,
             uid: "uid".into(),
             slot,
             hash: ContentHash { version: 1, digest: [0; 32] },
-            active: true,
+            active,
             sizes: BTreeMap::new(),
             hold: vec![("web".into(), 20)],
+            started: started.collect(),
             beside: BTreeMap::new(),
             services: vec!["web".into()],
             owned: false,
@@ -38,6 +40,7 @@ fn autoscalers_behind_one_service_are_held_at_its_size_together() {
         let scalers = rendering.pieces.iter().filter(|piece| piece.kind.kind == "HorizontalPodAutoscaler");
         scalers.filter_map(|piece| piece.object.pointer("/spec/minReplicas")?.as_u64()).collect()
     };
+    let held = |workloads: &[[Value; 2]]| split(workloads, &[], true);
     assert_eq!(held(&[scaled("web", 2)]), [20]);
     assert_eq!(held(&[scaled("a", 6), scaled("b", 4)]), [12, 8]);
     assert_eq!(held(&[scaled("a", 1), scaled("b", 1), scaled("c", 1)]), [7, 7, 7], "never less together");
@@ -47,6 +50,16 @@ fn autoscalers_behind_one_service_are_held_at_its_size_together() {
     let [burst, of_burst] = scaled("a", 2);
     let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
     assert_eq!(held(&[[burst, of_burst], [base, other]]), [20], "beside one of a fixed size");
+    let both = [scaled("a", 2), scaled("b", 2)];
+    for active in [false, true] {
+        assert_eq!(
+            split(&both, &[("a", 18), ("b", 2)], active),
+            [18, 2],
+            "as live was, in each color and role"
+        );
+    }
+    assert_eq!(split(&both, &[("a", 18)], true), [18, 2], "one that live didn't have");
+    assert_eq!(split(&both, &[("a", 20), ("b", 0)], true), [20, 2], "and no less than their owner says");
 }
 
 #[test]
@@ -161,6 +174,7 @@ fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
         active: true,
         sizes: BTreeMap::new(),
         hold: Vec::new(),
+        started: Vec::new(),
         beside: BTreeMap::new(),
         services: Vec::new(),
         owned: false,

@@ -226,6 +226,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     let started = draft.record.started;
     jobs::begin(&mut draft, slot.revision, started);
     draft.record.baseline.clone_from(&s.world.color(live.slot.color).serving);
+    draft.record.sizes.clone_from(&s.world.sizes);
     draft.record.pinned =
         s.settings.steps.iter().filter_map(|step| Some((step.name.clone(), step.approvals?))).collect();
     draft.record.phase = Phase::Step(super::place(s, step));

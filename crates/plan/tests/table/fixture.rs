@@ -126,6 +126,7 @@ pub(crate) fn at_rest() -> Snapshot {
             policies: Some(LONG_AGO),
             blue: present(live()),
             green: absent(),
+            sizes: Vec::new(),
             live_service: points(live()),
             candidate_service: points(live()),
             overlap: None,

@@ -20,9 +20,11 @@ fn nothing_changed_means_nothing_to_do_and_nothing_to_wake_for() {
 fn other_content_starts_in_the_other_color() {
     let mut s = at_rest();
     s.settings.wanted = Some(content(2));
+    s.world.sizes = vec![("Deployment/web".to_owned(), 2), ("Deployment/burst".to_owned(), 1)];
     let (record, notices) = committed(&s);
     assert_eq!(record.candidate.unwrap().slot, candidate());
     assert_eq!(record.baseline, [3]);
+    assert_eq!(record.sizes, s.world.sizes, "as they are to each other now");
     assert!(matches!(record.phase, Phase::Step(place) if place.step == "canary" && place.reached.is_none()));
     assert!(matches!(notices[..], [Notice::Started { attempt: 1, .. }]));
 }

@@ -246,6 +246,7 @@ impl Hand {
             active,
             sizes: BTreeMap::new(),
             hold: Vec::new(),
+            started: Vec::new(),
             beside: BTreeMap::new(),
             services: vec!["web".into()],
             owned: false,

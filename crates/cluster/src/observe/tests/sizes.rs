@@ -1,6 +1,6 @@
 //! What a rollout goes by where live's size changes in its middle.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use teal_plan::{Color, Time};
 
 use super::cluster::Hand;
@@ -149,4 +149,38 @@ fn a_candidates_autoscaler_grows_along_with_live() {
     assert_eq!(least(12, 12), [3, 12], "live itself may shrink to what it had at the start");
     assert_eq!(least(12, 7), [3, 7], "what finds no room for live is asked for by nobody else");
     assert_eq!(least(2, 2), [3, 3]);
+}
+
+/// What they are to each other at the start of a rollout is committed: later each moves by itself.
+#[test]
+fn only_of_autoscalers_that_share_a_service_the_sizes_are_looked_at() {
+    let labels = json!({"app": "web", "of": "burst"});
+    let burst = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "burst"}, "spec": {
+        "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}});
+    let scaler = |of: &str| {
+        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": of}, "spec": {
+            "maxReplicas": 20, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": of}}})
+    };
+    let shared = |manifests: &[&Value]| {
+        let mut hand = Hand::new();
+        manifests.iter().for_each(|manifest| hand.manifest((*manifest).clone()));
+        hand.install();
+        for (name, replicas, ready) in [("web-blue", 18, 18), ("burst-blue", 4, 2)] {
+            if manifests.contains(&&burst) || name == "web-blue" {
+                hand.alter(name, |view| {
+                    let state = view.state.as_mut().expect("a workload's state");
+                    (state.replicas, state.available) = (replicas, ready);
+                });
+            }
+        }
+        let mut sizes = hand.look(1_000).snapshot.world.sizes;
+        sizes.sort();
+        sizes
+    };
+    let (web, second) = (scaler("web"), scaler("burst"));
+    assert_eq!(shared(&[&web]), [], "it has the whole of it");
+    assert_eq!(shared(&[&web, &burst]), [], "the other has a size of its own");
+    let both = [("Deployment/burst".to_owned(), 2), ("Deployment/web".to_owned(), 18)];
+    assert_eq!(shared(&[&web, &burst, &second]), both, "what is ready of them");
 }
