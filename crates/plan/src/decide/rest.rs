@@ -91,7 +91,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if hash == live.hash || known.is_some_and(|wanted| wanted.rejected) {
         return unblock(s);
     }
-    if known.is_none() && hash.version != live.hash.version {
+    // Once what was sent back has a name by today's recipe, another one is another content, though live's is still an older one's.
+    let renamed = s.record.wanted.is_some_and(|wanted| wanted.hash.version == hash.version);
+    if known.is_none() && hash.version != live.hash.version && !renamed {
         return Some(rebase(s, live, hash));
     }
     if let Some(wait) = gates::watching(s) {

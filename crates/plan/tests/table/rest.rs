@@ -185,6 +185,14 @@ fn another_recipe_keeps_a_rejection_and_never_touches_live() {
     assert!(record.wanted.unwrap().rejected);
     s.record = record;
     assert_eq!(effects(&s), []);
+    let corrected = ContentHash { version: 2, digest: [3; 32] };
+    s.settings.wanted = Some(corrected);
+    let (record, _) = committed(&s);
+    assert_eq!(
+        record.candidate.map(|candidate| candidate.hash),
+        Some(corrected),
+        "and takes no other content for it"
+    );
 }
 
 #[test]
