@@ -4,7 +4,7 @@ use super::{Next, overlap, step};
 use crate::outcome::Why;
 use crate::record::{Phase, Record};
 use crate::report::{WARNINGS, sentence};
-use crate::settings::Mode;
+use crate::settings::{Mode, Settings};
 use crate::snapshot::{Obstacle, Snapshot, Stops, is_paused};
 use crate::words::Time;
 
@@ -29,6 +29,12 @@ pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
         Phase::Promoting { deadline } => overlap::deadline(s, *deadline),
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => None,
     }
+}
+
+/// From when a going back that waits for live is told as stalled. It goes on whenever it can.
+pub(crate) fn back_late(phase: &Phase, settings: &Settings) -> Option<Time> {
+    let Phase::Returning { since, .. } = phase else { return None };
+    Some(*since + settings.progress_deadline)
 }
 
 /// Looks again until it passes, and at half of it where pods are waited for of which nothing is known: by then they are named.

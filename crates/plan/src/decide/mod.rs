@@ -17,7 +17,7 @@ mod rest;
 mod returning;
 mod step;
 
-pub(crate) use deadline::deadline;
+pub(crate) use deadline::{back_late, deadline};
 pub use gates::evidence;
 pub(crate) use gates::towards_live;
 pub(crate) use home::{dead, needs as back_needs};

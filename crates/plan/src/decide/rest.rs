@@ -1,10 +1,10 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, gates, home, jobs, lengths, reach, returning};
+use super::{Draft, Next, deadline, gates, home, jobs, lengths, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
-use crate::snapshot::{Objects, Snapshot, Stops};
+use crate::snapshot::{Objects, Obstacle, Snapshot, Stops};
 use crate::words::{ContentHash, Slot};
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
@@ -21,8 +21,7 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
         next.act(Effect::Finalizer(false));
     }
     if !at_home || !next.effects.is_empty() {
-        home::activity(s, &mut next);
-        return next.into();
+        return coming_home(s, next);
     }
     let mut plan = want(s, live).unwrap_or_else(|| retire(s, live, next));
     tell_unusable(s, &mut plan);
@@ -30,6 +29,24 @@ pub(super) fn plan(s: &Snapshot) -> Plan {
     let mut repairs = Next::default();
     home::activity(s, &mut repairs);
     super::append(&mut plan, repairs.effects);
+    plan
+}
+
+/// Roles and routes are led home before anything else. Where that waits, or meets something, a spec that can't be used is noted
+/// meanwhile: it may last.
+fn coming_home(s: &Snapshot, mut next: Next) -> Plan {
+    let met = |obstacle: &Obstacle| obstacle.stops < Stops::Everything && deadline::is_met(obstacle);
+    let lasts = next.effects.is_empty() || s.world.obstacles.iter().any(met);
+    let noted = || unusable(s).filter(|_| s.stopped(Stops::Everything).is_some());
+    if lasts
+        && s.settings.wanted.is_none()
+        && let Some(plan) = noted()
+    {
+        return plan;
+    }
+    home::activity(s, &mut next);
+    let mut plan = next.into();
+    tell_unusable(s, &mut plan);
     plan
 }
 
@@ -74,7 +91,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if hash == live.hash || known.is_some_and(|wanted| wanted.rejected) {
         return unblock(s);
     }
-    if known.is_none() && hash.version != live.hash.version {
+    // Once what was sent back has a name by today's recipe, another one is another content, though live's is still an older one's.
+    let renamed = s.record.wanted.is_some_and(|wanted| wanted.hash.version == hash.version);
+    if known.is_none() && hash.version != live.hash.version && !renamed {
         return Some(rebase(s, live, hash));
     }
     if let Some(wait) = gates::watching(s) {

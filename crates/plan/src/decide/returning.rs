@@ -59,6 +59,10 @@ pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
     home::activity(s, &mut next);
     // Only the traffic must be home: an object that can't be applied is repaired, or told, at rest.
     if !at_home {
+        let late = super::back_late(&s.record.phase, &s.settings).filter(|at| s.now < *at);
+        if let Some(at) = late.filter(|_| home::blocked(s, live.slot).is_some()) {
+            next.wake(at);
+        }
         return next.into();
     }
     // Proxies may still act on what was before: only after their time is nothing left of the other release, and its

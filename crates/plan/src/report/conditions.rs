@@ -89,7 +89,7 @@ fn stalled(view: &View<'_>) -> Option<Condition> {
         "HandsOff"
     } else if let Some(obstacle) = lasting_obstacle(view) {
         obstacle
-    } else if let Some(reason) = held_by(view) {
+    } else if let Some(reason) = held_by(view).or_else(|| no_way_back(view)) {
         reason
     } else {
         sent_back(view)?
@@ -105,6 +105,13 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
         Why::HeldByDeadline { .. } | Why::InstallLate => Some("DeadlineExceeded"),
         _ => None,
     })
+}
+
+/// Going back waits for a live that serves nobody, and has for longer than any wait of the machine may take.
+fn no_way_back(view: &View<'_>) -> Option<&'static str> {
+    let late = view.s.now >= crate::decide::back_late(&view.record.phase, &view.s.settings)?;
+    let waits = view.why.iter().any(|why| matches!(why, Why::ReturnBlocked { .. }));
+    (late && waits).then_some("DeadlineExceeded")
 }
 
 /// An obstacle that has been in the way for longer than the progress deadline, or that no waiting can mend.

@@ -185,6 +185,14 @@ fn another_recipe_keeps_a_rejection_and_never_touches_live() {
     assert!(record.wanted.unwrap().rejected);
     s.record = record;
     assert_eq!(effects(&s), []);
+    let corrected = ContentHash { version: 2, digest: [3; 32] };
+    s.settings.wanted = Some(corrected);
+    let (record, _) = committed(&s);
+    assert_eq!(
+        record.candidate.map(|candidate| candidate.hash),
+        Some(corrected),
+        "and takes no other content for it"
+    );
 }
 
 #[test]
@@ -226,6 +234,38 @@ fn a_spec_that_can_not_be_used_is_noted_told_and_stalls_once_it_lasts() {
     assert_eq!(told(&s, "Stalled"), Some((true, "ReferenceMissing".to_owned())));
     s.world.obstacles.clear();
     assert_eq!(committed(&s).0.blocked_since, None, "it can be read again");
+}
+
+/// As after the status was lost, or where another hand's Service can't be turned back: that may last.
+#[test]
+fn a_spec_that_can_not_be_used_is_noted_and_told_also_before_traffic_is_home() {
+    let away = |met: bool| {
+        let mut s = at_rest();
+        s.settings.wanted = None;
+        s.world.live_service.points = None;
+        s.world.obstacles =
+            vec![Obstacle { reason: "ReleaseInvalid".to_owned(), ..obstacle(Stops::Everything) }];
+        if met {
+            s.world.obstacles.push(Obstacle { reason: "WriteFails".to_owned(), ..obstacle(Stops::Nothing) });
+        }
+        s
+    };
+    let mut s = away(false);
+    let home = [Effect::PointLive(live())];
+    assert_eq!(effects(&s), home, "traffic comes first");
+    assert!(matches!(&checked(&s).why[..], [Why::Obstacle { reason, .. }] if reason == "ReleaseInvalid"));
+    s = away(true);
+    s.record = committed(&s).0;
+    assert_eq!(s.record.blocked_since, Some(NOW), "that doesn't come about");
+    assert_eq!((effects(&s), checked(&s).wake_at), (home.to_vec(), Some(DEADLINE)));
+    let mut waits = away(false);
+    waits.world.live_service = points(live());
+    waits.world.routes = routes(Form::Entered(0));
+    waits.world.routes.since = NOW;
+    assert_eq!(committed(&waits).0.blocked_since, Some(NOW), "it waits for proxies");
+    let mut usable = away(true);
+    usable.settings.wanted = Some(content(1));
+    assert_eq!(effects(&usable), home);
 }
 
 #[test]

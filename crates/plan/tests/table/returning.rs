@@ -276,3 +276,27 @@ fn a_rollback_of_another_revision_than_the_one_that_is_sent_back_is_superseded()
     s.decisions[0].revision = Some(live().revision.to_string());
     assert!(matches!(ruled(&s), Ruling::Superseded { message } if message.contains("spec.revision")));
 }
+
+/// A guard that leads back to a live that died meanwhile: nobody would come to mend it.
+#[test]
+fn a_way_back_that_waits_for_a_dead_live_stalls_once_it_lasts() {
+    let mut s = returning(failed());
+    s.world.blue.serving = vec![0];
+    let told = |s: &Snapshot| {
+        let report = teal_plan::report::report(s, &checked(s));
+        let of = |kind: &str| report.conditions.iter().find(|c| c.kind == kind).map(|c| c.reason.clone());
+        (of("Stalled"), of("Reconciling"), report.message)
+    };
+    let (stalled, reconciling, message) = told(&s);
+    assert_eq!((stalled, reconciling.as_deref()), (None, Some("RollingBack")));
+    assert!(message.contains("has no ready endpoint: look at its pods"), "{message}");
+    assert_eq!(checked(&s).wake_at, Some(NOW + s.settings.progress_deadline));
+    s.now = NOW + s.settings.progress_deadline;
+    let (stalled, reconciling, message) = told(&s);
+    assert_eq!((stalled.as_deref(), reconciling), (Some("DeadlineExceeded"), None));
+    assert!(message.contains("has no ready endpoint: look at its pods"), "{message}");
+    assert_eq!(checked(&s).wake_at, None);
+    s.world.blue.serving = vec![1];
+    assert!(effects(&s).contains(&Effect::LowerWeight(0)), "it goes on whenever it can");
+    assert_eq!(told(&s).0, None);
+}

@@ -151,17 +151,44 @@ fn a_candidates_autoscaler_grows_along_with_live() {
     assert_eq!(least(2, 2), [3, 3]);
 }
 
+/// A second workload behind the Service.
+fn burst() -> Value {
+    let labels = json!({"app": "web", "of": "burst"});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "burst"}, "spec": {
+        "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}})
+}
+
+fn scaler(of: &str) -> Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": of}, "spec": {
+        "maxReplicas": 20, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": of}}})
+}
+
+#[test]
+fn autoscalers_of_both_colors_are_held_as_live_was_at_the_start() {
+    let mut hand = Hand::new();
+    [burst(), scaler("web"), scaler("burst")].into_iter().for_each(|manifest| hand.manifest(manifest));
+    hand.install();
+    hand.keep(Color::Blue, &["web"]);
+    hand.at_step(10, Time(0));
+    hand.record("baseline", json!([20]));
+    hand.record("sizes", json!([["Deployment/web", 18], ["Deployment/burst", 2]]));
+    let seen = hand.look(1_000);
+    for rendering in [seen.blue, seen.green] {
+        let rendering = rendering.expect("a rendering");
+        let scalers = rendering.pieces.iter().filter(|piece| piece.kind.kind == "HorizontalPodAutoscaler");
+        let held = scalers.map(|piece| (piece.name.as_str(), piece.object["spec"]["minReplicas"].as_u64()));
+        let held: Vec<_> = held.collect();
+        let of = |name: &str| held.iter().find(|(of, _)| of.starts_with(name)).and_then(|(_, least)| *least);
+        // The rest was made with three pods of each, which are ready.
+        assert_eq!((of("web-"), of("burst-").map(|least| least < 4)), (Some(18), Some(true)), "{held:?}");
+    }
+}
+
 /// What they are to each other at the start of a rollout is committed: later each moves by itself.
 #[test]
 fn only_of_autoscalers_that_share_a_service_the_sizes_are_looked_at() {
-    let labels = json!({"app": "web", "of": "burst"});
-    let burst = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "burst"}, "spec": {
-        "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
-            "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}});
-    let scaler = |of: &str| {
-        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": of}, "spec": {
-            "maxReplicas": 20, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": of}}})
-    };
+    let burst = burst();
     let shared = |manifests: &[&Value]| {
         let mut hand = Hand::new();
         manifests.iter().for_each(|manifest| hand.manifest((*manifest).clone()));
