@@ -1,6 +1,5 @@
 //! What stands in a color and how much of it serves.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::label;
@@ -174,29 +173,22 @@ pub(super) fn serving(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Sl
     let services = facts.services.iter();
     services
         .map(|service| {
-            let mut pods: BTreeSet<&str> = BTreeSet::new();
-            let mut selected = false;
-            for name in [&service.name, &service.candidate] {
-                let Some(view) = facts.stores.services.get(namespace, name) else { continue };
-                if view.points(&facts.names.name) == Some(slot) {
-                    selected = true;
-                }
+            let roles = [&service.name, &service.candidate];
+            let selected = roles.iter().any(|name| {
+                let view = facts.stores.services.get(namespace, name);
+                view.is_some_and(|view| view.points(&facts.names.name) == Some(slot))
+            });
+            if !selected {
+                return u32::try_from(ready(facts, rendering, slot, service)).unwrap_or(u32::MAX);
             }
-            let reached = |name: &&String| {
+            let (mut reached, mut as_of_live) = (Vec::new(), 0);
+            for name in roles {
                 let wanted = ports::Wanted::of(facts, service, name, slot);
-                let slices = facts.stores.slices.group(namespace, name).into_iter();
-                slices.filter(move |slice| wanted.lacks(slice).is_none())
-            };
-            let slices: Vec<_> = [&service.name, &service.candidate].iter().flat_map(reached).collect();
-            for endpoint in
-                slices.iter().flat_map(|slice| &slice.endpoints).filter(|endpoint| endpoint.serves)
-            {
-                let pod = facts.pod(&endpoint.pod);
-                if let Some(pod) = pod.filter(|pod| pod.slot() == Some(slot) && pod.terminating.is_none()) {
-                    pods.insert(&pod.uid);
-                }
+                let slices = facts.stores.slices.group(namespace, name);
+                as_of_live = wanted.as_of_live(facts, &slices, slot).max(as_of_live);
+                reached.extend(slices.into_iter().filter(|slice| wanted.lacks(slice).is_none()));
             }
-            let count = if selected { pods.len() } else { ready(facts, rendering, slot, service) };
+            let count = ports::serving(facts, reached.iter(), slot).len().max(as_of_live);
             u32::try_from(count).unwrap_or(u32::MAX)
         })
         .collect()

@@ -180,6 +180,48 @@ fn rule_6_ready_pods_that_can_not_be_reached_at_a_port_of_their_service_do_not_c
     }
 }
 
+/// Of two workloads behind one Service, and a candidate whose pods are so many, the one beside opening these ports.
+fn beside(candidate: usize, open: &[&str], other: &[&str]) -> Hand {
+    let mut hand = Hand::new();
+    hand.install();
+    hand.at_step(10, Time(0));
+    hand.pods(Color::Blue, &[true; 4]);
+    hand.pods(Color::Green, &[true; 4]);
+    let web: Vec<_> =
+        ["green-0", "green-1", "green-2"][..candidate].iter().map(|pod| (*pod, true, false)).collect();
+    hand.endpoints("web-candidate", &web);
+    hand.opens("web", &["http", "metrics"], &["http"]);
+    hand.opens("web-candidate", &["http", "metrics"], open);
+    hand.beside("web", "pod-3", other);
+    hand.beside("web-candidate", "green-3", other);
+    hand
+}
+
+/// A workload that the selector takes in and that doesn't open all ports is a part of what live has, and so it is of a candidate.
+#[test]
+fn rule_6_pods_that_open_less_than_others_of_live_count_for_a_candidate_as_for_live() {
+    for other in [&[][..], &["metrics"]] {
+        for (web, open, counted) in [(3, &["http"][..], 4), (2, &["http"], 2), (3, &["renamed"], 0)] {
+            let world = beside(web, open, other).look(0).snapshot.world;
+            assert_eq!(
+                (world.blue.serving, world.green.serving),
+                (vec![4], vec![counted]),
+                "{web} {open:?} {other:?}"
+            );
+            let trouble = world.green.trouble.unwrap_or_default();
+            assert_eq!(trouble.contains("opens port http"), counted == 0, "{trouble}");
+        }
+    }
+}
+
+/// Whatever is open in whom, going back needs a pod that serves and no more.
+#[test]
+fn rule_8_live_is_dead_only_where_no_pod_of_it_serves() {
+    let mut hand = beside(3, &["http"], &["metrics"]);
+    hand.endpoints("web", &[("pod-0", false, false), ("pod-1", false, false), ("pod-2", false, false)]);
+    assert_eq!(hand.look(0).snapshot.world.blue.serving, [1], "the one beside");
+}
+
 /// Once the live role is turned there is no measure any more, and what was measured before it holds.
 #[test]
 fn after_the_turn_ports_are_held_against_nobody() {

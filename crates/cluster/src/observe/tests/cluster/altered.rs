@@ -83,6 +83,22 @@ impl Hand {
         }
     }
 
+    /// A further slice of a Service, with one pod that opens these ports alone.
+    pub(in crate::observe::tests) fn beside(&mut self, service: &str, pod: &str, open: &[&str]) {
+        let version = self.next();
+        let ports: Vec<_> = open.iter().map(|name| json!({"name": name, "port": 1})).collect();
+        let name = format!("{service}-beside");
+        let slice = json!({
+            "metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": version.to_string(),
+                "labels": {"kubernetes.io/service-name": service, label::ROLLOUT: "web"}},
+            "endpoints": [{"targetRef": {"uid": pod}, "conditions": {"ready": true, "serving": true, "terminating": false}}],
+            "ports": ports,
+        });
+        for view in crate::stores::slices_of(vec![slice]) {
+            self.stores.slices.offer(view);
+        }
+    }
+
     /// A claim in a color, as the controller of a `StatefulSet` makes it, or of a revision.
     pub(in crate::observe::tests) fn claim(&mut self, color: Color, revision: Option<&str>) {
         let version = self.next().to_string();
