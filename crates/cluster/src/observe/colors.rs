@@ -1,5 +1,6 @@
 //! What stands in a color and how much of it serves.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::label;
