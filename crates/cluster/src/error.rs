@@ -268,6 +268,10 @@ impl Error {
     /// What can be done where the API server denies it.
     pub(crate) fn grant(&self) -> String {
         let Self::Request { kind, .. } = self else { return ALLOW.to_owned() };
+        if self.said().contains("not currently held") {
+            // Nobody may give more than he has, whatever he may write.
+            return format!("take the {kind} out of spec.release and apply it beside the Rollout");
+        }
         match kinds::needs_consent(kind) {
             Some(value) => format!(
                 "an administrator can allow it by rbac.write.{value}=true of Teal's chart, or take the {kind} out of \

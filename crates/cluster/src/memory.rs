@@ -55,6 +55,8 @@ pub(crate) struct Memory {
     pub(crate) kept: Option<(u32, Time)>,
     /// Repairs at rest that were refused, by color.
     pub(crate) refused: BTreeMap<Color, Repair>,
+    /// When the objects of a color were written within the last minute.
+    writes: BTreeMap<Color, Vec<Time>>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
@@ -127,6 +129,9 @@ impl Room {
 /// How long what a write met counts without being met again, and how long what was mended is told.
 const MET_FOR: Span = Span::seconds(60);
 
+/// Writes of one color's objects within a minute that no release needs.
+const CONTESTED: usize = 6;
+
 impl Memory {
     /// What is in the way as writes have shown lately, and what was mended. Another generation may have mended what was
     /// in the way, so it is tried at once.
@@ -194,6 +199,19 @@ impl Memory {
         let failures = before.saturating_add(1);
         let refused = pause.map(|pause| Repair { generation, failures, again: now + pause(failures) });
         self.refused.extend(refused.map(|repair| (color, repair)));
+    }
+
+    /// Takes note of a write of a color's objects.
+    pub(crate) fn wrote(&mut self, color: Color, now: Time) {
+        let writes = self.writes.entry(color).or_default();
+        writes.retain(|at| now - *at < MET_FOR);
+        writes.push(now);
+    }
+
+    /// Whether a color's objects were written so often lately that another writer must be taking back what is written.
+    pub(crate) fn is_contested(&self, color: Color, now: Time) -> bool {
+        let lately = |writes: &Vec<Time>| writes.iter().filter(|at| now - **at < MET_FOR).count();
+        self.writes.get(&color).map_or(0, lately) >= CONTESTED
     }
 
     /// Until when a repair rests.

@@ -1,9 +1,8 @@
 //! Repairs that were refused: of what is kept at rest, and of live also beside a candidate. Every pod that comes and goes makes
 //! somebody look, and each look would try them again. What leads traffic is never among them.
 
-use teal_plan::snapshot::Objects;
-use teal_plan::snapshot::Stops;
-use teal_plan::{Effect, Phase, Slot, Snapshot, Span, Time};
+use teal_plan::snapshot::{Objects, Obstacle, Stops};
+use teal_plan::{Color, Effect, Phase, Slot, Snapshot, Span, Time};
 
 use super::pace::pause;
 use crate::error::{Class, Error};
@@ -17,8 +16,13 @@ pub(super) fn due(effects: &[Effect], snapshot: &Snapshot, memory: &Memory) -> (
         Phase::Step(_) => is_live(snapshot, slot),
         Phase::New | Phase::Installing { .. } | Phase::Promoting { .. } | Phase::Returning { .. } => false,
     };
+    // Another writer takes back what is written as soon as it is: the way back waits for nothing of that.
+    let is_contested = |slot: Slot| {
+        let back = matches!(snapshot.record.phase, Phase::Returning { .. });
+        !back && memory.is_contested(slot.color, snapshot.now)
+    };
     let rests = |effect: &Effect| {
-        let slot = applied(effect).filter(|slot| is_repair(*slot))?;
+        let slot = applied(effect).filter(|slot| is_repair(*slot) || is_contested(*slot))?;
         memory.rests(slot.color, snapshot.settings.generation, snapshot.now)
     };
     let due = effects.iter().filter(|effect| rests(effect).is_none()).cloned().collect();
@@ -57,8 +61,16 @@ pub(super) fn stops(done: &[Done], snapshot: &Snapshot, otherwise: Stops) -> Vec
 pub(super) fn refused(done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
     for done in done {
         let Some(color) = done.color else { continue };
+        if matches!(done.result, Ok(true)) {
+            memory.wrote(color, snapshot.now);
+        }
+        let contested = matches!(done.result, Ok(true)) && memory.is_contested(color, snapshot.now);
+        if contested {
+            memory.noted.insert("Contested", (taken_back(color), snapshot.now));
+        }
         let class = done.result.as_ref().err().map(Error::class);
         let class = class.filter(|class| matches!(class, Class::Denied | Class::Invalid));
+        let class = class.or_else(|| contested.then_some(Class::Denied));
         let pause = class.map(|class| {
             move |failures| Span(i64::try_from(pause(failures, class).as_millis()).unwrap_or(i64::MAX))
         });
@@ -66,10 +78,20 @@ pub(super) fn refused(done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
     }
 }
 
+/// What is told of objects that another writer changes as soon as they are written.
+fn taken_back(color: Color) -> Obstacle {
+    Obstacle {
+        reason: "WriteFails".into(),
+        message: format!(
+            "another writer changes objects of {color} as soon as they are written, again and again: compare them with spec.release, \
+             and see metadata.managedFields for who has the fields that differ (kubectl get --show-managed-fields)"
+        ),
+        stops: Stops::Nothing,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use teal_plan::Color;
-
     use super::*;
     use crate::observe::tests::cluster::Hand;
 
@@ -99,5 +121,31 @@ mod tests {
         let (due, again) = due(&both, &snapshot, &memory);
         assert_eq!(due, [apply(Color::Green)]);
         assert!(again.is_some_and(|at| at > snapshot.now), "{again:?}");
+    }
+
+    /// As a controller that has a note of its own in the manifest would: each would write at the other's write, for ever.
+    #[test]
+    fn what_another_writer_takes_back_again_and_again_is_written_less_and_less_but_on_the_way_back() {
+        let mut hand = Hand::new();
+        hand.install();
+        hand.start_candidate(10);
+        let mut snapshot = hand.look(0).snapshot;
+        let apply = [Effect::ApplyRelease { slot: hand.slot(Color::Green), active: false }];
+        let mut memory = Memory::default();
+        let mut written = 0;
+        for second in 0..60 {
+            snapshot.now = Time(second * 1_000);
+            if !due(&apply, &snapshot, &memory).0.is_empty() {
+                let (effect, color) = ("ApplyRelease", Some(Color::Green));
+                refused(&[Done { effect, color, result: Ok(true), unsure: None }], &snapshot, &mut memory);
+                written += 1;
+            }
+        }
+        assert!((6..=10).contains(&written), "{written}");
+        let told = memory.noted.get("Contested").map(|(told, _)| (told.reason.as_str(), told.stops));
+        assert_eq!(told, Some(("WriteFails", Stops::Nothing)));
+        let cause = teal_plan::record::Cause::Superseded;
+        snapshot.record.phase = Phase::Returning { cause, since: Time(0) };
+        assert_eq!(due(&apply, &snapshot, &memory).0, apply);
     }
 }
