@@ -249,6 +249,16 @@ impl Memory {
         }
     }
 
+    /// Takes note of what is kept of a revision, or that nothing usable is.
+    pub(crate) fn learn(&mut self, revision: Revision, kept: Option<&Kept>) {
+        if let Some(kept) = kept {
+            self.lost.remove(&revision);
+            self.contents.insert(revision, Packed::of(kept));
+        } else {
+            self.lost.insert(revision);
+        }
+    }
+
     /// Lets go of contents and renderings that nobody needs.
     pub(crate) fn trim(&mut self, needed: &[Revision], at_rest: bool) {
         self.contents.retain(|revision, _| needed.contains(revision));

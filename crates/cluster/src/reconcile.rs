@@ -28,7 +28,7 @@ use crate::evidence;
 use crate::execute::{Done, Order, Tools, execute, keep, revision};
 use crate::kinds;
 use crate::lease::Leadership;
-use crate::memory::{Memory, Packed, Room};
+use crate::memory::{Memory, Room};
 use crate::met::{before_any_weight, mended, noted, remember, remember_each};
 use crate::metrics::{Watching, figures};
 use crate::observe::{Scene, Seen, observe, traffic_told};
@@ -304,16 +304,9 @@ impl Reconciler {
             }
             let kept = revision::content(&self.tools, &view.id.namespace, &view.id.name, revision).await;
             match kept {
-                Ok(Some(kept)) => {
-                    memory.lost.remove(&revision);
-                    memory.contents.insert(revision, Packed::of(&kept));
-                }
-                Ok(None) => {
-                    memory.lost.insert(revision);
-                    tracing::debug!(%revision, "its content is not kept");
-                }
+                Ok(kept) => memory.learn(revision, kept.as_ref()),
                 Err(error @ Error::Kept { .. }) => {
-                    memory.lost.insert(revision);
+                    memory.learn(revision, None);
                     tracing::warn!(%error, "a kept revision can't be used");
                 }
                 Err(error) => {

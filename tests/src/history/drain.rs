@@ -124,7 +124,8 @@ fn owner<'a, 'h>(
     let runs =
         WORKLOADS.iter().flat_map(|resource| world.all(resource, &change.key.namespace)).any(|workload| {
             let size = workload.pointer("/spec/replicas").and_then(Value::as_i64);
-            label_of(workload, label::ROLLOUT_UID) == Some(rollout.uid)
+            // By name, for a Rollout made anew may have left its predecessor's as they were.
+            label_of(workload, label::ROLLOUT) == Some(name)
                 && label_of(workload, label::REVISION) == Some(revision)
                 && !is_deleting(workload)
                 && size != Some(0)

@@ -278,7 +278,7 @@ async fn tried_anew(play: Play<'_>, case: Case, old: &str, bad: &str) -> Result<
     play.approve().await?;
     play.promoted(&third).await?;
     works_in(&play, "green", "blue").await?;
-    play.shop.decide(Action::Rollback, None).await?;
+    play.shop.decide(Action::Rollback, Some("the work was better before")).await?;
     play.back_at(old, &third).await?;
     works_in(&play, "blue", "green").await?;
     play.end(None).await

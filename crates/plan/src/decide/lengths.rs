@@ -14,25 +14,27 @@ pub(super) fn edited(s: &Snapshot) -> Option<Plan> {
     if draft.record == s.record {
         return None;
     }
-    let lengths = now(s);
+    let lengths = of_spec(s);
     let record = Record { lengths, ..draft.record.clone() };
     let why = super::phase(&Snapshot { record, ..s.clone() }).why;
     Some(draft.commit(why))
 }
 
 /// Those that a commit is made with. Of a spec that can't be used they may be defaults, and say nothing.
-pub(super) fn now(s: &Snapshot) -> Option<Lengths> {
-    let of_spec = Lengths {
+pub(super) fn of_spec(s: &Snapshot) -> Option<Lengths> {
+    let lengths = Lengths {
         progress_deadline: s.settings.progress_deadline,
         keep_previous: s.settings.keep_previous,
         keep_failed: s.settings.keep_failed,
     };
-    if s.settings.wanted.is_some() { Some(of_spec) } else { s.record.lengths }
+    if s.settings.wanted.is_some() { Some(lengths) } else { s.record.lengths }
 }
 
 /// Moves what was made with other lengths.
 pub(super) fn follow(s: &Snapshot, record: &mut Record) {
-    let Some((made, now)) = s.record.lengths.zip(now(s)).filter(|(made, now)| made != now) else { return };
+    let Some((made, now)) = s.record.lengths.zip(of_spec(s)).filter(|(made, now)| made != now) else {
+        return;
+    };
     match &mut record.phase {
         // At its weight a step has no deadline but the one that begins where the weight is lost.
         Phase::Step(place) if place.reached.is_some() => {}

@@ -255,7 +255,7 @@ impl<'a> Draft<'a> {
         let Self { s, mut record, notices, begins } = self;
         jobs::note(s, &mut record);
         record.waited = people::count(s, &record, begins);
-        record.lengths = lengths::now(s);
+        record.lengths = lengths::of_spec(s);
         record.epoch = epoch;
         let commit = Commit { record, notices };
         Plan { decision: Decision::Commit(Box::new(commit)), wake_at: None, why, measure: Vec::new() }

@@ -160,7 +160,8 @@ pub fn sentence(why: &Why) -> String {
         ),
         Why::ReturnBlocked { slot } => {
             format!(
-                "going back waits: {} ({}) has no ready endpoint: look at its pods",
+                "going back waits: {} ({}) has no ready endpoint: look at its pods; to give up what the other color serves, apply the \
+                 VirtualServices as their owner wrote them, and what spec.release asks for is tried",
                 slot.revision, slot.color
             )
         }

@@ -1,6 +1,7 @@
 //! Tables: a snapshot in, the whole decision out. A row is named by its story.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a row that can't be read is a failed row")]
 
+mod available;
 mod decisions;
 mod fixture;
 mod gates;
@@ -18,5 +19,4 @@ mod report;
 mod rest;
 mod returning;
 mod waited;
-mod ways_back;
 mod whole;

@@ -65,17 +65,6 @@ impl Hand {
         (self.stores, self.pokes, self.rollout)
     }
 
-    /// Puts more into the caches.
-    pub(crate) fn with_stores(&self, put: impl FnOnce(&Stores)) {
-        put(&self.stores);
-    }
-
-    /// Nothing usable is kept of the revision in a color.
-    pub(crate) fn lose_content(&mut self, color: Color) {
-        let revision = self.slot(color).revision;
-        self.memory.lost.insert(revision);
-    }
-
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version

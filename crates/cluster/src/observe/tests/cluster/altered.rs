@@ -6,9 +6,20 @@ use teal_plan::{Color, Time};
 
 use super::Hand;
 use crate::kinds::{self, Known};
-use crate::stores::{ObjectId, ObjectView, PodView, SliceView};
+use crate::stores::{ObjectId, ObjectView, PodView, SliceView, Stores};
 
 impl Hand {
+    /// Puts more into the caches.
+    pub(crate) fn with_stores(&self, put: impl FnOnce(&Stores)) {
+        put(&self.stores);
+    }
+
+    /// Nothing usable is kept of the revision in a color.
+    pub(crate) fn lose_content(&mut self, color: Color) {
+        let revision = self.slot(color).revision;
+        self.memory.lost.insert(revision);
+    }
+
     /// The second revision is up in green and reached the weight of its step: only its gates are waited for.
     pub(crate) fn at_step(&mut self, weight: u8, reached: Time) {
         self.start_candidate(weight);

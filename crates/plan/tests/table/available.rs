@@ -1,4 +1,4 @@
-//! Whether going back is possible, and what is said of it.
+//! What is said of going back: whether it is one write, and how short what it leads to is.
 
 use teal_plan::Snapshot;
 use teal_plan::record::{Cause, Phase};
