@@ -31,6 +31,8 @@ pub(crate) async fn config(server: Option<&str>) -> Result<Config, ConnectError>
     }
     config.default_retry = false;
     config.read_timeout = Some(SILENCE);
+    // A connection that waited in the pool has its whole time for the next answer.
+    config.reset_reader_on_write = true;
     Ok(config)
 }
 

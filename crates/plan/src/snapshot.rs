@@ -92,7 +92,7 @@ pub struct ColorSeen {
     pub trouble: Option<String>,
     /// Since when fewer endpoints than the present weight needs have served.
     pub short_since: Option<Time>,
-    /// Jobs that a CronJob of it has begun and that have not ended.
+    /// Jobs that a CronJob of it has begun and of which a pod works.
     pub ticks: Vec<String>,
 }
 
@@ -109,6 +109,8 @@ pub struct JobSeen {
     pub ended: Option<bool>,
     /// Whether it is being deleted.
     pub going: bool,
+    /// Whether a pod of it works: one that can't start, or isn't there, has done nothing by halves.
+    pub works: bool,
 }
 
 /// Objects in a slot.

@@ -142,6 +142,7 @@ fn foreign(truth: &Truth, fault: Option<Fault>) -> Option<Foreign> {
 fn jobs(caches: &Caches) -> Vec<JobSeen> {
     let there = JOBS.iter().zip(caches.tasks).filter_map(|(name, task)| Some((name, task?)));
     let seen = there.map(|(name, task)| JobSeen {
+        works: true,
         name: (*name).to_owned(),
         revision: task.slot.revision,
         epoch: task.epoch,

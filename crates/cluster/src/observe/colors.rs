@@ -58,21 +58,16 @@ pub(super) fn see(
     }
 }
 
-/// Jobs whose pods run and that no release has: CronJobs made them.
+/// Jobs that no release has and of which a pod works: CronJobs made them.
 fn ticks(facts: &Facts<'_>, color: Color) -> Vec<String> {
-    let running =
-        facts.pods.iter().filter(|pod| pod.color == Some(color) && !pod.ended && pod.terminating.is_none());
-    let job = |pod: &Arc<PodView>| {
-        let name = pod.labels.iter().find(|(name, _)| name == JOB_NAME)?.1.clone();
-        let released =
-            facts.object(kinds::JOB.group, kinds::JOB.kind, &name).is_some_and(|view| !view.derived);
-        (!released).then_some(name)
+    let pods = facts.pods.iter().filter(|pod| pod.color == Some(color));
+    let is_released = |name: &str| {
+        let job = facts.object(kinds::JOB.group, kinds::JOB.kind, name);
+        job.is_some_and(|view| !view.derived)
     };
-    running.filter_map(job).collect::<BTreeSet<String>>().into_iter().collect()
+    let names: BTreeSet<&str> = pods.filter_map(|pod| jobs::working_for(pod)).collect();
+    names.into_iter().filter(|name| !is_released(name)).map(ToOwned::to_owned).collect()
 }
-
-/// What the Job controller writes on pods.
-const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
 /// With a lost record: the slot that the live role selects.
 fn pointed(facts: &Facts<'_>, color: Color) -> Option<Slot> {
@@ -116,7 +111,12 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
     if facts.objects.iter().any(|view| is_dropped(rendering, view, slot)) {
         return false;
     }
-    let is_own = |piece: &&Piece| !piece.shared || answers_for(&facts.record, facts.hash, slot, piece);
+    // Of what live shares and the spec wants otherwise the form stands, but none that is gone.
+    let rests = facts.is_live(slot) && matches!(facts.record.phase, Phase::Rest { .. });
+    let is_own = |piece: &&Piece| {
+        let answers = || answers_for(&facts.record, facts.hash, slot, piece);
+        !piece.shared || answers() || (rests && is_gone(facts, piece))
+    };
     let pieces = rendering.pieces.iter().filter(is_own);
     let sent_back = is_sent_back(&facts.record, slot);
     pieces.into_iter().all(|piece| {
@@ -133,6 +133,15 @@ fn in_sync(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot) -> bool
 /// Whether of a release whose content is lost something works that should rest, or rests that should work.
 fn out_of_role(facts: &Facts<'_>, slot: Slot) -> bool {
     facts.objects.iter().any(|view| unknown::is_out_of_role(view, slot, facts.is_live(slot)))
+}
+
+/// Whether nothing of this Rollout has its name.
+fn is_gone(facts: &Facts<'_>, piece: &Piece) -> bool {
+    if piece.kind == kinds::SERVICE {
+        let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
+        return view.is_none_or(|view| view.rollout() != Some(facts.names.name.as_str()));
+    }
+    facts.object(piece.kind.group, piece.kind.kind, &piece.name).is_none()
 }
 
 /// Whether a slot holds what was sent back. It may never have been whole, and is only kept to be looked at: what isn't there of it

@@ -7,23 +7,36 @@ use teal_plan::{Phase, Slot};
 use super::{Facts, obstacle};
 use crate::kinds;
 use crate::rendering::uncolored;
-use crate::stores::ObjectView;
+use crate::stores::{ObjectView, PodView};
 
 /// Those that Teal made of releases of this very Rollout, by name, and what has the names of its own.
 pub(super) fn see(facts: &Facts<'_>) -> Vec<JobSeen> {
     let views = facts.objects.iter().filter(|view| view.kind == kinds::JOB && !view.derived);
     let mut jobs: Vec<JobSeen> = views
-        .filter_map(|view| if view.rollout_uid == facts.names.uid { own(view) } else { left(facts, view) })
+        .filter_map(
+            |view| if view.rollout_uid == facts.names.uid { own(facts, view) } else { left(facts, view) },
+        )
         .collect();
     jobs.sort_by(|one, other| (one.revision, &one.name).cmp(&(other.revision, &other.name)));
     jobs
 }
 
-fn own(view: &ObjectView) -> Option<JobSeen> {
+fn own(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
     let slot = view.slot()?;
     let name = uncolored(&view.id.name, slot.color).to_owned();
     let (epoch, ended, going) = (view.epoch, view.ended, view.deleting);
-    Some(JobSeen { name, revision: slot.revision, epoch, ended, going })
+    let works = facts.pods.iter().any(|pod| working_for(pod) == Some(view.id.name.as_str()));
+    Some(JobSeen { name, revision: slot.revision, epoch, ended, going, works })
+}
+
+/// What the Job controller writes on pods.
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+
+/// The Job for which a pod works, if it does: not while it can't start.
+pub(super) fn working_for(pod: &PodView) -> Option<&str> {
+    let works = !pod.ended && pod.terminating.is_none() && pod.trouble.is_none();
+    let label = pod.labels.iter().find(|(name, _)| name == JOB_NAME).filter(|_| works)?;
+    Some(label.1.as_str())
 }
 
 /// What a former Rollout of this name left under the name of a Job of live that comes after retirement: it did nothing for this
@@ -31,7 +44,7 @@ fn own(view: &ObjectView) -> Option<JobSeen> {
 fn left(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
     let live = facts.record.live?.slot;
     let jobs = facts.record.later.iter().find(|jobs| jobs.revision == live.revision)?;
-    let seen = own(view).filter(|_| view.color == Some(live.color))?;
+    let seen = own(facts, view).filter(|_| view.color == Some(live.color))?;
     let known = jobs.each.iter().any(|job| job.name == seen.name);
     known.then_some(JobSeen { revision: live.revision, epoch: 0, ..seen })
 }

@@ -165,7 +165,8 @@ fn replaced_at_once(facts: &Facts<'_>) -> Obstacle {
     };
     let (now, later) = (names(&facts.services), names(&facts.later));
     let message = format!(
-        "spec.traffic.services names {later} only, and none of what serves now, which is Service {now}: name {now} beside {later},          with the manifests of both, and take {now} out once a release that has both is live"
+        "spec.traffic.services names {later} only, and none of what serves now, which is Service {now}: name {now} beside {later}, \
+         with the manifests of both, and take {now} out once a release that has both is live"
     );
     obstacle(RefusalReason::ServiceNotFound.as_str(), message, Stops::Everything)
 }

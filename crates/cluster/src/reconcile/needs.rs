@@ -43,10 +43,13 @@ impl Reconciler {
         memory.refusals.note(lack.map(AsRef::as_ref), seen.snapshot.now);
         let mut news = false;
         for uid in memory.refusals.due(seen.snapshot.now) {
-            let answer = refusals::ask(&self.tools.access, &names.namespace, &uid).await;
+            let ask = refusals::ask(&self.tools.access, &names.namespace, &uid);
+            let answer = tokio::time::timeout(ASKED_FOR, ask).await;
             memory.refusals.asks(&uid, now());
             match answer {
-                Ok(says) => {
+                // Whatever else is to be done for the Rollout waits meanwhile.
+                Err(_) => break,
+                Ok(Ok(says)) => {
                     // Only one is told.
                     let enough = says.is_some();
                     news |= memory.refusals.answered(&uid, says);
@@ -54,7 +57,7 @@ impl Reconciler {
                         break;
                     }
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     let class = error.class().as_str();
                     self.watching.failed(class);
                     tracing::warn!(%error, class, "why pods are not made can't be asked");
@@ -65,6 +68,9 @@ impl Reconciler {
         if news { Next::After(Duration::ZERO) } else { until(memory.refusals.next(), now()) }
     }
 }
+
+/// How long an answer may take about pods that are not made.
+const ASKED_FOR: Duration = Duration::from_millis(500);
 
 /// Whether a plan begins something for which objects will be created.
 fn starts(phase: &Phase, plan: &Plan) -> bool {

@@ -116,7 +116,7 @@ pub(super) fn activity(s: &Snapshot, next: &mut Next) {
     rest.into_iter().chain(work).for_each(|effect| next.act(effect));
 }
 
-/// A deletion that lets live stand takes along what was kept of it, which the next Rollout of that name then lacks. Only the
+/// What was kept of live may be gone, by an orphaning deletion of former times or another hand, and a Rollout made anew lacks it. Only the
 /// spec can give it back, so only while it asks for live; and under the name that it had, which an older recipe may have made.
 fn keep_content(s: &Snapshot, next: &mut Next) {
     if s.world.recorded || s.record.candidate.is_some() || s.deleting {

@@ -160,7 +160,9 @@ pub(super) fn ended(s: &Snapshot) -> Option<Draft<'_>> {
 pub(super) fn finishing(s: &Snapshot, color: Color) -> Option<(Time, Why)> {
     let (live, left) = (s.record.live?.slot.revision, s.record.vacate_after?);
     let until = left + s.settings.progress_deadline;
-    let runs = |job: &&JobSeen| job.revision.counter > live.counter && job.ended.is_none() && !job.going;
+    let runs = |job: &&JobSeen| {
+        job.revision.counter > live.counter && job.works && job.ended.is_none() && !job.going
+    };
     let running = s.world.jobs.iter().filter(runs).map(|job| format!("{}-{color}", job.name));
     let jobs: Vec<String> = running.chain(s.world.color(color).ticks.iter().cloned()).collect();
     (s.now < until && !jobs.is_empty()).then_some((until, Why::Finishing { color, jobs, until }))

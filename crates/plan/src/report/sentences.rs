@@ -195,7 +195,7 @@ fn too_few(slot: Slot, needed: &[u32], serving: &[u32]) -> String {
 }
 
 fn going(slot: Slot, jobs: &[String]) -> String {
-    let named: Vec<String> = jobs.iter().map(|job| format!("Job {job}-{}", slot.color)).collect();
+    let named: Vec<String> = jobs.iter().map(|job| format!("{job}-{}", slot.color)).collect();
     let (word, verb) = if jobs.len() == 1 { ("Job", "runs") } else { ("Jobs", "run") };
     let jobs = named.join(", ");
     format!(

@@ -14,7 +14,7 @@ fn jobs(revision: Revision, after: u64, each: &[(&str, JobState)]) -> Jobs {
 }
 
 fn there(name: &str, epoch: u64, ended: Option<bool>) -> JobSeen {
-    JobSeen { name: name.to_owned(), revision: candidate().revision, epoch, ended, going: false }
+    JobSeen { name: name.to_owned(), revision: candidate().revision, epoch, ended, going: false, works: true }
 }
 
 fn states(record: &Record) -> Vec<(&str, JobState)> {
@@ -468,6 +468,9 @@ fn rule_15_a_job_that_runs_is_not_taken_away_by_the_next_release_before_it_had_i
     let mut s = superseded(None);
     s.world.jobs[0].going = true;
     assert_eq!(effects(&s), clears, "a person deleted it");
+    let mut s = superseded(None);
+    s.world.jobs[0].works = false;
+    assert_eq!(effects(&s), clears, "its pod can't start, and the mend waits for it");
     let mut s = superseded(None);
     s.world.jobs[0].revision = live().revision;
     assert_eq!(effects(&s), clears, "what served is replaced");

@@ -20,7 +20,10 @@ fn rule_15_jobs_are_known_by_their_names_in_the_manifests() {
     let seen = hand.look(0).snapshot;
     assert_eq!(seen.settings.jobs, ["migrate"]);
     let (name, revision) = ("migrate".to_owned(), slot.revision);
-    assert_eq!(seen.world.jobs, [JobSeen { name, revision, epoch: 3, ended: Some(false), going: false }]);
+    assert_eq!(
+        seen.world.jobs,
+        [JobSeen { name, revision, epoch: 3, ended: Some(false), going: false, works: false }]
+    );
     let trouble = seen.world.green.trouble.expect("what is wrong");
     assert!(trouble.contains("Job migrate-green failed") && trouble.contains("Retry"), "{trouble}");
 }
@@ -111,7 +114,7 @@ fn rule_15_what_a_former_rollout_left_under_the_name_of_a_job_after_retirement_i
         let each = json!([{"name": recorded, "state": "Due", "after": 1}]);
         hand.record("later", json!([{"revision": slot.revision, "each": each}]));
         let (name, revision) = ("contract".to_owned(), slot.revision);
-        let expected = JobSeen { name, revision, epoch: 0, ended: Some(true), going: true };
+        let expected = JobSeen { name, revision, epoch: 0, ended: Some(true), going: true, works: false };
         assert_eq!(hand.look(0).snapshot.world.jobs, Vec::from_iter(seen.then_some(expected)), "{what}");
     }
 }
@@ -126,8 +129,12 @@ fn what_a_cronjob_began_is_seen_by_its_pods_until_they_end_and_jobs_of_the_relea
         let label = ("batch.kubernetes.io/job-name".to_owned(), job.to_owned());
         hand.alter_pod(pod, |pod| pod.labels.push(label));
     }
-    let ticks = |hand: &mut Hand| hand.look(0).snapshot.world.blue.ticks;
-    assert_eq!(ticks(&mut hand), ["report-blue-29384"]);
+    let seen = |hand: &mut Hand| {
+        let world = hand.look(0).snapshot.world;
+        (world.blue.ticks, world.jobs[0].works)
+    };
+    assert_eq!(seen(&mut hand), (vec!["report-blue-29384".to_owned()], true));
     hand.alter_pod("pod-0", |pod| pod.ended = true);
-    assert_eq!(ticks(&mut hand), [""; 0]);
+    hand.alter_pod("pod-1", |pod| pod.trouble = Some("ImagePullBackOff".to_owned()));
+    assert_eq!(seen(&mut hand), (Vec::new(), false), "one ended, one can't start");
 }

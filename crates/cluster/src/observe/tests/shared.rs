@@ -112,3 +112,16 @@ fn of_what_was_sent_back_no_policy_stays_in_its_form() {
         assert_eq!(!is_in_sync(&mut hand), missed, "{name}");
     }
 }
+
+/// The form that it got stands after a rollback; but live can't do without it.
+#[test]
+fn what_live_shares_and_somebody_takes_is_missed_whatever_the_spec_asks_for() {
+    let account = kinds::find("", "ServiceAccount").expect("a kind");
+    let mut hand = installed();
+    hand.start_candidate(10);
+    hand.lead_back();
+    hand.keep_failed();
+    assert!(is_in_sync(&mut hand));
+    hand.lose_any(account, "clerk");
+    assert!(!is_in_sync(&mut hand));
+}

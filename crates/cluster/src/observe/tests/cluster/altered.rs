@@ -68,8 +68,12 @@ impl Hand {
 
     /// A Deployment is not seen any more.
     pub(crate) fn lose(&mut self, name: &str) {
-        let (_, cache) =
-            self.stores.objects.iter().find(|(kind, _)| *kind == kinds::DEPLOYMENT).expect("a cache");
+        self.lose_any(kinds::DEPLOYMENT, name);
+    }
+
+    /// The same of any kind.
+    pub(crate) fn lose_any(&mut self, kind: Known, name: &str) {
+        let (_, cache) = self.stores.objects.iter().find(|(known, _)| *known == kind).expect("a cache");
         cache.forget(&ObjectId::new("shop", name));
     }
 
