@@ -8,6 +8,7 @@ mod fresh;
 pub(crate) mod inner;
 mod jobs;
 pub(crate) mod keep;
+mod left;
 mod likeness;
 pub(crate) mod owners;
 mod policies;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::future::join;
 use serde_json::{Value, json};
 use teal_api::names::manager;
 use teal_plan::{Phase, Slot};
 use teal_release::ObjectKey;
 
 use super::unseen::{of_rollout, serves, unseen};
-use super::{Order, Tools, awake, inner, jobs, ticks, unknown, vacate};
+use super::{Order, Tools, awake, inner, jobs, left, ticks, unknown, vacate, worst};
 use crate::access::Target;
 use crate::error::{Class, Error};
 use crate::json;
@@ -17,14 +18,34 @@ use crate::observe::{answers_for, is_sent_back};
 use crate::rendering::{Piece, Rendering};
 use crate::stores::ObjectView;
 
+/// Applies a release. What works by itself in live wakes once nothing that is left of another release does any more, which holds up
+/// nothing else.
+pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
+    let left = left::at_work(tools, order, slot);
+    let applied = apply_beside(tools, order, slot, !left.is_empty());
+    let (applied, rested) = join(applied, left::rest(tools, order, &left)).await;
+    worst(vec![applied, rested])
+}
+
 /// Applies what is not as it should be, configuration before workloads, and workloads only after the Jobs that run
 /// before them. What comes needs all of it; of what is there already, one that is refused holds up no other.
-pub(super) async fn apply(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<bool, Error> {
+async fn apply_beside(
+    tools: &Tools,
+    order: &Order<'_>,
+    slot: Slot,
+    others_work: bool,
+) -> Result<bool, Error> {
     let rendering = match order.rendering(slot) {
         Ok(rendering) => Arc::clone(rendering),
+        // All of it that is not in its role would be set to work.
+        Err(_) if others_work => return Ok(false),
         Err(lost) => return unknown::keep(tools, order, slot, lost).await,
     };
-    let pieces = rendering.pieces.iter().filter(|piece| is_wanted(tools, order, piece, slot));
+    let waits = |piece: &Piece| {
+        others_work && view(tools, order, piece).is_ok_and(|view| left::wakes(piece, view.as_deref()))
+    };
+    let pieces =
+        rendering.pieces.iter().filter(|piece| is_wanted(tools, order, piece, slot) && !waits(piece));
     let (workloads, others): (Vec<&Piece>, Vec<&Piece>) = pieces.partition(|piece| works(piece));
     let comes = comes(order, slot);
     let mut refused = Refused { needs_all: comes, ..Refused::default() };

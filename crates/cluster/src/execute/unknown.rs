@@ -57,7 +57,7 @@ async fn turn(
 }
 
 /// An autoscaler of what rests must not wake it, as when its release is rendered.
-async fn pause(
+pub(super) async fn pause(
     tools: &Tools,
     order: &Order<'_>,
     view: &ObjectView,
@@ -75,7 +75,11 @@ async fn pause(
 }
 
 /// As it is now: the same name may be another object by now, which the next look sees.
-async fn read(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<Option<Value>, Error> {
+pub(super) async fn read(
+    tools: &Tools,
+    order: &Order<'_>,
+    view: &ObjectView,
+) -> Result<Option<Value>, Error> {
     let there = tools.fresh(view.kind, &view.id.namespace, &view.id.name).await?;
     let is_same = |object: &Value| {
         text(object, "/metadata/uid") == view.uid
@@ -85,7 +89,7 @@ async fn read(tools: &Tools, order: &Order<'_>, view: &ObjectView) -> Result<Opt
     Ok(there.filter(is_same))
 }
 
-async fn write(
+pub(super) async fn write(
     tools: &Tools,
     order: &Order<'_>,
     view: &ObjectView,
@@ -102,7 +106,7 @@ async fn write(
 }
 
 /// With a note of what its owner wrote.
-fn resting(there: &Value) -> Value {
+pub(super) fn resting(there: &Value) -> Value {
     if there["kind"] == "CronJob" {
         let owner = there.pointer("/spec/suspend") == Some(&Value::Bool(true));
         return json!({

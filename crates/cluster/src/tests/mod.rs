@@ -9,6 +9,7 @@ mod going;
 mod gone;
 mod inner;
 mod kept;
+mod left;
 mod looks;
 mod met;
 mod orphans;

@@ -117,6 +117,47 @@ async fn what_works_in_live_alone_takes_its_size_along_and_back() {
     bench.end().await;
 }
 
+/// Without a mesh all requests are at the candidate in the last step: it is live once nothing is recorded any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_a_lost_record_leaves_at_work_rests_before_lives_wakes() {
+    let bench = Bench::start("leftwork").await;
+    let release = |version: &str| {
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}});
+        let mut rollout = with(version, &[deployment("worker", version, "LiveOnly"), settings]);
+        rollout["spec"]["traffic"] = json!({"services": [{"name": "web"}]});
+        rollout["spec"]["steps"] = json!([{"name": "switch", "weight": 100, "approval": {"count": 1}}]);
+        rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "5m"});
+        rollout
+    };
+    let size = async |color: &str| {
+        let worker = bench.value("deployments", &format!("worker-{color}")).await;
+        worker["spec"]["replicas"].as_u64()
+    };
+    bench.apply(&release("1")).await;
+    bench.phase("Complete").await;
+    bench.merge_as("hpa", "deployments", "worker-blue", json!({"spec": {"replicas": 4}})).await;
+    bench.apply(&release("2")).await;
+    bench.phase("Waiting").await;
+    let green = bench.status("/candidate/revision").await;
+    bench.until("all requests at it", async || bench.selected("web").await == green).await;
+    assert_eq!((size("blue").await, size("green").await), (Some(4), Some(0)));
+    bench.lose_status().await;
+    bench
+        .until("green at work", async || {
+            let works = size("green").await > Some(0);
+            // Looked up after it, so that what rests did so before.
+            let beside = size("blue").await;
+            assert!(!works || beside == Some(0), "blue works beside it with {beside:?}");
+            works
+        })
+        .await;
+    assert_eq!(bench.status("/live/revision").await, green);
+    bench.quiet().await;
+    assert_eq!((size("blue").await, size("green").await), (Some(0), Some(4)), "it is kept, and rests");
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn rule_6_an_autoscaler_does_not_shrink_a_candidate_and_is_given_back() {
