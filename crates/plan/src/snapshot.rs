@@ -9,6 +9,8 @@ use crate::words::{Color, ContentHash, Revision, Slot, Span, Time};
 pub struct Snapshot {
     /// The present.
     pub now: Time,
+    /// Since when whoever looks has looked at this Rollout without a break: its own first look, where it is new.
+    pub watched_since: Time,
     /// 128 random bits in hex, used if a gate is opened.
     pub nonce: String,
     /// What is asked for.

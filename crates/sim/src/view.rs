@@ -52,6 +52,8 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
     }
     let mut snapshot = Snapshot {
         now: NOW,
+        // Ages are the world's here, so a new process has no waits to begin anew.
+        watched_since: Time(0),
         nonce: unused_nonce(world),
         settings,
         record: record(&caches.record, fault),

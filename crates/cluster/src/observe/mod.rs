@@ -206,11 +206,13 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let owners_differ = roles::owners_differ(&facts);
     let contents_stray = contents_stray(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
-    let at_rest = matches!(facts.record.phase, Phase::Rest { .. });
-    memory.trim(&facts.revisions(), at_rest && objects_in_sync(&world));
+    memory.trim(&facts.revisions(), is_at_rest(&facts, &world));
     let Facts { record, filled, services, later, names, traffic, traffic_waits, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
-    let mut snapshot = Snapshot { now, nonce, settings, record, deleting, world, decisions, checks };
+    // The same at every look, so since the first one.
+    let watched_since = memory.sightings.since("watched", &(), now);
+    let mut snapshot =
+        Snapshot { now, watched_since, nonce, settings, record, deleting, world, decisions, checks };
     let unanswered = teal_plan::unanswered(&snapshot);
     snapshot.world.obstacles.extend(unanswered);
     snapshot.world.obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
@@ -259,10 +261,12 @@ fn committed_weight(facts: &Facts<'_>) -> u8 {
     }
 }
 
-fn objects_in_sync(world: &World) -> bool {
-    [&world.blue, &world.green]
-        .iter()
-        .all(|color| matches!(color.objects, Objects::Absent | Objects::Present { in_sync: true, .. }))
+/// With nothing left to write.
+fn is_at_rest(facts: &Facts<'_>, world: &World) -> bool {
+    matches!(facts.record.phase, Phase::Rest { .. })
+        && [&world.blue, &world.green]
+            .iter()
+            .all(|color| matches!(color.objects, Objects::Absent | Objects::Present { in_sync: true, .. }))
 }
 
 impl<'a> Facts<'a> {

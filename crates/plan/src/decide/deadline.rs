@@ -4,9 +4,9 @@ use super::{Next, overlap, step};
 use crate::outcome::Why;
 use crate::record::{Phase, Record};
 use crate::report::{WARNINGS, sentence};
-use crate::settings::{Mode, Settings};
+use crate::settings::{Mode, OnFailure, Settings};
 use crate::snapshot::{Obstacle, Snapshot, Stops, is_paused};
-use crate::words::Time;
+use crate::words::{Span, Time};
 
 /// The deadline of what is waited for, as the record has it. None where no time counts: a pause by anybody, hands that are kept
 /// off, an obstacle before the first weight, an overlap that runs. Rules and status read it here, so that nobody is told of a
@@ -23,12 +23,29 @@ pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
         }
         Phase::Step(_) if record.blocked_since.is_some() => None,
         Phase::Step(place) if !s.settings.routed && place.weight == 100 => {
-            overlap::deadline(s, place.deadline)
+            overlap::deadline(s, watched(s, place.deadline))
         }
-        Phase::Step(place) => Some(place.deadline),
-        Phase::Promoting { deadline } => overlap::deadline(s, *deadline),
+        Phase::Step(place) => Some(watched(s, place.deadline)),
+        Phase::Promoting { deadline } => overlap::deadline(s, watched(s, *deadline)),
         Phase::New | Phase::Installing { .. } | Phase::Rest { .. } | Phase::Returning { .. } => None,
     }
+}
+
+/// What a new process may need to find out how far things are, and to write what only it was missing for.
+const CATCHES_UP: Span = Span::seconds(120);
+
+/// A deadline that passed while nobody looked says nothing of the candidate: it may have been complete for hours, and yet proxies
+/// are given time anew by whoever sees it first. So nothing is sent back before there was time to go all the way with pods that
+/// are ready: past proxies three times at most, in a promotion. Not the whole deadline, which a process that is made anew every few
+/// minutes would put off for ever; what is really late goes back soon after the return. Where the spec has a person decide,
+/// nothing is lost by saying at once that it is late, and what was said doesn't come and go with each restart.
+fn watched(s: &Snapshot, deadline: Time) -> Time {
+    if s.settings.on_failure == OnFailure::Hold {
+        return deadline;
+    }
+    let proxies = s.settings.propagation.0.saturating_mul(3);
+    let enough = Span(CATCHES_UP.0.saturating_add(proxies)).min(s.settings.progress_deadline);
+    deadline.max(s.watched_since + enough)
 }
 
 /// From when a going back that waits for live is told as stalled. It goes on whenever it can.

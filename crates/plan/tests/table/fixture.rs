@@ -117,6 +117,7 @@ pub(crate) fn at_rest() -> Snapshot {
     };
     Snapshot {
         now: NOW,
+        watched_since: LONG_AGO,
         nonce: "n1".to_owned(),
         settings: settings(),
         record,

@@ -1,8 +1,9 @@
 //! What a deadline says that it passed over.
 
 use teal_plan::record::{Cause, Phase};
+use teal_plan::settings::OnFailure;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, Stops};
-use teal_plan::{Snapshot, Span};
+use teal_plan::{Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -80,4 +81,35 @@ fn a_deadline_that_passed_over_failing_writes_before_anything_was_there_names_th
         s.world.obstacles = vec![fails.clone()];
     });
     assert_eq!(passed_over(&s), fails.message);
+}
+
+/// However often the process is made anew: its first look gives two minutes and time for proxies, or the whole deadline where that
+/// is shorter.
+#[test]
+fn what_is_late_goes_back_soon_after_somebody_looks_again() {
+    for (mut s, deadline, soon) in late().into_iter().flat_map(|s| [(s.clone(), 600, 126), (s, 60, 60)]) {
+        s.settings.progress_deadline = Span::seconds(deadline);
+        s.world.green.available = false;
+        s.world.routes = routes(Form::Entered(0));
+        s.watched_since = DEADLINE + Span::seconds(3_600);
+        let until = s.watched_since + Span::seconds(soon);
+        s.now = until;
+        let plan = checked(&s);
+        assert_eq!(plan.wake_at, Some(Time(until.0 + 1)), "{plan:?}");
+        assert_eq!(teal_plan::report::report(&s, &plan).deadline, Some(until), "as it is told");
+        s.now = Time(until.0 + 1);
+        assert_eq!(passed_over(&s), "waits for the pods of r2-02020202 (green)");
+    }
+}
+
+/// It stands for hours, and would go and come again with each restart.
+#[test]
+fn that_a_person_is_to_decide_after_a_deadline_is_said_at_the_first_look() {
+    for mut s in late() {
+        s.settings.on_failure = OnFailure::Hold;
+        s.world.routes = routes(Form::Broken);
+        s.watched_since = s.now;
+        let plan = checked(&s);
+        assert!(matches!(plan.why[0], Why::HeldByDeadline { .. }), "{plan:?}");
+    }
 }

@@ -246,6 +246,23 @@ fn a_pause_by_the_spec_stops_the_clock_of_a_promotion() {
 }
 
 #[test]
+fn a_deadline_that_passed_while_nobody_looked_ends_no_promotion() {
+    let mut s = promoting();
+    s.now = DEADLINE + Span::seconds(3_600);
+    (s.watched_since, s.world.routes.since) = (s.now, s.now);
+    let until = s.now + s.settings.propagation;
+    assert_eq!((effects(&s), checked(&s).wake_at), (Vec::new(), Some(until)));
+    s.now = until;
+    assert_eq!(effects(&s), [Effect::PointLive(candidate())]);
+    s.world.live_service = points(candidate());
+    s.world.live_service.since = s.now;
+    assert_eq!(effects(&s), []);
+    s.world.routes = routes(Form::Owner);
+    s.now = s.now + s.settings.propagation;
+    assert!(matches!(committed(&s).0.phase, Phase::Rest { outcome: Outcome::Promoted }));
+}
+
+#[test]
 fn the_pause_of_the_spec_is_not_taken_along_to_rest() {
     let mut s = promoting();
     s.world.live_service = points(candidate());

@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Pause, Phase};
 use teal_plan::snapshot::{Foreign, Form, Objects, Stops};
-use teal_plan::{Color, Decision, Effect, Slot, Snapshot, Time, Why};
+use teal_plan::{Color, Decision, Effect, Slot, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
 
@@ -359,6 +359,20 @@ fn a_deadline_leads_back_or_holds_as_the_spec_says() {
     assert!(matches!(record.phase, Phase::Returning { cause: Cause::Deadline { .. }, .. }));
     s.settings.on_failure = teal_plan::settings::OnFailure::Hold;
     assert!(matches!(checked(&s).why[0], Why::HeldByDeadline { .. }));
+}
+
+/// Proxies are given time anew by whoever sees for the first time what has stood for hours.
+#[test]
+fn a_deadline_that_passed_while_nobody_looked_sends_nothing_back_that_is_complete() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.record.phase = trying("canary", 10).record.phase;
+    s.now = DEADLINE + Span::seconds(3_600);
+    (s.watched_since, s.world.routes.since) = (s.now, s.now);
+    let until = s.now + s.settings.propagation;
+    assert_eq!((effects(&s), checked(&s).wake_at), (Vec::new(), Some(until)));
+    s.now = until;
+    let (record, _) = committed(&s);
+    assert!(matches!(record.phase, Phase::Step(place) if place.reached == Some(until)));
 }
 
 #[test]

@@ -37,6 +37,16 @@ fn nothing_is_found_where_nothing_is() {
 }
 
 #[test]
+fn the_first_look_is_noted_once_and_forgotten_with_the_rest() {
+    let mut hand = Hand::new();
+    hand.install();
+    assert_eq!(hand.look(5).snapshot.watched_since, Time(5));
+    assert_eq!(hand.look(90_000).snapshot.watched_since, Time(5), "not with each look");
+    hand.memory = crate::memory::Memory::default();
+    assert_eq!(hand.look(100_000).snapshot.watched_since, Time(100_000), "whoever leads now is new");
+}
+
+#[test]
 fn a_live_release_serves_and_is_in_sync() {
     let mut hand = Hand::new();
     hand.install();
