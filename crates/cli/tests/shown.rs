@@ -342,3 +342,14 @@ fn the_page_of_the_command_line_says_by_which_codes_each_wait_ends() {
         assert!(row.ends_with(&format!("| {} |", codes.join(", "))), "{row}: {codes:?}");
     }
 }
+
+/// What is kept goes in its time all the same.
+#[test]
+fn what_a_spec_that_can_not_be_used_does_not_hold_up_is_explained() {
+    let mut unusable = rollout(&kept());
+    let checks = json!([{"name": "errors", "query": "1", "min": "99%", "max": "1%"}]);
+    unusable.spec.checks = serde_json::from_value(checks).expect("checks");
+    let text = render::explanation(&unusable, &clock(), Paint::Plain);
+    assert!(text.contains("Nothing goes forward before the spec is mended"), "{text}");
+    assert!(text.contains("is removed at"), "{text}");
+}

@@ -55,8 +55,8 @@ pub(crate) struct Memory {
     pub(crate) kept: Option<(u32, Time)>,
     /// Repairs at rest that were refused, by color.
     pub(crate) refused: BTreeMap<Color, Repair>,
-    /// When the objects of a color were written within the last minute.
-    writes: BTreeMap<Color, Vec<Time>>,
+    /// When a content was written over an object of a color, within the last minute.
+    writes: HashMap<(Color, Written), Vec<Time>>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
@@ -129,8 +129,17 @@ impl Room {
 /// How long what a write met counts without being met again, and how long what was mended is told.
 const MET_FOR: Span = Span::seconds(60);
 
-/// Writes of one color's objects within a minute that no release needs.
+/// Writes of one content over one object within a minute that no release needs.
 const CONTESTED: usize = 6;
+
+/// What was written over an object.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Written {
+    /// Kind and name.
+    pub(crate) object: String,
+    /// The mark of its content.
+    pub(crate) content: String,
+}
 
 impl Memory {
     /// What is in the way as writes have shown lately, and what was mended. Another generation may have mended what was
@@ -201,17 +210,25 @@ impl Memory {
         self.refused.extend(refused.map(|repair| (color, repair)));
     }
 
-    /// Takes note of a write of a color's objects.
-    pub(crate) fn wrote(&mut self, color: Color, now: Time) {
-        let writes = self.writes.entry(color).or_default();
-        writes.retain(|at| now - *at < MET_FOR);
-        writes.push(now);
+    /// Takes note of what was written of a color's objects, and names those that another writer must be taking back: nobody else
+    /// has the same content written over the same object again and again.
+    pub(crate) fn wrote(&mut self, color: Color, written: Vec<Written>, now: Time) -> BTreeSet<String> {
+        self.writes.retain(|_, at| at.last().is_some_and(|last| now - *last < MET_FOR));
+        for one in written {
+            self.writes.entry((color, one)).or_default().push(now);
+        }
+        self.contested(color, now).map(|written| written.object.clone()).collect()
     }
 
-    /// Whether a color's objects were written so often lately that another writer must be taking back what is written.
+    /// Whether some object of a color is taken back by another writer as soon as it is written.
     pub(crate) fn is_contested(&self, color: Color, now: Time) -> bool {
-        let lately = |writes: &Vec<Time>| writes.iter().filter(|at| now - **at < MET_FOR).count();
-        self.writes.get(&color).map_or(0, lately) >= CONTESTED
+        self.contested(color, now).next().is_some()
+    }
+
+    fn contested(&self, color: Color, now: Time) -> impl Iterator<Item = &Written> {
+        let lately = move |at: &[Time]| at.iter().filter(|at| now - **at < MET_FOR).count();
+        let of_color = self.writes.iter().filter(move |((of, _), _)| *of == color);
+        of_color.filter(move |(_, at)| lately(at) >= CONTESTED).map(|((_, written), _)| written)
     }
 
     /// Until when a repair rests.

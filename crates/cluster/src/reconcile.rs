@@ -370,7 +370,8 @@ impl Reconciler {
         let was_whole = memory.whole == Some(seen.snapshot.settings.generation);
         let order = Order { shares: Arc::clone(&memory.shares), was_whole, ..Order::of(rollout, seen) };
         let done = execute(&self.tools, &order, effects).await;
-        refused(&done, &seen.snapshot, memory);
+        let written = std::mem::take(&mut *order.written.lock().unwrap_or_else(PoisonError::into_inner));
+        refused(&done, written, &seen.snapshot, memory);
         if effects.iter().any(Effect::writes_routes) {
             memory.corrections.tried(seen.snapshot.now);
         }

@@ -5,7 +5,7 @@ mod rest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use teal_api::conditions::{Phase, Verdict};
-use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled};
+use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled, salvaged};
 use teal_api::duration;
 use teal_api::names::label;
 use teal_api::rollout::{CheckStatus, OnFailure};
@@ -42,7 +42,11 @@ pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
         Ok(spec) => {
             lines.extend(of_phase(&View { status, spec: &spec, clock, paused: paused_by(rollout) }));
         }
-        Err(error) => lines.push(format!("Nothing before the spec is mended: {error}.")),
+        Err(error) => {
+            lines.push(format!("Nothing goes forward before the spec is mended: {error}."));
+            let spec = &salvaged(&rollout.spec, None);
+            lines.extend(kept(&View { status, spec, clock, paused: paused_by(rollout) }));
+        }
     }
     lines
 }

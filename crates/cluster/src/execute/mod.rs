@@ -43,8 +43,9 @@ use crate::epochs::believed;
 use crate::error::Error;
 use crate::json;
 use crate::kinds::Known;
+use crate::memory::Written;
 use crate::observe::{Names, Seen, epoch_on};
-use crate::rendering::Rendering;
+use crate::rendering::{Piece, Rendering};
 use crate::stores::{ObjectId, Stores};
 
 /// What effects are carried out with.
@@ -75,6 +76,8 @@ pub(crate) struct Order<'a> {
     pub(crate) shares: Arc<Mutex<revision::Shares>>,
     /// Live had all that it should since the spec was changed last.
     pub(crate) was_whole: bool,
+    /// What was written of the releases' objects.
+    pub(crate) written: Mutex<Vec<(Color, Written)>>,
     /// Objects of live that were found edited or gone at rest.
     pub(crate) repaired: Mutex<Vec<String>>,
     /// What is to be told of role Services that another hand had turned.
@@ -187,6 +190,7 @@ impl<'a> Order<'a> {
             now: seen.snapshot.now,
             shares: Arc::default(),
             was_whole: false,
+            written: Mutex::default(),
             repaired: Mutex::default(),
             turned: Mutex::default(),
             ports: Mutex::default(),
@@ -221,6 +225,12 @@ impl Order<'_> {
             epoch: i64::try_from(self.record.epoch).unwrap_or(i64::MAX),
             manager: teal_api::names::manager::TRAFFIC.to_owned(),
         }
+    }
+
+    fn note_write(&self, slot: Slot, piece: &Piece) {
+        let object = format!("{} {}", piece.kind.kind, piece.name);
+        let written = Written { object, content: piece.content.clone() };
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push((slot.color, written));
     }
 
     fn note_repair(&self, object: String) {

@@ -174,6 +174,9 @@ async fn apply_piece(
     let noted = awake::noted(tools, order, piece, (slot, view.as_deref()));
     let sized = sized(rendering, piece, view.as_deref(), noted);
     let wrote = apply_piece_over(tools, order, piece, sized, view.as_deref()).await?;
+    if wrote {
+        order.note_write(slot, piece);
+    }
     if wrote && is_repair(order, piece, slot, view.as_deref()) {
         order.note_repair(format!("{} {}", piece.kind.kind, piece.name));
     }

@@ -32,9 +32,9 @@ fn own(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
 /// What the Job controller writes on pods.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
-/// The Job for which a pod works, if it does: not while it can't start.
+/// The Job for which a pod works, if it does: not while nothing of it can start.
 pub(super) fn working_for(pod: &PodView) -> Option<&str> {
-    let works = !pod.ended && pod.terminating.is_none() && pod.trouble.is_none();
+    let works = !pod.ended && pod.terminating.is_none() && (pod.runs || pod.trouble.is_none());
     let label = pod.labels.iter().find(|(name, _)| name == JOB_NAME).filter(|_| works)?;
     Some(label.1.as_str())
 }

@@ -6,7 +6,7 @@ use teal_plan::{Decision, Phase, Plan};
 
 use super::pace::until;
 use super::{Next, Reconciler, now};
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::memory::{Memory, Room};
 use crate::observe::Seen;
 use crate::{refusals, room};
@@ -48,7 +48,11 @@ impl Reconciler {
             memory.refusals.asks(&uid, now());
             match answer {
                 // Whatever else is to be done for the Rollout waits meanwhile.
-                Err(_) => break,
+                Err(_) => {
+                    self.watching.failed(Class::Transient.as_str());
+                    tracing::warn!(within = ?ASKED_FOR, "why pods are not made is not answered in time");
+                    break;
+                }
                 Ok(Ok(says)) => {
                     // Only one is told.
                     let enough = says.is_some();

@@ -1,13 +1,15 @@
 //! Repairs that were refused: of what is kept at rest, and of live also beside a candidate. Every pod that comes and goes makes
 //! somebody look, and each look would try them again. What leads traffic is never among them.
 
+use std::collections::BTreeSet;
+
 use teal_plan::snapshot::{Objects, Obstacle, Stops};
 use teal_plan::{Color, Effect, Phase, Slot, Snapshot, Span, Time};
 
 use super::pace::pause;
 use crate::error::{Class, Error};
 use crate::execute::Done;
-use crate::memory::Memory;
+use crate::memory::{Memory, Written};
 
 /// What is to be tried now, and when the first of the rest is.
 pub(super) fn due(effects: &[Effect], snapshot: &Snapshot, memory: &Memory) -> (Vec<Effect>, Option<Time>) {
@@ -58,19 +60,22 @@ pub(super) fn stops(done: &[Done], snapshot: &Snapshot, otherwise: Stops) -> Vec
 }
 
 /// Takes note of what became of those that were tried.
-pub(super) fn refused(done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
+pub(super) fn refused(
+    done: &[Done],
+    mut written: Vec<(Color, Written)>,
+    snapshot: &Snapshot,
+    memory: &mut Memory,
+) {
     for done in done {
         let Some(color) = done.color else { continue };
-        if matches!(done.result, Ok(true)) {
-            memory.wrote(color, snapshot.now);
-        }
-        let contested = matches!(done.result, Ok(true)) && memory.is_contested(color, snapshot.now);
-        if contested {
-            memory.noted.insert("Contested", (taken_back(color), snapshot.now));
+        let own = written.extract_if(.., |(of, _)| *of == color).map(|(_, written)| written).collect();
+        let contested = memory.wrote(color, own, snapshot.now);
+        if !contested.is_empty() {
+            memory.noted.insert(noted_as(color), (taken_back(&contested), snapshot.now));
         }
         let class = done.result.as_ref().err().map(Error::class);
         let class = class.filter(|class| matches!(class, Class::Denied | Class::Invalid));
-        let class = class.or_else(|| contested.then_some(Class::Denied));
+        let class = class.or_else(|| (!contested.is_empty()).then_some(Class::Denied));
         let pause = class.map(|class| {
             move |failures| Span(i64::try_from(pause(failures, class).as_millis()).unwrap_or(i64::MAX))
         });
@@ -78,13 +83,23 @@ pub(super) fn refused(done: &[Done], snapshot: &Snapshot, memory: &mut Memory) {
     }
 }
 
+const fn noted_as(color: Color) -> &'static str {
+    match color {
+        Color::Blue => "Contested in blue",
+        Color::Green => "Contested in green",
+    }
+}
+
 /// What is told of objects that another writer changes as soon as they are written.
-fn taken_back(color: Color) -> Obstacle {
+fn taken_back(objects: &BTreeSet<String>) -> Obstacle {
+    let named: Vec<&str> = objects.iter().map(String::as_str).collect();
+    let show = objects.first().map_or_else(String::new, |object| object.to_lowercase());
     Obstacle {
         reason: "WriteFails".into(),
         message: format!(
-            "another writer changes objects of {color} as soon as they are written, again and again: compare them with spec.release, \
-             and see metadata.managedFields for who has the fields that differ (kubectl get --show-managed-fields)"
+            "another writer changes {} as soon as it is written, again and again: compare it with spec.release, and see who \
+             has the fields that differ (kubectl get {show} -o yaml --show-managed-fields)",
+            named.join(", ")
         ),
         stops: Stops::Nothing,
     }
@@ -117,15 +132,14 @@ mod tests {
         let each = stops(&done, &snapshot, Stops::Rollout);
         assert_eq!(each, [Stops::Rollout, Stops::Nothing, Stops::Rollout]);
         let mut memory = Memory::default();
-        super::refused(&done, &snapshot, &mut memory);
+        super::refused(&done, Vec::new(), &snapshot, &mut memory);
         let (due, again) = due(&both, &snapshot, &memory);
         assert_eq!(due, [apply(Color::Green)]);
         assert!(again.is_some_and(|at| at > snapshot.now), "{again:?}");
     }
 
-    /// As a controller that has a note of its own in the manifest would: each would write at the other's write, for ever.
-    #[test]
-    fn what_another_writer_takes_back_again_and_again_is_written_less_and_less_but_on_the_way_back() {
+    /// The objects of green are written once a second for a minute, if nothing holds that: how often they are, and what is remembered.
+    fn written(content: impl Fn(i64) -> String) -> (usize, Snapshot, Memory) {
         let mut hand = Hand::new();
         hand.install();
         hand.start_candidate(10);
@@ -137,15 +151,34 @@ mod tests {
             snapshot.now = Time(second * 1_000);
             if !due(&apply, &snapshot, &memory).0.is_empty() {
                 let (effect, color) = ("ApplyRelease", Some(Color::Green));
-                refused(&[Done { effect, color, result: Ok(true), unsure: None }], &snapshot, &mut memory);
+                let one = Written { object: "Deployment web-green".into(), content: content(second) };
+                let done = [Done { effect, color, result: Ok(true), unsure: None }];
+                refused(&done, vec![(Color::Green, one)], &snapshot, &mut memory);
                 written += 1;
             }
         }
-        assert!((6..=10).contains(&written), "{written}");
-        let told = memory.noted.get("Contested").map(|(told, _)| (told.reason.as_str(), told.stops));
-        assert_eq!(told, Some(("WriteFails", Stops::Nothing)));
+        (written, snapshot, memory)
+    }
+
+    /// As a controller that has a note of its own in the manifest would: each would write at the other's write, for ever.
+    #[test]
+    fn what_another_writer_takes_back_again_and_again_is_written_less_and_less_but_on_the_way_back() {
+        let (count, mut snapshot, memory) = written(|_| "the same".into());
+        assert!((6..=10).contains(&count), "{count}");
+        let (told, _) = &memory.noted[noted_as(Color::Green)];
+        assert_eq!((told.reason.as_str(), told.stops), ("WriteFails", Stops::Nothing));
+        assert!(told.message.contains("get deployment web-green -o yaml"), "{}", told.message);
+        let candidate = snapshot.record.candidate.expect("a candidate").slot;
         let cause = teal_plan::record::Cause::Superseded;
         snapshot.record.phase = Phase::Returning { cause, since: Time(0) };
+        let apply = [Effect::ApplyRelease { slot: candidate, active: false }];
         assert_eq!(due(&apply, &snapshot, &memory).0, apply);
+    }
+
+    /// Such as the least size of a candidate's autoscaler while live grows.
+    #[test]
+    fn what_is_another_content_each_time_is_taken_back_by_nobody() {
+        let (count, _, memory) = written(|second| second.to_string());
+        assert_eq!((count, memory.noted.len()), (60, 0));
     }
 }

@@ -153,6 +153,7 @@ struct ContainerStatus {
 #[serde(default)]
 struct ContainerState {
     waiting: Option<Waiting>,
+    running: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -190,6 +191,7 @@ impl Pod {
             terminating: self.metadata.deletion_timestamp.as_ref().map(|at| Time(at.0.as_millisecond())),
             ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             trouble: status.trouble(),
+            runs: status.container_statuses.iter().any(|container| container.state.running.is_some()),
         })
     }
 }

@@ -141,6 +141,8 @@ pub(crate) struct PodView {
     pub(crate) ended: bool,
     /// Why it doesn't start, in the kubelet's words.
     pub(crate) trouble: Option<String>,
+    /// Whether a container of it runs, whatever becomes of the others.
+    pub(crate) runs: bool,
 }
 
 impl PodView {

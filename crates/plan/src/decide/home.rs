@@ -71,6 +71,8 @@ fn someone_serves(s: &Snapshot, live: Slot) -> bool {
 /// The same for the routes alone, which are left once the roles are home.
 pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
     let routes = &s.world.routes;
+    // The owner may give the candidate's Service a share of his own, which is nobody's before proxies know that it leads to live.
+    let since = routes.since.max(s.world.candidate_service.since);
     match routes.form {
         Form::Unrouted | Form::Broken => true,
         Form::Owner if routes.epoch >= stamp => true,
@@ -79,7 +81,7 @@ pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next
             false
         }
         Form::Entered(0) if routes.epoch >= stamp => {
-            if let Some(until) = reach::propagating(s, routes.since) {
+            if let Some(until) = reach::propagating(s, since) {
                 next.wait(until, Why::Propagating { until });
             } else if roles_home {
                 next.act(Effect::LeaveRoutes);
@@ -93,7 +95,7 @@ pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next
         Form::Mixed { highest, .. } => {
             if highest > 0 || routes.epoch < stamp {
                 next.act(Effect::LowerWeight(0));
-            } else if let Some(until) = reach::propagating(s, routes.since) {
+            } else if let Some(until) = reach::propagating(s, since) {
                 next.wait(until, Why::Propagating { until });
             } else if roles_home {
                 next.act(Effect::LeaveRoutes);

@@ -3,7 +3,7 @@
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
 use teal_plan::snapshot::{Action, DecisionSeen, Form, Objects};
-use teal_plan::{Effect, Snapshot, Span, Time, Why};
+use teal_plan::{Decision, Effect, Snapshot, Span, Time, Why};
 
 use crate::decisions::decision;
 use crate::fixture::*;
@@ -299,4 +299,21 @@ fn a_way_back_that_waits_for_a_dead_live_stalls_once_it_lasts() {
     s.world.blue.serving = vec![1];
     assert!(effects(&s).contains(&Effect::LowerWeight(0)), "it goes on whenever it can");
     assert_eq!(told(&s).0, None);
+}
+
+/// The owner's own words may give the candidate's Service a share, as an exported VirtualService does.
+#[test]
+fn rule_9_routes_are_given_back_once_proxies_know_that_the_candidates_role_leads_to_live() {
+    for form in [Form::Entered(0), Form::Mixed { highest: 0, owner: false }] {
+        let mut s = returning(failed());
+        home(&mut s);
+        s.world.routes = routes(form.clone());
+        s.world.routes.epoch = 8;
+        s.world.candidate_service.since = NOW;
+        let plan = checked(&s);
+        let until = NOW + s.settings.propagation;
+        assert_eq!((plan.decision, plan.wake_at), (Decision::Rest, Some(until)), "{:?}", plan.why);
+        s.now = until;
+        assert_eq!(effects(&s), [Effect::LeaveRoutes]);
+    }
 }

@@ -343,6 +343,7 @@ impl Hand {
                 terminating: None,
                 ended: false,
                 trouble: None,
+                runs: true,
             };
             self.stores.pods.offer(pod);
         }

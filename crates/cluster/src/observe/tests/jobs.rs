@@ -135,6 +135,8 @@ fn what_a_cronjob_began_is_seen_by_its_pods_until_they_end_and_jobs_of_the_relea
     };
     assert_eq!(seen(&mut hand), (vec!["report-blue-29384".to_owned()], true));
     hand.alter_pod("pod-0", |pod| pod.ended = true);
-    hand.alter_pod("pod-1", |pod| pod.trouble = Some("ImagePullBackOff".to_owned()));
+    hand.alter_pod("pod-1", |pod| pod.trouble = Some("CrashLoopBackOff".to_owned()));
+    assert!(seen(&mut hand).1, "a sidecar of it, say");
+    hand.alter_pod("pod-1", |pod| pod.runs = false);
     assert_eq!(seen(&mut hand), (Vec::new(), false), "one ended, one can't start");
 }
