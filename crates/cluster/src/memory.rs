@@ -56,7 +56,7 @@ pub(crate) struct Memory {
     /// Repairs at rest that were refused, by color.
     pub(crate) refused: BTreeMap<Color, Repair>,
     /// When a content was written over an object of a color, within the last minute.
-    writes: HashMap<(Color, Written), Vec<Time>>,
+    writes: BTreeMap<(Color, Written), Vec<Time>>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
@@ -133,7 +133,7 @@ const MET_FOR: Span = Span::seconds(60);
 const CONTESTED: usize = 6;
 
 /// What was written over an object.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Written {
     /// Kind and name.
     pub(crate) object: String,

@@ -84,7 +84,8 @@ async fn all_by_hand(all: &[Left<'_>], page: &Page) -> Result<()> {
 }
 
 async fn set_out(world: &World, namespace: String, case: Case) -> Result<Left<'_>> {
-    let play = Play::open(world, &namespace, with_work).await?;
+    let change = if case == Case::RestoredBare { at_one_port } else { with_work };
+    let play = Play::open(world, &namespace, change).await?;
     let old = play.live();
     let bad = play.to_10("v2").await?;
     if matches!(case, Case::Kept | Case::KeptWithoutWord) {
@@ -100,15 +101,23 @@ async fn set_out(world: &World, namespace: String, case: Case) -> Result<Left<'_
 /// Where the pods of the second version listen, and nobody of the first one does.
 const ELSEWHERE: u16 = 9080;
 
+/// The same where all versions listen at one port: of a live that nobody knows there is no way back to another.
+fn at_one_port(rollout: &mut Value) {
+    with_work_at(rollout, 8080);
+}
+
 /// One pod, a CronJob and a workload that run in live alone, as the page has them; and time to read it. The second version listens at
 /// another port, so that whoever turns selectors alone leads everybody where nobody is.
 fn with_work(rollout: &mut Value) {
+    with_work_at(rollout, if is_second(rollout) { ELSEWHERE } else { 8080 });
+}
+
+fn with_work_at(rollout: &mut Value, port: u16) {
     quick(rollout);
     rollout["spec"]["keep"] = json!({"previous": "5m", "failed": "2s"});
-    if is_second(rollout) {
+    if port == ELSEWHERE {
         set_environment(rollout, "HTTP_PORT", &ELSEWHERE.to_string());
     }
-    let port = if is_second(rollout) { ELSEWHERE } else { 8080 };
     let manifests = &mut rollout["spec"]["release"]["manifests"];
     manifests[0]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(port);
     manifests[1]["spec"]["ports"][0]["targetPort"] = json!(port);

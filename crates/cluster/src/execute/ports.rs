@@ -42,6 +42,13 @@ pub(crate) fn differ(there: &Value, wanted: &[Value]) -> bool {
     first(there, wanted).is_some()
 }
 
+/// Whether it has one of these ports already, and leads it elsewhere.
+pub(crate) fn leads_elsewhere(there: &Value, wanted: &[Value]) -> bool {
+    let known: HashMap<_, _> = of(there).iter().map(|port| (inner::key(port), port)).collect();
+    let mut pairs = wanted.iter().filter_map(|port| Some((port, known.get(&inner::key(port))?)));
+    pairs.any(|(port, there)| target(there) != target(port))
+}
+
 /// What such a Service is brought to them by, if it is still the one that was looked at: it says nothing of who selects what.
 pub(super) fn amendment(there: &Value, wanted: &[Value]) -> Vec<PatchOperation> {
     if !differ(there, wanted) {

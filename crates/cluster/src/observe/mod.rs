@@ -167,7 +167,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
     obstacles.extend(passing.obstacles.iter().cloned());
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
-    obstacles.extend(remembered_obstacles(&facts, memory));
+    obstacles.extend(remembered_obstacles(&facts, &renderings, memory));
     let weight = routes.seen.form.highest().max(committed_weight(&facts));
     let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
     let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
@@ -241,10 +241,11 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
 }
 
 /// What is in the way, or to be told, by more than what the caches hold now.
-fn remembered_obstacles(facts: &Facts<'_>, memory: &mut Memory) -> Vec<Obstacle> {
+fn remembered_obstacles(facts: &Facts<'_>, renderings: &Renderings, memory: &mut Memory) -> Vec<Obstacle> {
     let mut obstacles: Vec<Obstacle> = marks::edited(facts, memory).into_iter().collect();
     obstacles.extend(jobs::failed(facts));
     obstacles.extend(lost::contents(facts, memory));
+    obstacles.extend(lost::ports(facts, renderings, memory));
     obstacles.extend(memory.obstacles(facts.names.generation, facts.now));
     memory.edits.note(facts.names.generation, facts.hash, facts.now);
     obstacles.extend(starts::obstacles(facts, memory));

@@ -71,3 +71,24 @@ fn what_rests_in_an_unknown_live_is_out_of_its_role() {
     hand.alter_any(kinds::DEPLOYMENT, WORKER, |view| view.rests = true);
     assert_eq!(role_of(&hand.look(0).snapshot.world.blue), (false, false));
 }
+
+/// A promotion would leave nothing that says where live's pods listen.
+#[test]
+fn a_release_that_leads_ports_elsewhere_is_not_begun_while_lives_is_lost() {
+    let mut hand = installed();
+    hand.lose_content(Color::Blue);
+    hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
+    let stops = |hand: &mut Hand| {
+        let seen = hand.look(0);
+        let mut all = seen.snapshot.world.obstacles.iter();
+        all.find(|found| found.reason == "ContentLost" && found.stops == Stops::Rollout)
+            .map(|found| found.message.clone())
+    };
+    assert_eq!(stops(&mut hand), None, "its ports are the same");
+    hand.spec("/release/manifests/1/spec/ports", json!([{"port": 80, "targetPort": 9080}]));
+    let said = stops(&mut hand).expect("it is in the way");
+    assert!(said.contains("Service shop/web") && said.contains("spec.release once"), "{said}");
+    hand.keep(Color::Blue, &["web"]);
+    hand.memory.lost.clear();
+    assert_eq!(stops(&mut hand), None, "what is kept says where they lead");
+}
