@@ -42,7 +42,7 @@ async fn apply(mut hand: Hand, slot: Slot, active: bool) -> (Value, Value) {
         json!({"name": format!("worker-{}", slot.color), "namespace": "shop", "uid": there.unwrap().uid});
     server.put(&path, json!({"metadata": metadata}));
     let order = Order::of(&rollout, &seen);
-    let done = execute(&reconciler.tools, &order, &[Effect::ApplyRelease { slot, active }]).await;
+    let done = Box::pin(execute(&reconciler.tools, &order, &[Effect::ApplyRelease { slot, active }])).await;
     assert!(matches!(done[0].result, Ok(true)), "{:?}", done[0].result);
     let worker = server.object(&path).expect("a worker");
     (

@@ -307,7 +307,7 @@ fn rule_9_routes_are_given_back_once_proxies_know_that_the_candidates_role_leads
     for form in [Form::Entered(0), Form::Mixed { highest: 0, owner: false }] {
         let mut s = returning(failed());
         home(&mut s);
-        s.world.routes = routes(form.clone());
+        s.world.routes = routes(form);
         s.world.routes.epoch = 8;
         s.world.candidate_service.since = NOW;
         let plan = checked(&s);
