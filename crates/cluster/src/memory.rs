@@ -55,8 +55,8 @@ pub(crate) struct Memory {
     pub(crate) kept: Option<(u32, Time)>,
     /// Repairs at rest that were refused, by color.
     pub(crate) refused: BTreeMap<Color, Repair>,
-    /// When a content was written over an object of a color, within the last minute.
-    writes: BTreeMap<(Color, Written), Vec<Time>>,
+    /// How often a content was written over an object within the last minute.
+    writes: Vec<Writes>,
     /// What was mended and is told for a while, by what it was.
     pub(crate) noted: BTreeMap<&'static str, (Obstacle, Time)>,
     /// When what is being deleted is to be looked at again, by color.
@@ -130,15 +130,37 @@ impl Room {
 const MET_FOR: Span = Span::seconds(60);
 
 /// Writes of one content over one object within a minute that no release needs.
-const CONTESTED: usize = 6;
+const CONTESTED: u32 = 6;
 
 /// What was written over an object.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Written {
     /// Kind and name.
     pub(crate) object: String,
     /// The mark of its content.
     pub(crate) content: String,
+}
+
+impl Written {
+    fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.object, &self.content).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// How often the same was written.
+#[derive(Debug)]
+struct Writes {
+    of: (Color, u64),
+    since: Time,
+    count: u32,
+}
+
+impl Writes {
+    fn is_lately(&self, now: Time) -> bool {
+        now - self.since < MET_FOR
+    }
 }
 
 impl Memory {
@@ -213,22 +235,29 @@ impl Memory {
     /// Takes note of what was written of a color's objects, and names those that another writer must be taking back: nobody else
     /// has the same content written over the same object again and again.
     pub(crate) fn wrote(&mut self, color: Color, written: Vec<Written>, now: Time) -> BTreeSet<String> {
-        self.writes.retain(|_, at| at.last().is_some_and(|last| now - *last < MET_FOR));
+        self.writes.retain(|writes| writes.is_lately(now));
+        let mut contested = BTreeSet::new();
         for one in written {
-            self.writes.entry((color, one)).or_default().push(now);
+            let key = (color, one.key());
+            let known = self.writes.iter_mut().find(|writes| writes.of == key);
+            let count = if let Some(writes) = known {
+                writes.count = writes.count.saturating_add(1);
+                writes.count
+            } else {
+                self.writes.push(Writes { of: key, since: now, count: 1 });
+                1
+            };
+            if count >= CONTESTED {
+                contested.insert(one.object);
+            }
         }
-        self.contested(color, now).map(|written| written.object.clone()).collect()
+        contested
     }
 
     /// Whether some object of a color is taken back by another writer as soon as it is written.
     pub(crate) fn is_contested(&self, color: Color, now: Time) -> bool {
-        self.contested(color, now).next().is_some()
-    }
-
-    fn contested(&self, color: Color, now: Time) -> impl Iterator<Item = &Written> {
-        let lately = move |at: &[Time]| at.iter().filter(|at| now - **at < MET_FOR).count();
-        let of_color = self.writes.iter().filter(move |((of, _), _)| *of == color);
-        of_color.filter(move |(_, at)| lately(at) >= CONTESTED).map(|((_, written), _)| written)
+        let is = |writes: &Writes| writes.of.0 == color && writes.count >= CONTESTED && writes.is_lately(now);
+        self.writes.iter().any(is)
     }
 
     /// Until when a repair rests.
