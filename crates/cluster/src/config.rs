@@ -22,7 +22,8 @@ pub struct Config {
     pub decision_grace: Span,
     /// Bound on every single request, and on its wait for a turn before that.
     pub request_timeout: Duration,
-    /// Rollouts that are worked on at the same time.
+    /// Rollouts that are worked on at the same time. What they need meanwhile stays with the process; more of them than keep the API
+    /// server busy make nothing faster.
     pub concurrency: u16,
     /// Names of the mesh.
     pub mesh: Mesh,
@@ -38,7 +39,7 @@ impl Default for Config {
             endpoint_grace: Span::seconds(10),
             decision_grace: Span::seconds(30),
             request_timeout: Duration::from_secs(5),
-            concurrency: 32,
+            concurrency: 20,
             mesh: Mesh::default(),
         }
     }

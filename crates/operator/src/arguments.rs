@@ -65,7 +65,7 @@ pub(crate) struct Operator {
     pub(crate) request_timeout: Duration,
 
     /// Rollouts that are worked on at the same time.
-    #[arg(long, env = "TEAL_CONCURRENCY", default_value_t = 32)]
+    #[arg(long, env = "TEAL_CONCURRENCY", default_value_t = 20)]
     pub(crate) concurrency: u16,
 
     /// Namespace of the leader lease. Without it this process acts alone.
