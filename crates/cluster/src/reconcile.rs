@@ -294,7 +294,7 @@ impl Reconciler {
         let record = rollout.status.as_ref().and_then(|status| status.commit.clone());
         let record: teal_plan::Record =
             record.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-        for release in [record.live, record.candidate, record.previous].into_iter().flatten() {
+        for release in record.releases() {
             let revision = release.slot.revision;
             if release.hash == hash || memory.contents.contains_key(&revision) {
                 continue;
@@ -312,18 +312,13 @@ impl Reconciler {
                 Err(error) => {
                     self.watching.failed(error.class().as_str());
                     tracing::warn!(%error, class = error.class().as_str(), "a kept revision can't be read");
-                    let done = Done { effect: READ, color: None, result: Err(error), unsure: None };
+                    let done = Done::of(READ, Err(error));
                     remember(memory, vec![done], Stops::Rollout, now());
                     return Ok(again_at(memory));
                 }
             }
         }
-        remember(
-            memory,
-            vec![Done { effect: READ, color: None, result: Ok(false), unsure: None }],
-            Stops::Rollout,
-            now(),
-        );
+        remember(memory, vec![Done::of(READ, Ok(false))], Stops::Rollout, now());
         Ok(None)
     }
 

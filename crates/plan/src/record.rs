@@ -447,6 +447,11 @@ pub struct Attempt {
 }
 
 impl Record {
+    /// The releases that have a slot: at most one a color.
+    pub fn releases(&self) -> impl Iterator<Item = Release> {
+        [self.live, self.candidate, self.previous].into_iter().flatten()
+    }
+
     /// Whether a slot has the release under test.
     pub fn is_tried(&self, slot: Slot) -> bool {
         matches!(self.phase, Phase::Step(_) | Phase::Promoting { .. })

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use teal_api::names::annotation;
 use teal_plan::Slot;
 
-use super::{Order, Tools};
+use super::{Order, Tools, ticks};
 use crate::json;
-use crate::rendering::{Piece, uncolored};
+use crate::rendering::Piece;
 use crate::stores::ObjectView;
 
 /// Notes on a workload that is to rest what it has now, or keeps the note. In no mark of its content, which is none of this, and
@@ -33,7 +33,7 @@ pub(super) fn noted(
     if !piece.live_only {
         return None;
     }
-    let name = format!("{}-{}", uncolored(&piece.name, slot.color), slot.color.other());
+    let name = ticks::others_name(&piece.name, slot)?;
     let other = tools.stores.object(piece.kind.group, piece.kind.kind, &order.names.namespace, &name);
     let notes = [other.as_deref(), view].into_iter().flatten();
     notes.filter(|view| view.rollout_uid == order.names.uid).find_map(|view| {

@@ -6,7 +6,6 @@ use teal_api::Rollout;
 use teal_plan::settings::Mode;
 
 use super::{Done, Order, Tools, likeness, owners, policies, ports, revision};
-use crate::error::Error;
 use crate::observe::Seen;
 
 /// Where the ports of role Services lead; what holds for a host and how it is reached, while the candidate's is named; and who goes
@@ -19,24 +18,19 @@ pub(crate) async fn up(tools: &Tools, rollout: &Rollout, seen: &Seen) -> (Vec<Do
     let order = Order::of(rollout, seen);
     // First of all: requests may miss the pods meanwhile.
     if seen.ports_differ {
-        done.push(tried("KeepPorts", ports::make(tools, &order).await));
+        done.push(Done::of("KeepPorts", ports::make(tools, &order).await));
     }
     if seen.rules_outdated {
-        done.push(tried("KeepRules", policies::keep(tools, &order).await));
+        done.push(Done::of("KeepRules", policies::keep(tools, &order).await));
     }
     if seen.unlike_live {
-        done.push(tried("KeepLikeness", likeness::make(tools, &order).await));
+        done.push(Done::of("KeepLikeness", likeness::make(tools, &order).await));
     }
     if seen.owners_differ {
-        done.push(tried("KeepOwners", owners::make(tools, &order).await));
+        done.push(Done::of("KeepOwners", owners::make(tools, &order).await));
     }
     if seen.contents_stray {
-        done.push(tried("KeepContents", revision::claim(tools, &order).await));
+        done.push(Done::of("KeepContents", revision::claim(tools, &order).await));
     }
     (done, order.ports.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// A write without an answer is simply tried again: it is compared with what is there.
-const fn tried(effect: &'static str, result: Result<bool, Error>) -> Done {
-    Done { effect, color: None, result, unsure: None }
 }

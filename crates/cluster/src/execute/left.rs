@@ -17,8 +17,7 @@ use crate::stores::ObjectView;
 pub(super) fn at_work(tools: &Tools, order: &Order<'_>, slot: Slot) -> Vec<Arc<ObjectView>> {
     let record = order.record;
     let other = slot.color.other();
-    let releases = [record.live, record.previous, record.candidate];
-    let is_known = releases.iter().flatten().any(|release| release.slot.color == other);
+    let is_known = record.releases().any(|release| release.slot.color == other);
     if is_known || record.live.is_none_or(|live| live.slot != slot) {
         return Vec::new();
     }

@@ -98,6 +98,13 @@ pub(crate) struct Done {
     pub(crate) unsure: Option<(Known, ObjectId)>,
 }
 
+impl Done {
+    /// Of what is simply tried again where it has no answer.
+    pub(crate) const fn of(effect: &'static str, result: Result<bool, Error>) -> Self {
+        Self { effect, color: None, result, unsure: None }
+    }
+}
+
 /// Carries out all of them at the same time: effects of one plan are independent of each other. But what people are answered
 /// waits until traffic is where it should be, because an API server that is busy with both is slower with each.
 pub(crate) async fn execute(tools: &Tools, order: &Order<'_>, effects: &[Effect]) -> Vec<Done> {
@@ -210,8 +217,7 @@ impl Order<'_> {
 
     /// A role's Service as the release has it that the record has in a slot.
     fn role_service(&self, slot: Slot, name: &str) -> Option<&teal_release::RoleService> {
-        let own = [self.record.live, self.record.candidate, self.record.previous];
-        let asked = own.iter().flatten().any(|release| release.slot == slot);
+        let asked = self.record.releases().any(|release| release.slot == slot);
         self.rendering(slot).ok().filter(|_| asked)?.role_service(name)
     }
 

@@ -44,9 +44,7 @@ pub(crate) fn differ(there: &Value, wanted: &[Value]) -> bool {
 
 /// Whether it has one of these ports already, and leads it elsewhere.
 pub(crate) fn leads_elsewhere(there: &Value, wanted: &[Value]) -> bool {
-    let known: HashMap<_, _> = of(there).iter().map(|port| (inner::key(port), port)).collect();
-    let mut pairs = wanted.iter().filter_map(|port| Some((port, known.get(&inner::key(port))?)));
-    pairs.any(|(port, there)| target(there) != target(port))
+    pairs(there, wanted).any(|(port, there)| there.is_some_and(|there| target(there) != target(port)))
 }
 
 /// What such a Service is brought to them by, if it is still the one that was looked at: it says nothing of who selects what.
@@ -63,9 +61,13 @@ pub(super) fn amendment(there: &Value, wanted: &[Value]) -> Vec<PatchOperation> 
 
 /// The first of the wanted ports that isn't so, and what is there instead.
 fn first<'p>(there: &'p Value, wanted: &'p [Value]) -> Option<(&'p Value, Option<&'p Value>)> {
+    pairs(there, wanted).find(|(port, there)| !there.is_some_and(|there| is_as_said(there, port)))
+}
+
+/// Each of the wanted ports with what is there under its key.
+fn pairs<'p>(there: &'p Value, wanted: &'p [Value]) -> impl Iterator<Item = (&'p Value, Option<&'p Value>)> {
     let known: HashMap<_, _> = of(there).iter().map(|port| (inner::key(port), port)).collect();
-    let mut each = wanted.iter().map(|port| (port, known.get(&inner::key(port)).copied()));
-    each.find(|(port, there)| !there.is_some_and(|there| is_as_said(there, port)))
+    wanted.iter().map(move |port| (port, known.get(&inner::key(port)).copied()))
 }
 
 fn is_as_said(there: &Value, wanted: &Value) -> bool {

@@ -151,8 +151,7 @@ pub(crate) async fn claim(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 /// The oldest ones go, but for those that the record speaks of. Nothing depends on it, so failing is no failure.
 async fn prune(tools: &Tools, order: &Order<'_>) {
     let record = order.record;
-    let needed: Vec<Revision> =
-        [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect();
+    let needed: Vec<Revision> = record.releases().map(|release| release.slot.revision).collect();
     let mut kept = tools.stores.revisions.group(&order.names.namespace, &order.names.name);
     kept.retain(|view| view.rollout_uid == order.names.uid);
     kept.sort_by_key(|view| std::cmp::Reverse(view.revision.map(|revision| revision.counter)));

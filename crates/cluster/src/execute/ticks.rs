@@ -98,7 +98,8 @@ async fn lay_to_sleep(tools: &Tools, order: &Order<'_>, name: &str, worked: &Val
     Ok(())
 }
 
-fn others_name(name: &str, slot: Slot) -> Option<String> {
+/// The same object's name in the other color.
+pub(super) fn others_name(name: &str, slot: Slot) -> Option<String> {
     let stem = name.strip_suffix(slot.color.as_str())?;
     Some(format!("{stem}{}", slot.color.other()))
 }

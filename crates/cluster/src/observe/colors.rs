@@ -14,7 +14,7 @@ use crate::execute::{inner, is_dropped, unknown};
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{Piece, Rendering};
-use crate::stores::{ObjectView, PodView};
+use crate::stores::{JsonView, ObjectView, PodView};
 
 pub(super) fn see(
     facts: &Facts<'_>,
@@ -138,8 +138,7 @@ fn out_of_role(facts: &Facts<'_>, slot: Slot) -> bool {
 /// Whether nothing of this Rollout has its name.
 fn is_gone(facts: &Facts<'_>, piece: &Piece) -> bool {
     if piece.kind == kinds::SERVICE {
-        let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
-        return view.is_none_or(|view| view.rollout() != Some(facts.names.name.as_str()));
+        return own_service(facts, piece).is_none();
     }
     facts.object(piece.kind.group, piece.kind.kind, &piece.name).is_none()
 }
@@ -169,11 +168,12 @@ fn works(facts: &Facts<'_>, rendering: &Rendering, slot: Slot) -> bool {
 
 /// Inner Services lie in the cache of all Services.
 fn service_in_sync(facts: &Facts<'_>, piece: &Piece, sent_back: bool) -> bool {
-    let view = facts.stores.services.get(&facts.names.namespace, &piece.name);
-    match view.filter(|view| view.rollout() == Some(facts.names.name.as_str())) {
-        Some(view) => inner::is_in_sync(&view, piece, &facts.names.uid),
-        None => sent_back,
-    }
+    own_service(facts, piece).map_or(sent_back, |view| inner::is_in_sync(&view, piece, &facts.names.uid))
+}
+
+fn own_service(facts: &Facts<'_>, piece: &Piece) -> Option<Arc<JsonView>> {
+    let view = facts.stores.services.get(&facts.names.namespace, &piece.name)?;
+    (view.rollout() == Some(facts.names.name.as_str())).then_some(view)
 }
 
 /// Per traffic Service: from EndpointSlices where a role selects the slot, else by readiness, since without a selector

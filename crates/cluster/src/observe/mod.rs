@@ -323,13 +323,11 @@ impl<'a> Facts<'a> {
 
     /// The release that the record has in a color.
     fn asked(&self, color: Color) -> Option<Release> {
-        let record = &self.record;
-        [record.live, record.candidate, record.previous].into_iter().flatten().find(|r| r.slot.color == color)
+        self.record.releases().find(|release| release.slot.color == color)
     }
 
     fn revisions(&self) -> Vec<Revision> {
-        let record = &self.record;
-        [record.live, record.candidate, record.previous].iter().flatten().map(|r| r.slot.revision).collect()
+        self.record.releases().map(|release| release.slot.revision).collect()
     }
 
     /// An epoch on an object of this Rollout, as far as it is believed.

@@ -83,7 +83,7 @@ pub(super) fn follow_owner(facts: &mut Facts<'_>, renderings: &Renderings) {
     let Some(rendering) = renderings.color(live.slot.color) else { return };
     let asked: Vec<Option<u32>> =
         facts.services.iter().map(|service| asked(facts, rendering, &service.name)).collect();
-    let counts = [record.live, record.candidate, record.previous].into_iter().flatten().map(|release| {
+    let counts = record.releases().map(|release| {
         colors::serving(facts, renderings.color(release.slot.color).map(AsRef::as_ref), release.slot)
     });
     let counts: Vec<Vec<u32>> = counts.collect();

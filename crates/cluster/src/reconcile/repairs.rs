@@ -128,7 +128,7 @@ mod tests {
             ("ApplyRelease", Some(Color::Blue), refused()),
             ("RaiseWeight", None, refused()),
         ]
-        .map(|(effect, color, result)| Done { effect, color, result, unsure: None });
+        .map(|(effect, color, result)| Done { color, ..Done::of(effect, result) });
         let each = stops(&done, &snapshot, Stops::Rollout);
         assert_eq!(each, [Stops::Rollout, Stops::Nothing, Stops::Rollout]);
         let mut memory = Memory::default();
@@ -152,7 +152,7 @@ mod tests {
             if !due(&apply, &snapshot, &memory).0.is_empty() {
                 let (effect, color) = ("ApplyRelease", Some(Color::Green));
                 let one = Written { object: "Deployment web-green".into(), content: content(second) };
-                let done = [Done { effect, color, result: Ok(true), unsure: None }];
+                let done = [Done { color, ..Done::of(effect, Ok(true)) }];
                 refused(&done, vec![(Color::Green, one)], &snapshot, &mut memory);
                 written += 1;
             }

@@ -30,12 +30,7 @@ impl Reconciler {
                 tracing::warn!(%error, class = error.class().as_str(), "what became of a write can't be looked up");
             }
             memory.unsure.pop();
-            remember(
-                memory,
-                vec![Done { effect: LOOK_UP, color: None, result, unsure: None }],
-                Stops::Nothing,
-                now(),
-            );
+            remember(memory, vec![Done::of(LOOK_UP, result)], Stops::Nothing, now());
             rollout |= kind == kinds::ROLLOUT;
         }
         Ok(rollout)

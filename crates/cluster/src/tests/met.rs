@@ -28,10 +28,6 @@ fn conflict() -> Error {
     Error::Changed { object: "VirtualService shop/web".into(), detail: "its version".into() }
 }
 
-fn one(effect: &'static str, result: Result<bool, Error>) -> Done {
-    Done { effect, color: None, result, unsure: None }
-}
-
 /// What is told for the first generation, which was seen before.
 fn told(memory: &mut Memory, at: i64) -> Vec<Obstacle> {
     memory.obstacles(1, Time(at))
@@ -42,16 +38,18 @@ fn a_write_that_fails_for_the_third_time_is_told_until_it_succeeds() {
     let mut memory = Memory::default();
     told(&mut memory, 0);
     for (at, count) in [(0, 0), (1_000, 0), (2_000, 1)] {
-        let done = vec![one("RaiseWeight", Err(timeout()))];
+        let done = vec![Done::of("RaiseWeight", Err(timeout()))];
         assert!(remember(&mut memory, done, Stops::Rollout, Time(at)).is_some());
         assert_eq!(told(&mut memory, at).len(), count, "{at}");
     }
     let obstacle = told(&mut memory, 2_000).remove(0);
     assert_eq!((obstacle.reason.as_str(), obstacle.stops), ("WriteFails", Stops::Nothing));
     assert!(obstacle.message.starts_with("RaiseWeight fails again and again"), "{}", obstacle.message);
-    assert!(remember(&mut memory, vec![one("RaiseWeight", Ok(true))], Stops::Rollout, Time(3_000)).is_none());
+    assert!(
+        remember(&mut memory, vec![Done::of("RaiseWeight", Ok(true))], Stops::Rollout, Time(3_000)).is_none()
+    );
     assert_eq!(told(&mut memory, 3_000), []);
-    remember(&mut memory, vec![one("RaiseWeight", Err(timeout()))], Stops::Rollout, Time(4_000));
+    remember(&mut memory, vec![Done::of("RaiseWeight", Err(timeout()))], Stops::Rollout, Time(4_000));
     assert_eq!(told(&mut memory, 4_000), [], "counted anew");
 }
 
@@ -64,7 +62,7 @@ fn what_one_color_meets_is_told_whatever_becomes_of_the_other() {
             serves: false,
         })
     };
-    let of = |color, result| Done { color: Some(color), ..one("ApplyRelease", result) };
+    let of = |color, result| Done { color: Some(color), ..Done::of("ApplyRelease", result) };
     let mut memory = Memory::default();
     told(&mut memory, 0);
     let both = vec![of(Color::Blue, taken("blue")), of(Color::Green, taken("green"))];
@@ -82,7 +80,7 @@ fn writers_that_notice_each_other_are_no_fault() {
     let mut memory = Memory::default();
     told(&mut memory, 0);
     for at in 0..10 {
-        let done = vec![one("LowerWeight", Err(conflict()))];
+        let done = vec![Done::of("LowerWeight", Err(conflict()))];
         assert!(remember(&mut memory, done, Stops::Rollout, Time(at)).is_some(), "it is tried again");
     }
     assert_eq!(told(&mut memory, 10), []);
@@ -91,9 +89,9 @@ fn writers_that_notice_each_other_are_no_fault() {
 #[test]
 fn of_several_failures_one_that_is_no_conflict_sets_the_pause() {
     let done = vec![
-        one("PointLive", Err(conflict())),
-        one("PointCandidate", Err(timeout())),
-        one("LowerWeight", Err(conflict())),
+        Done::of("PointLive", Err(conflict())),
+        Done::of("PointCandidate", Err(timeout())),
+        Done::of("LowerWeight", Err(conflict())),
     ];
     let failed = remember(&mut Memory::default(), done, Stops::Nothing, Time(0));
     assert!(matches!(failed, Some(Error::Timeout { .. })), "{failed:?}");
@@ -106,7 +104,7 @@ fn what_is_refused_is_told_at_once_and_stops_what_it_is_in_the_way_of() {
         told(&mut memory, 0);
         let taken =
             Error::NameTaken { object: "Service shop/web".into(), manager: "helm".into(), serves: false };
-        remember(&mut memory, vec![one("PointLive", Err(taken))], stops, Time(0));
+        remember(&mut memory, vec![Done::of("PointLive", Err(taken))], stops, Time(0));
         let found = told(&mut memory, 0);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].reason.as_str(), found[0].stops), ("NameTaken", stops));
@@ -289,7 +287,7 @@ fn a_manifest_that_does_not_fit_is_the_releases_fault() {
     assert!(!error.is_unsure(), "it is known that nothing was written");
     let mut memory = Memory::default();
     told(&mut memory, 0);
-    remember(&mut memory, vec![one("ApplyRelease", Err(error))], Stops::Rollout, Time(0));
+    remember(&mut memory, vec![Done::of("ApplyRelease", Err(error))], Stops::Rollout, Time(0));
     let found = told(&mut memory, 0);
     assert_eq!((found[0].reason.as_str(), found[0].stops), ("ReleaseInvalid", Stops::Rollout));
     assert!(

@@ -132,8 +132,7 @@ fn keep_content(s: &Snapshot, next: &mut Next) {
 }
 
 fn out_of_sync(s: &Snapshot, color: Color, live: Slot) -> Option<Effect> {
-    let kept = [s.record.live, s.record.previous, s.record.candidate];
-    let slot = kept.iter().flatten().map(|release| release.slot).find(|slot| slot.color == color)?;
+    let slot = s.record.releases().map(|release| release.slot).find(|slot| slot.color == color)?;
     // The candidate's objects are brought up by `reach`.
     if slot != live && matches!(s.record.phase, Phase::Step(_) | Phase::Promoting { .. }) {
         return None;

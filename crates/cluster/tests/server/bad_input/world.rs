@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::bench::case::{Case, WINDOW};
 use crate::bench::history::History;
-use crate::bench::setup::{Setup, through_a_door};
+use crate::bench::setup::{Door, Setup, through_a_door};
 use crate::bench::{Bench, objects};
 
 /// In a namespace that is being deleted nothing is made, also where something holds the Rollout until the rest is gone. It
@@ -163,19 +163,25 @@ async fn live_objects_that_are_edited_or_deleted() {
     bench.end().await;
 }
 
-/// All connections are cut, and no new one is let in for a while; what is there stays as it is. No status can tell it: what does
-/// (the log, `teal_leader`) is held against an API server in memory.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs an API server"]
-async fn an_api_server_that_is_away_for_a_while() {
-    let (door, teal) = through_a_door(None).await;
-    let bench = Bench::start_with("away", Setup::with_client(teal)).await;
+/// A rollout that waits at 10 %, and a Teal that reaches the API server through a door.
+async fn waiting_behind_a_door(name: &str, silence: Option<Duration>) -> (Door, Bench) {
+    let (door, teal) = through_a_door(silence).await;
+    let bench = Bench::start_with(name, Setup::with_client(teal)).await;
     bench.apply_route().await;
     bench.apply(&objects::rollout("1")).await;
     bench.phase("Complete").await;
     bench.apply(&objects::rollout("2")).await;
     bench.phase("Waiting").await;
     bench.quiet().await;
+    (door, bench)
+}
+
+/// All connections are cut, and no new one is let in for a while; what is there stays as it is. No status can tell it: what does
+/// (the log, `teal_leader`) is held against an API server in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn an_api_server_that_is_away_for_a_while() {
+    let (door, bench) = waiting_behind_a_door("away", None).await;
     let history = History::begin(bench.api("virtualservices")).await;
     door.shut();
     bench.decide("Approve").await;
@@ -195,14 +201,7 @@ async fn an_api_server_that_is_away_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn connections_to_the_api_server_that_die_without_a_word() {
-    let (door, teal) = through_a_door(Some(Duration::from_secs(5))).await;
-    let bench = Bench::start_with("frozen", Setup::with_client(teal)).await;
-    bench.apply_route().await;
-    bench.apply(&objects::rollout("1")).await;
-    bench.phase("Complete").await;
-    bench.apply(&objects::rollout("2")).await;
-    bench.phase("Waiting").await;
-    bench.quiet().await;
+    let (door, bench) = waiting_behind_a_door("frozen", Some(Duration::from_secs(5))).await;
     door.freeze();
     bench.decide("Rollback").await;
     bench.phase("RolledBack").await;
