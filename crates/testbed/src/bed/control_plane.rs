@@ -40,6 +40,8 @@ impl Bed {
             .arg(self.volatile("etcd"))
             .args(["--listen-client-urls", ETCD, "--advertise-client-urls", ETCD])
             .args(["--listen-peer-urls", "http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level", "warn"])
+            // A member without others waits for the election all the same, up to a second by default.
+            .args(["--heartbeat-interval", "10", "--election-timeout", "50"])
             // A long history of thousands of objects must not meet the default of 2 GB.
             .args(["--quota-backend-bytes", "8589934592"]);
         self.launch("etcd", &mut command).map(drop)

@@ -2,6 +2,7 @@
 
 mod orphan;
 mod outside;
+mod pace;
 mod remains;
 mod smoke;
 mod starts;
