@@ -17,7 +17,7 @@
 //! | I2 | each write of Teal that aims more of a revision: `EndpointSlices` at that moment and a few seconds before, for Services also ready pods, against the size in the record | first installs; writes of others; effects of an older commit |
 //! | I3 | deletion, replacement and scaling to 0 of objects whose revision the record calls live or kept, or at which traffic is aimed; the deadline in the record | what the owner may change at once (autoscalers, budgets, sizes); Jobs; deletions of a Rollout or namespace |
 //! | I4 | the epoch annotations along each object, the epoch of the record, and that no object carries one that was not committed | versions that another writer made |
-//! | I5 | from the commit of going back on: writes of Teal that aim more of that revision; when all is aimed at live | in-flight effects of the last second; a weight that goes to the live role before that is turned; the bound where the API was disturbed or live didn't serve |
+//! | I5 | from the commit of going back on: writes of Teal that aim more of that revision; when all is aimed at live | in-flight effects of the last second; a weight that goes to the live role before that is turned; the bound where the API was disturbed or live didn't serve; what two plain writes took at that time |
 //! | I8 | transitions of the record | after edits of the steps, after a lost record |
 //! | I9 | the spans that the test says are quiet, each once, and each version in them | versions that another writer made |
 //! | I11 | differences between versions that Teal wrote, and the owner's spec after a rollout | restoring where the owner wrote meanwhile |
@@ -82,6 +82,9 @@ pub struct Options {
     pub mesh: Mesh,
     /// What the test did itself and the history can't tell from Teal's doing.
     pub meddling: Vec<Meddling>,
+    /// How long writes of somebody else took meanwhile. Going back is two of them, one after the other: its bound is longer by as
+    /// much where an API server that has too little of a processor answers everybody late.
+    pub plain_writes: Vec<PlainWrite>,
 }
 
 impl Default for Options {
@@ -95,6 +98,7 @@ impl Default for Options {
             teal_managers: names::manager::PREFIX.into(),
             mesh: Mesh::default(),
             meddling: Vec::new(),
+            plain_writes: Vec::new(),
         }
     }
 }
@@ -117,6 +121,15 @@ pub struct Meddling {
     pub object: Key,
     /// In which revisions.
     pub revisions: RangeInclusive<u64>,
+}
+
+/// A write of somebody who did nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainWrite {
+    /// When it was sent, in milliseconds since the Unix epoch.
+    pub begun: i64,
+    /// Until it was answered.
+    pub took: Duration,
 }
 
 /// Every version of every object, in the order in which they happened.

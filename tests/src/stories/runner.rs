@@ -11,8 +11,8 @@ use teal_testbed::{Cluster, Config, enter, history as etcd};
 
 use super::{STORIES, Story};
 use crate::error::{Error, Result};
-use crate::history::{History, NOT_CHECKED, Options, Summary, check};
-use crate::world::{Installation, OPERATOR_NAMESPACE, World, bed_config, command_line, images};
+use crate::history::{History, NOT_CHECKED, Options, PlainWrite, Summary, check};
+use crate::world::{Installation, OPERATOR_NAMESPACE, PlainWrites, World, bed_config, command_line, images};
 
 /// No story takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -164,6 +164,7 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
     if stories.iter().any(|story| story.of_teal) {
         world.install_teal(&Installation::default()).await?;
     }
+    let writes = PlainWrites::begin(world.client.clone()).await?;
     let (alone, together): (Vec<_>, Vec<_>) =
         stories.iter().copied().partition(|story| story.alone || arguments.one_by_one);
     let mut ended = Vec::new();
@@ -188,7 +189,7 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
         interrupted.map_err(|source| Error::Local { action: "wait for Ctrl-C", source })?;
     }
     let whole = arguments.only.is_empty();
-    let holds = invariants(&world, whole).await?;
+    let holds = invariants(&world, whole, writes.seen()).await?;
     let longest = ended.iter().map(|ended| ended.took).max().unwrap_or_default();
     world.stop().await?;
     say(&format!("{passed} passed, {failed} failed; the longest took {:.1} s", longest.as_secs_f64()));
@@ -204,21 +205,38 @@ async fn tell(arguments: &Arguments, chosen: &Chosen, world: World) -> Result<bo
 
 /// Holds every version of every object of the bed against the invariants, and says the counts. All stories together show
 /// something of each.
-async fn invariants(world: &World, whole: bool) -> Result<bool> {
+async fn invariants(world: &World, whole: bool, plain_writes: Vec<PlainWrite>) -> Result<bool> {
     let Some(address) = world.cluster.etcd.as_deref() else {
         say(NOT_CHECKED);
         return Ok(true);
     };
     let versions = etcd::read(address).await?;
+    say(&pace(&plain_writes));
     let how = Installation::default();
     let (quiet, meddling) = world.notes().all();
     let install_namespace = OPERATOR_NAMESPACE.into();
-    let options = Options { drain: how.drain, install_namespace, quiet, meddling, ..Options::default() };
+    let options =
+        Options { drain: how.drain, install_namespace, quiet, meddling, plain_writes, ..Options::default() };
     let summary = check(&History::new(versions), &options);
     summary.to_string().lines().for_each(say);
     let unshown = unshown(&summary).filter(|_| whole);
     unshown.iter().for_each(|line| say(line));
     Ok(summary.holds() && unshown.is_none())
+}
+
+/// How fast the API server answered meanwhile.
+fn pace(writes: &[PlainWrite]) -> String {
+    let mut took: Vec<Duration> = writes.iter().map(|write| write.took).collect();
+    took.sort_unstable();
+    let at =
+        |percent: usize| took.get(took.len() * percent / 100).or(took.last()).map_or(0, Duration::as_millis);
+    format!(
+        "history: {} plain writes took {} ms, 99 % of them {} ms, all {} ms at most",
+        took.len(),
+        at(50),
+        at(99),
+        at(100)
+    )
 }
 
 /// What there is to say where nothing was judged of an invariant.
@@ -268,6 +286,17 @@ mod tests {
     fn a_whole_run_with_an_empty_history_fails() {
         let empty = check(&History::default(), &Options::default());
         assert!(empty.holds() && unshown(&empty).is_some());
+    }
+
+    #[test]
+    fn the_pace_is_told_by_rank_and_of_nothing_too() {
+        let write = |millis| PlainWrite { begun: 0, took: Duration::from_millis(millis) };
+        let writes: Vec<_> = (1..=200).rev().map(write).collect();
+        assert_eq!(
+            pace(&writes),
+            "history: 200 plain writes took 101 ms, 99 % of them 199 ms, all 200 ms at most"
+        );
+        assert_eq!(pace(&[]), "history: 0 plain writes took 0 ms, 99 % of them 0 ms, all 0 ms at most");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod diary;
 pub mod images;
 pub mod manifests;
 mod notes;
+mod plain_writes;
 mod raw_tcp;
 mod shop;
 
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 pub use command_line::Said;
 pub use diary::Diary;
 pub use notes::Notes;
+pub use plain_writes::PlainWrites;
 pub use shop::{NAME, Shop, Tailoring, quick};
 
 /// The release of the chart and its namespace.

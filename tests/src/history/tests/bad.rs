@@ -1,10 +1,12 @@
 //! Histories in which one thing is wrong: at least two for each invariant.
 
+use std::time::Duration;
+
 use serde_json::json;
 use teal_plan::Time;
 use teal_plan::record::{Outcome, Phase, Release};
 
-use super::super::{Invariant, Quiet};
+use super::super::{Invariant, PlainWrite, Quiet};
 use super::builder::{Story, everywhere, first, key, pod_key, second, step};
 
 #[test]
@@ -142,6 +144,22 @@ fn i5_going_back_takes_five_seconds() {
         .lead_home()
         .sent_back()
         .breaks(Invariant::I5, "live has all requests only");
+}
+
+#[test]
+fn i5_going_back_takes_longer_than_plain_writes_at_that_time_explain() {
+    let back = Story::canary().send_back();
+    let (begun, took) = (back.now(), Duration::from_millis(2_500));
+    let told = |write: PlainWrite| {
+        let mut story = back.clone().wait(5).lead_home().sent_back();
+        story.options.plain_writes = vec![write];
+        story
+    };
+    told(PlainWrite { begun, took }).passes(Invariant::I5);
+    let long_before = PlainWrite { begun: begun - 60_000, took };
+    let short = PlainWrite { begun, took: Duration::from_millis(200) };
+    told(long_before).breaks(Invariant::I5, "not 1000");
+    told(short).breaks(Invariant::I5, "not 1400");
 }
 
 #[test]
