@@ -31,6 +31,17 @@ fn weights_go_back_once_proxies_know_the_new_endpoints() {
     assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
 }
 
+/// Another hand may have turned the candidate's in the meantime.
+#[test]
+fn weights_go_back_once_proxies_know_the_candidates_endpoints_too() {
+    let mut s = promoting();
+    s.world.live_service = points(candidate());
+    s.world.candidate_service.since = Time(NOW.0 - 1_000);
+    assert_eq!(effects(&s), []);
+    s.world.candidate_service.since = Time(NOW.0 - 2_000);
+    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+}
+
 #[test]
 fn rule_3_routes_are_left_through_weight_zero() {
     let mut s = promoting();
