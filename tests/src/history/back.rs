@@ -48,6 +48,9 @@ const IN_FLIGHT_MS: i64 = 1_000;
 /// The writes of a way back that follow on each other: its commit, and those that lead to live, which go at the same time.
 const WRITES: u32 = 2;
 
+/// What they explain at most: one write that hangs must not switch the bound off.
+const MOST_ALLOWED_MS: i64 = 3_000;
+
 impl<'o> Back<'_, 'o> {
     pub(super) fn new(options: &'o Options) -> Self {
         Self { options, returns: HashMap::new() }
@@ -191,7 +194,7 @@ impl Return<'_> {
             .iter()
             .filter(|write| write.begun <= now && write.begun + millis(write.took) >= self.since);
         let slowest = meanwhile.map(|write| millis(write.took)).max().unwrap_or(0);
-        millis(options.return_within) + i64::from(WRITES) * slowest
+        millis(options.return_within) + (i64::from(WRITES) * slowest).min(MOST_ALLOWED_MS)
     }
 }
 

@@ -149,9 +149,9 @@ fn i5_going_back_takes_five_seconds() {
 #[test]
 fn i5_going_back_takes_longer_than_plain_writes_at_that_time_explain() {
     let back = Story::canary().send_back();
-    let (begun, took) = (back.now(), Duration::from_millis(2_500));
+    let (begun, took) = (back.now(), Duration::from_millis(1_500));
     let told = |write: PlainWrite| {
-        let mut story = back.clone().wait(5).lead_home().sent_back();
+        let mut story = back.clone().wait(3).lead_home().sent_back();
         story.options.plain_writes = vec![write];
         story
     };
@@ -160,6 +160,9 @@ fn i5_going_back_takes_longer_than_plain_writes_at_that_time_explain() {
     let short = PlainWrite { begun, took: Duration::from_millis(200) };
     told(long_before).breaks(Invariant::I5, "not 1000");
     told(short).breaks(Invariant::I5, "not 1400");
+    let mut hangs = back.wait(6).lead_home().sent_back();
+    hangs.options.plain_writes = vec![PlainWrite { begun, took: Duration::from_mins(1) }];
+    hangs.breaks(Invariant::I5, "not 4000");
 }
 
 #[test]
