@@ -290,6 +290,21 @@ fn i11_a_config_map_of_somebody_else_is_written() {
 }
 
 #[test]
+fn i11_what_lost_its_labels_is_given_them_again_and_what_never_had_them_is_not() {
+    let blue = key("deployments", "web-blue");
+    let marked = |object: &mut serde_json::Value| {
+        object["metadata"]["labels"] = json!({"teal.dev/rollout": "web", "teal.dev/rollout-uid": "uid-web"});
+    };
+    let bare = |object: &mut serde_json::Value| object["metadata"]["labels"] = json!({});
+    let story = Story::installed().edit("kubectl", &blue, bare).edit("teal/release", &blue, marked);
+    story.passes(Invariant::I11);
+    let map = key("configmaps", "theirs");
+    let theirs = json!({"metadata": {}, "data": {"a": "1"}});
+    let story = Story::installed().write("kubectl", map.clone(), theirs).edit("teal/release", &map, marked);
+    story.breaks(Invariant::I11, "isn't its own");
+}
+
+#[test]
 fn i12_an_object_is_made_in_another_namespace() {
     let story = Story::canary();
     let mut elsewhere = key("deployments", "web-green");
