@@ -4,7 +4,8 @@
 //! write that follows, etcd keeps none, and the API server stamps whole seconds, cut off. Renewals of leases narrow that down
 //! where one falls in between. So a way back is found late somewhere between one second and two, as its seconds fall, and one
 //! that isn't found late is undecided. What two plain writes of somebody else took at that time isn't Teal's and comes on top:
-//! under several stories at once, on a machine of half its speed, a commit and a turn took 1.3 s. The second itself is judged by who watches: the stories of `ways_back`, and the demo.
+//! under several stories at once, on a machine of half its speed, a commit and a turn took 1.3 s. The second itself is judged by
+//! who watches: the stories of `ways_back`, and the demo.
 
 use std::collections::HashMap;
 use std::time::Duration;

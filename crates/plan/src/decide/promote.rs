@@ -106,8 +106,7 @@ fn turn_home(s: &Snapshot, candidate: &Release, next: &mut Next) -> bool {
         return false;
     }
     // Another hand may have turned either of them in the meantime.
-    let since = world.live_service.since.max(world.candidate_service.since);
-    if let Some(until) = reach::propagating(s, since) {
+    if let Some(until) = reach::roles_propagating(s) {
         next.wait(until, Why::Propagating { until });
         return false;
     }

@@ -11,10 +11,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use teal_traffic::{Listed, Patch, Refusal, Saved, enter, leave, lower, read, set_weight, unmanaged_routes};
+use similar::TextDiff;
+use teal_traffic::{Patch, Refusal, Saved, enter, leave, lower, read, set_weight};
 
-use crate::difference::difference;
-use crate::golden::load;
+use crate::golden::{load, told};
 use crate::support::{World, apply, stamp};
 
 /// Asks for the files to be written instead of compared.
@@ -31,6 +31,11 @@ fn names(extension: &str) -> BTreeSet<String> {
     of.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
+/// The lines in which two texts differ, with two around them.
+fn difference(before: &str, after: &str) -> String {
+    TextDiff::from_lines(before, after).unified_diff().context_radius(2).to_string()
+}
+
 /// The object as a person sees it, but for its version.
 fn shown(object: &Value) -> String {
     let mut object = object.clone();
@@ -45,12 +50,7 @@ fn life(world: &World, owner: &Value) -> String {
         writeln!(out, "# refused: {}\n{refusal}", refusal.reason()).unwrap();
         untouched(world, owner);
     }
-    let listed = Listed {
-        namespace: owner["metadata"]["namespace"].as_str().unwrap().into(),
-        name: owner["metadata"]["name"].as_str().unwrap().into(),
-        routes: world.routes.clone(),
-    };
-    for finding in unmanaged_routes(std::slice::from_ref(owner), &world.services, &[listed], &world.mesh) {
+    for finding in told(world, owner) {
         writeln!(out, "# told: {}\n{}", finding.condition.as_str(), finding.message).unwrap();
     }
     out

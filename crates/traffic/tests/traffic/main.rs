@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
 
 mod destination_rules;
-mod difference;
 mod direct;
 mod direct_properties;
 mod findings;

@@ -59,6 +59,8 @@ async fn a_namespace_that_is_deleted_in_the_middle() {
     for version in history.all().await {
         assert_eq!(version.spec(), Some(&route), "routes go as they are");
     }
+    let finalizers = bench.value("rollouts", "web").await["metadata"]["finalizers"].clone();
+    assert_eq!(finalizers, json!(["test.teal.dev/hold"]), "Teal's own holds nothing up");
     bench.merge_as("test", "virtualservices", "web", hold(false)).await;
     bench.merge_as("test", "rollouts", "web", hold(false)).await;
     bench.until("gone", async || !bench.has_namespace().await).await;
