@@ -228,6 +228,17 @@ pub enum Why {
         /// Until when.
         until: Time,
     },
+    /// Pods of the candidate are not as old yet as the step asks.
+    Ripening {
+        /// The step.
+        step: String,
+        /// How old they must be.
+        age: Span,
+        /// The youngest; none where no pod is ready.
+        youngest: Option<String>,
+        /// It got ready after the step was reached, as one that restarted.
+        late: bool,
+    },
     /// The spec is changed again and again, and people would be asked of what is no more by the time they answer.
     Unsettled {
         /// When it will have been still for long enough.

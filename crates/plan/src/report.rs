@@ -273,6 +273,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
+            Why::Ripening { .. } => Some("pod age".to_owned()),
             Why::Unsettled { .. } => Some("edits".to_owned()),
             Why::Overlapping { .. } => Some("overlap".to_owned()),
             Why::Probing { checks } | Why::Checking { checks } => {

@@ -96,6 +96,18 @@ pub struct ColorSeen {
     pub short_since: Option<Time>,
     /// Jobs that a CronJob of it has begun and of which a pod works.
     pub ticks: Vec<String>,
+    /// Of its ready pods, other than those of Jobs, the one that has been ready for the shortest time; none where none is ready, or
+    /// where no step asks.
+    pub youngest: Option<Youngest>,
+}
+
+/// The pod that got ready last.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Youngest {
+    /// Its name.
+    pub pod: String,
+    /// Since when it has been ready.
+    pub since: Time,
 }
 
 /// A Job of a release.

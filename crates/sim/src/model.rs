@@ -137,6 +137,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         name: "canary".to_owned(),
         weight: if shape.routes == 0 { 0 } else { 10 },
         hold: Span(0),
+        min_pod_age: Span(0),
         checks: check(shape.checked),
         approvals: (!shape.checked).then_some(1),
     };
@@ -144,6 +145,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         name: "full".to_owned(),
         weight: 100,
         hold: Span(if shape.bare { 0 } else { TICK }),
+        min_pod_age: Span(0),
         checks: check(shape.jumps),
         approvals: None,
     };

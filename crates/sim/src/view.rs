@@ -246,6 +246,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
             trouble: None,
             short_since: None,
             ticks: Vec::new(),
+            youngest: None,
         };
     };
     let slot = Slot { color, revision: pods.revision };
@@ -263,6 +264,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
         trouble: pods.broken.then(|| "crash loop".to_owned()),
         short_since: (!ready).then_some(Time(NOW.0 - TICK)),
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 

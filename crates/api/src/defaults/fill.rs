@@ -46,6 +46,7 @@ fn alone(under_way: Option<(&str, u32)>) -> Vec<FilledStep> {
         name: name.to_owned(),
         weight,
         hold_ms: 0,
+        min_pod_age_ms: 0,
         checks: Vec::new(),
         approval: None,
     };
@@ -113,6 +114,7 @@ fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {
         name: step.name.to_owned(),
         weight: step.weight,
         hold_ms: step.hold_ms,
+        min_pod_age_ms: 0,
         checks: all_names(checks),
         approval: None,
     }
@@ -133,6 +135,7 @@ fn filled_step(step: &Step, checks: &[FilledCheck]) -> Result<FilledStep, SpecEr
         name: step.name.clone(),
         weight: step.weight,
         hold_ms: millis(&format!("{field}.hold"), step.hold.as_ref(), 0)?,
+        min_pod_age_ms: millis(&format!("{field}.minPodAge"), step.min_pod_age.as_ref(), 0)?,
         checks: names,
         approval: step
             .approval

@@ -69,6 +69,8 @@ pub struct FilledStep {
     pub weight: u32,
     /// How long the weight stays at least.
     pub hold_ms: u64,
+    /// How long every ready pod of the candidate must have been ready.
+    pub min_pod_age_ms: u64,
     /// Names of the checks that must pass.
     pub checks: Vec<String>,
     /// Who must agree.

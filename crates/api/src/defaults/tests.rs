@@ -158,3 +158,16 @@ fn what_can_be_used_is_salvaged_whole() {
     let spec = spec(&json!({}));
     assert_eq!(salvaged(&spec, None), filled(&spec).expect("complete"));
 }
+
+#[test]
+fn a_step_has_the_age_that_is_written_and_none_by_default() {
+    let steps = |first: &Value| {
+        let spec = spec(&json!({"steps": [first, {"name": "full", "weight": 100}]}));
+        filled(&spec).map(|filled| filled.steps.iter().map(|step| step.min_pod_age_ms).collect::<Vec<_>>())
+    };
+    assert_eq!(steps(&json!({"name": "warm", "weight": 0, "minPodAge": "2m"})), Ok(vec![120_000, 0]));
+    let refused =
+        steps(&json!({"name": "warm", "weight": 0, "minPodAge": "2 minutes"})).expect_err("no duration");
+    let said = refused.to_string();
+    assert!(said.contains("spec.steps[warm].minPodAge") && said.contains("1h30m"), "{said}");
+}

@@ -33,6 +33,12 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<DurationText>,
 
+    /// Gate: how long every pod of the candidate that is ready must have been ready without a break. A pod that comes later, or
+    /// restarts, starts anew. Such as 2m, for a process that is slow while it is young: it compiles, or fills its caches. At
+    /// weight 0 no request waits for that. Pods of Jobs don't count. Default: no age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_pod_age: Option<DurationText>,
+
     /// Gate: names of the checks that must pass. Default: all of spec.checks, or none at weight 0, where there is no
     /// traffic to measure. An empty list: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -174,6 +174,9 @@ fn gates(view: &View<'_>, step: &FilledStep) -> String {
     if step.hold_ms > 0 {
         gates.push(format!("hold {}", duration::format(step.hold_ms)));
     }
+    if step.min_pod_age_ms > 0 {
+        gates.push(format!("pods ready for {}", duration::format(step.min_pod_age_ms)));
+    }
     if !step.checks.is_empty() {
         gates.push(format!("checks {}", step.checks.join(", ")));
     }
@@ -206,6 +209,7 @@ fn checking(view: &View<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(reached) = view.status.step.as_ref().and_then(|step| step.reached_at) {
         lines.extend(hold(view, step, reached));
+        lines.extend(ripe(step));
         lines.extend(step.checks.iter().filter_map(|name| check(view, name, reached)));
     }
     if view.status.waiting_for.as_deref() == Some("edits") {
@@ -222,6 +226,17 @@ fn hold(view: &View<'_>, step: &FilledStep, reached: Timestamp) -> Option<String
     let until = later(reached, step.hold_ms);
     (step.hold_ms > 0 && until > view.clock.now)
         .then(|| format!("The hold of {} ends at {}.", duration::format(step.hold_ms), view.clock.at(until)))
+}
+
+/// Which pod is how old only the operator knows; the message names the youngest.
+fn ripe(step: &FilledStep) -> Option<String> {
+    let age = step.min_pod_age_ms;
+    (age > 0).then(|| {
+        format!(
+            "Every pod must have been ready for {} without a break; one that restarts starts anew.",
+            duration::format(age)
+        )
+    })
 }
 
 /// What a check still needs. One that passes needs nothing.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::label;
-use teal_plan::snapshot::{ColorSeen, Objects};
+use teal_plan::snapshot::{ColorSeen, Objects, Youngest};
 use teal_plan::{Color, Phase, Record, Slot, Span, Time};
 use teal_release::Fate;
 use teal_traffic::RoleService;
@@ -55,7 +55,20 @@ pub(super) fn see(
         trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
         ticks: ticks(facts, color),
+        youngest: asked.and_then(|slot| youngest(facts, slot)),
     }
+}
+
+/// The pod that got ready last, where a step asks. Whoever doesn't say since when it is ready has only just become so.
+fn youngest(facts: &Facts<'_>, slot: Slot) -> Option<Youngest> {
+    facts.filled.steps.iter().find(|step| step.min_pod_age_ms > 0)?;
+    let counts = |pod: &&Arc<PodView>| {
+        pod.slot() == Some(slot) && pod.ready && pod.terminating.is_none() && !jobs::is_of_job(pod)
+    };
+    let since = |pod: &PodView| pod.turned.unwrap_or(facts.now);
+    let pods = facts.pods.iter().filter(counts);
+    let last = pods.max_by(|one, other| (since(one), &other.id.name).cmp(&(since(other), &one.id.name)))?;
+    Some(Youngest { pod: last.id.name.clone(), since: since(last) })
 }
 
 /// Jobs that no release has and of which a pod works: CronJobs made them.

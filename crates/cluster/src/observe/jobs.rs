@@ -32,6 +32,11 @@ fn own(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
 /// What the Job controller writes on pods.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
+/// Whether a Job made it.
+pub(super) fn is_of_job(pod: &PodView) -> bool {
+    pod.labels.iter().any(|(name, _)| name == JOB_NAME)
+}
+
 /// The Job for which a pod works, if it does: not while nothing of it can start.
 pub(super) fn working_for(pod: &PodView) -> Option<&str> {
     let works = !pod.ended && pod.terminating.is_none() && (pod.runs || pod.trouble.is_none());

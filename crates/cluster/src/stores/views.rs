@@ -135,6 +135,8 @@ pub(crate) struct PodView {
     pub(crate) revision: Option<Revision>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) ready: bool,
+    /// Since when it has been ready, or has not, as far as its kubelet says.
+    pub(crate) turned: Option<Time>,
     /// While it is being deleted: when the grace that it was given is over.
     pub(crate) terminating: Option<Time>,
     /// It has ended by itself: a pod of a Job.

@@ -211,6 +211,7 @@ pub(super) fn judge(
         next.wait(until, Why::Holding { step: step.name.clone(), until });
         open = false;
     }
+    open &= is_ripe(s, step, reached, next);
     // Evidence gathered before this step was reached says nothing about it.
     let fresh = place.reached == Some(reached);
     let waiting: Vec<String> =
@@ -238,6 +239,28 @@ pub(super) fn judge(
             Verdict::Wait
         }
     }
+}
+
+/// Whether every ready pod of the candidate has been ready for as long as the step asks. A container that restarts takes its pod's
+/// readiness away, so the pod starts anew; the time of its start would not show that. Where none is ready, none is old enough.
+fn is_ripe(s: &Snapshot, step: &Step, reached: Time, next: &mut Next) -> bool {
+    let age = step.min_pod_age;
+    let Some(candidate) = s.record.candidate.filter(|_| age.0 > 0) else { return true };
+    let youngest = s.world.color(candidate.slot.color).youngest.as_ref();
+    let until = youngest.map(|youngest| youngest.since + age);
+    if until.is_some_and(|until| s.now >= until) {
+        return true;
+    }
+    if let Some(until) = until {
+        next.wake(until);
+    }
+    next.say(Why::Ripening {
+        step: step.name.clone(),
+        age,
+        youngest: youngest.map(|youngest| youngest.pod.clone()),
+        late: youngest.is_some_and(|youngest| youngest.since > reached),
+    });
+    false
 }
 
 /// Distinct persons who approved.
@@ -282,7 +305,8 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> 
 /// goes on or back. Before a first weight metrics are waited for.
 fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let last = index + 1 == s.settings.steps.len();
-    let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
+    let gated =
+        step.hold.0 > 0 || step.min_pod_age.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
     let Some(candidate) = s.record.candidate else { return false };
     let color = s.world.color(candidate.slot.color);
     let ready = color.available && enough(&color.serving, &share(s, candidate.slot, step.weight));

@@ -123,19 +123,14 @@ pub fn sentence(why: &Why) -> String {
         Why::Shifting { weight } => format!("moves to {weight} %"),
         Why::TooFewEndpoints { slot, needed, serving } => too_few(*slot, needed, serving),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
+        Why::Ripening { step, age, youngest, late } => ripening(step, *age, youngest.as_deref(), *late),
         Why::Unsettled { .. } => UNSETTLED.to_owned(),
         Why::Probing { checks } => probing(checks),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
         Why::Unseen { check, detail } => unseen(check, detail),
-        Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
-            "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide ({})",
-            in_brackets(detail),
-            ways_on(*promoted)
-        ),
-        Why::HeldByCheck { check, blind: false, detail, promoted } => format!(
-            "check {check} failed ({detail}) and spec.onFailure is Hold: decide ({})",
-            ways_on(*promoted)
-        ),
+        Why::HeldByCheck { check, blind, detail, promoted } => {
+            held_by_check(check, *blind, detail, *promoted)
+        }
         Why::HeldByDeadline { waiting_for } => {
             format!(
                 "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
@@ -178,6 +173,24 @@ pub fn sentence(why: &Why) -> String {
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn ripening(step: &str, age: Span, youngest: Option<&str>, late: bool) -> String {
+    let asked =
+        format!("step {step} waits until every pod has been ready for {} s (minPodAge)", seconds(age));
+    match (youngest, late) {
+        (None, _) => format!("{asked}: none is ready now"),
+        (Some(pod), false) => format!("{asked}: {pod} is the youngest"),
+        (Some(pod), true) => format!(
+            "{asked}: {pod} got ready after the step began, and starts anew: if that goes on, see why its pods restart or come and go"
+        ),
+    }
+}
+
+/// Whole ones, or as many as there are.
+fn seconds(span: Span) -> String {
+    let (whole, rest) = (span.0 / 1000, span.0 % 1000);
+    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:03}") }
 }
 
 fn probing(checks: &[String]) -> String {
@@ -225,6 +238,17 @@ fn overlapping(lasts: Span) -> String {
          learns of the new pods",
         lasts.0 / 1000
     )
+}
+
+fn held_by_check(check: &str, blind: bool, detail: &str, promoted: bool) -> String {
+    let ways = ways_on(promoted);
+    if blind {
+        let detail = in_brackets(detail);
+        return format!(
+            "check {check} had no usable answer for its blindLimit{detail}: mend its query or source, then decide ({ways})"
+        );
+    }
+    format!("check {check} failed ({detail}) and spec.onFailure is Hold: decide ({ways})")
 }
 
 /// The Decisions that end a hold.

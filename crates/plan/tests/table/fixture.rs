@@ -40,7 +40,14 @@ pub(crate) fn release(slot: Slot, number: u8) -> Release {
 }
 
 fn step(name: &str, weight: u8, hold: i64) -> Step {
-    Step { name: name.to_owned(), weight, hold: Span::seconds(hold), checks: Vec::new(), approvals: None }
+    Step {
+        name: name.to_owned(),
+        weight,
+        hold: Span::seconds(hold),
+        min_pod_age: Span(0),
+        checks: Vec::new(),
+        approvals: None,
+    }
 }
 
 fn settings() -> Settings {
@@ -75,6 +82,7 @@ pub(crate) fn present(slot: Slot) -> ColorSeen {
         trouble: None,
         short_since: None,
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 
@@ -87,6 +95,7 @@ pub(crate) fn absent() -> ColorSeen {
         trouble: None,
         short_since: None,
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 

@@ -18,5 +18,6 @@ mod reaching;
 mod report;
 mod rest;
 mod returning;
+mod ripening;
 mod waited;
 mod whole;

@@ -111,7 +111,7 @@ fn each_state_is_what_kstatus_expects() {
     hands_off.settings.mode = Mode::HandsOff;
     let mut on_complete = asking();
     on_complete.settings.readiness = Readiness::OnComplete;
-    let rows = [
+    let rows = vec![
         ("complete", at_rest(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
         ("kept", kept(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
         (
