@@ -69,6 +69,20 @@ fn a_step_that_waits_for_the_age_of_pods_is_explained() {
 }
 
 #[test]
+fn the_jobs_of_a_step_are_explained_before_it_and_while_it_waits_for_them() {
+    let mut web = object(&checking());
+    let container = json!({"name": "smoke", "image": "smoke:1"});
+    let spec = json!({"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}});
+    web["spec"]["steps"][0]["jobs"] = json!([{"name": "smoke", "spec": spec, "timeout": "5m"}]);
+    let said = |web: &Value| render::explanation(&support::from(web), &clock(), Paint::Plain);
+    assert!(said(&web).contains("Job smoke must end well within 5m, else it goes back."), "{}", said(&web));
+    web["spec"]["onFailure"] = json!("Hold");
+    assert!(said(&web).contains("else it holds and waits for a decision."), "{}", said(&web));
+    web["status"] = preparing();
+    assert!(said(&web).contains("checks errors, jobs smoke, approval by 2 people"), "{}", said(&web));
+}
+
+#[test]
 fn lists() {
     let rollouts: Vec<_> = states().iter().map(|(_, status)| rollout(status)).collect();
     insta::assert_snapshot!("list", render::list(&rollouts, false, false, &clock(), Paint::Plain));

@@ -61,6 +61,17 @@ pub struct Step {
     pub checks: Vec<String>,
     /// Distinct persons who must approve; none where nobody is asked.
     pub approvals: Option<u32>,
+    /// Jobs that must end well.
+    pub jobs: Vec<StepJob>,
+}
+
+/// A Job that is a gate.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StepJob {
+    /// How it is known in its step.
+    pub name: String,
+    /// How long it may run.
+    pub timeout: Span,
 }
 
 impl Step {
@@ -69,7 +80,8 @@ impl Step {
         let text = format!("{:?} {:?} {:?}", self.hold, self.checks, self.approvals);
         // What isn't asked for says nothing, so that a question stays open when an operator comes that knows of more gates.
         let age = (self.min_pod_age.0 > 0).then(|| format!(" age {:?}", self.min_pod_age));
-        let text = [Some(text), age].into_iter().flatten().collect::<String>();
+        let jobs = (!self.jobs.is_empty()).then(|| format!(" jobs {:?}", self.jobs));
+        let text = [Some(text), age, jobs].into_iter().flatten().collect::<String>();
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }
 }

@@ -58,6 +58,8 @@ pub struct World {
     pub recorded: bool,
     /// Jobs of releases that are there.
     pub jobs: Vec<JobSeen>,
+    /// What is seen of each Job that the record has of the step under way, whether it is there or not.
+    pub step_jobs: Vec<StepJobSeen>,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,
     /// What serves although nothing is recorded of it.
@@ -125,6 +127,23 @@ pub struct JobSeen {
     pub going: bool,
     /// Whether a pod of it works: one that can't start, or isn't there, has done nothing by halves.
     pub works: bool,
+}
+
+/// A Job that is a gate of the step under way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StepJobSeen {
+    /// How it is known in its step.
+    pub name: String,
+    /// Of which try it is: the epoch with which it became due.
+    pub after: u64,
+    /// The name of its object, for people.
+    pub object: String,
+    /// Its object is there.
+    pub there: bool,
+    /// Whether it ended well; none while it runs, or isn't there.
+    pub ended: Option<bool>,
+    /// Why it doesn't get on, as far as its pods say.
+    pub trouble: Option<String>,
 }
 
 /// Objects in a slot.

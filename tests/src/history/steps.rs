@@ -121,6 +121,7 @@ fn is_gated(record: &Record, step: &FilledStep) -> bool {
     step.hold_ms > 0
         || step.min_pod_age_ms > 0
         || !step.checks.is_empty()
+        || !step.jobs.is_empty()
         || step.approval.is_some()
         || pinned
 }

@@ -5,7 +5,7 @@ mod rest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use teal_api::conditions::{Phase, Verdict};
-use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled, salvaged};
+use teal_api::defaults::{Filled, FilledCheck, FilledJob, FilledStep, filled, salvaged};
 use teal_api::duration;
 use teal_api::names::label;
 use teal_api::rollout::{CheckStatus, OnFailure};
@@ -180,6 +180,10 @@ fn gates(view: &View<'_>, step: &FilledStep) -> String {
     if !step.checks.is_empty() {
         gates.push(format!("checks {}", step.checks.join(", ")));
     }
+    if !step.jobs.is_empty() {
+        let names: Vec<&str> = step.jobs.iter().map(|job| job.name.as_str()).collect();
+        gates.push(format!("jobs {}", names.join(", ")));
+    }
     if let Some(count) = needed(view, step) {
         gates.push(format!("approval by {}", people(count)));
     }
@@ -211,6 +215,7 @@ fn checking(view: &View<'_>) -> Vec<String> {
         lines.extend(hold(view, step, reached));
         lines.extend(ripe(step));
         lines.extend(step.checks.iter().filter_map(|name| check(view, name, reached)));
+        lines.extend(step.jobs.iter().map(|job| tested(view, job)));
     }
     if view.status.waiting_for.as_deref() == Some("edits") {
         lines.push("Nobody is asked before the spec has been left alone for 5 s.".into());
@@ -237,6 +242,15 @@ fn ripe(step: &FilledStep) -> Option<String> {
             duration::format(age)
         )
     })
+}
+
+/// How it stands with a Job the message says, with where its logs are.
+fn tested(view: &View<'_>, job: &FilledJob) -> String {
+    let then = match view.spec.on_failure {
+        OnFailure::Rollback => "it goes back",
+        OnFailure::Hold => "it holds and waits for a decision",
+    };
+    format!("Job {} must end well within {}, else {then}.", job.name, duration::format(job.timeout_ms))
 }
 
 /// What a check still needs. One that passes needs nothing.

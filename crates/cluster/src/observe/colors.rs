@@ -317,7 +317,7 @@ fn trouble(
 ) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
-    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
+    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived && !view.of_step);
     let mut jobs = own.filter(|view| view.ended == Some(false));
     let of_job = jobs.next().map(|view| {
         format!("Job {} failed: look at its pods; once that is mended, Retry runs it again", view.id.name)
@@ -339,7 +339,8 @@ fn trouble(
 fn refused(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, memory: &Memory) -> Option<String> {
     let workloads = rendering.into_iter().flat_map(|rendering| &rendering.workloads);
     let workloads = workloads.filter_map(|w| workload_view(facts, &w.key.kind, &w.colored_name));
-    let jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.kind == kinds::JOB);
+    let of_release = |view: &&Arc<ObjectView>| view.kind == kinds::JOB && !view.of_step;
+    let jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot)).filter(of_release);
     workloads.chain(jobs.cloned()).find_map(|view| {
         let failure = memory.refusals.failure(&view)?;
         Some(format!("{} {}: {failure}", view.kind.kind, view.id.name))

@@ -47,6 +47,7 @@ fn step(name: &str, weight: u8, hold: i64) -> Step {
         min_pod_age: Span(0),
         checks: Vec::new(),
         approvals: None,
+        jobs: Vec::new(),
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn at_rest() -> Snapshot {
             routes: routes(Form::Owner),
             recorded: true,
             jobs: Vec::new(),
+            step_jobs: Vec::new(),
             obstacles: Vec::new(),
             found: Found::Nothing,
             highest_epoch: 7,
@@ -172,6 +174,7 @@ pub(crate) fn trying(name: &str, weight: u8) -> Snapshot {
         lost: None,
         gate: None,
         held: None,
+        jobs: Vec::new(),
         terms: AS_GIVEN,
     });
     s

@@ -19,5 +19,6 @@ mod report;
 mod rest;
 mod returning;
 mod ripening;
+mod testing;
 mod waited;
 mod whole;

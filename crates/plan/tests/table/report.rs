@@ -156,7 +156,8 @@ fn what_holds_a_step_has_a_reason_of_its_own() {
     let held = |blind| {
         let mut s = reached("canary", 10, LONG_AGO);
         if let Phase::Step(place) = &mut s.record.phase {
-            place.held = Some(Held { check: "errors".to_owned(), blind, detail: "0.2, max 1%".to_owned() });
+            place.held =
+                Some(Held { check: "errors".to_owned(), blind, detail: "0.2, max 1%".to_owned(), job: None });
         }
         s
     };

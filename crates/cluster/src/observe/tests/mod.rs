@@ -13,6 +13,7 @@ mod salvaged;
 mod services;
 mod shared;
 mod sizes;
+mod step_jobs;
 mod traffic;
 mod troubles;
 mod unread;
