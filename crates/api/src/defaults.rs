@@ -6,7 +6,7 @@ mod filled;
 
 pub use fill::{filled, salvaged};
 pub use filled::{
-    Filled, FilledApproval, FilledCheck, FilledGuard, FilledStep, FilledVirtualService, SpecError,
+    Filled, FilledApproval, FilledCheck, FilledGuard, FilledJob, FilledStep, FilledVirtualService, SpecError,
 };
 
 /// Milliseconds of a minute.
@@ -27,6 +27,8 @@ pub const KEEP_FAILED_MS: u64 = 10 * MINUTE;
 pub const PROGRESS_DEADLINE_MS: u64 = 10 * MINUTE;
 /// `approval.count`.
 pub const APPROVAL_COUNT: u32 = 1;
+/// `steps[].jobs[].timeout`.
+pub const JOB_TIMEOUT_MS: u64 = 10 * MINUTE;
 /// `checks[].source`.
 pub const SOURCE: &str = "default";
 /// `checks[].interval`.
@@ -39,7 +41,7 @@ pub const PASSES: u32 = 3;
 pub const FAILURES: u32 = 1;
 /// `checks[].blindLimit`.
 pub const BLIND_LIMIT_MS: u64 = 5 * MINUTE;
-/// The least that `interval` and `progressDeadline` may be.
+/// The least that `interval`, `progressDeadline` and `timeout` may be.
 pub const LEAST_MS: u64 = 1_000;
 
 /// One of the default steps.

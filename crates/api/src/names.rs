@@ -37,6 +37,8 @@ pub mod label {
     /// The revision id (`r7-3f9c2a1b`) on pods and objects; role Services select by it, Deployments do not,
     /// because their selectors can't change.
     pub const REVISION: &str = "teal.dev/revision";
+    /// On a Job that is a gate: the step that it is of.
+    pub const STEP: &str = "teal.dev/step";
     /// `live` or `candidate` on role Services. `EndpointSlices` inherit it, so they can be watched by it.
     pub const ROLE: &str = "teal.dev/role";
     /// Which operator looks after an object. An operator acts only on objects whose value equals its own;
@@ -163,6 +165,8 @@ pub mod limit {
     pub const STEPS: u32 = 20;
     /// Characters of a step's name.
     pub const STEP_NAME: u32 = 32;
+    /// Jobs of one step.
+    pub const STEP_JOBS: u32 = 8;
     /// Checks and guards of one Rollout.
     pub const CHECKS: u32 = 32;
     /// Characters of a query.

@@ -14,5 +14,5 @@ pub use status::{
     ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
     RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
-pub use step::{Approval, Step};
+pub use step::{Approval, Step, StepJob};
 pub use traffic::{Route, Traffic, TrafficService, VirtualServiceReference};

@@ -65,6 +65,9 @@ pub enum Command {
     Status(Status),
     /// Say why a rollout waits, what happens next and when, and what can be done now
     Explain(Explain),
+    /// Go back further: ask for the content of a kept revision again, as a rollout of its own
+    #[command(after_help = exit::HELP)]
+    Undo(Undo),
     /// Decide.
     #[command(flatten)]
     Decide(Verb),
@@ -114,6 +117,24 @@ pub struct Explain {
     /// The rollout
     #[arg(value_name = "NAME", value_parser = rollout_name)]
     pub name: String,
+}
+
+/// `undo`.
+#[derive(Args, Clone, Debug)]
+pub struct Undo {
+    /// The rollout
+    #[arg(value_name = "NAME", value_parser = rollout_name)]
+    pub name: String,
+    /// The revision whose workload and config are wanted again, such as r5-77aa01ff, or r5 where that is one alone. The last ten are
+    /// kept: kubectl get controllerrevisions -l teal.dev/rollout=NAME
+    #[arg(long, value_name = "REVISION")]
+    pub to: String,
+    /// Print what would be written, as a merge patch, and have the API server check it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Don't ask on a terminal whether this is meant; needed elsewhere if GitOps owns the Rollout
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 fn duration_of(text: &str) -> Result<Duration, duration::DurationError> {

@@ -125,6 +125,59 @@ pub enum CliError {
     /// The person said no to the question whether they mean it.
     #[error("nothing was done")]
     Declined,
+    /// What is wanted again is not kept.
+    #[error(
+        "{rollout}: the content of {revision} is not kept: {here}. What each was: kubectl get controllerrevisions -l {}={} -o yaml; \
+         older ones come back from Git",
+        names::label::ROLLOUT,
+        rollout.split('/').next_back().unwrap_or_default()
+    )]
+    NotKept {
+        /// Namespace and name.
+        rollout: String,
+        /// What is wanted.
+        revision: String,
+        /// What there is.
+        here: String,
+    },
+    /// What is kept can't be used.
+    #[error("ControllerRevision {object} {problem}")]
+    Unusable {
+        /// Its name.
+        object: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The spec has it already.
+    #[error(
+        "{namespace}/{name}: spec.release is that of {revision} already. To try it again after it was sent back: kubectl teal retry \
+         {name} -n {namespace}. What happens next: kubectl teal explain {name} -n {namespace}"
+    )]
+    AskedAlready {
+        /// Namespace of the Rollout.
+        namespace: String,
+        /// Name of the Rollout.
+        name: String,
+        /// What is wanted.
+        revision: String,
+    },
+    /// A tool would take it back, and nobody said that it is meant all the same.
+    #[error(
+        "{rollout}: nothing was written, because {owner} would write it back: hold that first and add --yes, or change spec.release \
+         where it comes from (--dry-run prints what to write)"
+    )]
+    WrittenBack {
+        /// Namespace and name.
+        rollout: String,
+        /// What.
+        owner: String,
+    },
+    /// Somebody else wrote the Rollout since it was looked at.
+    #[error("{rollout} was changed meanwhile, and nothing was written: look at it and try again")]
+    ChangedMeanwhile {
+        /// Namespace and name.
+        rollout: String,
+    },
     /// The operator has not answered.
     #[error(
         "Decision {decision} is made, but the operator has not answered within {after:?}: see whether it runs, then \
@@ -168,6 +221,9 @@ impl CliError {
             | Self::HandsOff { .. }
             | Self::Stale { .. }
             | Self::Unsure { .. }
+            | Self::AskedAlready { .. }
+            | Self::WrittenBack { .. }
+            | Self::ChangedMeanwhile { .. }
             | Self::Declined => Exit::NotTaken,
             Self::Unanswered { .. } | Self::NotInTime { .. } => Exit::TimedOut,
             Self::Config { .. }
@@ -178,6 +234,8 @@ impl CliError {
             | Self::Unreadable { .. }
             | Self::NotInstalled
             | Self::NoRollout { .. }
+            | Self::NotKept { .. }
+            | Self::Unusable { .. }
             | Self::Deleted { .. }
             | Self::Terminal(_) => Exit::Failed,
         }

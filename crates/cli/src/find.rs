@@ -135,7 +135,8 @@ fn unread(rollout: &Value) -> Vec<String> {
     unread.map(|(name, _)| format!("status.{name}")).collect()
 }
 
-fn clean_value(value: &mut Value) {
+/// All texts of a value so.
+pub(crate) fn clean_value(value: &mut Value) {
     match value {
         Value::String(text) => *text = clean_text(text),
         Value::Array(items) => items.iter_mut().for_each(clean_value),

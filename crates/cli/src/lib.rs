@@ -1,7 +1,8 @@
 //! `kubectl-teal`: see rollouts, decide about them and go back, from a terminal.
 //!
 //! - [`arguments`]: the command line; [`connect`]: from kubeconfig to a client.
-//! - [`get`], [`status`], [`explain`]: what is shown. [`decide`]: all that changes something, always by a Decision.
+//! - [`get`], [`status`], [`explain`]: what is shown. [`decide`]: what changes something, by a Decision; but for [`undo`], which
+//!   writes what is wanted. [`gitops`]: who would write it back.
 //! - [`standing`], [`outcome`], [`foresee`], [`render`]: pure; they decide what is said and how it looks.
 
 pub mod arguments;
@@ -13,11 +14,13 @@ pub mod explain;
 pub mod find;
 pub mod foresee;
 pub mod get;
+pub mod gitops;
 pub mod outcome;
 pub mod render;
 pub mod standing;
 pub mod status;
 pub mod terminal;
+pub mod undo;
 pub mod wait;
 pub mod whoami;
 
@@ -37,6 +40,7 @@ pub async fn run(
         Command::Get(wanted) => get::get(wanted, cluster, terminal).await,
         Command::Status(wanted) => status::status(wanted, cluster, terminal).await,
         Command::Explain(wanted) => explain::explain(wanted, cluster, terminal).await,
+        Command::Undo(wanted) => undo::undo(wanted, cluster, terminal).await,
         Command::Decide(verb) => decide::decide(&verb.wish(), cluster, terminal).await,
     }
 }

@@ -9,8 +9,8 @@ use support::{
     CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, dead,
     going_with_its_namespace, hands_off, held, held_while_promoting, installing, job_failed, kept,
     kept_by_check, object, overlapping, paused, paused_at_rest, paused_before_the_start, preparing,
-    preparing_with_a_failed_job, preparing_without_a_deadline, rolled_back, rolling_back, rollout, shifting,
-    starting, waiting,
+    preparing_with_a_failed_job, preparing_without_a_deadline, ripening, rolled_back, rolling_back, rollout,
+    shifting, starting, waiting,
 };
 use teal_cli::arguments::Arguments;
 use teal_cli::render::{self, Paint};
@@ -59,6 +59,27 @@ fn explanations() {
         let text = render::explanation(&rollout(&status), &clock(), Paint::Plain);
         insta::assert_snapshot!(format!("explain_{name}"), text);
     }
+}
+
+/// The hold is over by then, as the message has it.
+#[test]
+fn a_step_that_waits_for_the_age_of_pods_is_explained() {
+    let text = render::explanation(&support::from(&ripening()), &clock(), Paint::Plain);
+    insta::assert_snapshot!("explain_ripening", text);
+}
+
+#[test]
+fn the_jobs_of_a_step_are_explained_before_it_and_while_it_waits_for_them() {
+    let mut web = object(&checking());
+    let container = json!({"name": "smoke", "image": "smoke:1"});
+    let spec = json!({"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}});
+    web["spec"]["steps"][0]["jobs"] = json!([{"name": "smoke", "spec": spec, "timeout": "5m"}]);
+    let said = |web: &Value| render::explanation(&support::from(web), &clock(), Paint::Plain);
+    assert!(said(&web).contains("Job smoke must end well within 5m, else it goes back."), "{}", said(&web));
+    web["spec"]["onFailure"] = json!("Hold");
+    assert!(said(&web).contains("else it holds and waits for a decision."), "{}", said(&web));
+    web["status"] = preparing();
+    assert!(said(&web).contains("checks errors, jobs smoke, approval by 2 people"), "{}", said(&web));
 }
 
 #[test]

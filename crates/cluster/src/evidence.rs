@@ -125,6 +125,7 @@ mod tests {
             lost: None,
             gate: Some(gate),
             held: None,
+            jobs: Vec::new(),
             terms: 0,
         };
         Record { phase: Phase::Step(place), ..Record::default() }

@@ -60,6 +60,7 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         }
         Effect::Vacate { color, except } => vacate_violation(s, *color, *except),
         Effect::RunJobs(slot) => jobs_violation(s, *slot),
+        Effect::RunStepJobs(slot) => step_jobs_violation(s, *slot),
         Effect::PointLive(slot) => live_violation(s, *slot),
         Effect::Overlap(slot) => overlap_violation(s, *slot),
         Effect::Finalizer(_)
@@ -82,6 +83,16 @@ fn jobs_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
     (!rests || !live || !alone).then(|| Violation {
         invariant: "jobs",
         detail: format!("Jobs of {slot:?} would run beside another release"),
+    })
+}
+
+/// They try what is under test, at the weight of its step.
+fn step_jobs_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
+    let reached = matches!(&s.record.phase, Phase::Step(place) if place.reached.is_some());
+    let candidate = s.record.candidate.is_some_and(|candidate| candidate.slot == slot);
+    (!reached || !candidate).then(|| Violation {
+        invariant: "jobs",
+        detail: format!("Jobs of a step would run for {slot:?} outside of it"),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What a plan may say.
 
-use crate::record::Record;
+use crate::record::{JobEnd, Record};
 use crate::snapshot::Obstacle;
 use crate::words::{Color, Revision, Slot, Span, Time};
 
@@ -71,6 +71,8 @@ pub enum Effect {
     },
     /// Make what is due of the Jobs of live that run after the former release was retired.
     RunJobs(Slot),
+    /// Make what is due of the Jobs that are gates of the step under way, for the candidate in this slot.
+    RunStepJobs(Slot),
     /// Point `<service>` of every traffic Service at a slot; makes the Services where they are missing.
     PointLive(Slot),
     /// Let `<service>` select pods of live and of this slot, for the traffic Services that have to pass through that.
@@ -131,6 +133,7 @@ impl Effect {
             | Self::RecordRevision(_)
             | Self::ApplyRelease { .. }
             | Self::RunJobs(_)
+            | Self::RunStepJobs(_)
             | Self::PointLive(_)
             | Self::Overlap(_)
             | Self::PointCandidate(_)
@@ -164,6 +167,17 @@ pub enum Ruling {
         /// Why and what to do.
         message: String,
     },
+}
+
+/// A Job that is a gate and has not ended.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Tested {
+    /// How it is known in its step.
+    pub name: String,
+    /// The name of its object, once that is given.
+    pub object: Option<String>,
+    /// Why it doesn't get on, as far as that is known.
+    pub trouble: Option<String>,
 }
 
 /// A reason, as data.
@@ -227,6 +241,29 @@ pub enum Why {
         step: String,
         /// Until when.
         until: Time,
+    },
+    /// Pods of the candidate are not as old yet as the step asks.
+    Ripening {
+        /// The step.
+        step: String,
+        /// How old they must be.
+        age: Span,
+        /// The youngest; none where no pod is ready.
+        youngest: Option<String>,
+        /// It got ready after the step was reached, as one that restarted.
+        late: bool,
+    },
+    /// Jobs that are gates have not ended.
+    Testing {
+        /// Which.
+        jobs: Vec<Tested>,
+    },
+    /// A Job that is a gate did not end well, and the spec says to wait for a person.
+    HeldByJob {
+        /// The name of its object.
+        job: String,
+        /// How it ended.
+        end: JobEnd,
     },
     /// The spec is changed again and again, and people would be asked of what is no more by the time they answer.
     Unsettled {

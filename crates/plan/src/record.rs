@@ -137,9 +137,41 @@ pub struct StepRecord {
     /// What a person must decide on although nobody was asked: it stays until they do, even if the numbers come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// Jobs of the step that may be made, or were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<StepJob>,
     /// A digest of the step's gates when it was committed: an edit asks an open question anew.
     #[serde(default)]
     pub terms: u32,
+}
+
+/// A Job that is a gate of a step.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepJob {
+    /// How it is known in its step.
+    pub name: String,
+    /// What became of it.
+    pub state: JobState,
+    /// The epoch with which it became due. It is part of its object's name, so that no try is taken for another one.
+    pub after: u64,
+    /// When it was first seen: from then on it may run for its timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
+/// How a Job that is a gate ended, where it did not end well.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum JobEnd {
+    /// It failed.
+    Failed,
+    /// It ran for longer than its timeout.
+    Late {
+        /// That timeout.
+        timeout: Span,
+    },
+    /// It is gone before it was seen to end.
+    Gone,
 }
 
 /// The checks of a step that go on after promotion.
@@ -155,7 +187,7 @@ pub struct Watch {
     pub held: Option<Held>,
 }
 
-/// A check that holds a step until a person decides.
+/// A check, or a Job, that holds a step until a person decides.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
@@ -165,6 +197,9 @@ pub struct Held {
     pub blind: bool,
     /// What was seen.
     pub detail: String,
+    /// Set where it is no check but a Job, by the name of its object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobEnd>,
 }
 
 /// How long things may take, or stay.
@@ -193,8 +228,11 @@ impl Held {
     /// What a person must decide on; none where the cause is no check.
     pub fn of(cause: Cause) -> Option<Self> {
         match cause {
-            Cause::Blind { check, detail } => Some(Self { check, blind: true, detail }),
-            Cause::Check { check, detail } => Some(Self { check, blind: false, detail }),
+            Cause::Blind { check, detail } => Some(Self { check, blind: true, detail, job: None }),
+            Cause::Check { check, detail } => Some(Self { check, blind: false, detail, job: None }),
+            Cause::Job { job, end } => {
+                Some(Self { check: job, blind: false, detail: String::new(), job: Some(end) })
+            }
             _ => None,
         }
     }
@@ -344,6 +382,13 @@ pub enum Cause {
         /// What was seen.
         detail: String,
     },
+    /// A Job that is a gate did not end well.
+    Job {
+        /// The name of its object.
+        job: String,
+        /// How it ended.
+        end: JobEnd,
+    },
     /// A check had no usable answer for its limit and says to go back then.
     Blind {
         /// Which.
@@ -390,6 +435,7 @@ impl Cause {
         match self {
             Self::Decision { .. }
             | Self::Check { .. }
+            | Self::Job { .. }
             | Self::Blind { .. }
             | Self::Guard { .. }
             | Self::TooFewEndpoints { .. }

@@ -215,7 +215,11 @@ pub(crate) fn held(view: &View<'_>) -> bool {
     let by_people = |why: &Why| {
         matches!(
             why,
-            Why::HeldByCheck { .. } | Why::Unseen { .. } | Why::HeldByDeadline { .. } | Why::InstallLate
+            Why::HeldByCheck { .. }
+                | Why::HeldByJob { .. }
+                | Why::Unseen { .. }
+                | Why::HeldByDeadline { .. }
+                | Why::InstallLate
         )
     };
     view.why.iter().any(by_people)
@@ -273,6 +277,12 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             Why::HeldByDeadline { .. } => Some("decision (deadline passed)".to_owned()),
             Why::InstallLate => Some("pods (deadline passed)".to_owned()),
             Why::Holding { .. } => Some("hold".to_owned()),
+            Why::HeldByJob { job, .. } => Some(format!("decision (job {job})")),
+            Why::Testing { jobs } => {
+                let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+                Some(format!("jobs ({})", names.join(", ")))
+            }
+            Why::Ripening { .. } => Some("pod age".to_owned()),
             Why::Unsettled { .. } => Some("edits".to_owned()),
             Why::Overlapping { .. } => Some("overlap".to_owned()),
             Why::Probing { checks } | Why::Checking { checks } => {

@@ -55,16 +55,33 @@ pub struct Step {
     pub weight: u8,
     /// Time at the observed weight.
     pub hold: Span,
+    /// How long every ready pod of the candidate must have been ready.
+    pub min_pod_age: Span,
     /// Checks that must pass.
     pub checks: Vec<String>,
     /// Distinct persons who must approve; none where nobody is asked.
     pub approvals: Option<u32>,
+    /// Jobs that must end well.
+    pub jobs: Vec<StepJob>,
+}
+
+/// A Job that is a gate.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StepJob {
+    /// How it is known in its step.
+    pub name: String,
+    /// How long it may run.
+    pub timeout: Span,
 }
 
 impl Step {
     /// A digest of the gates (FNV-1a): tells an edited step from the one that was committed.
     pub fn terms(&self) -> u32 {
         let text = format!("{:?} {:?} {:?}", self.hold, self.checks, self.approvals);
+        // What isn't asked for says nothing, so that a question stays open when an operator comes that knows of more gates.
+        let age = (self.min_pod_age.0 > 0).then(|| format!(" age {:?}", self.min_pod_age));
+        let jobs = (!self.jobs.is_empty()).then(|| format!(" jobs {:?}", self.jobs));
+        let text = [Some(text), age, jobs].into_iter().flatten().collect::<String>();
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }
 }

@@ -58,6 +58,8 @@ pub struct World {
     pub recorded: bool,
     /// Jobs of releases that are there.
     pub jobs: Vec<JobSeen>,
+    /// What is seen of each Job that the record has of the step under way, whether it is there or not.
+    pub step_jobs: Vec<StepJobSeen>,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,
     /// What serves although nothing is recorded of it.
@@ -96,6 +98,18 @@ pub struct ColorSeen {
     pub short_since: Option<Time>,
     /// Jobs that a CronJob of it has begun and of which a pod works.
     pub ticks: Vec<String>,
+    /// Of its ready pods, other than those of Jobs, the one that has been ready for the shortest time; none where none is ready, or
+    /// where no step asks.
+    pub youngest: Option<Youngest>,
+}
+
+/// The pod that got ready last.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Youngest {
+    /// Its name.
+    pub pod: String,
+    /// Since when it has been ready.
+    pub since: Time,
 }
 
 /// A Job of a release.
@@ -113,6 +127,23 @@ pub struct JobSeen {
     pub going: bool,
     /// Whether a pod of it works: one that can't start, or isn't there, has done nothing by halves.
     pub works: bool,
+}
+
+/// A Job that is a gate of the step under way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StepJobSeen {
+    /// How it is known in its step.
+    pub name: String,
+    /// Of which try it is: the epoch with which it became due.
+    pub after: u64,
+    /// The name of its object, for people.
+    pub object: String,
+    /// Its object is there.
+    pub there: bool,
+    /// Whether it ended well; none while it runs, or isn't there.
+    pub ended: Option<bool>,
+    /// Why it doesn't get on, as far as its pods say.
+    pub trouble: Option<String>,
 }
 
 /// Objects in a slot.

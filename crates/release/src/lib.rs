@@ -16,6 +16,7 @@
 //! | `read`, `check`, `check_release` | reading manifests; what is wrong with one, and between several |
 //! | `render` | names, references, selectors, labels of a color |
 //! | `visit` | where objects refer to others: one walk for reading and rewriting |
+//! | `step_job` | Jobs that are gates of a step |
 //! | `size` | replicas, and what rests while its color isn't live |
 //! | `grace` | how long pods are given to end |
 //! | `roles`, `jobs`, `workload`, `findings` | what a rendering tells besides its objects |
@@ -53,6 +54,7 @@ mod room;
 mod selector;
 mod shelter;
 mod size;
+mod step_job;
 mod taint;
 mod visit;
 mod workload;
@@ -72,5 +74,6 @@ pub use render::{Rendered, refusals, render, sized_by};
 pub use roles::RoleService;
 pub use room::{NodeRoom, ResourceQuotaView, Shortage, shortage};
 pub use shelter::{LetGo, holds_for_pods, lets_go};
+pub use step_job::StepJob;
 pub use taint::{Taint, Toleration};
 pub use workload::Workload;

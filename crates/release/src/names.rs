@@ -13,6 +13,8 @@ pub mod label {
     pub const REVISION: &str = "teal.dev/revision";
     /// Which operator looks after the object; absent when empty.
     pub const INSTANCE: &str = "teal.dev/instance";
+    /// On a Job that is a gate: its step.
+    pub const STEP: &str = "teal.dev/step";
     /// What Istio's telemetry shows as the revision of a workload.
     pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
 }

@@ -7,6 +7,7 @@ use crate::apply::{Kind, kind, land, may_issue};
 use crate::check::{self, Broken};
 use crate::events;
 use crate::fault::Fault;
+use crate::gate_jobs;
 use crate::jobs;
 use crate::model::TICK;
 use crate::view::{Writer, shares, snapshot};
@@ -78,7 +79,8 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
     let writes = match plan.decision {
         Decision::Rest => Vec::new(),
         Decision::Commit(commit) => {
-            let early = jobs::early(&snapshot, &commit.record, fault);
+            let early = jobs::early(&snapshot, &commit.record, fault)
+                .or_else(|| gate_jobs::early(&snapshot, &commit.record, fault));
             let commit = Write::Commit(Box::new(sow_commit(commit.record, fault)));
             early.into_iter().chain([commit]).collect()
         }
@@ -102,6 +104,7 @@ fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Ve
             jobs::make(s, 0, slot).into_iter().collect()
         }
         Effect::RunJobs(slot) => jobs::make(s, 1, slot).into_iter().collect(),
+        Effect::RunStepJobs(slot) => gate_jobs::due(s).map(|after| Write::Test(slot, after)).collect(),
         Effect::RaiseWeight(weight) => {
             let next = routes.iter().position(|route| route.value.weight() != Some(weight));
             next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
@@ -315,6 +318,7 @@ fn brief(write: &Write) -> String {
         Write::Effect(effect) => format!("{effect:?}"),
         Write::Route(index, effect) => format!("{effect:?} of route {index}"),
         Write::Job(which, slot) => format!("Job {which} of {slot:?}"),
+        Write::Test(slot, after) => format!("the step's Job of {slot:?}, due since epoch {after}"),
     }
 }
 
@@ -332,6 +336,7 @@ pub(crate) fn calm_round(world: &mut World, fault: Option<Fault>) -> Result<bool
     for task in world.truth.tasks.iter_mut().flatten() {
         task.ended = task.ended.or(Some(true));
     }
+    gate_jobs::end(&mut world.truth, true);
     for pods in [&mut world.truth.blue, &mut world.truth.green].into_iter().flatten() {
         (pods.ready, pods.down) = (!pods.broken, false);
     }

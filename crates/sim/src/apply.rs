@@ -6,6 +6,7 @@ use teal_plan::{Color, Effect, Slot};
 
 use crate::edit;
 use crate::fault::Fault;
+use crate::gate_jobs;
 use crate::world::{DRAINED, Pods, Selects, Stored, Task, Truth, Write};
 
 /// The kinds that caches hold apart.
@@ -25,7 +26,7 @@ pub(crate) fn kind(write: &Write) -> Kind {
     match write {
         Write::Commit(_) => Kind::Record,
         Write::Route(index, _) => Kind::Route(*index),
-        Write::Job(..) => Kind::Other,
+        Write::Job(..) | Write::Test(..) => Kind::Other,
         Write::Effect(effect) => match effect {
             Effect::EnterRoutes
             | Effect::RaiseWeight(_)
@@ -34,7 +35,9 @@ pub(crate) fn kind(write: &Write) -> Kind {
             | Effect::LeaveRoutes => Kind::Other,
             Effect::PointLive(_) | Effect::Overlap(_) => Kind::Live,
             Effect::PointCandidate(_) => Kind::Candidate,
-            Effect::ApplyRelease { slot, .. } | Effect::RunJobs(slot) => of_color(slot.color),
+            Effect::ApplyRelease { slot, .. } | Effect::RunJobs(slot) | Effect::RunStepJobs(slot) => {
+                of_color(slot.color)
+            }
             Effect::Vacate { color, .. } => of_color(*color),
             Effect::Finalizer(_) | Effect::RecordRevision(_) | Effect::Answer { .. } => Kind::Other,
         },
@@ -62,6 +65,7 @@ pub(crate) fn land(
         Write::Effect(effect) => do_effect(truth, effect, epoch, outdated, fault),
         Write::Route(index, effect) => do_route(truth, *index, effect, epoch, outdated, fault),
         Write::Job(which, slot) => make_job(truth, *which, *slot, epoch),
+        Write::Test(slot, after) => gate_jobs::make(truth, *slot, *after),
     }
     *truth != before
 }
@@ -81,6 +85,7 @@ fn commit(truth: &mut Truth, record: &Record, base: u64, fault: Option<Fault>) {
         truth.check = Standing::Pending;
     }
     truth.record = record.clone();
+    gate_jobs::forget(truth);
 }
 
 /// Where the check is measured: at a step that was reached, or after a promotion that is watched.
@@ -108,6 +113,7 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         Effect::Answer { decision, .. } => answer(truth, decision),
         // Made by writes of their own.
         Effect::RunJobs(_)
+        | Effect::RunStepJobs(_)
         | Effect::Finalizer(_)
         | Effect::PointLive(_)
         | Effect::Overlap(_)
@@ -197,6 +203,10 @@ fn vacate(
     for task in truth.tasks.iter_mut().filter(|_| !refused) {
         *task = task.filter(|task| task.slot.color != color || Some(task.slot.revision) == except);
     }
+    if !refused {
+        let stays = |slot: Slot| slot.color != color || Some(slot.revision) == except;
+        truth.test = truth.test.filter(|test| stays(test.slot));
+    }
     let there = truth.slot_mut(color);
     if !refused && there.is_some_and(|pods| Some(pods.revision) != except) {
         *there = None;
@@ -226,7 +236,7 @@ pub(crate) fn may_issue(truth: &Truth, write: &Write, epoch: u64, fault: Option<
         Write::Effect(Effect::Vacate { color, .. }) => {
             truth.slot(*color).is_none_or(|pods| pods.epoch <= epoch || fault == Some(Fault::NoEpochFence))
         }
-        Write::Route(..) | Write::Effect(_) | Write::Commit(_) | Write::Job(..) => true,
+        Write::Route(..) | Write::Effect(_) | Write::Commit(_) | Write::Job(..) | Write::Test(..) => true,
     }
 }
 

@@ -6,6 +6,7 @@ use teal_plan::snapshot::{Action, Standing};
 use teal_plan::{Color, Effect, Slot};
 
 use crate::apply::{candidate_ready, serves};
+use crate::gate_jobs;
 use crate::jobs;
 use crate::model::{NOW, content, settings};
 use crate::view::shares;
@@ -123,8 +124,9 @@ pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> O
             gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
         }
         Write::Job(which, slot) if fresh => jobs::made(truth, *which, *slot),
+        Write::Test(slot, after) if fresh => gate_jobs::made(truth, *slot, *after),
         Write::Effect(Effect::ApplyRelease { slot, .. }) if fresh => jobs::workloads(world, *slot),
-        Write::Effect(_) | Write::Route(..) | Write::Commit(_) | Write::Job(..) => None,
+        Write::Effect(_) | Write::Route(..) | Write::Commit(_) | Write::Job(..) | Write::Test(..) => None,
     }
 }
 
@@ -133,11 +135,12 @@ fn unasked(truth: &Truth, write: &Write) -> Option<Broken> {
     let job = Effect::RunJobs(Slot { color: Color::Blue, revision: content(0).revision(0) });
     let effect = match write {
         Write::Commit(_) => return None,
-        Write::Job(..) => &job,
+        Write::Job(..) | Write::Test(..) => &job,
         Write::Effect(effect) | Write::Route(_, effect) => effect,
     };
     let live = truth.record.live.map(|live| live.slot);
     let forward = match effect {
+        _ if matches!(write, Write::Test(..)) => true,
         Effect::RaiseWeight(_) | Effect::Overlap(_) => true,
         Effect::PointLive(slot) => goes_forward(&truth.record) && Some(*slot) != live,
         _ => false,
@@ -201,6 +204,9 @@ fn gates(world: &World, after: &Record) -> Option<Broken> {
     if !step.checks.is_empty() && (truth.check != Standing::Pass || place.reached.is_none()) {
         return broken("checks", format!("step {} ended while its check was {:?}", place.step, truth.check));
     }
+    if !step.jobs.is_empty() && !gate_jobs::passed(truth, place) {
+        return broken("checks", format!("step {} ended before its Job ended well", place.step));
+    }
     let approved = |nonce: &str| truth.approval.as_ref().is_some_and(|(given, _)| given == nonce);
     if step.approvals.is_some() && !place.gate.as_ref().is_some_and(|gate| approved(&gate.nonce)) {
         return broken("I6", format!("step {} ended without its approval", place.step));
@@ -255,7 +261,7 @@ pub(crate) fn landed(before: &Truth, world: &World, write: &Write) -> Option<Bro
         Write::Commit(_) => steps(before, world),
         Write::Effect(Effect::Vacate { color, .. }) => vacated(before, after, *color),
         Write::Effect(effect) => turned(before, after).or_else(|| overlapped(before, world, effect)),
-        Write::Job(..) => None,
+        Write::Job(..) | Write::Test(..) => None,
         Write::Route(index, _) => uneven(before, after, *index).or_else(|| raised(before, after, *index)),
     })
 }

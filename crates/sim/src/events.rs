@@ -7,6 +7,7 @@ use teal_plan::{Color, Effect};
 
 use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
+use crate::gate_jobs;
 use crate::jobs::recorded;
 use crate::world::{Act, Hand, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
 
@@ -14,6 +15,7 @@ pub(crate) fn gather(gather: &mut Gather<'_>) {
     proxies(gather);
     pods(gather);
     jobs(gather);
+    gate_jobs::gather(gather);
     hands(gather);
     numbers(gather);
     spec(gather);

@@ -73,6 +73,12 @@ pub enum Fault {
     JobForgotten,
     /// Workloads don't wait for the Jobs before them.
     WorkloadsAtOnce,
+    /// A Job that is a gate is made together with the commit that says that it may be.
+    TestUnrecorded,
+    /// That a Job that is a gate was there once isn't asked of the record.
+    TestRunAgain,
+    /// A Job that is a gate and has not ended counts as one that ended well.
+    TestUnended,
     /// A weight that another hand gave before Teal counts as Teal's.
     RaiseAdopted,
     /// A plan that waits doesn't say until when.
@@ -86,7 +92,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 38] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 41] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -122,6 +128,9 @@ impl Fault {
         (Self::JobUnrecorded, "Jobs", &["jobs"]),
         (Self::JobForgotten, "Jobs", &["settles"]),
         (Self::WorkloadsAtOnce, "Jobs", &["jobs"]),
+        (Self::TestUnrecorded, "a step's Job", &["jobs"]),
+        (Self::TestRunAgain, "a step's Job", &["jobs"]),
+        (Self::TestUnended, "a step's Job", &["checks"]),
         (Self::RaiseAdopted, "an export is applied in a pause", &["I8"]),
         (Self::Sleeps, "late writes and going back", &["wakes"]),
         (Self::Oversleeps, "a deadline", &["wakes"]),

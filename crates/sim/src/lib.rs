@@ -20,6 +20,7 @@ mod edit;
 mod events;
 pub mod explore;
 pub mod fault;
+mod gate_jobs;
 mod jobs;
 pub mod model;
 mod time;

@@ -1,6 +1,6 @@
 //! What kind of world is modelled, how much may go wrong in it, and the spec that its planner is given.
 
-use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, StepJob, Until};
 use teal_plan::snapshot::Action;
 use teal_plan::{ContentHash, Span, Time};
 
@@ -73,6 +73,8 @@ pub struct Shape {
     pub overlaps: bool,
     /// Releases have a Job that runs before their workloads and one that runs after retirement.
     pub jobs: bool,
+    /// The first step has a Job as its only gate.
+    pub tested: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -88,6 +90,7 @@ impl Shape {
         bare: false,
         overlaps: false,
         jobs: false,
+        tested: false,
         acts: &[],
     };
 }
@@ -125,6 +128,10 @@ pub const fn content(number: u8) -> ContentHash {
 pub const CHECK: &str = "latency";
 /// The Jobs: before workloads, and after retirement.
 pub const JOBS: [&str; 2] = ["migrate", "contract"];
+/// The Job that is a gate, and for how many ticks it may run.
+pub const TEST: &str = "smoke";
+/// See [`TEST`].
+pub const TIMEOUT: i64 = 2;
 /// The guard.
 pub const GUARD: &str = "errors";
 
@@ -133,19 +140,24 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     let jobs = |name: &str| if shape.jobs { vec![name.to_owned()] } else { Vec::new() };
     let [before, after] = JOBS;
     let check = |has: bool| if has { vec![CHECK.to_owned()] } else { Vec::new() };
+    let test = StepJob { name: TEST.to_owned(), timeout: Span(TIMEOUT * TICK) };
     let first = Step {
         name: "canary".to_owned(),
         weight: if shape.routes == 0 { 0 } else { 10 },
         hold: Span(0),
+        min_pod_age: Span(0),
         checks: check(shape.checked),
-        approvals: (!shape.checked).then_some(1),
+        approvals: (!shape.checked && !shape.tested).then_some(1),
+        jobs: if shape.tested { vec![test] } else { Vec::new() },
     };
     let last = Step {
         name: "full".to_owned(),
         weight: 100,
         hold: Span(if shape.bare { 0 } else { TICK }),
+        min_pod_age: Span(0),
         checks: check(shape.jumps),
         approvals: None,
+        jobs: Vec::new(),
     };
     Settings {
         generation: i64::from(wanted),

@@ -3,7 +3,7 @@
 use teal_plan::Time;
 use teal_plan::record::{Phase, Record, StepRecord};
 
-use crate::model::{FAR, NOW, TICK};
+use crate::model::{FAR, NOW, TICK, TIMEOUT};
 use crate::world::{DRAINED, InFlight, LEFT, PROPAGATED, Proxies, World, Write};
 
 impl World {
@@ -80,9 +80,15 @@ impl World {
             for job in record.jobs.iter_mut().chain(&mut record.later).flat_map(|jobs| &mut jobs.each) {
                 change(&mut job.after);
             }
+            if let Phase::Step(place) = &mut record.phase {
+                place.jobs.iter_mut().for_each(|job| change(&mut job.after));
+            }
         }
         if let Some(late) = &mut self.in_flight {
             change(&mut late.epoch);
+            if let Write::Test(_, after) = &mut late.write {
+                change(after);
+            }
         }
         let (truth, caches) = (&mut self.truth, &mut self.caches);
         for route in truth.routes.iter_mut().chain(caches.routes.iter_mut()) {
@@ -94,6 +100,10 @@ impl World {
         for role in [&mut truth.candidate, &mut caches.candidate] {
             change(&mut role.epoch);
         }
+        for test in [&mut truth.test, &mut caches.test].into_iter().flatten() {
+            change(&mut test.after);
+        }
+        truth.tried.iter_mut().flatten().for_each(&mut *change);
         for task in truth.tasks.iter_mut().chain(&mut caches.tasks).flatten() {
             change(&mut task.epoch);
         }
@@ -184,5 +194,10 @@ fn shift(record: &mut Record) {
     }
     if let Phase::Step(StepRecord { reached: Some(reached), .. }) = &mut record.phase {
         *reached = Time((reached.0 - TICK).max(NOW.0 - TICK));
+    }
+    if let Phase::Step(place) = &mut record.phase {
+        for since in place.jobs.iter_mut().filter_map(|job| job.since.as_mut()) {
+            *since = Time((since.0 - TICK).max(NOW.0 - TIMEOUT * TICK));
+        }
     }
 }

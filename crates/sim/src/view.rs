@@ -1,6 +1,6 @@
 //! From the model's world to the planner's snapshot, for either writer.
 
-use teal_plan::record::{Phase, Record};
+use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{
     Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
@@ -9,6 +9,7 @@ use teal_plan::snapshot::{
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
+use crate::gate_jobs;
 use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
     Caches, Hand, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
@@ -79,6 +80,10 @@ fn record(cached: &Record, fault: Option<Fault>) -> Record {
     if fault == Some(Fault::KeepCutShort) {
         record.kept_until = record.kept_until.map(|_| NOW);
     }
+    if let (Some(Fault::TestRunAgain), Phase::Step(place)) = (fault, &mut record.phase) {
+        let begun = place.jobs.iter_mut().filter(|job| job.state == JobState::Begun);
+        begun.for_each(|job| job.state = JobState::Due);
+    }
     record
 }
 
@@ -127,6 +132,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
         jobs: jobs(caches),
+        step_jobs: gate_jobs::seen(caches, fault),
         obstacles: obstacles(world, unmanaged),
         found: found(caches),
         highest_epoch: caches.routes.highest_epoch().max(caches.live.epoch).max(caches.candidate.epoch),
@@ -232,8 +238,9 @@ fn overlap(world: &World, caches: &Caches, fault: Option<Fault>) -> Option<Overl
 
 fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>) -> ColorSeen {
     let Some(pods) = pods else {
-        let job = caches.tasks.iter().flatten().find(|task| task.slot.color == color);
-        let objects = match (job.map(|task| task.slot), expected(&caches.record, color)) {
+        let tasks = caches.tasks.iter().flatten().map(|task| task.slot);
+        let job = tasks.chain(caches.test.map(|test| test.slot)).find(|slot| slot.color == color);
+        let objects = match (job, expected(&caches.record, color)) {
             (None, _) => Objects::Absent,
             (Some(slot), Some(revision)) if revision != slot.revision => Objects::Leftover,
             (Some(slot), _) => Objects::Present { slot, in_sync: false },
@@ -246,6 +253,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
             trouble: None,
             short_since: None,
             ticks: Vec::new(),
+            youngest: None,
         };
     };
     let slot = Slot { color, revision: pods.revision };
@@ -263,6 +271,7 @@ fn color(color: Color, pods: Option<Pods>, caches: &Caches, fault: Option<Fault>
         trouble: pods.broken.then(|| "crash loop".to_owned()),
         short_since: (!ready).then_some(Time(NOW.0 - TICK)),
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 

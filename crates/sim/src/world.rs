@@ -37,6 +37,10 @@ pub struct Truth {
     pub tasks: [Option<Task>; 2],
     /// Of which revision each was made last.
     pub made: [Option<Revision>; 2],
+    /// The Job that is a gate, of its latest try.
+    pub test: Option<Test>,
+    /// Which try of it was made last, and which one ended well, by the epochs with which they became due.
+    pub tried: [Option<u64>; 2],
     /// The finalizer.
     pub finalizer: bool,
     /// The revision of the candidate is recorded.
@@ -241,6 +245,17 @@ pub struct Task {
     pub ended: Option<bool>,
 }
 
+/// A Job that is a gate.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Test {
+    /// Whose.
+    pub slot: Slot,
+    /// Of which try: the epoch with which it became due, which is in its name.
+    pub after: u64,
+    /// Whether it ended well; none while it runs.
+    pub ended: Option<bool>,
+}
+
 /// What writer A has in its caches: each kind on its own may be behind.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Caches {
@@ -256,6 +271,8 @@ pub struct Caches {
     pub slots: [Option<Pods>; 2],
     /// Jobs, which are seen together with pods.
     pub tasks: [Option<Task>; 2],
+    /// The one that is a gate, too.
+    pub test: Option<Test>,
     /// Kinds that A has written and not seen again: record, routes, roles, slots.
     pub unseen: [bool; 4],
 }
@@ -293,6 +310,8 @@ pub enum Write {
     Route(usize, Effect),
     /// A Job is made: before workloads (0) or after retirement (1).
     Job(usize, Slot),
+    /// A try of the Job that is a gate is made, known by its epoch.
+    Test(Slot, u64),
 }
 
 /// A state of everything.
@@ -338,6 +357,8 @@ impl World {
             green: None,
             tasks: [None; 2],
             made: [None; 2],
+            test: None,
+            tried: [None; 2],
             finalizer: false,
             recorded: true,
             guard_fails: false,
@@ -371,6 +392,7 @@ impl Caches {
             candidate: truth.candidate,
             slots: [truth.blue, truth.green],
             tasks: truth.tasks,
+            test: truth.test,
             unseen: [false; 4],
         };
         caches.routes.iter_mut().for_each(|route| route.age = 0);
@@ -398,7 +420,7 @@ impl Caches {
     }
 
     pub(crate) fn see_pods(&mut self, truth: &Truth) {
-        (self.slots, self.tasks) = ([truth.blue, truth.green], truth.tasks);
+        (self.slots, self.tasks, self.test) = ([truth.blue, truth.green], truth.tasks, truth.test);
         self.unseen[3] = false;
     }
 }

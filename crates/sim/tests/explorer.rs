@@ -84,6 +84,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const BARE: Shape = Shape { bare: true, ..Shape::PLAIN };
     const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
     const JOBS: Shape = Shape { jobs: true, ..Shape::PLAIN };
+    const TESTED: Shape = Shape { tested: true, ..Shape::PLAIN };
     const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
@@ -138,6 +139,18 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("Jobs", shaped(Budget { breaks: 1, rollbacks: 1, removals: 1, ..NONE }, JOBS)),
         ("Jobs and a late write", shaped(Budget { guards: 1, delays: 1, ..NONE }, JOBS)),
         ("Jobs of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, JOBS)),
+        ("a step's Job", shaped(Budget { breaks: 1, removals: 1, crashes: 1, ..NONE }, TESTED)),
+        (
+            "a step's Job that holds",
+            shaped(
+                Budget { breaks: 1, acts: 1, ..NONE },
+                acts(Shape { holds: true, ..TESTED }, &[Action::Retry, Action::Skip]),
+            ),
+        ),
+        ("a step's Job and a late write", shaped(Budget { guards: 1, delays: 1, ..NONE }, TESTED)),
+        ("a step's Job while the record lags", shaped(Budget { lags: RECORD, ..NONE }, TESTED)),
+        ("a step's Job while pods lag", shaped(Budget { breaks: 1, lags: PODS, ..NONE }, TESTED)),
+        ("a step's Job in a pause", shaped(Budget { modes: 1, removals: 1, ..NONE }, TESTED)),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }

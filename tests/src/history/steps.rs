@@ -118,7 +118,12 @@ fn unreached(rollout: &Rollout<'_>, record: &Record, place: &StepRecord) -> Opti
 
 fn is_gated(record: &Record, step: &FilledStep) -> bool {
     let pinned = record.pinned.iter().any(|(name, _)| *name == step.name);
-    step.hold_ms > 0 || !step.checks.is_empty() || step.approval.is_some() || pinned
+    step.hold_ms > 0
+        || step.min_pod_age_ms > 0
+        || !step.checks.is_empty()
+        || !step.jobs.is_empty()
+        || step.approval.is_some()
+        || pinned
 }
 
 const fn word(phase: &Phase) -> &'static str {

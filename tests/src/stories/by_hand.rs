@@ -36,6 +36,32 @@ pub(super) async fn decided(world: &World, namespace: &str) -> Result<()> {
     play.end(None).await
 }
 
+/// Two versions later the first one is wanted again, of which nothing stands any more but what is kept: it comes back as a rollout of
+/// its own, through the same steps.
+pub(super) async fn undone(world: &World, namespace: &str) -> Result<()> {
+    let play = Play::open(world, namespace, quick).await?;
+    let first = play.live();
+    let second = play.to_10("v2").await?;
+    play.approve().await?;
+    play.promoted(&second).await?;
+    play.gone(&first).await?;
+    let third = play.to_10("v3").await?;
+    play.approve().await?;
+    play.promoted(&third).await?;
+    play.gone(&second).await?;
+    typed(&play, 1, &["undo", "web", "--to", "r99-00000000"], "is not kept").await?;
+    typed(&play, 7, &["undo", "web", "--to", &third], "already").await?;
+    typed(&play, 0, &["undo", "web", "--to", &first, "--dry-run"], "\"release\"").await?;
+    play.rests_at(&third).await?;
+    typed(&play, 0, &["undo", "web", "--to", &first], "asks for the content of").await?;
+    let fourth = play.another_than(&[&first, &second, &third]).await?;
+    play.share(&fourth, 10).await?;
+    play.approve().await?;
+    play.promoted(&fourth).await?;
+    play.shop.serves("v1").await?;
+    play.end(None).await
+}
+
 /// Runs a command in the namespace, which must end with this code and say these words.
 async fn typed(play: &Play<'_>, code: i32, words: &[&str], says: &str) -> Result<()> {
     let line = [words, &["--namespace", &play.shop.namespace]].concat();

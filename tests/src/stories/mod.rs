@@ -199,6 +199,14 @@ pub const STORIES: &[Story] = &[
             "kubectl teal waits, approves and goes back, and ends with the codes that scripts rely on"
         )
     },
+    Story {
+        types: true,
+        ..story!(
+            "undo",
+            by_hand::undone,
+            "two versions later the first one comes back as a rollout of its own"
+        )
+    },
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
     in_bed!(
         ENVOY,

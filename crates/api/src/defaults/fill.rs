@@ -1,14 +1,17 @@
 //! Reading a spec and filling in what it leaves out.
 
+use serde_json::Value;
+
 use super::filled::{
-    Filled, FilledApproval, FilledCheck, FilledGuard, FilledStep, FilledVirtualService, SpecError,
+    Filled, FilledApproval, FilledCheck, FilledGuard, FilledJob, FilledStep, FilledVirtualService, SpecError,
 };
 use super::{
-    APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DefaultStep, FAILURES, INTERVAL_MS, KEEP_FAILED_MS,
-    KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS, SOURCE, STEPS, STEPS_WITHOUT_MESH,
+    APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DefaultStep, FAILURES, INTERVAL_MS, JOB_TIMEOUT_MS,
+    KEEP_FAILED_MS, KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS, SOURCE, STEPS,
+    STEPS_WITHOUT_MESH,
 };
 use crate::duration::DurationText;
-use crate::rollout::{Check, Guard, RolloutSpec, Step, Threshold, Traffic};
+use crate::rollout::{Check, Guard, RolloutSpec, Step, StepJob, Threshold, Traffic};
 use crate::threshold::Limit;
 
 /// What holds of a spec that can't be used, until somebody corrects it: what is under way must be watched and led back all
@@ -46,8 +49,10 @@ fn alone(under_way: Option<(&str, u32)>) -> Vec<FilledStep> {
         name: name.to_owned(),
         weight,
         hold_ms: 0,
+        min_pod_age_ms: 0,
         checks: Vec::new(),
         approval: None,
+        jobs: Vec::new(),
     };
     under_way.map(step).into_iter().collect()
 }
@@ -113,8 +118,10 @@ fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {
         name: step.name.to_owned(),
         weight: step.weight,
         hold_ms: step.hold_ms,
+        min_pod_age_ms: 0,
         checks: all_names(checks),
         approval: None,
+        jobs: Vec::new(),
     }
 }
 
@@ -133,12 +140,50 @@ fn filled_step(step: &Step, checks: &[FilledCheck]) -> Result<FilledStep, SpecEr
         name: step.name.clone(),
         weight: step.weight,
         hold_ms: millis(&format!("{field}.hold"), step.hold.as_ref(), 0)?,
+        min_pod_age_ms: millis(&format!("{field}.minPodAge"), step.min_pod_age.as_ref(), 0)?,
         checks: names,
         approval: step
             .approval
             .as_ref()
             .map(|approval| FilledApproval { count: approval.count.unwrap_or(APPROVAL_COUNT) }),
+        jobs: step.jobs.iter().flatten().map(|job| filled_job(&field, job)).collect::<Result<_, _>>()?,
     })
+}
+
+fn filled_job(step: &str, job: &StepJob) -> Result<FilledJob, SpecError> {
+    let field = format!("{step}.jobs[{}]", job.name);
+    if let Some((place, problem, remedy)) = job_problem(&job.spec) {
+        return Err(SpecError::Job { field: format!("{field}.spec.{place}"), problem, remedy });
+    }
+    let timeout_ms = at_least_a_second(&format!("{field}.timeout"), job.timeout.as_ref(), JOB_TIMEOUT_MS)?;
+    Ok(FilledJob { name: job.name.clone(), timeout_ms })
+}
+
+/// What keeps a JobSpec from being a gate: where, what and what to write. All else the API server says when the Job is made.
+fn job_problem(spec: &Value) -> Option<(&'static str, &'static str, &'static str)> {
+    let at = |pointer: &str| spec.pointer(pointer).filter(|value| !value.is_null());
+    let containers = at("/template/spec/containers").and_then(Value::as_array);
+    if containers.is_none_or(Vec::is_empty) {
+        let remedy = "write at least one container with name and image";
+        return Some(("template.spec.containers", "is missing or empty", remedy));
+    }
+    let policy = at("/template/spec/restartPolicy").and_then(Value::as_str);
+    if !matches!(policy, Some("Never" | "OnFailure")) {
+        let problem = "is neither Never nor OnFailure, and a Job has no other";
+        return Some(("template.spec.restartPolicy", problem, "write Never, or OnFailure"));
+    }
+    if at("/selector").is_some() || at("/manualSelector").is_some() {
+        return Some((
+            "selector",
+            "would join the pods of several Jobs",
+            "leave it out, the server makes one",
+        ));
+    }
+    (at("/suspend") == Some(&Value::Bool(true))).then_some((
+        "suspend",
+        "is true, so the Job would never run",
+        "leave it out",
+    ))
 }
 
 fn weight_problem(steps: &[FilledStep], mesh: bool) -> Option<String> {

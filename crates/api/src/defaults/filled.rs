@@ -47,7 +47,10 @@ impl Filled {
     /// Whether nothing but readiness and time is judged: a condition says so.
     pub fn judged_by_time_only(&self) -> bool {
         self.guards.is_empty()
-            && self.steps.iter().all(|step| step.checks.is_empty() && step.approval.is_none())
+            && self
+                .steps
+                .iter()
+                .all(|step| step.checks.is_empty() && step.jobs.is_empty() && step.approval.is_none())
     }
 }
 
@@ -69,10 +72,23 @@ pub struct FilledStep {
     pub weight: u32,
     /// How long the weight stays at least.
     pub hold_ms: u64,
+    /// How long every ready pod of the candidate must have been ready.
+    pub min_pod_age_ms: u64,
     /// Names of the checks that must pass.
     pub checks: Vec<String>,
     /// Who must agree.
     pub approval: Option<FilledApproval>,
+    /// Jobs that must end well. What they are stands in the spec.
+    pub jobs: Vec<FilledJob>,
+}
+
+/// A Job that is a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilledJob {
+    /// Its name in the step.
+    pub name: String,
+    /// How long it may run.
+    pub timeout_ms: u64,
 }
 
 /// Who must agree.
@@ -177,6 +193,16 @@ pub enum SpecError {
         field: String,
         /// The name.
         check: String,
+    },
+    /// A Job that can't be a gate.
+    #[error("{field} {problem}: {remedy}")]
+    Job {
+        /// Where it stands.
+        field: String,
+        /// What is wrong.
+        problem: &'static str,
+        /// What to write.
+        remedy: &'static str,
     },
     /// The weights of the steps don't lead to 100.
     #[error("spec.steps: {problem}")]

@@ -158,3 +158,63 @@ fn what_can_be_used_is_salvaged_whole() {
     let spec = spec(&json!({}));
     assert_eq!(salvaged(&spec, None), filled(&spec).expect("complete"));
 }
+
+#[test]
+fn a_step_has_the_age_that_is_written_and_none_by_default() {
+    let steps = |first: &Value| {
+        let spec = spec(&json!({"steps": [first, {"name": "full", "weight": 100}]}));
+        filled(&spec).map(|filled| filled.steps.iter().map(|step| step.min_pod_age_ms).collect::<Vec<_>>())
+    };
+    assert_eq!(steps(&json!({"name": "warm", "weight": 0, "minPodAge": "2m"})), Ok(vec![120_000, 0]));
+    let refused =
+        steps(&json!({"name": "warm", "weight": 0, "minPodAge": "2 minutes"})).expect_err("no duration");
+    let said = refused.to_string();
+    assert!(said.contains("spec.steps[warm].minPodAge") && said.contains("1h30m"), "{said}");
+}
+
+/// A smoke test as people write it.
+fn smoke() -> Value {
+    let container = json!({"name": "smoke", "image": "shop/smoke:1"});
+    json!({"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}})
+}
+
+fn tested(job: &Value) -> Result<Vec<FilledJob>, SpecError> {
+    let first = json!({"name": "try", "weight": 0, "jobs": [job]});
+    let spec = spec(&json!({"steps": [first, {"name": "full", "weight": 100}]}));
+    filled(&spec).map(|filled| filled.steps[0].jobs.clone())
+}
+
+#[test]
+fn a_job_may_run_for_its_timeout_or_for_ten_minutes() {
+    let job = |timeout_ms| Ok(vec![FilledJob { name: "smoke".to_owned(), timeout_ms }]);
+    assert_eq!(tested(&json!({"name": "smoke", "spec": smoke()})), job(600_000));
+    assert_eq!(tested(&json!({"name": "smoke", "spec": smoke(), "timeout": "90s"})), job(90_000));
+    let judged = spec(&json!({"steps": [
+        {"name": "full", "weight": 100, "jobs": [{"name": "smoke", "spec": smoke()}]},
+    ]}));
+    assert!(!filled(&judged).expect("complete").judged_by_time_only());
+}
+
+#[test]
+fn a_job_that_can_be_no_gate_is_refused_with_what_to_write() {
+    for (pointer, value, field, remedy) in [
+        ("/template/spec/containers", json!([]), "spec.template.spec.containers", "at least one container"),
+        ("/template/spec/containers", Value::Null, "spec.template.spec.containers", "at least one container"),
+        ("/template/spec/restartPolicy", Value::Null, "spec.template.spec.restartPolicy", "write Never"),
+        ("/template/spec/restartPolicy", json!("Always"), "spec.template.spec.restartPolicy", "write Never"),
+        ("/selector", json!({"matchLabels": {"app": "web"}}), "spec.selector", "leave it out"),
+        ("/manualSelector", json!(true), "spec.selector", "leave it out"),
+        ("/suspend", json!(true), "spec.suspend", "leave it out"),
+    ] {
+        let mut spec = smoke();
+        match spec.pointer_mut(pointer) {
+            Some(field) => *field = value.clone(),
+            None => spec[pointer.trim_start_matches('/')] = value.clone(),
+        }
+        let said = tested(&json!({"name": "smoke", "spec": spec})).expect_err(pointer).to_string();
+        assert!(said.starts_with(&format!("spec.steps[try].jobs[smoke].{field} ")), "{said}");
+        assert!(said.contains(remedy), "{said}");
+    }
+    let said = tested(&json!({"name": "smoke", "spec": smoke(), "timeout": "10ms"})).expect_err("too short");
+    assert!(said.to_string().contains("spec.steps[try].jobs[smoke].timeout"), "{said}");
+}

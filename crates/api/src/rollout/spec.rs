@@ -75,10 +75,10 @@ use crate::schema::{MAP, rules, rules_at, word};
     ),
     (
         ".steps",
-        "!has(self.steps) || self.steps.all(s, s.weight == 100 || has(s.hold) || has(s.approval) || (has(s.checks) ? \
-         s.checks.size() > 0 : s.weight > 0 && has(self.checks) && self.checks.size() > 0))",
-        "a step below 100 needs hold, approval or checks, else it is over at once: add one, or write hold: 0s if that \
-         is meant",
+        "!has(self.steps) || self.steps.all(s, s.weight == 100 || has(s.hold) || has(s.minPodAge) || has(s.approval) || \
+         (has(s.jobs) && s.jobs.size() > 0) || (has(s.checks) ? s.checks.size() > 0 : s.weight > 0 && has(self.checks) && self.checks.size() > 0))",
+        "a step below 100 needs hold, minPodAge, jobs, approval or checks, else it is over at once: add one, or write hold: 0s \
+         if that is meant",
     ),
 ])))]
 pub struct RolloutSpec {

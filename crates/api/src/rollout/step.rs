@@ -6,10 +6,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::duration::DurationText;
+use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{SET, dns_label};
+use crate::schema::{MAP, SET, dns_label, free_form};
 
 /// A weight for the candidate and the gates that end the step. All gates must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,12 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<DurationText>,
 
+    /// Gate: how long every pod of the candidate that is ready must have been ready without a break. A pod that comes later, or
+    /// restarts, starts anew. Such as 2m, for a process that is slow while it is young: it compiles, or fills its caches. At
+    /// weight 0 no request waits for that. Pods of Jobs don't count. Default: no age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_pod_age: Option<DurationText>,
+
     /// Gate: names of the checks that must pass. Default: all of spec.checks, or none at weight 0, where there is no
     /// traffic to measure. An empty list: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,11 +50,46 @@ pub struct Step {
     )]
     pub checks: Option<Vec<String>>,
 
+    /// Gate: Jobs that must end well, up to 8, such as a smoke test or a load generator. Each is made once for each attempt, when the
+    /// step's weight was observed, and never again by a restart; Retry runs all of the step's anew. One that fails, is gone
+    /// before it was seen to end, or takes longer than its timeout counts as a failed check: see onFailure. They carry the labels
+    /// of the color and go with it, so logs can be read until then. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = limit::STEP_JOBS),
+        extend("x-kubernetes-list-type" = MAP, "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub jobs: Option<Vec<StepJob>>,
+
     /// Gate: people who must agree, by a Decision. Default: nobody is asked. Write approval: {count: 1}; a bare
     /// approval: with nothing behind it is dropped without a word. A rollout under way keeps the approvals that it
     /// started with: taking one out counts from the next revision, and Skip goes on without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+}
+
+/// A Job that is a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepJob {
+    /// Name, at most 32 characters, such as smoke. The Job's own begins with the step's name and this one; status.message says it.
+    #[schemars(
+        length(min = 1, max = limit::STEP_NAME),
+        extend("x-kubernetes-validations" = dns_label())
+    )]
+    pub name: String,
+
+    /// A JobSpec (batch/v1) as written, with template.spec.restartPolicy Never or OnFailure. Placeholders in command, args and
+    /// values of env: $(color), $(revision), $(service), $(candidateService), $(namespace), $(rollout); the Services are the
+    /// first of traffic.services. A failed pod is replaced as backoffLimit says, 6 times if it says nothing: 0 is a test that
+    /// has one try.
+    #[schemars(schema_with = "free_form")]
+    pub spec: Value,
+
+    /// How long it may run from when it was seen. Default: 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = at_least_a_second()))]
+    pub timeout: Option<DurationText>,
 }
 
 /// Who must agree.

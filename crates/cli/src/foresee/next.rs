@@ -5,7 +5,7 @@ mod rest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use teal_api::conditions::{Phase, Verdict};
-use teal_api::defaults::{Filled, FilledCheck, FilledStep, filled, salvaged};
+use teal_api::defaults::{Filled, FilledCheck, FilledJob, FilledStep, filled, salvaged};
 use teal_api::duration;
 use teal_api::names::label;
 use teal_api::rollout::{CheckStatus, OnFailure};
@@ -174,8 +174,15 @@ fn gates(view: &View<'_>, step: &FilledStep) -> String {
     if step.hold_ms > 0 {
         gates.push(format!("hold {}", duration::format(step.hold_ms)));
     }
+    if step.min_pod_age_ms > 0 {
+        gates.push(format!("pods ready for {}", duration::format(step.min_pod_age_ms)));
+    }
     if !step.checks.is_empty() {
         gates.push(format!("checks {}", step.checks.join(", ")));
+    }
+    if !step.jobs.is_empty() {
+        let names: Vec<&str> = step.jobs.iter().map(|job| job.name.as_str()).collect();
+        gates.push(format!("jobs {}", names.join(", ")));
     }
     if let Some(count) = needed(view, step) {
         gates.push(format!("approval by {}", people(count)));
@@ -206,7 +213,9 @@ fn checking(view: &View<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(reached) = view.status.step.as_ref().and_then(|step| step.reached_at) {
         lines.extend(hold(view, step, reached));
+        lines.extend(ripe(step));
         lines.extend(step.checks.iter().filter_map(|name| check(view, name, reached)));
+        lines.extend(step.jobs.iter().map(|job| tested(view, job)));
     }
     if view.status.waiting_for.as_deref() == Some("edits") {
         lines.push("Nobody is asked before the spec has been left alone for 5 s.".into());
@@ -222,6 +231,26 @@ fn hold(view: &View<'_>, step: &FilledStep, reached: Timestamp) -> Option<String
     let until = later(reached, step.hold_ms);
     (step.hold_ms > 0 && until > view.clock.now)
         .then(|| format!("The hold of {} ends at {}.", duration::format(step.hold_ms), view.clock.at(until)))
+}
+
+/// Which pod is how old only the operator knows; the message names the youngest.
+fn ripe(step: &FilledStep) -> Option<String> {
+    let age = step.min_pod_age_ms;
+    (age > 0).then(|| {
+        format!(
+            "Every pod must have been ready for {} without a break; one that restarts starts anew.",
+            duration::format(age)
+        )
+    })
+}
+
+/// How it stands with a Job the message says, with where its logs are.
+fn tested(view: &View<'_>, job: &FilledJob) -> String {
+    let then = match view.spec.on_failure {
+        OnFailure::Rollback => "it goes back",
+        OnFailure::Hold => "it holds and waits for a decision",
+    };
+    format!("Job {} must end well within {}, else {then}.", job.name, duration::format(job.timeout_ms))
 }
 
 /// What a check still needs. One that passes needs nothing.

@@ -59,6 +59,20 @@ pub fn object(status: &Value) -> Value {
     object
 }
 
+/// At 10 %, where the step asks for the age of pods, too.
+pub fn ripening() -> Value {
+    let mut status = checking();
+    status["message"] = json!(format!(
+        "10 % of requests reach {CANDIDATE} (green); step canary waits until every pod has been ready for 120 s (minPodAge): \
+         web-green-5d9-x2x is the youngest"
+    ));
+    status["waitingFor"] = json!("pod age");
+    let mut object = object(&status);
+    object["spec"]["steps"][0]["minPodAge"] = json!("2m");
+    object["spec"]["steps"][0]["hold"] = json!("2m");
+    object
+}
+
 /// A condition that has been as it is for half an hour.
 pub fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     json!({

@@ -41,6 +41,10 @@ struct State {
     hides_decisions: bool,
     /// What of Rollouts may not be looked at.
     hidden_rollouts: Hidden,
+    /// What is kept of revisions.
+    kept: Vec<Value>,
+    /// Bodies of patches, with their queries.
+    patches: Vec<(String, Value)>,
     /// Open watches.
     watches: Vec<Sender<Bytes, Infallible>>,
     /// Methods and paths, in order.
@@ -110,6 +114,17 @@ impl Server {
         self
     }
 
+    /// This is kept of a revision.
+    pub fn keeps(self, revision: Value) -> Self {
+        self.change(|state| state.kept.push(revision));
+        self
+    }
+
+    /// What was written into Rollouts: queries and operations.
+    pub fn patches(&self) -> Vec<(String, Value)> {
+        self.change(|state| state.patches.clone())
+    }
+
     pub fn decisions(&self) -> Vec<Value> {
         self.change(|state| state.decisions.clone())
     }
@@ -159,6 +174,8 @@ impl State {
                 refusal(403, "Forbidden", "rollouts.teal.dev is forbidden: User cannot do so", "")
             }
             ("POST", _, _) => self.create(sent),
+            ("PATCH", path, _) => self.patch(path, query, sent),
+            (_, path, _) if path.ends_with("/controllerrevisions") => list("ControllerRevision", &self.kept),
             (_, path, _) if path.contains("/decisions") && self.hides_decisions => {
                 refusal(403, "Forbidden", "decisions.teal.dev is forbidden: User cannot list resource", "")
             }
@@ -216,6 +233,16 @@ impl State {
         whole(201, &decision)
     }
 
+    /// Takes note of it, and answers with what is there.
+    fn patch(&mut self, path: &str, query: &str, sent: &Bytes) -> Response<Answer> {
+        if let Some((code, reason, message)) = &self.refusal {
+            return refusal(*code, reason, message, "web");
+        }
+        let operations: Value = serde_json::from_slice(sent).expect("operations");
+        self.patches.push((query.to_owned(), operations));
+        self.one(path)
+    }
+
     /// A watch that shows these versions and then stays open.
     fn watch(&mut self, versions: Vec<Value>) -> Response<Answer> {
         let (sender, channel) = Channel::<Bytes, Infallible>::new(64);
@@ -231,7 +258,11 @@ impl State {
 
     fn one(&self, path: &str) -> Response<Answer> {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let known = if path.contains("/decisions/") { &self.decisions } else { &self.rollouts };
+        let known = match path {
+            path if path.contains("/decisions/") => &self.decisions,
+            path if path.contains("/controllerrevisions/") => &self.kept,
+            _ => &self.rollouts,
+        };
         match known.iter().find(|object| object["metadata"]["name"] == name && is_in(path, object)) {
             Some(object) => whole(200, object),
             None => refusal(404, "NotFound", &format!("rollouts.teal.dev {name:?} not found"), name),

@@ -17,6 +17,7 @@ mod release;
 pub(crate) mod revision;
 mod roles;
 mod routes;
+mod step_jobs;
 mod ticks;
 pub(crate) mod unknown;
 mod unseen;
@@ -127,6 +128,7 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
         Effect::RecordRevision(revision) => revision::record(tools, order, *revision).await,
         Effect::ApplyRelease { slot, .. } => release::apply(tools, order, *slot).await,
         Effect::RunJobs(slot) => jobs::run_later(tools, order, *slot).await,
+        Effect::RunStepJobs(slot) => step_jobs::run(tools, order, *slot).await,
         Effect::PointLive(slot) => roles::point(tools, order, roles::Role::Live, *slot).await,
         Effect::Overlap(slot) => roles::overlap(tools, order, *slot).await,
         Effect::PointCandidate(slot) => roles::point(tools, order, roles::Role::Candidate, *slot).await,
@@ -167,6 +169,7 @@ pub(crate) const fn word(effect: &Effect) -> &'static str {
         Effect::RecordRevision(_) => "RecordRevision",
         Effect::ApplyRelease { .. } => "ApplyRelease",
         Effect::RunJobs(_) => "RunJobs",
+        Effect::RunStepJobs(_) => "RunStepJobs",
         Effect::PointLive(_) => "PointLive",
         Effect::Overlap(_) => "Overlap",
         Effect::PointCandidate(_) => "PointCandidate",

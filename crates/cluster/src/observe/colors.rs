@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teal_api::names::label;
-use teal_plan::snapshot::{ColorSeen, Objects};
+use teal_plan::snapshot::{ColorSeen, Objects, Youngest};
 use teal_plan::{Color, Phase, Record, Slot, Span, Time};
 use teal_release::Fate;
 use teal_traffic::RoleService;
@@ -55,7 +55,20 @@ pub(super) fn see(
         trouble,
         short_since: memory.sightings.since_true(fact, short, facts.now),
         ticks: ticks(facts, color),
+        youngest: asked.and_then(|slot| youngest(facts, slot)),
     }
+}
+
+/// The pod that got ready last, where a step asks. Whoever doesn't say since when it is ready has only just become so.
+fn youngest(facts: &Facts<'_>, slot: Slot) -> Option<Youngest> {
+    facts.filled.steps.iter().find(|step| step.min_pod_age_ms > 0)?;
+    let counts = |pod: &&Arc<PodView>| {
+        pod.slot() == Some(slot) && pod.ready && pod.terminating.is_none() && !jobs::is_of_job(pod)
+    };
+    let since = |pod: &PodView| pod.turned.unwrap_or(facts.now);
+    let pods = facts.pods.iter().filter(counts);
+    let last = pods.max_by(|one, other| (since(one), &other.id.name).cmp(&(since(other), &one.id.name)))?;
+    Some(Youngest { pod: last.id.name.clone(), since: since(last) })
 }
 
 /// Jobs that no release has and of which a pod works: CronJobs made them.
@@ -304,7 +317,7 @@ fn trouble(
 ) -> Option<String> {
     let mut pods = facts.pods.iter().filter(|pod| pod.slot() == Some(slot));
     let of_pod = pods.find_map(|pod| Some(format!("pod {}: {}", pod.id.name, pod.trouble.as_ref()?)));
-    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived);
+    let own = facts.objects.iter().filter(|view| view.slot() == Some(slot) && !view.derived && !view.of_step);
     let mut jobs = own.filter(|view| view.ended == Some(false));
     let of_job = jobs.next().map(|view| {
         format!("Job {} failed: look at its pods; once that is mended, Retry runs it again", view.id.name)
@@ -326,7 +339,8 @@ fn trouble(
 fn refused(facts: &Facts<'_>, rendering: Option<&Rendering>, slot: Slot, memory: &Memory) -> Option<String> {
     let workloads = rendering.into_iter().flat_map(|rendering| &rendering.workloads);
     let workloads = workloads.filter_map(|w| workload_view(facts, &w.key.kind, &w.colored_name));
-    let jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot) && view.kind == kinds::JOB);
+    let of_release = |view: &&Arc<ObjectView>| view.kind == kinds::JOB && !view.of_step;
+    let jobs = facts.objects.iter().filter(|view| view.slot() == Some(slot)).filter(of_release);
     workloads.chain(jobs.cloned()).find_map(|view| {
         let failure = memory.refusals.failure(&view)?;
         Some(format!("{} {}: {failure}", view.kind.kind, view.id.name))

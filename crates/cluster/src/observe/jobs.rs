@@ -11,7 +11,7 @@ use crate::stores::{ObjectView, PodView};
 
 /// Those that Teal made of releases of this very Rollout, by name, and what has the names of its own.
 pub(super) fn see(facts: &Facts<'_>) -> Vec<JobSeen> {
-    let views = facts.objects.iter().filter(|view| view.kind == kinds::JOB && !view.derived);
+    let views = facts.objects.iter().filter(|view| view.kind == kinds::JOB && !view.derived && !view.of_step);
     let mut jobs: Vec<JobSeen> = views
         .filter_map(
             |view| if view.rollout_uid == facts.names.uid { own(facts, view) } else { left(facts, view) },
@@ -30,7 +30,12 @@ fn own(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
 }
 
 /// What the Job controller writes on pods.
-const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+
+/// Whether a Job made it.
+pub(super) fn is_of_job(pod: &PodView) -> bool {
+    pod.labels.iter().any(|(name, _)| name == JOB_NAME)
+}
 
 /// The Job for which a pod works, if it does: not while nothing of it can start.
 pub(super) fn working_for(pod: &PodView) -> Option<&str> {

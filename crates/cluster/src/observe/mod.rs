@@ -22,6 +22,7 @@ mod settings;
 mod shared;
 mod sizes;
 mod starts;
+mod step_jobs;
 #[cfg(test)]
 pub(crate) mod tests;
 mod traffic;
@@ -55,6 +56,7 @@ pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
 pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;
+pub(crate) use step_jobs::identity;
 pub(crate) use traffic::{TRAFFIC, told as traffic_told};
 
 /// Everything that a look is made from.
@@ -190,6 +192,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         routes: routes.seen.clone(),
         recorded: recorded(&facts),
         jobs: jobs::see(&facts),
+        step_jobs: step_jobs::see(&facts, memory),
         obstacles,
         found,
         highest_epoch: highest_epoch(&facts, &routes),
@@ -213,8 +216,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let watched_since = memory.sightings.since("watched", &(), now);
     let mut snapshot =
         Snapshot { now, watched_since, nonce, settings, record, deleting, world, decisions, checks };
-    let unanswered = teal_plan::unanswered(&snapshot);
-    snapshot.world.obstacles.extend(unanswered);
+    snapshot.world.obstacles.extend(teal_plan::unanswered(&snapshot));
     snapshot.world.obstacles.sort_by_key(|obstacle| std::cmp::Reverse(obstacle.stops));
     let Renderings { blue, green, need, .. } = renderings;
     Seen {

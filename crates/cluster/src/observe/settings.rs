@@ -6,7 +6,7 @@ use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
 use teal_api::names::finalizer;
 use teal_api::rollout as api;
-use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
+use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, StepJob, Until};
 use teal_plan::{ContentHash, Phase, Record, Span};
 
 use super::{Facts, Renderings};
@@ -91,8 +91,14 @@ fn step(step: &teal_api::defaults::FilledStep) -> Step {
         name: step.name.clone(),
         weight: u8::try_from(step.weight).unwrap_or(100),
         hold: millis(step.hold_ms),
+        min_pod_age: millis(step.min_pod_age_ms),
         checks: step.checks.clone(),
         approvals: step.approval.map(|approval| approval.count),
+        jobs: step
+            .jobs
+            .iter()
+            .map(|job| StepJob { name: job.name.clone(), timeout: millis(job.timeout_ms) })
+            .collect(),
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Condition {
     status: String,
     reason: String,
     message: String,
+    #[serde(rename = "lastTransitionTime")]
+    turned: Option<String>,
 }
 
 impl Workload {
@@ -188,6 +190,7 @@ impl Pod {
             revision: labels.get(label::REVISION).and_then(|text| text.parse().ok()),
             labels: labels.into_iter().collect(),
             ready: status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
+            turned: status.turned(),
             terminating: self.metadata.deletion_timestamp.as_ref().map(|at| Time(at.0.as_millisecond())),
             ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             trouble: status.trouble(),
@@ -197,6 +200,13 @@ impl Pod {
 }
 
 impl PodStatus {
+    /// When its readiness last changed. The kubelet cuts that to whole seconds, so it was up to one later.
+    fn turned(&self) -> Option<Time> {
+        let ready = self.conditions.iter().find(|condition| condition.kind == "Ready")?;
+        let at: jiff::Timestamp = ready.turned.as_deref()?.parse().ok()?;
+        Some(Time(at.as_millisecond().saturating_add(999)))
+    }
+
     fn trouble(&self) -> Option<String> {
         self.container_trouble().or_else(|| self.placeless())
     }
@@ -306,6 +316,25 @@ mod tests {
         assert_eq!(of(json!("1970-01-01T00:30:00Z")), Some(Time(1_800_000)));
         assert_eq!(of(json!("9999-12-31T23:59:59Z")), Some(Time(0)), "no calendar has it");
         assert_eq!(of(Value::Null), None);
+    }
+
+    #[test]
+    fn since_when_a_pod_is_ready_is_no_earlier_than_its_kubelet_may_have_meant() {
+        let turned = |conditions: Value| {
+            let labels = json!({label::ROLLOUT: "web", label::COLOR: "green"});
+            let metadata = json!({"name": "web-green-1", "namespace": "shop", "labels": labels});
+            let pod = json!({"metadata": metadata, "status": {"conditions": conditions}});
+            let view = Pod::of(&pod.to_string()).view().unwrap();
+            (view.ready, view.turned)
+        };
+        let condition =
+            |kind: &str, at: Value| json!({"type": kind, "status": "True", "lastTransitionTime": at});
+        let started = condition("Initialized", json!("1970-01-01T00:00:10Z"));
+        let ready = condition("Ready", json!("1970-01-01T00:00:30Z"));
+        assert_eq!(turned(json!([started, ready])), (true, Some(Time(30_999))));
+        for unknown in [Value::Null, json!("yesterday")] {
+            assert_eq!(turned(json!([condition("Ready", unknown)])), (true, None));
+        }
     }
 
     /// Also where a claim is pending: the scheduler says it of the pod.

@@ -31,6 +31,8 @@ pub(crate) struct ObjectView {
     pub(crate) goes_along: bool,
     /// It works by itself in live alone, as it says on it.
     pub(crate) live_only: bool,
+    /// A Job that is a gate of a step, and of no release.
+    pub(crate) of_step: bool,
     /// It was laid to rest, with a note of what its owner wrote.
     pub(crate) rests: bool,
     /// The fields that Teal's manager for releases owns, as the API server notes them: who else writes one of them
@@ -85,6 +87,7 @@ impl ObjectView {
             content: note(metadata, teal_release::names::annotation::CONTENT).map(str::to_owned),
             epoch: epoch_of(metadata, &rollout_uid),
             live_only: is_live_only(kind, metadata),
+            of_step: labels.contains_key(label::STEP),
             rests: [annotation::OWNER_REPLICAS, annotation::OWNER_SUSPEND]
                 .iter()
                 .any(|key| note(metadata, key).is_some()),
@@ -135,6 +138,8 @@ pub(crate) struct PodView {
     pub(crate) revision: Option<Revision>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) ready: bool,
+    /// Since when it has been ready, or has not, as far as its kubelet says.
+    pub(crate) turned: Option<Time>,
     /// While it is being deleted: when the grace that it was given is over.
     pub(crate) terminating: Option<Time>,
     /// It has ended by itself: a pod of a Job.

@@ -19,6 +19,7 @@ mod revisions;
 mod server;
 mod shared;
 mod standby;
+mod step_jobs;
 mod strayed;
 mod ticks;
 mod unknown;

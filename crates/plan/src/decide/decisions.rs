@@ -401,6 +401,7 @@ fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
             place.reached = None;
             place.gate = None;
             place.held = None;
+            place.jobs.clear();
             // Another attempt: what was measured in this one counts no more.
             let attempts = draft.record.wanted.as_mut().map(|wanted| {
                 wanted.attempts += 1;

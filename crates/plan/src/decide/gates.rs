@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, enough, overlap, probe, share};
+use super::{Draft, Next, enough, overlap, probe, share, step_jobs};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -107,8 +107,11 @@ pub(super) fn watching(s: &Snapshot) -> Option<Next> {
 
 /// What a person must decide on at a step, or after promotion, as a reason.
 pub(super) fn held(held: &Held, promoted: bool) -> Why {
-    let Held { check, blind, detail } = held.clone();
-    Why::HeldByCheck { check, blind, detail, promoted }
+    let Held { check, blind, detail, job } = held.clone();
+    match job {
+        Some(end) => Why::HeldByJob { job: check, end },
+        None => Why::HeldByCheck { check, blind, detail, promoted },
+    }
 }
 
 /// A guard that failed, as a cause to go back.
@@ -211,6 +214,7 @@ pub(super) fn judge(
         next.wait(until, Why::Holding { step: step.name.clone(), until });
         open = false;
     }
+    open &= is_ripe(s, step, reached, next);
     // Evidence gathered before this step was reached says nothing about it.
     let fresh = place.reached == Some(reached);
     let waiting: Vec<String> =
@@ -219,6 +223,7 @@ pub(super) fn judge(
         next.say(Why::Checking { checks: waiting });
         open = false;
     }
+    open &= step_jobs::have_passed(s, step, place, next);
     if !open {
         return Verdict::Wait;
     }
@@ -238,6 +243,28 @@ pub(super) fn judge(
             Verdict::Wait
         }
     }
+}
+
+/// Whether every ready pod of the candidate has been ready for as long as the step asks. A container that restarts takes its pod's
+/// readiness away, so the pod starts anew; the time of its start would not show that. Where none is ready, none is old enough.
+fn is_ripe(s: &Snapshot, step: &Step, reached: Time, next: &mut Next) -> bool {
+    let age = step.min_pod_age;
+    let Some(candidate) = s.record.candidate.filter(|_| age.0 > 0) else { return true };
+    let youngest = s.world.color(candidate.slot.color).youngest.as_ref();
+    let until = youngest.map(|youngest| youngest.since + age);
+    if until.is_some_and(|until| s.now >= until) {
+        return true;
+    }
+    if let Some(until) = until {
+        next.wake(until);
+    }
+    next.say(Why::Ripening {
+        step: step.name.clone(),
+        age,
+        youngest: youngest.map(|youngest| youngest.pod.clone()),
+        late: youngest.is_some_and(|youngest| youngest.since > reached),
+    });
+    false
 }
 
 /// Distinct persons who approved.
@@ -282,7 +309,11 @@ pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> 
 /// goes on or back. Before a first weight metrics are waited for.
 fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let last = index + 1 == s.settings.steps.len();
-    let gated = step.hold.0 > 0 || !step.checks.is_empty() || approvals(s, step).is_some();
+    let gated = step.hold.0 > 0
+        || step.min_pod_age.0 > 0
+        || !step.checks.is_empty()
+        || !step.jobs.is_empty()
+        || approvals(s, step).is_some();
     let Some(candidate) = s.record.candidate else { return false };
     let color = s.world.color(candidate.slot.color);
     let ready = color.available && enough(&color.serving, &share(s, candidate.slot, step.weight));
@@ -305,7 +336,9 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let mut reached = StepRecord { reached: Some(s.now), lost: None, terms: step.terms(), ..place.clone() };
+    let jobs = step_jobs::due(place, step, draft.next_epoch());
+    let mut reached =
+        StepRecord { reached: Some(s.now), lost: None, jobs, terms: step.terms(), ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
     match judge(s, step, place, s.now, &mut next) {
         Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {

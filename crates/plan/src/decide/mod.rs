@@ -16,6 +16,7 @@ mod reach;
 mod rest;
 mod returning;
 mod step;
+mod step_jobs;
 
 pub(crate) use deadline::{back_late, deadline};
 pub use gates::evidence;
@@ -254,6 +255,7 @@ impl<'a> Draft<'a> {
         let epoch = self.next_epoch();
         let Self { s, mut record, notices, begins } = self;
         jobs::note(s, &mut record);
+        step_jobs::note(s, &mut record);
         record.waited = people::count(s, &record, begins);
         record.lengths = lengths::of_spec(s);
         record.epoch = epoch;
@@ -272,6 +274,7 @@ fn place(s: &Snapshot, step: &Step) -> StepRecord {
         lost: None,
         gate: None,
         held: None,
+        jobs: Vec::new(),
         terms: step.terms(),
     }
 }

@@ -1,7 +1,7 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, jobs, lengths, reach, returning};
+use super::{Draft, Next, home, jobs, lengths, reach, returning, step_jobs};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -23,7 +23,9 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     if step.weight != place.weight {
         return reseat(s);
     }
-    let failed = place.reached.and_then(|_| gates::failed_check(s, step));
+    let failed = place
+        .reached
+        .and_then(|_| gates::failed_check(s, step).or_else(|| step_jobs::failed(s, place, step)));
     if let Some((cause, OnFailure::Rollback)) = failed {
         return returning::send_back(s, cause);
     }
@@ -31,7 +33,11 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     {
         return plan;
     }
-    if let Some(plan) = jobs::commit(s, candidate).filter(|_| place.reached.is_none()) {
+    let recorded = match place.reached {
+        None => jobs::commit(s, candidate),
+        Some(since) => step_jobs::commit(s, place, step, since),
+    };
+    if let Some(plan) = recorded {
         return plan;
     }
     let reach::Reach { mut next, reached } =
@@ -75,7 +81,7 @@ fn gated(
         match verdict {
             Verdict::Open => return gates::advance(Draft::new(s), index, next.why),
             Verdict::Ask(needed) => return ask(s, place, step, needed, next),
-            Verdict::Wait => {}
+            Verdict::Wait => step_jobs::make(s, place, &mut next),
         }
     }
     next.into()

@@ -102,6 +102,7 @@ fn held_by(view: &View<'_>) -> Option<&'static str> {
     view.why.iter().find_map(|why| match why {
         Why::HeldByCheck { blind: true, .. } | Why::Unseen { .. } => Some("ChecksBlind"),
         Why::HeldByCheck { blind: false, .. } => Some("CheckFailed"),
+        Why::HeldByJob { .. } => Some("JobFailed"),
         Why::HeldByDeadline { .. } | Why::InstallLate => Some("DeadlineExceeded"),
         _ => None,
     })
@@ -145,6 +146,7 @@ fn sent_back(view: &View<'_>) -> Option<&'static str> {
         Cause::ForeignWriter { .. } => "ForeignWriter",
         Cause::Decision { .. }
         | Cause::Check { .. }
+        | Cause::Job { .. }
         | Cause::Blind { .. }
         | Cause::Guard { .. }
         | Cause::TooFewEndpoints { .. }

@@ -1,8 +1,8 @@
 //! One sentence for each reason.
 
 use super::{View, conditions, intent};
-use crate::outcome::{Notice, Why};
-use crate::record::{Cause, Outcome, Phase};
+use crate::outcome::{Notice, Tested, Why};
+use crate::record::{Cause, JobEnd, Outcome, Phase};
 use crate::words::{Color, Slot, Span};
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
@@ -72,6 +72,7 @@ pub fn cause(why: &Cause) -> String {
             format!("{verb} by {user}{said}")
         }
         Cause::Check { check, detail } => format!("check {check} failed ({detail})"),
+        Cause::Job { job, end } => format!("Job {job} {} ({})", ended(*end), logs(job)),
         Cause::Blind { check, detail } => {
             format!("check {check} had no usable answer for its blindLimit{}", in_brackets(detail))
         }
@@ -123,19 +124,16 @@ pub fn sentence(why: &Why) -> String {
         Why::Shifting { weight } => format!("moves to {weight} %"),
         Why::TooFewEndpoints { slot, needed, serving } => too_few(*slot, needed, serving),
         Why::Holding { step, .. } => format!("step {step} is held for its time"),
+        Why::Testing { jobs } => testing(jobs),
+        Why::HeldByJob { job, end } => held_by_job(job, *end),
+        Why::Ripening { step, age, youngest, late } => ripening(step, *age, youngest.as_deref(), *late),
         Why::Unsettled { .. } => UNSETTLED.to_owned(),
         Why::Probing { checks } => probing(checks),
         Why::Checking { checks } => format!("checks {} gather evidence", checks.join(", ")),
         Why::Unseen { check, detail } => unseen(check, detail),
-        Why::HeldByCheck { check, blind: true, detail, promoted } => format!(
-            "check {check} had no usable answer for its blindLimit{}: mend its query or source, then decide ({})",
-            in_brackets(detail),
-            ways_on(*promoted)
-        ),
-        Why::HeldByCheck { check, blind: false, detail, promoted } => format!(
-            "check {check} failed ({detail}) and spec.onFailure is Hold: decide ({})",
-            ways_on(*promoted)
-        ),
+        Why::HeldByCheck { check, blind, detail, promoted } => {
+            held_by_check(check, *blind, detail, *promoted)
+        }
         Why::HeldByDeadline { waiting_for } => {
             format!(
                 "spec.progressDeadline passed ({waiting_for}): decide (Retry, Rollback) or mend the release"
@@ -177,6 +175,48 @@ pub fn sentence(why: &Why) -> String {
             format!("{revision} was sent back: change spec.release, or decide Retry")
         }
         Why::AtRest => String::new(),
+    }
+}
+
+fn ripening(step: &str, age: Span, youngest: Option<&str>, late: bool) -> String {
+    let asked =
+        format!("step {step} waits until every pod has been ready for {} s (minPodAge)", seconds(age));
+    match (youngest, late) {
+        (None, _) => format!("{asked}: none is ready now"),
+        (Some(pod), false) => format!("{asked}: {pod} is the youngest"),
+        (Some(pod), true) => format!(
+            "{asked}: {pod} got ready after the step began, and starts anew: if that goes on, see why its pods restart or come and go"
+        ),
+    }
+}
+
+/// Whole ones, or as many as there are.
+fn seconds(span: Span) -> String {
+    let (whole, rest) = (span.0 / 1000, span.0 % 1000);
+    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:03}") }
+}
+
+fn testing(jobs: &[Tested]) -> String {
+    let (word, verb) = if jobs.len() == 1 { ("Job", "ends") } else { ("Jobs", "end") };
+    let one = |job: &Tested| match (&job.object, &job.trouble) {
+        (None, _) => job.name.clone(),
+        (Some(object), None) => format!("{object} ({})", logs(object)),
+        (Some(object), Some(why)) => format!("{object} ({}; {why})", logs(object)),
+    };
+    let all: Vec<String> = jobs.iter().map(one).collect();
+    format!("waits until {word} {} {verb} well", all.join(" and "))
+}
+
+/// Where what it printed can be read, for as long as it is there.
+fn logs(job: &str) -> String {
+    format!("kubectl logs job/{job}")
+}
+
+fn ended(end: JobEnd) -> String {
+    match end {
+        JobEnd::Failed => "failed".to_owned(),
+        JobEnd::Late { timeout } => format!("did not end within its timeout of {} s", seconds(timeout)),
+        JobEnd::Gone => "is gone before it was seen to end".to_owned(),
     }
 }
 
@@ -224,6 +264,26 @@ fn overlapping(lasts: Span) -> String {
         "the live Services select both revisions for {} s before they are turned, so that what leads to them from outside \
          learns of the new pods",
         lasts.0 / 1000
+    )
+}
+
+fn held_by_check(check: &str, blind: bool, detail: &str, promoted: bool) -> String {
+    let ways = ways_on(promoted);
+    if blind {
+        let detail = in_brackets(detail);
+        return format!(
+            "check {check} had no usable answer for its blindLimit{detail}: mend its query or source, then decide ({ways})"
+        );
+    }
+    format!("check {check} failed ({detail}) and spec.onFailure is Hold: decide ({ways})")
+}
+
+fn held_by_job(job: &str, end: JobEnd) -> String {
+    format!(
+        "Job {job} {} ({}) and spec.onFailure is Hold: decide ({})",
+        ended(end),
+        logs(job),
+        ways_on(false)
     )
 }
 

@@ -40,7 +40,15 @@ pub(crate) fn release(slot: Slot, number: u8) -> Release {
 }
 
 fn step(name: &str, weight: u8, hold: i64) -> Step {
-    Step { name: name.to_owned(), weight, hold: Span::seconds(hold), checks: Vec::new(), approvals: None }
+    Step {
+        name: name.to_owned(),
+        weight,
+        hold: Span::seconds(hold),
+        min_pod_age: Span(0),
+        checks: Vec::new(),
+        approvals: None,
+        jobs: Vec::new(),
+    }
 }
 
 fn settings() -> Settings {
@@ -75,6 +83,7 @@ pub(crate) fn present(slot: Slot) -> ColorSeen {
         trouble: None,
         short_since: None,
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 
@@ -87,6 +96,7 @@ pub(crate) fn absent() -> ColorSeen {
         trouble: None,
         short_since: None,
         ticks: Vec::new(),
+        youngest: None,
     }
 }
 
@@ -136,6 +146,7 @@ pub(crate) fn at_rest() -> Snapshot {
             routes: routes(Form::Owner),
             recorded: true,
             jobs: Vec::new(),
+            step_jobs: Vec::new(),
             obstacles: Vec::new(),
             found: Found::Nothing,
             highest_epoch: 7,
@@ -163,6 +174,7 @@ pub(crate) fn trying(name: &str, weight: u8) -> Snapshot {
         lost: None,
         gate: None,
         held: None,
+        jobs: Vec::new(),
         terms: AS_GIVEN,
     });
     s

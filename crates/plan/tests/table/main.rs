@@ -18,5 +18,7 @@ mod reaching;
 mod report;
 mod rest;
 mod returning;
+mod ripening;
+mod testing;
 mod waited;
 mod whole;

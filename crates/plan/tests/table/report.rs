@@ -111,7 +111,7 @@ fn each_state_is_what_kstatus_expects() {
     hands_off.settings.mode = Mode::HandsOff;
     let mut on_complete = asking();
     on_complete.settings.readiness = Readiness::OnComplete;
-    let rows = [
+    let rows = vec![
         ("complete", at_rest(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
         ("kept", kept(), "Complete", yes("Promoted"), None, None, yes("Promoted")),
         (
@@ -156,7 +156,8 @@ fn what_holds_a_step_has_a_reason_of_its_own() {
     let held = |blind| {
         let mut s = reached("canary", 10, LONG_AGO);
         if let Phase::Step(place) = &mut s.record.phase {
-            place.held = Some(Held { check: "errors".to_owned(), blind, detail: "0.2, max 1%".to_owned() });
+            place.held =
+                Some(Held { check: "errors".to_owned(), blind, detail: "0.2, max 1%".to_owned(), job: None });
         }
         s
     };

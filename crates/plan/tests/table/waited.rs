@@ -42,7 +42,7 @@ fn asking(needed: u32) -> Snapshot {
 
 fn held() -> Snapshot {
     let mut s = at(canary(), |place| {
-        place.held = Some(Held { check: "errors".to_owned(), blind: true, detail: String::new() });
+        place.held = Some(Held { check: "errors".to_owned(), blind: true, detail: String::new(), job: None });
     });
     s.record.waited = Some(Waited { since: Some(ago(40)), ..BEFORE });
     s
@@ -165,7 +165,7 @@ fn the_history_tells_it_when_the_attempt_ends_and_what_comes_after_begins_anew()
 fn what_is_held_after_promotion_counts_for_going_back_from_it() {
     let mut s = kept();
     s.record.phase = Phase::Rest { outcome: Outcome::Promoted };
-    let held = Some(Held { check: "errors".to_owned(), blind: false, detail: String::new() });
+    let held = Some(Held { check: "errors".to_owned(), blind: false, detail: String::new(), job: None });
     s.record.watch = Some(Watch { step: "full".to_owned(), until: ago(60), held });
     s.record.waited = Some(Waited { since: Some(ago(40)), ..BEFORE });
     s.decisions = vec![teal_plan::snapshot::DecisionSeen {

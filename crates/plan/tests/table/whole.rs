@@ -76,6 +76,7 @@ fn place(s: &Snapshot, index: usize) -> StepRecord {
         lost: None,
         gate: None,
         held: None,
+        jobs: Vec::new(),
         terms: step.terms(),
     }
 }

@@ -340,6 +340,7 @@ impl Hand {
                 revision: revision.parse().ok(),
                 labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
                 ready: *ready,
+                turned: None,
                 terminating: None,
                 ended: false,
                 trouble: None,

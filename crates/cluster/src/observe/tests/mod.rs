@@ -1,5 +1,6 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
+mod ages;
 pub(crate) mod cluster;
 mod hands;
 mod jobs;
@@ -12,6 +13,7 @@ mod salvaged;
 mod services;
 mod shared;
 mod sizes;
+mod step_jobs;
 mod traffic;
 mod troubles;
 mod unread;

@@ -123,8 +123,9 @@ fn running(pod: &Pod, number: u32) -> Value {
 }
 
 fn conditions(ready: &str) -> Value {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!([
-        {"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        {"type": "Ready", "status": ready, "lastTransitionTime": now},
         {"type": "ContainersReady", "status": ready},
         {"type": "Initialized", "status": "True"},
         {"type": "PodScheduled", "status": "True"},

@@ -1,0 +1,176 @@
+//! Going back to a revision that is kept.
+#![allow(clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::run::{run, run_with};
+use support::server::Server;
+use support::{complete, object, waiting};
+use teal_cli::exit::Exit;
+
+const FIFTH: &str = "r5-77aa01ff";
+
+fn release(version: &str) -> Value {
+    json!({"manifests": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"v": version}}]})
+}
+
+/// What is kept of a revision, as the operator keeps it.
+fn kept(revision: &str, release: &Value) -> Value {
+    let digest = revision.split('-').next_back().expect("a hash");
+    json!({
+        "apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 5,
+        "metadata": {"name": format!("web-{revision}"), "namespace": "shop",
+            "labels": {"teal.dev/rollout": "web", "teal.dev/revision": revision}},
+        "data": {"format": 1, "hash": format!("v1:{digest}{}", "0".repeat(56)), "services": ["web"], "release": release},
+    })
+}
+
+fn server(rollout: Value) -> Server {
+    let server = Server::with(rollout).keeps(kept(FIFTH, &release("5")));
+    server.keeps(kept("r6-5b1d9e02", &release("6")))
+}
+
+#[tokio::test]
+async fn the_release_of_a_kept_revision_is_written_over_the_version_that_was_looked_at() {
+    for to in [FIFTH, "r5"] {
+        let server = server(object(&complete()));
+        let ran = run(&server, &format!("undo web --to {to}")).await;
+        assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+        let patches = server.patches();
+        assert_eq!(patches.len(), 1, "{patches:?}");
+        assert_eq!(
+            patches[0].1,
+            json!([
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": "70"},
+                {"op": "replace", "path": "/spec/release", "value": release("5")},
+            ])
+        );
+        assert!(patches[0].0.contains("fieldManager=teal%2Fperson"), "{}", patches[0].0);
+        assert!(ran.out.contains(&format!("shop/web asks for the content of {FIFTH} again")), "{}", ran.out);
+        assert!(ran.out.contains("kubectl teal status web -n shop --wait"), "{}", ran.out);
+        assert!(server.decisions().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_prints_what_would_be_written_and_has_the_server_check_it() {
+    let server = server(object(&complete()));
+    let ran = run(&server, "undo web --to r5 --dry-run").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+    let printed: Value = serde_json::from_str(&ran.out).expect("a merge patch");
+    assert_eq!(printed, json!({"spec": {"release": release("5")}}));
+    assert!(server.patches()[0].0.contains("dryRun=All"), "{:?}", server.patches());
+    let refused = server.refuses(422, "Invalid", "spec.release: no");
+    let ran = run(&refused, "undo web --to r5 --dry-run").await;
+    assert!(ran.error().contains("spec.release: no") && ran.out.is_empty(), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn content_that_is_not_kept_is_answered_with_what_is() {
+    for to in ["r4-00000000", "r4", "web-r5-77aa01ff"] {
+        let server = server(object(&complete()));
+        let ran = run(&server, &format!("undo web --to {to}")).await;
+        assert_eq!(ran.exit(), Exit::Failed);
+        let error = ran.error();
+        assert!(
+            error.contains(&format!("the content of {to} is not kept: kept are r6-5b1d9e02, {FIFTH}")),
+            "{error}"
+        );
+        assert!(error.contains("kubectl get controllerrevisions -l teal.dev/rollout=web"), "{error}");
+        assert!(server.patches().is_empty());
+    }
+    let ran = run(&Server::with(object(&complete())), "undo web --to r4").await;
+    assert!(ran.error().contains("nothing is kept of any revision"), "{}", ran.error());
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_name_says_is_not_written() {
+    let spoiled = |change: fn(&mut Value)| {
+        let mut kept = kept(FIFTH, &release("5"));
+        change(&mut kept["data"]);
+        Server::with(object(&complete())).keeps(kept)
+    };
+    for (server, says) in [
+        (spoiled(|data| data["format"] = json!(2)), "has format 2, and this program reads format 1"),
+        (spoiled(|data| *data = Value::Null), "has no format"),
+        (spoiled(|data| data["hash"] = json!("v1:00000000")), "which is not that of r5-77aa01ff"),
+        (spoiled(|data| data["release"] = json!([])), "has no release in it"),
+    ] {
+        let ran = run(&server, "undo web --to r5").await;
+        assert_eq!(ran.exit(), Exit::Failed);
+        assert!(
+            ran.error().contains("ControllerRevision web-r5-77aa01ff") && ran.error().contains(says),
+            "{}",
+            ran.error()
+        );
+        assert!(server.patches().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_the_spec_asks_for_already_is_not_written_again() {
+    let mut web = object(&complete());
+    web["spec"]["release"] = release("5");
+    let server = server(web);
+    let ran = run(&server, "undo web --to r5").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    assert!(ran.error().contains("kubectl teal retry web -n shop"), "{}", ran.error());
+    assert!(server.patches().is_empty());
+}
+
+#[tokio::test]
+async fn a_person_is_asked_and_may_say_no() {
+    for (answer, exit, written) in [("y\n", Exit::Done, 1), ("n\n", Exit::NotTaken, 0)] {
+        let server = server(object(&waiting()));
+        let ran = run_with(&server, "undo web --to r5", Some(answer)).await;
+        assert_eq!((ran.exit(), server.patches().len()), (exit, written), "{:?}", ran.ended);
+        assert!(
+            ran.err.contains("gives way to it") && ran.err.contains("Start this rollout? [y/N]"),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_gitops_tool_would_write_back_is_written_only_where_somebody_says_that_it_is_meant() {
+    let mut web = object(&complete());
+    web["metadata"]["labels"] = json!({"kustomize.toolkit.fluxcd.io/name": "shop"});
+    let server = server(web);
+    let ran = run(&server, "undo web --to r5").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    assert!(ran.error().contains("Flux (Kustomization shop) would write it back"), "{}", ran.error());
+    assert!(ran.err.contains("flux suspend kustomization shop"), "{}", ran.err);
+    assert!(server.patches().is_empty());
+    for line in ["undo web --to r5 --yes", "undo web --to r5 --dry-run"] {
+        let ran = run(&server, line).await;
+        assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+        assert!(ran.err.contains("flux suspend kustomization shop"), "{}", ran.err);
+    }
+    let ran = run_with(&server, "undo web --to r5", Some("y\n")).await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_said() {
+    let mut web = object(&complete());
+    web["spec"]["mode"] = json!("HandsOff");
+    web["spec"]["traffic"]["services"] = json!([{"name": "web"}, {"name": "api"}]);
+    let ran = run(&server(web), "undo web --to r5 --yes").await;
+    assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+    assert!(ran.err.contains("spec.mode keeps it from starting"), "{}", ran.err);
+    assert!(ran.err.contains("It had other traffic Services, web: unless it has api, too"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn somebody_elses_later_change_is_not_taken_back() {
+    let outdated =
+        "the object has been modified; please apply your changes to the latest version and try again";
+    let ran = run(&server(object(&complete())).refuses(409, "Conflict", outdated), "undo web --to r5").await;
+    assert_eq!(ran.exit(), Exit::NotTaken);
+    assert!(ran.error().contains("was changed meanwhile, and nothing was written"), "{}", ran.error());
+    let denied = server(object(&complete())).refuses(403, "Forbidden", "rollouts.teal.dev is forbidden");
+    let ran = run(&denied, "undo web --to r5").await;
+    assert!(ran.error().contains("controllerrevisions.apps and patch rollouts.teal.dev"), "{}", ran.error());
+}
