@@ -175,6 +175,10 @@ words! {
         MeshNotInstalled,
         /// Accepted, Stalled: the content of the release changes again and again.
         ReleaseUnsettled,
+        /// Accepted: the chart of the release is being fetched and rendered.
+        ChartPending,
+        /// Accepted: the chart of the release can't be had now.
+        ChartUnavailable,
         /// Accepted, Stalled: a quota lacks the room for a second color.
         NoRoom,
         /// Accepted, Stalled: the namespace is being deleted.

@@ -8,7 +8,7 @@ pub mod step;
 pub mod traffic;
 
 pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
-pub use release::{Manifest, Release, ReleaseError};
+pub use release::{Chart, Manifest, Release, ReleaseError};
 pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
 pub use status::{
     ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,

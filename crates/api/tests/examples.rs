@@ -125,7 +125,10 @@ fn understood(example: &Example, document: &Value) {
         let rollout: Rollout = serde_json::from_value(document.clone()).expect("a Rollout");
         let filled = defaults::filled(&rollout.spec).expect("usable");
         assert_eq!(filled.steps.last().map(|step| step.weight), Some(100));
-        assert!(!rollout.spec.release.manifests().expect("complete").is_empty());
+        match rollout.spec.release.chart() {
+            Some(chart) => assert!(!chart.expect("complete").version.is_empty()),
+            None => assert!(!rollout.spec.release.manifests().expect("complete").is_empty()),
+        }
         serde_json::to_value(&rollout)
     } else {
         let decision: Decision = serde_json::from_value(document.clone()).expect("a Decision");

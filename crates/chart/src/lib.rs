@@ -21,14 +21,13 @@
 //! Helm is given arguments and never a shell line; no plugins, no configuration, no cluster and no environment but what is made
 //! for the call; a home of its own that goes with it; a limit of time, memory, processor time, output and size of files.
 //!
-//! # How the operator will use it
+//! # How the operator uses it
 //!
-//! Fetching and rendering are slow work outside of the pass, as measuring is: the planner asks for a revision's rendering, a task
-//! makes it for both colors, and it comes back as a fact. A [`ChartError`] becomes `Accepted=False` with reason `ReleaseInvalid`
-//! ([`ChartError::is_lasting`]) or a wait until `progressDeadline` and then `Stalled`; nothing of what runs is touched. The texts of
-//! the first rendering are kept with the revision, and live is repaired from them and never from a later rendering
-//! (`docs/decisions/0030`). The program and its folder come from the operator's configuration: in the image a static helm, with its
-//! folder in an emptyDir.
+//! Fetching and rendering are slow work outside of the pass, as measuring is: a look asks for what its spec wants, a task of the
+//! operator makes it for both colors, and it comes back as a fact. A [`ChartError`] becomes `Accepted=False` with reason `ReleaseInvalid`
+//! where it is lasting ([`ChartError::is_lasting`]), and else `ChartUnavailable`, and is tried again; nothing of what runs is touched.
+//! The objects of the first rendering are kept with the revision, and live is repaired from them and never from a later rendering
+//! (`docs/decisions/0030`). The program and its folder come from the operator's configuration (`--helm`, `--charts-folder`).
 
 pub mod archive;
 pub mod source;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use teal_plan::Span;
 use teal_traffic::Mesh;
 
+use crate::charts::Charts;
+
 /// Settings of one operator process.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,6 +29,8 @@ pub struct Config {
     pub concurrency: u16,
     /// Names of the mesh.
     pub mesh: Mesh,
+    /// Who renders charts; nobody where they are switched off.
+    pub charts: Option<Charts>,
 }
 
 impl Default for Config {
@@ -41,6 +45,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(5),
             concurrency: 20,
             mesh: Mesh::default(),
+            charts: None,
         }
     }
 }

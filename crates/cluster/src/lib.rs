@@ -16,11 +16,13 @@
 //! | `execute` | effects, a file per group, each with its precondition |
 //! | `status`, `events` | what is said |
 //! | `checks` | what is asked of metrics; who asks comes from outside |
+//! | `charts` | which chart is to be rendered; who renders comes from outside |
 //! | `lease` | who acts |
 //! | `access` | the one door to the API server: bounded and counted |
 
 mod access;
 mod agenda;
+mod charts;
 mod checks;
 mod cluster;
 mod config;
@@ -48,6 +50,7 @@ mod stores;
 mod tests;
 
 pub use access::Requests;
+pub use charts::{ChartSeen, Charting, Charts, Wanted};
 pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};
 pub use cluster::{Cluster, Probe};
 pub use config::Config;

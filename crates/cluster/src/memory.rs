@@ -12,7 +12,8 @@ use serde_json::Value;
 use teal_api::Rollout;
 use teal_plan::snapshot::{Form, Obstacle};
 use teal_plan::{Color, ContentHash, Revision, Span, Time};
-use teal_release::{Kept, Shortage};
+use teal_release::chart::{Body, Manifests, ServiceMapping};
+use teal_release::{Kept, Refusal, Shortage};
 use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
@@ -298,6 +299,10 @@ impl Memory {
     /// Takes note of what is kept of a revision, or that nothing usable is.
     pub(crate) fn learn(&mut self, revision: Revision, kept: Option<&Kept>) {
         if let Some(kept) = kept {
+            if kept.body.is_some() {
+                // What was kept counts, whatever the chart was rendered to before.
+                self.renderings = Vec::new();
+            }
             self.lost.remove(&revision);
             self.contents.insert(revision, Packed::of(kept));
         } else {
@@ -318,7 +323,9 @@ impl Memory {
 /// A revision that is not in the spec. Its manifests are held as text, for they are needed as long as the spec wants something else
 /// than live, which may be for months after a rollout was taken back, and parsed JSON takes ten times the room.
 pub(crate) struct Packed {
-    manifests: Box<str>,
+    content: Box<str>,
+    /// Of a chart: which of its Services stand behind the traffic Services.
+    mapped: Option<Vec<ServiceMapping>>,
     /// All Services that it has.
     services: Vec<String>,
     /// Those of them that were traffic Services when it was kept.
@@ -328,14 +335,36 @@ pub(crate) struct Packed {
 impl Packed {
     /// Of what was kept.
     pub(crate) fn of(kept: &Kept) -> Self {
+        if let Some(body) = &kept.body {
+            let mapped = body.services().to_vec();
+            let services: Vec<String> = mapped.iter().map(|service| service.name.clone()).collect();
+            let content = serde_json::to_string(body).unwrap_or_default().into();
+            return Self { content, mapped: Some(mapped), traffic: services.clone(), services };
+        }
         let services: Vec<String> = kept.all_services().map(str::to_owned).collect();
         let traffic = kept.services.iter().filter(|name| services.contains(name)).cloned().collect();
-        Self { manifests: Value::from(kept.manifests()).to_string().into(), services, traffic }
+        let content = Value::from(kept.manifests()).to_string().into();
+        Self { content, mapped: None, services, traffic }
     }
 
-    /// As they were. Nothing where they can't be read, which is no release without manifests.
-    pub(crate) fn manifests(&self) -> Option<Vec<Value>> {
-        serde_json::from_str(&self.manifests).ok()
+    /// What it is made from in a color, with these traffic Services. Nothing where it can't be read, which is no release without
+    /// manifests.
+    pub(crate) fn manifests(
+        &self,
+        color: Color,
+        services: &[String],
+        now: &[ServiceMapping],
+    ) -> Option<Result<Manifests, Vec<Refusal>>> {
+        if self.mapped.is_none() {
+            return serde_json::from_str(&self.content).ok().map(|all| Ok(Manifests::listed(all)));
+        }
+        let body: Body = serde_json::from_str(&self.content).ok()?;
+        Some(body.manifests(color, &body.mapped(services, now)))
+    }
+
+    /// What its traffic Service is called in the chart; nothing of manifests.
+    pub(crate) fn from(&self, name: &str) -> Option<String> {
+        self.mapped.iter().flatten().find(|service| service.name == name)?.from.clone()
     }
 
     /// Whether it has a Service of this name.
@@ -455,10 +484,13 @@ mod tests {
         let manifests =
             json!([{"kind": "Service", "spec": {"ports": [{"port": 80}], "share": 0.1, "none": null}}]);
         let hash = ContentHash { version: 1, digest: [1; 32] };
-        let kept = |release| Kept { hash, services: Vec::new(), release };
+        let kept = |release| Kept { hash, services: Vec::new(), release, body: None };
         let packed = Packed::of(&kept(json!({"manifests": manifests})));
-        assert_eq!(packed.manifests().map(Value::from), Some(manifests));
-        assert_eq!(Packed::of(&kept(json!({}))).manifests(), Some(Vec::new()));
+        let listed = |packed: &Packed| {
+            packed.manifests(Color::Blue, &[], &[]).map(|all| Value::from(all.unwrap().objects))
+        };
+        assert_eq!(listed(&packed), Some(manifests));
+        assert_eq!(listed(&Packed::of(&kept(json!({})))), Some(json!([])));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
+mod known;
 mod needs;
 mod pace;
 mod repairs;
@@ -124,7 +125,7 @@ impl Reconciler {
         self.watching.reconciled(started.elapsed());
         if !self.leadership.is_leader() {
             // What a look under way took note of when leadership was lost already.
-            self.checks.forget(&view.uid);
+            self.ask_nothing(&view.uid);
             return Next::Change;
         }
         memory.failures = match &result {
@@ -149,6 +150,7 @@ impl Reconciler {
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
         let unread = self.prepare(view, rollout, memory).await?;
+        let chart = self.chart(rollout, unread.is_some(), memory);
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -161,6 +163,7 @@ impl Reconciler {
             now,
             nonce: nonce(),
             problems: problems(&self.checks, rollout),
+            chart,
         });
         let span = tracing::Span::current();
         span.record("epoch", seen.snapshot.record.epoch);
@@ -296,7 +299,9 @@ impl Reconciler {
             record.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
         for release in record.releases() {
             let revision = release.slot.revision;
-            if release.hash == hash || memory.contents.contains_key(&revision) {
+            // What a chart was rendered to first is kept and counts, also where the spec is that content.
+            let needed = release.hash != hash || self.keeps_chart(view, rollout, revision);
+            if !needed || memory.contents.contains_key(&revision) {
                 continue;
             }
             if let Some(again) = again_at(memory).filter(|again| now() < *again) {
@@ -429,7 +434,8 @@ impl Reconciler {
         } else {
             PATIENCE
         };
-        let soon = unseen && !(flaps && memory.edits.are_many());
+        // What is being rendered mostly is there a moment later, and then there is more to be told at once.
+        let soon = unseen && !seen.chart.is_pending() && !(flaps && memory.edits.are_many());
         let at =
             if soon && memory.said.is_none_or(|at| now - at >= PATIENCE) { now } else { since + patience };
         // A try counts too: of a spec that is edited all the time most writes come too late.
@@ -482,42 +488,6 @@ impl Reconciler {
         let answer = self.tools.access.merge(target, manager::STATUS, true, &patch).await?;
         self.tools.stores.offer_rollout(answer, &self.tools.config.instance);
         Ok(())
-    }
-
-    fn memory(&self, id: &ObjectId, uid: &str) -> Arc<AsyncMutex<Memory>> {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = memories.entry(id.clone()).or_default();
-        // A Rollout of the same name made anew inherits nothing.
-        if entry.0 != uid {
-            // Nor does anyone else ask for an end of what is asked of metrics for the former one.
-            self.checks.forget(&entry.0);
-            *entry = (uid.to_owned(), Arc::default());
-        }
-        Arc::clone(&entry.1)
-    }
-
-    /// Forgets what was seen of all of them, and asks nothing more for them: while another leads, what was seen last goes
-    /// stale, and time that nobody watched proves nothing.
-    pub(crate) fn let_go(&self) {
-        let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
-        memories.values().for_each(|(uid, _)| self.checks.forget(uid));
-    }
-
-    /// Of whom anything is remembered or told, whether they are still there or not.
-    pub(crate) fn known(&self) -> Vec<ObjectId> {
-        let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known: Vec<ObjectId> = memories.keys().cloned().collect();
-        known.extend(self.watching.known());
-        known
-    }
-
-    fn forget(&self, id: &ObjectId) {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((uid, _)) = memories.remove(id) {
-            self.checks.forget(&uid);
-        }
-        // Of one that could not be read nothing is remembered, and yet it is counted.
-        self.watching.forget(id);
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use teal_plan::{Color, ContentHash, Slot};
-use teal_release::names::annotation;
+use teal_release::chart::Manifests;
+use teal_release::names::{annotation, uncolored};
 use teal_release::{
     Context, Fate, Finding, JobRun, Object, ObjectKey, Refusal, Resources, RoleService, Workload,
 };
@@ -81,7 +82,7 @@ pub(crate) struct For<'a> {
 }
 
 /// Renders manifests for a slot.
-pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, Vec<Refusal>> {
+pub(crate) fn render(manifests: Manifests, whom: &For<'_>) -> Result<Rendering, Vec<Refusal>> {
     let key = whom.key;
     let context = Context {
         rollout: whom.rollout.to_owned(),
@@ -93,8 +94,9 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
         hash: key.hash,
         live: key.active,
         replicas: key.sizes.clone(),
+        naming: manifests.naming,
     };
-    let rendered = teal_release::render(manifests, &context)?;
+    let rendered = teal_release::render(&manifests.objects, &context)?;
     let marks =
         Marks { written: written_replicas(&rendered.workloads), owner: key.owned.then(|| owner(whom)) };
     let pieces = pieces(&rendered, whom, &marks);
@@ -103,7 +105,7 @@ pub(crate) fn render(manifests: &[Value], whom: &For<'_>) -> Result<Rendering, V
         jobs.filter_map(|job| piece(&job.object, &marks)).map(kept_with_its_color).collect()
     };
     let names = |jobs: &[Piece]| -> Vec<String> {
-        jobs.iter().map(|piece| uncolored(&piece.name, key.slot.color).to_owned()).collect()
+        jobs.iter().map(|piece| uncolored(&piece.name, key.slot.color)).collect()
     };
     let (jobs, later) = (jobs(JobRun::Before), jobs(JobRun::AfterRetire));
     Ok(Rendering {
@@ -138,11 +140,6 @@ fn pieces(rendered: &teal_release::Rendered, whom: &For<'_>, marks: &Marks) -> V
 fn wakes(scaler: &Object, workloads: &[Workload]) -> bool {
     scaler.key().kind == "ScaledObject"
         && sized(scaler, workloads).is_some_and(|workload| workload.fate == Fate::LiveOnly)
-}
-
-/// The name that an object has in the manifests.
-pub(crate) fn uncolored(name: &str, color: Color) -> &str {
-    name.strip_suffix(color.as_str()).and_then(|name| name.strip_suffix('-')).unwrap_or(name)
 }
 
 /// A Job goes with its color. One that went by itself would take the proof along that it ran.

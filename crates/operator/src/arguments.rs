@@ -96,6 +96,31 @@ pub(crate) struct Operator {
     #[arg(long, env = "TEAL_MESH_ROOT_NAMESPACE", default_value = "istio-system")]
     pub(crate) mesh_root_namespace: String,
 
+    /// Path of Helm, by which charts are rendered. Without it charts are off: whoever may write a Rollout with a chart has the operator
+    /// fetch any https address that it can reach, also inside of the cluster.
+    #[arg(long, env = "TEAL_HELM")]
+    pub(crate) helm: Option<PathBuf>,
+
+    /// Folder of charts, which is emptied at the start.
+    #[arg(long, env = "TEAL_CHARTS_FOLDER", default_value = "/tmp/teal-charts")]
+    pub(crate) charts_folder: PathBuf,
+
+    /// Calls of Helm at one time.
+    #[arg(long, env = "TEAL_CHARTS_AT_ONCE", default_value_t = 1)]
+    pub(crate) charts_at_once: u8,
+
+    /// MiB of memory that one call of Helm may take, beside the operator's own.
+    #[arg(long, env = "TEAL_CHARTS_MEMORY", default_value_t = 256, value_parser = clap::value_parser!(u64).range(96..=8192))]
+    pub(crate) charts_memory: u64,
+
+    /// File of certificate authorities for the servers of charts, in place of the machine's.
+    #[arg(long, env = "TEAL_CHARTS_CA_FILE")]
+    pub(crate) charts_ca_file: Option<PathBuf>,
+
+    /// A host, with its port, that may be asked for charts without TLS. May be given several times.
+    #[arg(long, env = "TEAL_CHARTS_PLAIN_HOST", value_delimiter = ',')]
+    pub(crate) charts_plain_host: Vec<String>,
+
     /// What is logged: error, warn, info, debug, or a filter such as info,teal_cluster=debug.
     #[arg(long, env = "TEAL_LOG", default_value = "info")]
     pub(crate) log: String,

@@ -20,6 +20,12 @@ pub(crate) enum Error {
     /// The sources are not as they should be.
     #[error("--sources {}: {source}", path.display())]
     SourcesInvalid { path: PathBuf, source: serde_yaml::Error },
+    /// Helm or the folder of charts can't be used.
+    #[error("charts can't be rendered: {0}")]
+    Charts(#[from] teal_chart::ChartError),
+    /// There is no such program.
+    #[error("--helm {} is no file: give the path of Helm, or leave it out, and charts are off", path.display())]
+    NoHelm { path: PathBuf },
     /// The address of the probes and metrics is taken.
     #[error("--metrics-address {address} can't be listened on: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },

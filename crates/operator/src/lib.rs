@@ -2,6 +2,7 @@
 //! same parts together against a real API server.
 
 mod arguments;
+mod charts;
 mod checks;
 mod connect;
 mod error;
@@ -16,6 +17,7 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+pub use charts::Renderer;
 pub use checks::Checks;
 
 /// Does what the command line asks for.

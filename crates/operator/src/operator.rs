@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use teal_cluster::{Cluster, Config, LeaseConfig};
+use kube::Client;
+use teal_chart::Limits;
+use teal_cluster::{Charts, Cluster, Config, LeaseConfig};
 use teal_measure::{Bounds, Measurer, SourceConfig, Sources};
 use teal_plan::Span;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::Operator;
+use crate::charts::Renderer;
 use crate::checks::Checks;
 use crate::connect;
 use crate::error::Error;
@@ -54,9 +57,10 @@ async fn operate(settings: Operator) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let mut measuring = tokio::task::JoinSet::new();
     let lease = lease(&settings);
+    let charts = charts(&settings, &client)?;
     let cluster = Cluster::start(
         client,
-        config(&settings),
+        Config { charts, ..config(&settings) },
         |poker| {
             let checks = Arc::new(Checks::new(measurer, poker));
             measuring.spawn(Arc::clone(&checks).run(stop.clone()));
@@ -84,6 +88,27 @@ fn sources(path: Option<&Path>) -> Result<Sources, Error> {
     let configs: Option<BTreeMap<String, SourceConfig>> = serde_yaml::from_str(&text)
         .map_err(|source| Error::SourcesInvalid { path: path.to_owned(), source })?;
     Ok(Sources::usable(&configs.unwrap_or_default()))
+}
+
+/// None where the operator isn't told where Helm is.
+fn charts(settings: &Operator, client: &Client) -> Result<Option<Charts>, Error> {
+    let Some(program) = settings.helm.clone() else { return Ok(None) };
+    if !program.is_file() {
+        return Err(Error::NoHelm { path: program });
+    }
+    let limits = Limits { memory: settings.charts_memory << 20, ..Limits::default() };
+    let renderer = Renderer::new(
+        teal_chart::Settings {
+            program,
+            folder: settings.charts_folder.clone(),
+            limits,
+            at_once: usize::from(settings.charts_at_once),
+            plain_hosts: settings.charts_plain_host.iter().cloned().collect(),
+            authorities: settings.charts_ca_file.clone(),
+        },
+        client.clone(),
+    )?;
+    Ok(Some(Charts(Arc::new(renderer))))
 }
 
 fn config(settings: &Operator) -> Config {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::context::Naming;
 use crate::fate::Fate;
 use crate::jobs::JobRun;
 use crate::names::{COLOR_ROOM, COLOR_VARIABLE, DOMAIN, annotation, label};
@@ -10,14 +11,14 @@ use crate::read::Item;
 use crate::refusal::Refusal;
 
 /// Everything that is wrong with one manifest.
-pub(crate) fn manifest(item: &Item, namespace: &str, is_role: bool) -> Vec<Refusal> {
+pub(crate) fn manifest(item: &Item, namespace: &str, is_role: bool, naming: &Naming) -> Vec<Refusal> {
     let mut refusals = shape(item);
     if !refusals.is_empty() {
         return refusals;
     }
     refusals.extend(metadata(item, namespace));
     refusals.extend(reserved(item));
-    refusals.extend(name(item, is_role));
+    refusals.extend(name(item, is_role, naming));
     if item.fate.is_colored() {
         refusals.extend(pods(item));
         refusals.extend(workload(item));
@@ -118,7 +119,7 @@ fn longest(kind: &str) -> (usize, &'static str) {
     }
 }
 
-fn name(item: &Item, is_role: bool) -> Vec<Refusal> {
+fn name(item: &Item, is_role: bool, naming: &Naming) -> Vec<Refusal> {
     let name = &item.key.name;
     let mut refusals = Vec::new();
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
@@ -129,8 +130,8 @@ fn name(item: &Item, is_role: bool) -> Vec<Refusal> {
     let (most, within) = longest(&item.key.kind);
     let (most, suffix) = match (is_role, item.fate.is_colored()) {
         (true, _) => (53, "-candidate"),
-        (false, true) => (most - COLOR_ROOM, "-green"),
-        (false, false) => (most, ""),
+        (false, true) if !naming.is_charts() => (most - COLOR_ROOM, "-green"),
+        (false, _) => (most, ""),
     };
     if name.len() > most {
         let because = if suffix.is_empty() { String::new() } else { format!(" with {suffix} behind it") };

@@ -6,6 +6,7 @@ use serde_json::Value;
 use teal_plan::Color;
 
 use crate::check;
+use crate::context::Naming;
 use crate::fate::Fate;
 use crate::names::{CANDIDATE_SUFFIX, annotation};
 use crate::object::{ObjectKey, list};
@@ -15,14 +16,19 @@ use crate::selector::plain_matches;
 use crate::visit::{references, selectors};
 
 /// Everything that is wrong between the manifests, and with each of them.
-pub(crate) fn release(release: &Release, services: &[String], namespace: &str) -> Vec<Refusal> {
+pub(crate) fn release(
+    release: &Release,
+    services: &[String],
+    namespace: &str,
+    naming: &Naming,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for item in &release.items {
-        refusals.extend(check::manifest(item, namespace, is_role(item, services)));
+        refusals.extend(check::manifest(item, namespace, is_role(item, services), naming));
     }
     if refusals.is_empty() {
         refusals.extend(duplicates(release));
-        refusals.extend(collisions(release, services));
+        refusals.extend(collisions(release, services, naming));
         refusals.extend(services.iter().flat_map(|service| role_service(release, service)));
         refusals.extend(release.items.iter().flat_map(|item| of_references(release, item)));
         refusals.extend(
@@ -49,11 +55,11 @@ fn duplicates(release: &Release) -> Vec<Refusal> {
 }
 
 /// Final names must be unlike in both colors, so that the second rollout doesn't fail where the first went well.
-fn collisions(release: &Release, services: &[String]) -> Vec<Refusal> {
+fn collisions(release: &Release, services: &[String], naming: &Naming) -> Vec<Refusal> {
     let mut taken: BTreeMap<ObjectKey, &ObjectKey> = BTreeMap::new();
     let mut refusals = Vec::new();
     for item in &release.items {
-        for name in final_names(item, services) {
+        for name in final_names(item, services, naming) {
             let wanted = ObjectKey { name, ..item.key.clone() };
             if let Some(other) = taken.get(&wanted).filter(|other| ***other != item.key) {
                 let problem = format!("makes {wanted}, and so does {other}");
@@ -65,12 +71,12 @@ fn collisions(release: &Release, services: &[String]) -> Vec<Refusal> {
     refusals
 }
 
-fn final_names(item: &Item, services: &[String]) -> Vec<String> {
+fn final_names(item: &Item, services: &[String], naming: &Naming) -> Vec<String> {
     let name = &item.key.name;
     if is_role(item, services) {
         vec![name.clone(), format!("{name}{CANDIDATE_SUFFIX}")]
     } else if item.fate.is_colored() {
-        [Color::Blue, Color::Green].map(|color| format!("{name}-{color}")).to_vec()
+        [Color::Blue, Color::Green].map(|color| naming.colored(name, color)).to_vec()
     } else {
         vec![name.clone()]
     }

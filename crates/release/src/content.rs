@@ -4,6 +4,7 @@ use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 use teal_plan::ContentHash;
 
+use crate::chart::with_nulls_told;
 use crate::fate::is_in_place;
 use crate::object::Object;
 
@@ -16,7 +17,8 @@ const HASH_VERSION: u8 = 1;
 /// (replicas of workloads; autoscalers and disruption budgets as a whole) left out. Schema defaults and typed structs
 /// take no part, so an upgrade of the operator never changes a hash.
 pub fn hash(release: &Value) -> ContentHash {
-    let mut release = release.clone();
+    // In the values of a chart a null means something, and it is left out below.
+    let mut release = if release.get("chart").is_some() { with_nulls_told(release) } else { release.clone() };
     if let Some(manifests) = release.get_mut("manifests").and_then(Value::as_array_mut) {
         *manifests = hashed_part(manifests);
     }

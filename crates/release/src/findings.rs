@@ -7,7 +7,7 @@ use crate::check_release::is_role;
 use crate::context::Context;
 use crate::fate::Fate;
 use crate::names::{CANDIDATE_SUFFIX, COLOR_VARIABLE, annotation, label};
-use crate::object::{list, template_pointer};
+use crate::object::{ObjectKey, list, template_pointer};
 use crate::read::{Item, Release};
 use crate::workload::traffic_services;
 
@@ -48,7 +48,9 @@ pub(crate) fn findings(release: &Release, context: &Context) -> Vec<Finding> {
         found.extend(works_twice(release, item, context));
         found.extend(gated(release, item, context));
         found.extend(served_jobs(release, item, context));
-        found.extend(permissions(release, item));
+        if !context.naming.is_charts() {
+            found.extend(permissions(release, item));
+        }
         if item.fate.is_colored() {
             found.extend(calls(release, item, context));
         }
@@ -155,6 +157,11 @@ fn calls(release: &Release, item: &Item, context: &Context) -> Vec<Finding> {
             continue;
         };
         let key = &item.key;
+        if context.naming.is_charts() {
+            // A chart calls the Services of its color by their names.
+            found.extend(is_role(service, &context.services).then(|| call_to_role(key, name, place)));
+            continue;
+        }
         found.push(if is_role(service, &context.services) {
             let message = format!(
                 "{key} calls the traffic Service {name} in {place}: from a candidate this reaches live; take {name} out \
@@ -172,6 +179,15 @@ fn calls(release: &Release, item: &Item, context: &Context) -> Vec<Finding> {
         });
     }
     found
+}
+
+fn call_to_role(key: &ObjectKey, name: &str, place: &str) -> Finding {
+    let message = format!(
+        "{key} calls the traffic Service {name} in {place}: from a candidate this reaches live; have the template name the Service \
+         of its own color there ({{{{ .Release.Name }}}})"
+    );
+    let kind = FindingKind::InnerCallToRole;
+    Finding { kind, object: key.to_string(), message, services: Vec::new() }
 }
 
 /// Texts with where they stand.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use teal_plan::{ContentHash, Revision};
 
+use crate::chart::Body;
 use crate::content::hash;
 
 /// The shape of a kept release that this program writes.
@@ -19,6 +20,9 @@ pub struct Kept {
     pub services: Vec<String>,
     /// `spec.release` as the server returned it.
     pub release: Value,
+    /// What Helm made of it, where it is a chart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -60,7 +60,7 @@ mod visit;
 mod workload;
 
 pub use content::{fingerprint, hash};
-pub use context::Context;
+pub use context::{Context, Naming};
 pub use fate::{Fate, fate_of, is_in_place};
 pub use findings::{Finding, FindingKind};
 pub use in_place::{hold_min_replicas, restore_min_replicas, with_in_place_of};

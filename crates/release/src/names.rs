@@ -1,6 +1,8 @@
 //! Labels, annotations and limits that this room writes or reads. `teal-api` documents the same words for users;
 //! they are repeated here because this room must stay free of kube.
 
+use teal_plan::Color;
+
 /// Labels.
 pub mod label {
     /// Name of the Rollout. Part of the selectors of pods.
@@ -48,6 +50,19 @@ pub mod annotation {
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     /// KEDA: holds the target at this size.
     pub const KEDA_PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
+}
+
+/// The name that an object of a color has whatever the color: without the last of its words that is the color. Manifests have the color
+/// behind their names, charts where they put it.
+pub fn uncolored(name: &str, color: Color) -> String {
+    let words: Vec<&str> = name.split('-').collect();
+    match words.iter().rposition(|word| *word == color.as_str()) {
+        Some(place) if words.len() > 1 => {
+            let others = words.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, word)| *word);
+            others.collect::<Vec<_>>().join("-")
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// Environment variable with the color, first in every container of a color, so that `$(TEAL_COLOR)` works in the

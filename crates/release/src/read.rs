@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::fate::{Fate, fate_of};
+use crate::context::Naming;
+use crate::fate::Fate;
 use crate::names::{MOST_MANIFESTS, annotation};
 use crate::object::{Object, ObjectKey};
 use crate::refusal::Refusal;
@@ -29,22 +30,25 @@ pub(crate) struct Release {
 
 impl Release {
     /// Reads all that can be read and lists what can't.
-    pub(crate) fn read(manifests: &[Value], services: &[String]) -> (Self, Vec<Refusal>) {
+    pub(crate) fn read(manifests: &[Value], services: &[String], naming: &Naming) -> (Self, Vec<Refusal>) {
         let mut refusals = Vec::new();
         if manifests.is_empty() || manifests.len() > MOST_MANIFESTS {
             let problem = format!("has {} objects", manifests.len());
             let remedy = format!("list between 1 and {MOST_MANIFESTS}, a workload and its Service at least");
-            refusals.push(Refusal::invalid(&"Release", "spec.release.manifests", problem, remedy));
+            let field = if naming.is_charts() { "spec.release.chart" } else { "spec.release.manifests" };
+            refusals.push(Refusal::invalid(&"Release", field, problem, remedy));
         }
         let mut release = Self::default();
         // Each is compared with every other.
         for (position, manifest) in manifests.iter().enumerate().take(MOST_MANIFESTS) {
-            match item(position, manifest) {
+            match item(position, manifest, naming) {
                 Ok(item) => release.items.push(item),
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        release.derive_fates(services);
+        if !naming.is_charts() {
+            release.derive_fates(services);
+        }
         (release, refusals)
     }
 
@@ -133,7 +137,7 @@ pub(crate) fn scale_target(scaler: &Object) -> Option<ObjectKey> {
     target
 }
 
-fn item(position: usize, manifest: &Value) -> Result<Item, Refusal> {
+fn item(position: usize, manifest: &Value, naming: &Naming) -> Result<Item, Refusal> {
     let at = format!("manifests[{position}]");
     let Some(object) = Object::from_value(manifest) else {
         return Err(Refusal::invalid(&"Release", at, "is not an object", "write a Kubernetes object"));
@@ -153,7 +157,7 @@ fn item(position: usize, manifest: &Value) -> Result<Item, Refusal> {
         let problem = format!("is {version:?}, which is no group and version");
         return Err(Refusal::invalid(&key, "apiVersion", problem, "write it like v1 or apps/v1"));
     }
-    let fate = fate_of(&object)?;
+    let fate = naming.fate(&object)?;
     let chosen = object.annotation(annotation::FATE).is_some();
     let pods = object.template().map(|template| labels(template.pointer("/metadata/labels")));
     Ok(Item { key, fate, chosen, object, pods })

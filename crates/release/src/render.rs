@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::check_release;
-use crate::context::Context;
+use crate::context::{Context, Naming};
 use crate::fate::Fate;
 use crate::findings::{Finding, findings};
 use crate::grace;
@@ -57,7 +57,7 @@ impl Rendered {
 ///
 /// The refusals are the same for both colors and both roles: what passes once passes again.
 pub fn render(manifests: &[Value], context: &Context) -> Result<Rendered, Vec<Refusal>> {
-    let (release, refusals) = checked(manifests, &context.services, &context.namespace);
+    let (release, refusals) = checked(manifests, &context.services, &context.namespace, &context.naming);
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -73,13 +73,18 @@ pub fn render(manifests: &[Value], context: &Context) -> Result<Rendered, Vec<Re
 }
 
 /// What would be refused if these were the traffic Services, whatever the slot; empty where nothing is in the way.
-pub fn refusals(manifests: &[Value], services: &[String], namespace: &str) -> Vec<Refusal> {
-    checked(manifests, services, namespace).1
+pub fn refusals(manifests: &[Value], services: &[String], namespace: &str, naming: &Naming) -> Vec<Refusal> {
+    checked(manifests, services, namespace, naming).1
 }
 
-fn checked(manifests: &[Value], services: &[String], namespace: &str) -> (Release, Vec<Refusal>) {
-    let (release, mut refusals) = Release::read(manifests, services);
-    refusals.extend(check_release::release(&release, services, namespace));
+fn checked(
+    manifests: &[Value],
+    services: &[String],
+    namespace: &str,
+    naming: &Naming,
+) -> (Release, Vec<Refusal>) {
+    let (release, mut refusals) = Release::read(manifests, services, naming);
+    refusals.extend(check_release::release(&release, services, namespace, naming));
     (release, refusals)
 }
 

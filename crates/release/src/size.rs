@@ -32,7 +32,7 @@ fn replicas(object: &mut Object, release: &Release, item: &Item, context: &Conte
         object.set_annotation(annotation::OWNER_REPLICAS, &owner);
         object.set(&["spec"], "replicas", 0.into());
     } else if release.scaler_of(&item.key).is_none() {
-        let size = context.replicas.get(&item.key).map(|count| Value::from(*count)).or(written);
+        let size = context.size_of(&item.key).map(Value::from).or(written);
         if let Some(size) = size {
             object.set(&["spec"], "replicas", size);
         }
@@ -60,8 +60,8 @@ pub(crate) fn start(release: &Release, item: &Item, context: &Context) -> u32 {
     if rests(item, context) {
         return 0;
     }
-    if let Some(size) = context.replicas.get(&item.key) {
-        return *size;
+    if let Some(size) = context.size_of(&item.key) {
+        return size;
     }
     let scaler = release.scaler_of(&item.key).map(|scaler| &scaler.object);
     let least = scaler.and_then(|scaler| {

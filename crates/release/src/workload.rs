@@ -55,7 +55,7 @@ fn workload(release: &Release, item: &Item, context: &Context) -> Workload {
         traffic_services: traffic_services(release, &pods, context),
         need: PodNeed::of_template(item.object.template()),
         pod_labels: pods,
-        key: item.key.clone(),
+        key: context.neutral(&item.key),
     }
 }
 

@@ -447,12 +447,12 @@ fn a_role_that_leads_nowhere_or_to_the_wrong_service_is_refused() {
         (
             Box::new(more(fixed)),
             vec![from("shop-$(color)")],
-            "is to have the role Service web, and document 14 (shop/templates/hooks.yaml) makes one",
+            "is to have the role Service web, and the chart makes Service web itself",
         ),
         (
             Box::new(more(other)),
             vec![from("shop-$(color)")],
-            "is to have the role Service web-candidate, and document 14 (shop/templates/hooks.yaml) makes one",
+            "is to have the role Service web-candidate, and the chart makes Service web-candidate itself",
         ),
         (
             Box::new(with("selector: {app: shop, release: shop-COLOR}, ", "selector: {app: other}, ")),
@@ -547,6 +547,6 @@ fn without_an_account_what_needs_one_is_refused_and_hooks_count() {
     let found = told(&refusals(&rendering, &BTreeSet::new(), false));
     assert_eq!(found.lines().count(), 2, "{found}");
     assert!(found.contains("Secret s: kind") && found.contains("Secret pre-install: kind"), "{found}");
-    assert!(found.contains("spec.serviceAccountName"), "{found}");
+    assert!(found.contains("apply it beside the Rollout"), "{found}");
     assert!(refusals(&rendering, &BTreeSet::new(), true).is_empty());
 }

@@ -51,7 +51,7 @@ fn other_members_of_a_release_count() {
 
 fn kept(manifests: &[Value]) -> Kept {
     let release = json!({"manifests": manifests});
-    Kept { hash: hash(&release), services: vec!["web".into()], release }
+    Kept { hash: hash(&release), services: vec!["web".into()], release, body: None }
 }
 
 #[test]

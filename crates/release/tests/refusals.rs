@@ -7,7 +7,7 @@ mod common;
 use common::{context, fixture};
 use serde_json::{Value, json};
 use teal_plan::Color;
-use teal_release::{RefusalReason, render};
+use teal_release::{Naming, RefusalReason, render};
 
 /// Manifests that are refused, and what of the message matters.
 struct Case {
@@ -322,7 +322,7 @@ fn rule_12_a_shared_service_over_the_pods_of_a_color() {
         }
         let mut manifests = web_and(worker);
         manifests.push(shared(json!({"app": "worker"})));
-        let found = teal_release::refusals(&manifests, &["web".to_owned()], "shop");
+        let found = teal_release::refusals(&manifests, &["web".to_owned()], "shop", &Naming::Behind);
         assert!(found.is_empty(), "{fate}: {found:?}");
     }
 }

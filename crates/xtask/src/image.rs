@@ -23,12 +23,18 @@ pub const IMAGES: [Image; 2] = [
     Image { package: "teal-example-app", binary: "shop", name: "teal.dev/shop" },
 ];
 
+/// How the program that packs is told of Helm, before the names of images.
+pub const HELM: &str = "--helm=";
+
 /// Where the archives go.
 #[derive(Debug, clap::Args)]
 pub struct Choice {
     /// Folder for the archives [default: images/ in the build folder]
     #[arg(long)]
     pub output: Option<PathBuf>,
+    /// A static Helm to put into the operator's image, by which charts can be switched on [default: none]
+    #[arg(long, value_name = "PATH")]
+    pub helm: Option<PathBuf>,
     /// Make these alone [default: all]
     #[arg(value_name = "BINARY", value_parser = names())]
     pub only: Vec<String>,
@@ -48,11 +54,16 @@ pub fn chosen(names: &[String]) -> Vec<Image> {
 pub fn all(workspace: &Workspace, choice: &Choice) -> Result<(), Error> {
     let images = chosen(&choice.only);
     present(workspace, &images)?;
+    if let Some(helm) = choice.helm.as_ref().filter(|helm| !helm.is_file()) {
+        let remedy = "give the path of a static one".to_owned();
+        return Err(Error::Missing { what: format!("the Helm {}", helm.display()), remedy });
+    }
     build(&images)?;
     let mut cargo = command::cargo(&["run", "--quiet", "--package", "xtask"]);
     cargo.args(["--features", "image", "--bin", "xtask-image", "--"]);
     cargo.arg(workspace.target().join(command::TARGET).join("release"));
     cargo.arg(choice.output.clone().unwrap_or_else(|| workspace.target().join("images")));
+    cargo.args(choice.helm.iter().map(|helm| format!("{HELM}{}", helm.display())));
     cargo.args(&choice.only);
     command::succeed(&cargo)
 }

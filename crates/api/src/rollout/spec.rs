@@ -63,6 +63,11 @@ use crate::schema::{MAP, rules, rules_at, word};
         "a step names a check that spec.checks does not have: define it there or take the name out",
     ),
     (
+        ".traffic.services",
+        "has(self.release.chart) || self.traffic.services.all(s, !has(s.from))",
+        "from is for charts: the Services of manifests have the names that are written there, so leave it out",
+    ),
+    (
         ".guards",
         "!has(self.guards) || self.guards.all(g, has(self.checks) && self.checks.exists(d, d.name == g.check))",
         "a guard names a check that spec.checks does not have: define it there or take the guard out",

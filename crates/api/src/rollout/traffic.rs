@@ -46,10 +46,11 @@ pub struct Traffic {
 }
 
 /// One Service of the release.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficService {
-    /// Name of the Service, at most 53 characters, such as web. It is one of release.manifests.
+    /// Name of the Service, at most 53 characters, such as web. It is one of release.manifests; where the release is a chart, it is
+    /// made beside the chart's own.
     #[schemars(
         length(min = 1, max = limit::DNS_LABEL),
         extend("x-kubernetes-validations" = rules(&[
@@ -64,6 +65,18 @@ pub struct TrafficService {
         ]))
     )]
     pub name: String,
+
+    /// Where the release is a chart: what the chart calls this Service in a color, with $(color) in place of the color.
+    /// Default: name-$(color).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = limit::DNS_LABEL),
+        extend("x-kubernetes-validations" = rules(&[(
+            "self.contains('$(color)')",
+            "write $(color) in place of the color, such as web-$(color): each color has a Service of its own",
+        )]))
+    )]
+    pub from: Option<String>,
 }
 
 /// One VirtualService.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use teal_plan::record::{Job, JobState};
 use teal_plan::{Record, Slot};
+use teal_release::names::uncolored;
 
 use super::release::{apply_piece_over, view};
 use super::unseen::unseen;
 use super::{Order, Tools, vacate, worst};
 use crate::error::Error;
-use crate::rendering::{Piece, uncolored};
+use crate::rendering::Piece;
 use crate::stores::ObjectView;
 
 /// What is to be done about one.
@@ -43,7 +44,7 @@ pub(super) async fn run_once(
     slot: Slot,
 ) -> Result<(bool, bool), Error> {
     let there = view(tools, order, piece)?;
-    let job = recorded(order.record, slot, uncolored(&piece.name, slot.color));
+    let job = recorded(order.record, slot, &uncolored(&piece.name, slot.color));
     match (due(job, there.as_deref(), &order.names.uid), there) {
         (Due::Make, _) => {
             unseen(tools, order, piece).await?;

@@ -36,6 +36,7 @@ use teal_api::Rollout;
 use teal_api::defaults::Filled;
 use teal_api::names::annotation;
 use teal_plan::{Color, ContentHash, Effect, Record, Slot, Time};
+use teal_release::chart::Body;
 use teal_traffic::{RoleService, Stamp};
 
 use crate::access::{Access, Target};
@@ -72,6 +73,8 @@ pub(crate) struct Order<'a> {
     pub(crate) replaced: &'a BTreeSet<String>,
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
+    /// What came of the chart, where the release is one that is not kept yet.
+    pub(crate) body: Option<Arc<Body>>,
     pub(crate) now: Time,
     /// Which shared objects the kept revisions have, as far as this process has read.
     pub(crate) shares: Arc<Mutex<revision::Shares>>,
@@ -197,6 +200,7 @@ impl<'a> Order<'a> {
             replaced: &seen.replaced,
             blue: seen.blue.clone(),
             green: seen.green.clone(),
+            body: seen.chart.body().cloned(),
             now: seen.snapshot.now,
             shares: Arc::default(),
             was_whole: false,

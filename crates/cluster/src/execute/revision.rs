@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use teal_api::names::{annotation, label, limit, manager};
 use teal_api::rollout::OnDelete;
 use teal_plan::Revision;
+use teal_release::chart::Body;
 use teal_release::{Fate, Kept, Object, ObjectKey};
 
 use super::{Order, Tools, answer, worst};
 use crate::access::Target;
+use crate::charts::kept_with;
 use crate::error::Error;
 use crate::kinds;
 use crate::observe::Names;
@@ -28,11 +30,15 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
         // The spec has moved on before its content was kept: the next look gives way to the newer one.
         return Err(Error::ContentLost { revision: revision.to_string() });
     }
-    let kept = Kept {
-        hash,
-        services: order.filled.services.clone(),
-        release: order.rollout.spec.release.raw().clone(),
+    let services = order.filled.services.clone();
+    let release = order.rollout.spec.release.raw().clone();
+    let body = match (release.get("chart"), &order.body) {
+        (None, _) => None,
+        (Some(_), Some(body)) => Some(kept_with(body, &services, order.rollout)),
+        // After a restart it is rendered anew first: nothing was made from it yet.
+        (Some(_), None) => return Err(Error::ContentLost { revision: revision.to_string() }),
     };
+    let kept = Kept { hash, services, release, body };
     let what = || format!("revision {revision}");
     let data = teal_release::store(&kept).map_err(|error| Error::Kept { what: what(), source: error })?;
     let name = name(order, revision);
@@ -196,7 +202,8 @@ impl Share {
     fn of(kept: &Kept) -> Self {
         let manifests = kept.manifests().iter().filter_map(Object::from_value);
         let shared = manifests.filter(|object| matches!(teal_release::fate_of(object), Ok(Fate::Shared)));
-        Self::These(shared.map(|object| object.key()).collect())
+        let of_chart = kept.body.iter().flat_map(Body::shared);
+        Self::These(shared.map(|object| object.key()).chain(of_chart).collect())
     }
 
     fn read(result: Result<Option<Kept>, Error>) -> Result<Self, Error> {
@@ -293,7 +300,7 @@ mod tests {
 
     fn kept(manifest: &Value) -> Kept {
         let release = json!({"manifests": [manifest]});
-        Kept { hash: teal_release::hash(&release), services: Vec::new(), release }
+        Kept { hash: teal_release::hash(&release), services: Vec::new(), release, body: None }
     }
 
     fn lack(shares: Vec<(&str, Share)>, uids: &[&str], kind: &str, name: &str) -> bool {

@@ -100,8 +100,10 @@ async fn lay_to_sleep(tools: &Tools, order: &Order<'_>, name: &str, worked: &Val
 
 /// The same object's name in the other color.
 pub(super) fn others_name(name: &str, slot: Slot) -> Option<String> {
-    let stem = name.strip_suffix(slot.color.as_str())?;
-    Some(format!("{stem}{}", slot.color.other()))
+    let mut words: Vec<&str> = name.split('-').collect();
+    let place = words.iter().rposition(|word| *word == slot.color.as_str())?;
+    *words.get_mut(place)? = slot.color.other().as_str();
+    Some(words.join("-"))
 }
 
 /// Whether Teal wrote it only a moment ago. A clock that is behind the API server's holds nothing up.
@@ -225,6 +227,7 @@ mod tests {
         let revision = ContentHash { version: 1, digest: [1; 32] }.revision(1);
         let slot = Slot { color: Color::Green, revision };
         assert_eq!(others_name("report-green", slot).as_deref(), Some("report-blue"));
+        assert_eq!(others_name("web-green-report", slot).as_deref(), Some("web-blue-report"), "a chart's");
         assert_eq!(others_name("report", slot), None, "one for both colors");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label, manager};
 use teal_plan::{Color, Phase};
+use teal_release::names::uncolored;
 
 use super::release::version_of;
 use super::{Order, Tools};
@@ -77,7 +78,7 @@ fn note<'a>(object: &'a Value, kind: &str, name: &str) -> Option<&'a str> {
 /// Whether something of live's has the name, on which what serves may stand.
 pub(super) fn serves(order: &Order<'_>, name: &str) -> bool {
     let begun = !matches!(order.record.phase, Phase::New | Phase::Installing { .. });
-    let is_of = |color: Color| name.strip_suffix(color.as_str()).is_some_and(|name| name.ends_with('-'));
+    let is_of = |color: Color| uncolored(name, color) != name;
     begun && order.record.live.is_some_and(|live| is_of(live.slot.color))
 }
 

@@ -3,10 +3,10 @@
 use teal_plan::record::JobState;
 use teal_plan::snapshot::{JobSeen, Obstacle, Stops};
 use teal_plan::{Phase, Slot};
+use teal_release::names::uncolored;
 
 use super::{Facts, obstacle};
 use crate::kinds;
-use crate::rendering::uncolored;
 use crate::stores::{ObjectView, PodView};
 
 /// Those that Teal made of releases of this very Rollout, by name, and what has the names of its own.
@@ -23,7 +23,7 @@ pub(super) fn see(facts: &Facts<'_>) -> Vec<JobSeen> {
 
 fn own(facts: &Facts<'_>, view: &ObjectView) -> Option<JobSeen> {
     let slot = view.slot()?;
-    let name = uncolored(&view.id.name, slot.color).to_owned();
+    let name = uncolored(&view.id.name, slot.color);
     let (epoch, ended, going) = (view.epoch, view.ended, view.deleting);
     let works = facts.pods.iter().any(|pod| working_for(pod) == Some(view.id.name.as_str()));
     Some(JobSeen { name, revision: slot.revision, epoch, ended, going, works })
@@ -64,9 +64,15 @@ pub(super) fn lost(facts: &Facts<'_>, slot: Slot) -> Option<String> {
     let is_there = |name: &str| there.iter().any(|job| job.revision == slot.revision && job.name == name);
     let lost = jobs.each.iter().find(|job| job.state == JobState::Begun && !is_there(&job.name))?;
     Some(format!(
-        "Job {}-{} is gone before it was seen to end, and runs once per revision: see what it did; Retry runs it again",
-        lost.name, slot.color
+        "Job {} is gone before it was seen to end, and runs once per revision: see what it did; Retry runs it again",
+        called(facts, &lost.name, slot)
     ))
+}
+
+/// How people find it. The record has the name without the color, which charts put where they like.
+fn called(facts: &Facts<'_>, name: &str, slot: Slot) -> String {
+    let is_charts = facts.rollout.spec.release.raw().get("chart").is_some();
+    if is_charts { format!("{name} ({})", slot.color) } else { format!("{name}-{}", slot.color) }
 }
 
 /// Jobs of live that come after retirement and did not end well. Nothing waits for them, so nothing else would tell; while
@@ -85,7 +91,7 @@ pub(super) fn failed(facts: &Facts<'_>) -> Option<Obstacle> {
     };
     let begun = jobs.each.iter().filter(|job| job.state == JobState::Begun);
     let told: Vec<String> = begun
-        .filter_map(|job| Some(format!("Job {}-{} {}", job.name, live.color, problem(&job.name)?)))
+        .filter_map(|job| Some(format!("Job {} {}", called(facts, &job.name, live), problem(&job.name)?)))
         .collect();
     (!told.is_empty()).then(|| {
         let message = format!(

@@ -3,6 +3,7 @@
 
 mod ambient;
 mod around;
+mod asked;
 mod callers;
 mod claims;
 mod colors;
@@ -39,14 +40,16 @@ use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
 use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
+use crate::charts::ChartSeen;
 use crate::config::Config;
 use crate::epochs::believed;
 use crate::execute::revision;
 use crate::kinds;
 use crate::memory::Memory;
 use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
-use crate::stores::{ObjectView, PodView, Pokes, Stores, why_unread};
+use crate::stores::{ObjectView, PodView, Pokes, Stores};
 
+use self::asked::{asked_for, manifests_for, manifests_of};
 use self::traffic::{Counting, Look};
 
 pub(crate) use around::{idle_copies, names_candidate, stray_copies};
@@ -54,6 +57,7 @@ pub(crate) use callers::callers;
 pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
 pub(crate) use routes::{RouteSeen, is_owners, selectors};
+pub(crate) use settings::record;
 pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;
 pub(crate) use step_jobs::identity;
@@ -71,6 +75,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) nonce: String,
     /// What is wrong with checks, by reason.
     pub(crate) problems: Vec<(String, String)>,
+    /// What came of the chart, where the release is one.
+    pub(crate) chart: ChartSeen,
 }
 
 /// What was seen, and what else was found on the way.
@@ -108,6 +114,8 @@ pub(crate) struct Seen {
     /// What should stand in the two colors.
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
+    /// What came of the chart, where the release is one that is not kept yet.
+    pub(crate) chart: ChartSeen,
 }
 
 /// Who the Rollout is.
@@ -154,19 +162,21 @@ pub(crate) struct Facts<'a> {
     pods: Vec<Arc<PodView>>,
     /// Places of pods by uid.
     places: HashMap<String, usize>,
+    /// What came of the chart, where the release is one.
+    chart: ChartSeen,
     now: Time,
 }
 
 /// Looks.
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
-    let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems } = scene;
+    let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems, chart } = scene;
     let hash = memory.hash(rollout);
-    let mut facts = Facts::gather(stores, config, rollout, memory, hash, now);
+    let mut facts = Facts { chart, ..Facts::gather(stores, config, rollout, memory, hash, now) };
     let renderings = Renderings::of(&facts, memory);
     sizes::follow_owner(&mut facts, &renderings);
     let routes = routes::see(&facts, memory);
     let passing = overlap::Passing::of(&facts, &renderings);
-    let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes);
+    let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes, memory);
     obstacles.extend(passing.obstacles.iter().cloned());
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(remembered_obstacles(&facts, &renderings, memory));
@@ -177,7 +187,6 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
     obstacles.extend(overlap::deserted(&facts, &passing, up));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    let found = found::see(&facts, &mut obstacles);
     let world = World {
         stale: !memory.unsure.is_empty(),
         abandoned: settings::abandoned(&facts, memory.namespace_goes),
@@ -193,8 +202,8 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         recorded: recorded(&facts),
         jobs: jobs::see(&facts),
         step_jobs: step_jobs::see(&facts, memory),
+        found: found::see(&facts, &mut obstacles),
         obstacles,
-        found,
         highest_epoch: highest_epoch(&facts, &routes),
         highest_counter: highest_counter(&facts),
     };
@@ -210,7 +219,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let contents_stray = contents_stray(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     memory.trim(&facts.revisions(), is_at_rest(&facts, &world));
-    let Facts { record, filled, services, later, names, traffic, traffic_waits, .. } = facts;
+    let Facts { record, filled, services, later, names, traffic, traffic_waits, chart, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
     // The same at every look, so since the first one.
     let watched_since = memory.sightings.since("watched", &(), now);
@@ -239,6 +248,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         replaced,
         hash,
         need,
+        chart,
     }
 }
 
@@ -282,7 +292,7 @@ impl<'a> Facts<'a> {
         now: Time,
     ) -> Self {
         let names = Names::of(rollout);
-        let mut record = settings::record(rollout);
+        let mut record = record(rollout);
         let pods = stores.pods.group(&names.namespace, &names.name);
         let live = record.live.filter(|live| live.hash != hash);
         let live = live.and_then(|live| memory.contents.get(&live.slot.revision));
@@ -308,6 +318,7 @@ impl<'a> Facts<'a> {
             objects: stores.objects_of(&names.namespace, &names.name),
             places: pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect(),
             pods,
+            chart: ChartSeen::None,
             now,
             names,
         }
@@ -388,8 +399,9 @@ impl Renderings {
                 Color::Green => this.green = rendered,
             }
         }
-        match wanted.map_or_else(|| wanted_rendering(facts, memory), Ok) {
-            Ok(rendering) => {
+        match wanted.map_or_else(|| wanted_rendering(facts, memory), |known| Ok(Some(known))) {
+            Ok(None) => {}
+            Ok(Some(rendering)) => {
                 this.findings.clone_from(&rendering.findings);
                 this.services.clone_from(&rendering.role_services);
                 this.need = Some(rendering.need.clone());
@@ -426,15 +438,15 @@ impl Renderings {
 fn wanted_rendering(
     facts: &Facts<'_>,
     memory: &mut Memory,
-) -> Result<Arc<Rendering>, Vec<teal_release::Refusal>> {
+) -> Result<Option<Arc<Rendering>>, Vec<teal_release::Refusal>> {
     let key = key(facts, trial_slot(&facts.hash), facts.hash, false, facts.filled.services.clone());
     if let Some(known) = remembered(&memory.renderings, &key) {
-        return Ok(known);
+        return Ok(Some(known));
     }
-    let manifests = manifests_of(facts.rollout.spec.release.raw());
-    let rendering = Arc::new(render(&manifests, &whom(facts, &key))?);
+    let Some(manifests) = asked_for(facts, memory, key.slot.color, &key.services)? else { return Ok(None) };
+    let rendering = Arc::new(render(manifests, &whom(facts, &key))?);
     remember(memory, key, &rendering);
-    Ok(rendering)
+    Ok(Some(rendering))
 }
 
 fn slot_rendering(facts: &Facts<'_>, memory: &mut Memory, release: &Release) -> Option<Arc<Rendering>> {
@@ -443,8 +455,8 @@ fn slot_rendering(facts: &Facts<'_>, memory: &mut Memory, release: &Release) -> 
     if let Some(known) = remembered(&memory.renderings, &key) {
         return Some(known);
     }
-    let manifests = manifests_for(facts.rollout, facts.hash, release, facts.is_live(release.slot), memory)?;
-    let rendering = Arc::new(render(&manifests, &whom(facts, &key)).ok()?);
+    let manifests = manifests_for(facts, memory, release, &key.services)?;
+    let rendering = Arc::new(render(manifests, &whom(facts, &key)).ok()?);
     remember(memory, key, &rendering);
     Some(rendering)
 }
@@ -494,28 +506,6 @@ fn holds_sizes(record: &Record) -> bool {
         Phase::Rest { .. } => record.previous.is_some(),
         Phase::New | Phase::Installing { .. } => false,
     }
-}
-
-pub(crate) fn manifests_of(release: &serde_json::Value) -> Vec<serde_json::Value> {
-    release.get("manifests").and_then(serde_json::Value::as_array).cloned().unwrap_or_default()
-}
-
-/// The manifests of a release: the spec's where they are its content, else those that were kept; live has the spec's
-/// in-place parts at once.
-pub(crate) fn manifests_for(
-    rollout: &Rollout,
-    hash: ContentHash,
-    release: &Release,
-    is_live: bool,
-    memory: &Memory,
-) -> Option<Vec<serde_json::Value>> {
-    let spec = manifests_of(rollout.spec.release.raw());
-    if release.hash == hash {
-        return Some(spec);
-    }
-    let kept = memory.contents.get(&release.slot.revision)?.manifests()?;
-    let is_read = why_unread(rollout.spec.release.raw()).is_none();
-    Some(if is_live && is_read { teal_release::with_in_place_of(&kept, &spec) } else { kept })
 }
 
 fn recorded(facts: &Facts<'_>) -> bool {

@@ -8,6 +8,8 @@ use teal_traffic::{RoleService, Scope, read};
 
 use super::routes::{Routes, selectors};
 use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, shared, traffic};
+use crate::charts::ChartSeen;
+use crate::memory::Memory;
 use crate::stores::{Pokes, why_unread};
 
 /// All of them, and whether the release can be used as it is written.
@@ -16,6 +18,7 @@ pub(super) fn gather(
     renderings: &Renderings,
     routes: &Routes,
     pokes: &Pokes,
+    memory: &Memory,
 ) -> (Vec<Obstacle>, bool) {
     let mut obstacles = Vec::new();
     if let Some(problem) = why_unread(facts.rollout.spec.release.raw()) {
@@ -28,8 +31,11 @@ pub(super) fn gather(
         obstacles.extend(around::unmanaged(facts));
         return (obstacles, false);
     }
-    let (ahead, usable) = traffic::obstacles(facts, renderings);
+    let (ahead, usable) = traffic::obstacles(facts, renderings, memory);
     obstacles.extend(ahead);
+    let unrendered = unrendered(&facts.chart);
+    let usable = usable && unrendered.is_empty();
+    obstacles.extend(unrendered);
     if !facts.apart {
         obstacles.extend(renderings.refusals.iter().map(refused));
     }
@@ -58,6 +64,21 @@ fn unusable(problem: &SpecError, traffic_waits: bool) -> Obstacle {
                 rollout is over: roll back, or change spec.traffic later";
     let message = format!("{problem}{}", if traffic_waits { over } else { "" });
     obstacle("SpecInvalid", message, Stops::Everything)
+}
+
+/// Why there is nothing of a chart to begin with.
+fn unrendered(chart: &ChartSeen) -> Vec<Obstacle> {
+    match chart {
+        ChartSeen::None | ChartSeen::Ready(_) => Vec::new(),
+        ChartSeen::Pending => {
+            let message = "spec.release.chart is being fetched and rendered: nothing begins before, and what is live stays as it is";
+            vec![obstacle("ChartPending", message, Stops::Everything)]
+        }
+        ChartSeen::Refused(problems) => {
+            let each = problems.iter();
+            each.map(|(reason, message)| obstacle(reason, message, Stops::Everything)).collect()
+        }
+    }
 }
 
 pub(super) fn refused(refusal: &Refusal) -> Obstacle {

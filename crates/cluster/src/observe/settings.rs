@@ -12,7 +12,7 @@ use teal_plan::{ContentHash, Phase, Record, Span};
 use super::{Facts, Renderings};
 
 /// What was committed. What can't be read is lost, and the planner makes it anew from what serves.
-pub(super) fn record(rollout: &Rollout) -> Record {
+pub(crate) fn record(rollout: &Rollout) -> Record {
     let commit = rollout.status.as_ref().and_then(|status| status.commit.clone());
     commit.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The sizes with which a candidate starts, and how many of live's endpoints a rollout goes by once the owner asks for fewer.
 
 use serde_json::Value;
+use teal_release::names::uncolored;
 use teal_release::{Object, ObjectKey, Workload};
 
 use super::{Facts, Renderings, Sizes, colors};
@@ -49,8 +50,8 @@ fn workloads<'a>(
     let own = facts.objects.iter().filter(move |view| live.is_some() && view.slot() == live);
     own.filter_map(move |view| {
         let state = view.state.as_ref().filter(|state| state.replicas > 0)?;
-        let name = view.id.name.strip_suffix(live?.color.as_str())?.strip_suffix('-')?;
-        Some((ObjectKey::new(view.kind.group, view.kind.kind, name), &**view, state))
+        let name = uncolored(&view.id.name, live?.color);
+        Some((ObjectKey::new(view.kind.group, view.kind.kind, &name), &**view, state))
     })
 }
 

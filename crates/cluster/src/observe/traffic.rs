@@ -6,13 +6,13 @@ use serde_json::Value;
 use teal_api::Rollout;
 use teal_api::rollout::{Traffic, TrafficService, VirtualServiceReference};
 use teal_plan::snapshot::{Obstacle, Stops};
-use teal_plan::{Phase, Record};
+use teal_plan::{Color, Phase, Record};
 use teal_release::RefusalReason;
 use teal_traffic::{Mesh, RoleService, leads_to};
 
-use super::{Facts, Names, Renderings, found, manifests_of, obstacle};
+use super::{Facts, Names, Renderings, asked_for, found, obstacle};
 use crate::config::Config;
-use crate::memory::Packed;
+use crate::memory::{Memory, Packed};
 use crate::stores::Stores;
 
 /// Beside the planner's record: the traffic in whose order live's endpoints were counted.
@@ -70,7 +70,11 @@ fn put_off(mut traffic: Traffic, look: &Look<'_>, live: &Packed) -> Counting {
     let roles: [Vec<RoleService>; 2] = [&now, &later].map(|services| services.iter().map(role).collect());
     let apart = now.is_empty();
     if apart {
-        traffic.services = live.traffic().iter().map(|name| TrafficService { name: name.clone() }).collect();
+        traffic.services = live
+            .traffic()
+            .iter()
+            .map(|name| TrafficService { name: name.clone(), from: live.from(name) })
+            .collect();
     } else if !later.is_empty() {
         traffic.services = now;
         let [now, later] = &roles;
@@ -140,20 +144,28 @@ pub(super) fn baseline(taken: &[u32], over: Option<&Traffic>, counting: &Traffic
 }
 
 /// What would be in the way of those that count later, told before the rollout that brings them; and whether the release can be used.
-pub(super) fn obstacles(facts: &Facts<'_>, renderings: &Renderings) -> (Vec<Obstacle>, bool) {
+pub(super) fn obstacles(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    memory: &Memory,
+) -> (Vec<Obstacle>, bool) {
     if facts.apart {
         return (vec![replaced_at_once(facts)], false);
     }
-    if facts.later.is_empty() || !renderings.refusals.is_empty() {
+    if facts.later.is_empty() || !renderings.refusals.is_empty() || renderings.wanted.is_none() {
         return (Vec::new(), true);
     }
-    let manifests = manifests_of(facts.rollout.spec.release.raw());
     let all = facts.services.iter().chain(&facts.later).map(|service| service.name.clone());
     let all: Vec<String> = all.collect();
-    let refusals = teal_release::refusals(&manifests, &all, &facts.names.namespace);
-    if !refusals.is_empty() {
-        return (refusals.iter().map(super::obstacles::refused).collect(), false);
-    }
+    let checked = asked_for(facts, memory, Color::Blue, &all).and_then(|asked| {
+        let asked = asked.unwrap_or_default();
+        let refusals = teal_release::refusals(&asked.objects, &all, &facts.names.namespace, &asked.naming);
+        if refusals.is_empty() { Ok(asked.objects) } else { Err(refusals) }
+    });
+    let manifests = match checked {
+        Ok(manifests) => manifests,
+        Err(refusals) => return (refusals.iter().map(super::obstacles::refused).collect(), false),
+    };
     let of = |service: &RoleService| there(facts, service, &manifests);
     (facts.later.iter().flat_map(of).collect(), true)
 }

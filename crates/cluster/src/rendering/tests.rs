@@ -36,7 +36,7 @@ fn autoscalers_behind_one_service_are_held_at_its_size_together() {
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
         let manifests = [workloads.concat(), vec![service]].concat();
         let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
-        let rendering = render(&manifests, &whom).unwrap();
+        let rendering = render(Manifests::listed(manifests), &whom).unwrap();
         let scalers = rendering.pieces.iter().filter(|piece| piece.kind.kind == "HorizontalPodAutoscaler");
         scalers.filter_map(|piece| piece.object.pointer("/spec/minReplicas")?.as_u64()).collect()
     };
@@ -181,7 +181,7 @@ fn rule_15_a_job_keeps_no_time_after_which_it_would_go_by_itself() {
     };
     let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
     let manifests = [job("migrate", "before"), job("contract", "after-retire")];
-    let rendering = render(&manifests, &whom).expect("a rendering");
+    let rendering = render(Manifests::listed(manifests.to_vec()), &whom).expect("a rendering");
     assert_eq!(
         (&rendering.job_names[..], &rendering.later_names[..]),
         (&["migrate".into()][..], &["contract".into()][..])

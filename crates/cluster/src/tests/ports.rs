@@ -33,7 +33,12 @@ impl Shop {
             lead(&mut hand, name, FIRST);
         }
         let release = hand.rollout().spec.release.raw().clone();
-        let kept = Kept { hash: teal_release::hash(&release), services: vec!["web".to_owned()], release };
+        let kept = Kept {
+            hash: teal_release::hash(&release),
+            services: vec!["web".to_owned()],
+            release,
+            body: None,
+        };
         let blue = hand.slot(Color::Blue);
         Self { hand, kept, blue }
     }

@@ -105,7 +105,7 @@ async fn looked_at(kept: impl FnOnce(&Kept) -> Option<Value>) -> Reconciler {
     let mut hand = Hand::new();
     hand.install();
     let release = hand.rollout().spec.release.raw().clone();
-    let own = Kept { hash: teal_release::hash(&release), services: vec!["web".into()], release };
+    let own = Kept { hash: teal_release::hash(&release), services: vec!["web".into()], release, body: None };
     hand.spec("/release/manifests/0/spec/template/spec/containers/0/image", json!("web:2"));
     hand.field("mode", json!("Paused"));
     let revision = own.hash.revision(1);

@@ -76,7 +76,8 @@ fn green() -> Value {
 async fn what_is_kept_is_read_once_however_long_a_color_takes_to_go() {
     let clerk = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clerk"}});
     let release = json!({"manifests": [clerk]});
-    let kept = teal_release::Kept { hash: teal_release::hash(&release), services: Vec::new(), release };
+    let kept =
+        teal_release::Kept { hash: teal_release::hash(&release), services: Vec::new(), release, body: None };
     let world = World::new(teal_release::store(&kept).expect("data"));
     let order = Order::of(&world.rollout, &world.seen);
     for name in ["clerk", "agent"] {
@@ -102,7 +103,8 @@ async fn a_shared_service_that_no_kept_revision_has_goes_too() {
     let inner = json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "api", "annotations": {"teal.dev/fate": "Shared"}}, "spec": {}});
     let release = json!({"manifests": [inner]});
-    let kept = teal_release::Kept { hash: teal_release::hash(&release), services: Vec::new(), release };
+    let kept =
+        teal_release::Kept { hash: teal_release::hash(&release), services: Vec::new(), release, body: None };
     let world = World::new(teal_release::store(&kept).expect("data"));
     let order = Order::of(&world.rollout, &world.seen);
     for (name, labels) in [

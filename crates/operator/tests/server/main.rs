@@ -7,6 +7,9 @@
 #[expect(dead_code, reason = "of the bench of the room cluster only a part is used here")]
 #[path = "../../../cluster/tests/server/bench/mod.rs"]
 mod bench;
+mod charts;
 mod metrics;
 mod prometheus;
+#[path = "../../../chart/tests/support/mod.rs"]
+mod support;
 mod traffic_job;

@@ -88,7 +88,7 @@ pub fn varying(first: &Rendering, second: &Rendering) -> BTreeSet<ObjectKey> {
 }
 
 /// Without those labels of its own whose whole value is the release's name.
-fn nameless(release: &str, object: &ChartObject) -> Object {
+pub(super) fn nameless(release: &str, object: &ChartObject) -> Object {
     let mut object = object.object.clone();
     for label in NAME_LABELS {
         if object.label(label) == Some(release) {

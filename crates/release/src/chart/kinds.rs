@@ -15,7 +15,7 @@ use crate::refusal::{Refusal, RefusalReason};
 pub enum Rights {
     /// Teal's own: the kinds that a release of manifests may have.
     Teal,
-    /// Those of `spec.serviceAccountName`: Secrets, and whatever else stands in a namespace.
+    /// Those of an account of the namespace: Secrets, and whatever else stands in one.
     Account,
 }
 
@@ -82,6 +82,6 @@ fn is_run(object: &Object) -> bool {
 fn lacks_account(object: &Object) -> Refusal {
     let key = object.key();
     let problem = format!("{} is none of the kinds that Teal's own account may write", key.kind);
-    let remedy = "name in spec.serviceAccountName an account of this namespace that may, or switch it off in the chart's values";
+    let remedy = "switch it off in the chart's values and apply it beside the Rollout: references to it stay as they are";
     Refusal::invalid(&key, "kind", problem, remedy).with_reason(RefusalReason::UnsupportedKind)
 }

@@ -7,31 +7,34 @@
 //!          │ blue, green
 //!          ├──► BothColors::common()  what is one object for both, or the clashes
 //!          ├──► role_pairs()          the Service of a color behind each traffic Service
-//!          ├──► rights()              Teal's own, those of spec.serviceAccountName, or refused
+//!          ├──► rights()              Teal's own, or refused
 //!          └──► hooks_at(), tests()   Jobs around it
+//!                    │ all of it as one
+//!              Body::of() ──► kept with the revision ──► manifests(color) ──► render()
 //! ```
 //!
 //! Names come from the chart: each color is a release of its own ([`release_name`]), and what doesn't carry the release's name
-//! is the same in both colors or refused. So nothing is renamed here, other than with manifests.
-//!
-//! Not called by [`crate::render`] yet. It will take the objects of one color from here and give them the labels, selectors and
-//! sizes that those of manifests get, without new names.
+//! is the same in both colors or refused. So nothing is renamed here, other than with manifests: [`crate::render`] gives them the
+//! labels, selectors and sizes that those of manifests get, and leaves their names.
 
+mod body;
 mod both;
 mod hook;
 mod kinds;
 mod read;
 mod scalar;
 mod services;
+mod stands;
 mod values;
 mod yaml;
 
+pub use body::{Body, Manifests};
 pub use both::{BothColors, Common, before_promotion, varying};
 pub use hook::{DeletePolicy, Hook, HookEvent, HookWork, Side, Stage};
 pub use kinds::{Rights, refusals, rights};
 pub use read::{ChartObject, Origin, Rendering};
 pub use services::{RolePair, ServiceMapping, role_pairs};
-pub use values::{ValuesError, filled, merged, values_of_text, with_nulls_told};
+pub use values::{ValuesError, filled, for_color, merged, values_of_text, with_nulls_told};
 
 use teal_plan::Color;
 

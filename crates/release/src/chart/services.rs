@@ -80,7 +80,7 @@ fn pair(
     for role in [&mapping.name, &candidate] {
         if let Some(taken) = rendering.find(&ObjectKey::new("", "Service", role)) {
             let problem =
-                format!("is to have the role Service {role}, and {} makes one of that name", taken.origin);
+                format!("is to have the role Service {role}, and the chart makes {} itself", taken.key);
             let remedy =
                 "switch it off in the chart's values, or choose another name for the role".to_owned();
             return Err(refuse(mapping, problem, remedy).with_reason(RefusalReason::ServiceUnsupported));

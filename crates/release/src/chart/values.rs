@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use teal_plan::{Color, Slot};
 
 use super::yaml;
+use crate::content::hash;
 
 /// What stands for a null in what is hashed: hashes leave nulls out, and to Helm a null takes a default away.
 const NULL: &str = "teal.dev/null";
@@ -27,6 +28,11 @@ pub enum ValuesError {
         /// Where the text comes from.
         from: String,
     },
+    /// A revision gets its number once what it is made of is known.
+    #[error(
+        "spec.release.chart.values says $(revision), which has no number yet when a chart is rendered: write $(color), or leave it out"
+    )]
+    Revision,
     /// The role changes while pods live on.
     #[error(
         "{at} says $(role), which changes while pods live: write $(color), which doesn't, or $$(role) if it is meant for the kubelet"
@@ -77,6 +83,13 @@ pub fn filled(values: &Map<String, Value>, slot: &Slot) -> Result<Map<String, Va
     let words = Words { color: slot.color, revision: slot.revision.to_string() };
     let filled = values.iter().map(|(name, value)| Ok((name.clone(), words.fill(value, name)?)));
     filled.collect()
+}
+
+/// The same before a revision has its number, so that nothing may speak of it.
+pub fn for_color(values: &Map<String, Value>, color: Color) -> Result<Map<String, Value>, ValuesError> {
+    let of = |counter: u32| filled(values, &Slot { color, revision: hash(&Value::Null).revision(counter) });
+    let values = of(1)?;
+    if of(2)? == values { Ok(values) } else { Err(ValuesError::Revision) }
 }
 
 struct Words {

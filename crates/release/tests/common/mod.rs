@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use teal_plan::{Color, Slot};
-use teal_release::{Context, Rendered, hash, render};
+use teal_release::{Context, Naming, Rendered, hash, render};
 
 /// The manifests of a fixture.
 pub fn fixture(name: &str) -> Vec<Value> {
@@ -45,6 +45,7 @@ pub fn context(manifests: &[Value], services: Vec<String>, color: Color) -> Cont
         hash,
         live: false,
         replicas: BTreeMap::new(),
+        naming: Naming::Behind,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packs static binaries into OCI archives and prints a line for each: path, size, digest, name.
-//! Started by `cargo xtask image` with the folder of the binaries, the folder for the archives, and
-//! the names of the images if not all are wanted.
+//! Started by `cargo xtask image` with the folder of the binaries, the folder for the archives, Helm if
+//! the operator's image is to have it, and the names of the images if not all are wanted.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "speaks to the person at the terminal")]
 
@@ -8,8 +8,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use teal_testbed::image::{Image, check_layout, write_archive};
-use xtask::image::{archive, chosen};
+use teal_testbed::image::{Image, ImageFile, check_layout, write_archive};
+use xtask::image::{HELM, archive, chosen};
+
+/// The program whose image may have Helm.
+const OPERATOR: &str = "teal";
 
 /// All images carry the version of the workspace.
 const TAG: &str = env!("CARGO_PKG_VERSION");
@@ -54,17 +57,27 @@ fn run() -> Result<(), ImageError> {
     let (binaries, archives) = (PathBuf::from(binaries), PathBuf::from(archives));
     std::fs::create_dir_all(&archives)
         .map_err(|source| ImageError::File { path: archives.clone(), source })?;
-    for image in chosen(&arguments.collect::<Vec<_>>()) {
+    let names: Vec<String> = arguments.collect();
+    let (helm, names) = match names.split_first() {
+        Some((first, names)) if first.starts_with(HELM) => (first.strip_prefix(HELM).map(Path::new), names),
+        _ => (None, names.as_slice()),
+    };
+    for image in chosen(names) {
         let path = archive(&archives, image);
-        pack(&format!("{}:{TAG}", image.name), &binaries.join(image.binary), &path)?;
+        let helm = helm.filter(|_| image.binary == OPERATOR);
+        pack(&format!("{}:{TAG}", image.name), &binaries.join(image.binary), helm, &path)?;
     }
     Ok(())
 }
 
-fn pack(name: &str, binary: &Path, path: &Path) -> Result<(), ImageError> {
+fn pack(name: &str, binary: &Path, helm: Option<&Path>, path: &Path) -> Result<(), ImageError> {
     let failed = |source| ImageError::Archive { path: path.to_path_buf(), source };
     let program = binary.file_name().unwrap_or_default().to_string_lossy();
-    write_archive(&Image::of_binary(name, binary, &format!("/{program}")), path).map_err(failed)?;
+    let mut image = Image::of_binary(name, binary, &format!("/{program}"));
+    // A layer of its own, which stays the same from one version of ours to the next.
+    let helm = helm.map(|from| ImageFile { from: from.to_owned(), to: "/helm".to_owned(), mode: 0o755 });
+    image.layers.splice(..0, helm.map(|helm| vec![helm]));
+    write_archive(&image, path).map_err(failed)?;
     check_layout(path).map_err(failed)?;
     let unusable = |source| ImageError::File { path: path.to_path_buf(), source };
     let size = std::fs::metadata(path).map_err(unusable)?.len();

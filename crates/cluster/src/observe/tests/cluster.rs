@@ -10,7 +10,9 @@ use teal_api::Rollout;
 use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Slot, Time};
 use teal_release::Kept;
+use teal_release::chart::Manifests;
 
+use crate::charts::ChartSeen;
 use crate::config::Config;
 use crate::kinds;
 use crate::memory::{Memory, Packed};
@@ -26,6 +28,8 @@ pub(crate) struct Hand {
     pokes: Pokes,
     rollout: Value,
     pub(super) memory: Memory,
+    /// What came of the chart, where the release is one.
+    pub(super) chart: ChartSeen,
     version: u64,
 }
 
@@ -53,6 +57,7 @@ impl Hand {
                 },
             }),
             memory: Memory::default(),
+            chart: ChartSeen::None,
             version: 1,
         };
         hand.stores.set_served(kinds::VIRTUAL_SERVICE, Some("v1".into()));
@@ -97,6 +102,7 @@ impl Hand {
             now: Time(at),
             nonce: "nonce".into(),
             problems: Vec::new(),
+            chart: self.chart.clone(),
         })
     }
 
@@ -118,7 +124,7 @@ impl Hand {
     pub(crate) fn keep(&mut self, color: Color, services: &[&str]) {
         let release = self.rollout["spec"]["release"].clone();
         let services = services.iter().map(|name| (*name).to_owned()).collect();
-        let kept = Kept { hash: self.hash(), services, release };
+        let kept = Kept { hash: self.hash(), services, release, body: None };
         self.memory.contents.insert(self.slot(color).revision, Packed::of(&kept));
     }
 
@@ -253,7 +259,7 @@ impl Hand {
         };
         let whom = For { rollout: "web", namespace: "shop", instance: "", key: &key };
         let manifests = super::super::manifests_of(&self.rollout["spec"]["release"]);
-        let rendering = render(&manifests, &whom).expect("a release");
+        let rendering = render(Manifests::listed(manifests), &whom).expect("a release");
         for piece in &rendering.pieces {
             let mut object = piece.object.clone();
             let version = self.next();

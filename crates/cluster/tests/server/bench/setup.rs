@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use teal_api::defaults::FilledCheck;
 use teal_api::rollout::CheckStatus;
-use teal_cluster::{Measuring, Poker, Questions, Unmeasured};
+use teal_cluster::{Charts, Measuring, Poker, Questions, Unmeasured};
 use teal_plan::snapshot::{CheckSeen, Standing};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,17 +23,22 @@ use super::{api, config, object};
 /// Makes whoever measures.
 pub(crate) type Measures = Arc<dyn Fn(Poker, &CancellationToken) -> Arc<dyn Measuring> + Send + Sync>;
 
+/// Makes whoever renders charts, for a client of Teal.
+pub(crate) type Renders = Arc<dyn Fn(Client) -> Charts + Send + Sync>;
+
 /// What is other than usual.
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) measuring: Measures,
     /// The client of Teal, where it isn't that of the test.
     pub(crate) teal: Option<Client>,
+    /// Who renders charts, where they are on.
+    pub(crate) charts: Option<Renders>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { measuring: Arc::new(|_, _| Arc::new(Unmeasured)), teal: None }
+        Self { measuring: Arc::new(|_, _| Arc::new(Unmeasured)), teal: None, charts: None }
     }
 }
 

@@ -1,0 +1,227 @@
+//! Charts as this room sees them: what is to be rendered, and what came of it. Who fetches and renders comes from outside, because both
+//! take seconds and no look may wait: facts come in by [`Charting`], as those of metrics do by [`crate::Measuring`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use teal_api::Rollout;
+use teal_api::rollout::Chart;
+use teal_plan::{ContentHash, Phase};
+use teal_release::chart::{Body, ServiceMapping, Stage};
+
+use crate::checks::Poker;
+use crate::memory::Memory;
+
+/// Whoever renders charts. Called from looks, so nothing here may wait.
+pub trait Charting: Send + Sync {
+    /// Takes whom to tell that something came of a chart.
+    fn listen(&self, poker: Poker);
+    /// What came of a chart, which is begun where it isn't yet. What was asked for this Rollout before is forgotten where it is another.
+    fn rendered(&self, wanted: Wanted) -> ChartSeen;
+    /// Forgets a Rollout, by its uid.
+    fn forget(&self, uid: &str);
+}
+
+/// Whoever renders charts, shared by all looks.
+#[derive(Clone)]
+pub struct Charts(pub Arc<dyn Charting>);
+
+impl fmt::Debug for Charts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Charts")
+    }
+}
+
+/// A chart to be rendered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The Rollout's uid.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The content that it is.
+    pub hash: ContentHash,
+    /// The chart.
+    pub chart: Chart,
+    /// Whether something of the Rollout serves already.
+    pub stage: Stage,
+}
+
+/// What came of a chart.
+#[derive(Clone, Debug, Default)]
+pub enum ChartSeen {
+    /// The release is none, or is kept already.
+    #[default]
+    None,
+    /// It is being fetched or rendered.
+    Pending,
+    /// It can't be used: a reason of the condition `Accepted`, and a sentence with field and remedy for each problem.
+    Refused(Vec<(&'static str, String)>),
+    /// Its objects in both colors.
+    Ready(Arc<Body>),
+}
+
+impl ChartSeen {
+    pub(crate) const fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending)
+    }
+
+    /// What a revision is to be kept with.
+    pub(crate) const fn body(&self) -> Option<&Arc<Body>> {
+        match self {
+            Self::Ready(body) => Some(body),
+            Self::None | Self::Pending | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// What is told where the operator has no helm.
+const OFF: &str = "spec.release.chart can't be rendered, because charts are switched off in this operator: set charts.enabled in the \
+                   values of Teal's chart, which gives it --helm, or list the objects in spec.release.manifests";
+
+/// What is known of the chart of a spec that is not kept with one of the revisions that stand.
+pub(crate) fn seen(
+    charts: Option<&Charts>,
+    rollout: &Rollout,
+    hash: ContentHash,
+    memory: &Memory,
+) -> ChartSeen {
+    let uid = rollout.metadata.uid.clone().unwrap_or_default();
+    let chart = match rollout.spec.release.chart() {
+        None => return forgotten(charts, &uid),
+        Some(Ok(chart)) => chart,
+        Some(Err(problem)) => return ChartSeen::Refused(vec![("ReleaseInvalid", problem.to_string())]),
+    };
+    let record = crate::observe::record(rollout);
+    let mut standing = record.releases().filter(|release| release.hash == hash);
+    if standing.any(|release| memory.contents.contains_key(&release.slot.revision)) {
+        return forgotten(charts, &uid);
+    }
+    let Some(Charts(charts)) = charts else {
+        return ChartSeen::Refused(vec![("ReleaseInvalid", OFF.to_owned())]);
+    };
+    let is_first = matches!(record.phase, Phase::New | Phase::Installing { .. });
+    let stage = if is_first { Stage::Install } else { Stage::Upgrade };
+    let metadata = &rollout.metadata;
+    charts.rendered(Wanted {
+        uid,
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+        hash,
+        chart,
+        stage,
+    })
+}
+
+fn forgotten(charts: Option<&Charts>, uid: &str) -> ChartSeen {
+    if let Some(Charts(charts)) = charts {
+        charts.forget(uid);
+    }
+    ChartSeen::None
+}
+
+/// Which Services of a chart stand behind the traffic Services, as the spec says it.
+pub(crate) fn mappings(rollout: &Rollout) -> Vec<ServiceMapping> {
+    let services = rollout.spec.traffic.services.iter();
+    services
+        .map(|service| ServiceMapping { name: service.name.clone(), from: service.from.clone() })
+        .collect()
+}
+
+/// What is kept with a revision whose traffic Services are these.
+pub(crate) fn kept_with(body: &Body, services: &[String], rollout: &Rollout) -> Body {
+    body.clone().with_services(body.mapped(services, &mappings(rollout)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+    use teal_plan::record::{Outcome, Release};
+    use teal_plan::{Color, Record, Slot, Time};
+    use teal_release::Kept;
+
+    use super::*;
+
+    /// Takes note of what it is asked.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+
+    impl Charting for Asked {
+        fn listen(&self, _: Poker) {}
+        fn rendered(&self, wanted: Wanted) -> ChartSeen {
+            let asked =
+                format!("{}/{} {} {:?}", wanted.namespace, wanted.name, wanted.chart.version, wanted.stage);
+            self.0.lock().unwrap().push(asked);
+            ChartSeen::Pending
+        }
+        fn forget(&self, uid: &str) {
+            self.0.lock().unwrap().push(format!("forget {uid}"));
+        }
+    }
+
+    fn rollout(release: &Value, commit: &Value) -> Rollout {
+        let rollout = json!({
+            "apiVersion": "teal.dev/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": "web", "namespace": "shop", "uid": "1"},
+            "spec": {"release": release, "traffic": {"services": [{"name": "web"}]}},
+            "status": {"commit": commit},
+        });
+        serde_json::from_value(rollout).unwrap()
+    }
+
+    /// What is said of a release by whom is asked, and what that one was asked.
+    fn look(rollout: &Rollout, memory: &Memory, on: bool) -> (ChartSeen, Vec<String>) {
+        let asked = Arc::new(Asked::default());
+        let charts = on.then(|| Charts(Arc::clone(&asked) as Arc<dyn Charting>));
+        let hash = teal_release::hash(rollout.spec.release.raw());
+        let seen = seen(charts.as_ref(), rollout, hash, memory);
+        let asked = asked.0.lock().unwrap().clone();
+        (seen, asked)
+    }
+
+    #[test]
+    fn a_chart_is_asked_for_until_it_is_kept_with_a_revision_that_stands() {
+        let release = json!({"chart": {"url": "https://e.com/web.tgz", "version": "1.8.2"}});
+        let hash = teal_release::hash(&release);
+        let mut memory = Memory::default();
+        let (seen, asked) = look(&rollout(&release, &json!({})), &memory, true);
+        assert!(matches!(seen, ChartSeen::Pending));
+        assert_eq!(asked, ["shop/web 1.8.2 Install"]);
+        let slot = Slot { color: Color::Blue, revision: hash.revision(1) };
+        let live = Some(Release { slot, hash, since: Time(0), attempt: 1 });
+        let phase = Phase::Rest { outcome: Outcome::Promoted };
+        let rest = json!(Record { live, phase, ..Record::default() });
+        let standing = rollout(&release, &rest);
+        assert_eq!(crate::observe::record(&standing).live.map(|live| live.hash), Some(hash), "it is read");
+        assert_eq!(
+            look(&standing, &memory, true).1,
+            ["shop/web 1.8.2 Upgrade"],
+            "what was kept of it is gone"
+        );
+        let kept = Kept { hash, services: vec!["web".into()], release, body: Some(Body::default()) };
+        memory.learn(hash.revision(1), Some(&kept));
+        let (seen, asked) = look(&standing, &memory, true);
+        assert!(matches!(seen, ChartSeen::None));
+        assert_eq!(asked, ["forget 1"]);
+    }
+
+    #[test]
+    fn a_chart_is_refused_where_nobody_renders_it_and_manifests_are_nobodys_matter() {
+        let memory = Memory::default();
+        let chart =
+            rollout(&json!({"chart": {"url": "https://e.com/web.tgz", "version": "1.8.2"}}), &json!({}));
+        let (seen, _) = look(&chart, &memory, false);
+        let ChartSeen::Refused(problems) = seen else { panic!("{seen:?}") };
+        assert_eq!(problems[0].0, "ReleaseInvalid");
+        for word in ["spec.release.chart", "charts.enabled", "--helm"] {
+            assert!(problems[0].1.contains(word), "{word}: {problems:?}");
+        }
+        let (seen, asked) = look(&rollout(&json!({"manifests": []}), &json!({})), &memory, true);
+        assert!(matches!(seen, ChartSeen::None));
+        assert_eq!(asked, ["forget 1"]);
+    }
+}

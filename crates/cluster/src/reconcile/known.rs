@@ -1,0 +1,76 @@
+//! What is remembered of each Rollout, and what is asked for it outside of looks.
+
+use std::sync::{Arc, PoisonError};
+
+use teal_api::Rollout;
+use teal_plan::Revision;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::Reconciler;
+use crate::charts::{self, ChartSeen, Charts};
+use crate::memory::Memory;
+use crate::stores::{ObjectId, RolloutView};
+
+impl Reconciler {
+    pub(super) fn memory(&self, id: &ObjectId, uid: &str) -> Arc<AsyncMutex<Memory>> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = memories.entry(id.clone()).or_default();
+        // A Rollout of the same name made anew inherits nothing.
+        if entry.0 != uid {
+            // Nor does anyone else ask for an end of what is asked of metrics for the former one.
+            self.ask_nothing(&entry.0);
+            *entry = (uid.to_owned(), Arc::default());
+        }
+        Arc::clone(&entry.1)
+    }
+
+    /// Forgets what was seen of all of them, and asks nothing more for them: while another leads, what was seen last goes
+    /// stale, and time that nobody watched proves nothing.
+    pub(crate) fn let_go(&self) {
+        let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
+        memories.values().for_each(|(uid, _)| self.ask_nothing(uid));
+    }
+
+    /// Of whom anything is remembered or told, whether they are still there or not.
+    pub(crate) fn known(&self) -> Vec<ObjectId> {
+        let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known: Vec<ObjectId> = memories.keys().cloned().collect();
+        known.extend(self.watching.known());
+        known
+    }
+
+    pub(super) fn forget(&self, id: &ObjectId) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((uid, _)) = memories.remove(id) {
+            self.ask_nothing(&uid);
+        }
+        // Of one that could not be read nothing is remembered, and yet it is counted.
+        self.watching.forget(id);
+    }
+
+    /// Neither of metrics nor of charts.
+    pub(super) fn ask_nothing(&self, uid: &str) {
+        self.checks.forget(uid);
+        if let Some(Charts(charts)) = &self.tools.config.charts {
+            charts.forget(uid);
+        }
+    }
+
+    /// What came of the chart of a Rollout. While it can't be read what is kept of it, nothing is rendered in its place.
+    pub(super) fn chart(&self, rollout: &Rollout, unread: bool, memory: &mut Memory) -> ChartSeen {
+        if unread && rollout.spec.release.raw().get("chart").is_some() {
+            return ChartSeen::Pending;
+        }
+        let hash = memory.hash(rollout);
+        charts::seen(self.tools.config.charts.as_ref(), rollout, hash, memory)
+    }
+
+    /// Whether a revision of a chart was kept.
+    pub(super) fn keeps_chart(&self, view: &RolloutView, rollout: &Rollout, revision: Revision) -> bool {
+        let is_it = |kept: &Arc<crate::stores::ObjectView>| {
+            kept.revision == Some(revision) && kept.rollout_uid == view.uid
+        };
+        let kept = || self.tools.stores.revisions.group(&view.id.namespace, &view.id.name);
+        rollout.spec.release.raw().get("chart").is_some() && kept().iter().any(is_it)
+    }
+}
