@@ -60,6 +60,7 @@ fn piece(order: &Order<'_>, step: &str, job: &StepJob, slot: Slot, instance: &st
         hash: release.hash,
         live: false,
         replicas: std::collections::BTreeMap::new(),
+        naming: teal_release::Naming::default(),
     };
     let mut object = identity(order.names, step, job, slot).object(spec, timeout_ms, &context);
     // Nothing is served with it, so it goes with the Rollout, whatever becomes of the color.
