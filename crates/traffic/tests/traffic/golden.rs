@@ -11,7 +11,7 @@ use teal_traffic::{Listed, Patch, RoleService, RouteSelector, enter, leave, set_
 
 use crate::support::{World, apply, stamp};
 
-fn load(path: &Path) -> (World, Value) {
+pub(crate) fn load(path: &Path) -> (World, Value) {
     let text = std::fs::read_to_string(path).unwrap();
     let documents: Vec<Value> = serde_yaml::Deserializer::from_str(&text)
         .map(|document| Value::deserialize(document).unwrap())

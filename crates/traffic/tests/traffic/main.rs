@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test itself")]
 
 mod destination_rules;
+mod difference;
 mod direct;
 mod direct_properties;
 mod findings;
 mod golden;
+mod goldens;
+mod lives;
 mod ownership;
 mod properties;
 mod refusals;
