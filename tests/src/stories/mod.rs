@@ -3,6 +3,7 @@
 mod alerts;
 mod by_hand;
 mod calm;
+mod connections;
 mod deletion;
 mod edits;
 mod exported;
@@ -93,6 +94,7 @@ macro_rules! in_bed {
 
 const PODS: &str = "only a bed's pods can be reached by their addresses";
 const NODES: &str = "only a bed's node is surely reached from here";
+const RAW_TCP: &str = "only a bed's gateway is sure to pass raw TCP on";
 const ETCD: &str = "only a bed's etcd can be read, and what it shows is in the history of objects";
 const ENVOY: &str = "only a bed's Envoy can be asked what it has and counts";
 const PROMETHEUS: &str =
@@ -199,6 +201,14 @@ pub const STORIES: &[Story] = &[
             "kubectl teal waits, approves and goes back, and ends with the codes that scripts rely on"
         )
     },
+    in_bed!(
+        RAW_TCP,
+        alone!(
+            "connections",
+            connections::shifted,
+            "a tcp route has the weights of the http routes: connections reach the candidate by its share"
+        )
+    ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
     in_bed!(
         ENVOY,

@@ -1,6 +1,7 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
 pub(crate) mod cluster;
+mod connections;
 mod hands;
 mod jobs;
 mod lost;
