@@ -8,6 +8,7 @@ mod deletion;
 mod edits;
 mod exported;
 mod figures;
+mod goldens;
 mod held;
 mod helm;
 mod instruments;
@@ -115,6 +116,16 @@ pub const STORIES: &[Story] = &[
             "instruments",
             instruments::shares_and_sessions,
             "counted shares are Envoy's; a cut session is seen"
+        )
+    },
+    Story {
+        of_teal: false,
+        alone: true,
+        bed: Some(ENVOY),
+        ..story!(
+            "goldens",
+            goldens::loaded,
+            "istiod takes every golden VirtualService; of each edit Envoy's routes have the weights and no more"
         )
     },
     Story {
