@@ -161,6 +161,8 @@ pub mod limit {
     pub const TRAFFIC_OBJECTS: u32 = 16;
     /// Routes named of one `VirtualService`.
     pub const ROUTES: u32 = 50;
+    /// Names of one tls route.
+    pub const SNI_HOSTS: u32 = 16;
     /// Steps of one Rollout.
     pub const STEPS: u32 = 20;
     /// Characters of a step's name.

@@ -15,4 +15,4 @@ pub use status::{
     RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
 pub use step::{Approval, Step, StepJob};
-pub use traffic::{Route, Traffic, TrafficService, VirtualServiceReference};
+pub use traffic::{Route, TcpRoute, TlsRoute, Traffic, TrafficService, VirtualServiceReference};

@@ -44,6 +44,7 @@ mod reconcile;
 mod refusals;
 mod rendering;
 mod room;
+mod selector;
 mod status;
 mod stores;
 #[cfg(test)]

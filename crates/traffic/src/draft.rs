@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::epoch::has_annotations;
 use crate::object::text;
-use crate::read::http;
-use crate::{ObjectName, Refusal, Route, Saved, Stamp};
+use crate::{ObjectName, Refusal, Route, RouteKind, Saved, Stamp};
 
 /// Path to a field; its parts are escaped where needed.
 #[derive(Debug, Clone)]
@@ -18,12 +17,16 @@ impl Path {
         Self(parts.iter().map(|part| (*part).to_owned()).collect())
     }
 
-    pub(crate) fn route(index: usize) -> Self {
-        Self::new(&["spec", "http"]).at(index)
+    pub(crate) fn route(kind: RouteKind, index: usize) -> Self {
+        Self::new(&["spec", kind.as_str()]).at(index)
     }
 
-    pub(crate) fn destination(route: usize, place: usize) -> Self {
-        Self::route(route).then("route").at(place)
+    pub(crate) fn list(route: &Route) -> Self {
+        Self::route(route.kind, route.index).then("route")
+    }
+
+    pub(crate) fn destination(route: &Route, place: usize) -> Self {
+        Self::list(route).at(place)
     }
 
     pub(crate) fn annotation(key: &str) -> Self {
@@ -74,7 +77,7 @@ impl Draft {
 
     /// Sets the weight of a destination whatever it is.
     pub(crate) fn set_weight(&mut self, route: &Route, place: usize, weight: i64) {
-        self.add(Path::destination(route.index, place).then("weight"), json!(weight));
+        self.add(Path::destination(route, place).then("weight"), json!(weight));
     }
 
     /// Writes a weight as given, or takes it out, if it isn't so already.
@@ -83,7 +86,7 @@ impl Draft {
         match weight {
             _ if current == weight => {}
             Some(weight) => self.set_weight(route, place, weight),
-            None => self.remove(Path::destination(route.index, place).then("weight")),
+            None => self.remove(Path::destination(route, place).then("weight")),
         }
     }
 
@@ -119,15 +122,15 @@ impl Draft {
 
     fn guard_name(&mut self, route: &Route) {
         if let Some(name) = &route.name {
-            self.test(Path::route(route.index).then("name"), json!(name));
+            self.test(Path::route(route.kind, route.index).then("name"), json!(name));
         }
     }
 
     /// Refuses if anything about the route's name or destinations is different, weights included.
     pub(crate) fn guard_exactly(&mut self, object: &Value, route: &Route) {
         self.guard_name(route);
-        let entries = http(object).get(route.index).and_then(|value| value.get("route"));
-        self.test(Path::route(route.index).then("route"), entries.cloned().unwrap_or_default());
+        let entries = route.of(object).and_then(|value| value.get("route"));
+        self.test(Path::list(route), entries.cloned().unwrap_or_default());
     }
 
     /// Takes all weight from the candidates of a route. Refuses if its name or its list is different, but not for other
@@ -135,7 +138,7 @@ impl Draft {
     /// 4). So the list is tested as it has become: a patch applies as a whole or not at all.
     pub(crate) fn take_all(&mut self, object: &Value, route: &Route) {
         self.guard_name(route);
-        let mut list = http(object).get(route.index).and_then(|value| value.get("route")).cloned();
+        let mut list = route.of(object).and_then(|value| value.get("route")).cloned();
         for pair in &route.pairs {
             let Some(candidate) = pair.candidate else { continue };
             for (place, weight) in [(pair.live, route.total(pair)), (candidate, 0)] {
@@ -147,7 +150,7 @@ impl Draft {
             }
         }
         let value = list.unwrap_or_default();
-        let path = Path::route(route.index).then("route").pointer();
+        let path = Path::list(route).pointer();
         self.results.push(PatchOperation::Test(TestOperation { path, value }));
     }
 

@@ -1,16 +1,18 @@
 //! Naming the candidate in a `VirtualService`, and remembering how its owner wrote it.
 
+use std::collections::BTreeSet;
+
 use json_patch::Patch;
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
 use crate::order::Order;
-use crate::ownership::{http_owners, writers};
-use crate::read::{http, pairs, read};
+use crate::ownership::{add_unknown, merge, owners, writers};
+use crate::read::{pairs, read};
 use crate::saved::record;
 use crate::weigh::{is_at, weigh};
-use crate::{Pair, Refusal, Route, RouteSet, Saved, Scope, Stamp};
+use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, Scope, Stamp};
 
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
@@ -45,11 +47,9 @@ pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
 
 /// The record after entering: the earlier one, with what was found in the owner's form written anew.
 fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Option<Saved>) -> Saved {
-    let owners = http_owners(virtual_service, &stamp.manager);
+    let kinds: BTreeSet<RouteKind> = set.routes.iter().map(|route| route.kind).collect();
     let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
-    if !owners.is_empty() {
-        saved.owners = owners;
-    }
+    merge(&mut saved.owners, owners(virtual_service, &stamp.manager, &kinds));
     let before = saved.clone();
     let order = Order::of(virtual_service);
     let moved = Moved::of(virtual_service, std::slice::from_ref(&before));
@@ -62,14 +62,12 @@ fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Optio
     saved
 }
 
-/// A first record. Where another Rollout has entered before, `spec.http` is Teal's, and its owner may stand in no entry any
+/// A first record. Where another Rollout has entered before, its list of routes is Teal's, and its owner may stand in no entry any
 /// more: whoever leaves last gives the claim back, so each must know whose it was.
 fn begun(virtual_service: &Value, stamp: &Stamp) -> Saved {
     let mut begun = Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() };
     for other in Saved::all(virtual_service) {
-        if begun.owners.is_empty() {
-            begun.owners = other.owners;
-        }
+        add_unknown(&mut begun.owners, other.owners);
         begun.writers.extend(other.writers);
     }
     begun.writers.sort_unstable();
@@ -80,7 +78,7 @@ fn begun(virtual_service: &Value, stamp: &Stamp) -> Saved {
 /// Appends a copy of the live destination, in the same spelling and with all that belongs to it (rule 10).
 fn add_candidate(edits: &mut Draft, virtual_service: &Value, route: &Route, pair: &Pair) {
     let path = format!("/route/{}", pair.live);
-    let live = http(virtual_service).get(route.index).and_then(|value| value.pointer(&path));
+    let live = route.of(virtual_service).and_then(|value| value.pointer(&path));
     let mut entry = live.cloned().unwrap_or_default();
     if let Some(host) = entry.pointer_mut("/destination/host") {
         *host = json!(pair.service.respell(host.as_str().unwrap_or_default()));
@@ -94,7 +92,7 @@ fn add_candidate(edits: &mut Draft, virtual_service: &Value, route: &Route, pair
         pair.live,
         Some(route.live_weight(pair)).filter(|weight| *weight > 0 || written(route, pair)),
     );
-    edits.add(Path::route(route.index).then("route").then("-"), entry);
+    edits.add(Path::list(route).then("-"), entry);
 }
 
 fn written(route: &Route, pair: &Pair) -> bool {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::mesh::covers;
 use crate::object::{list, map, name, namespace, text};
 use crate::read::live_of;
-use crate::{Mesh, ObjectName, RoleService, RouteSelector, Scope};
+use crate::{Mesh, ObjectName, RoleService, RouteKind, RouteSelector, Scope};
 
 /// The condition or reason a finding belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +89,7 @@ fn imports(entry: &str, sidecar: &str, service: &str, host: &str, mesh: &Mesh) -
     from_here && covers(pattern, host)
 }
 
-/// A `VirtualService` of a Rollout: its namespace and name, and the routes it lists (`None`: all that name a Service).
+/// A `VirtualService` of a Rollout: its namespace and name, and the routes it lists (`None`: all http routes that name a Service).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Namespace.
@@ -112,14 +112,13 @@ pub fn unmanaged_routes(
     for object in virtual_services {
         let entry =
             listed.iter().find(|entry| entry.namespace == namespace(object) && entry.name == name(object));
-        for kind in ["http", "tcp", "tls"] {
-            for (index, route) in list(object, &format!("/spec/{kind}")).iter().enumerate() {
-                let managed = kind == "http" && entry.is_some_and(|entry| lists(entry, route));
+        for kind in [RouteKind::Http, RouteKind::Tcp, RouteKind::Tls] {
+            for (index, route) in kind.routes(object).iter().enumerate() {
+                let managed = entry.is_some_and(|entry| lists(entry, kind, route));
                 let leads =
                     list(route, "/route").iter().find_map(|to| live_of(to, namespace(object), &scope));
                 if let (Some(service), false) = (leads, managed) {
-                    let finding = unmanaged(object, kind, index, route, service, entry.is_some());
-                    findings.push(finding);
+                    findings.push(unmanaged(object, (kind, index, route), service, entry));
                 }
             }
         }
@@ -127,35 +126,52 @@ pub fn unmanaged_routes(
     findings
 }
 
-fn lists(entry: &Listed, route: &Value) -> bool {
-    let name = text(route, "/name");
-    entry.routes.as_ref().is_none_or(|routes| routes.iter().any(|selector| name == Some(&selector.name)))
+fn lists(entry: &Listed, kind: RouteKind, route: &Value) -> bool {
+    match &entry.routes {
+        None => kind == RouteKind::Http,
+        Some(routes) => routes.iter().any(|selector| selector.means(kind, route)),
+    }
 }
 
 fn unmanaged(
     object: &Value,
-    kind: &str,
-    index: usize,
-    route: &Value,
+    (kind, index, route): (RouteKind, usize, &Value),
     service: &RoleService,
-    known: bool,
+    entry: Option<&Listed>,
 ) -> Finding {
-    let named = text(route, "/name").map(|name| format!(" ({name})")).unwrap_or_default();
     let elsewhere = namespace(object) != service.namespace;
-    let remedy = match (kind, known) {
-        ("http", false) if elsewhere => {
-            "a Rollout manages routes of its own namespace alone, so move the route there to move its callers in steps"
-        }
-        ("http", true) => "add its name to the routes of this VirtualService in spec.traffic.virtualServices",
-        ("http", false) => "list this VirtualService in spec.traffic.virtualServices",
-        _ => "tcp and tls routes can't be moved in steps",
+    let remedy = if entry.is_none() && elsewhere {
+        "a Rollout manages routes of its own namespace alone, so move the route there to move its callers in steps".into()
+    } else {
+        remedy(kind, route, entry)
     };
     let says = format!(
         "leads to {} but is not managed; its callers stay on live and change over at once at promotion: {remedy}",
         service.name
     );
-    let field = format!("spec.{kind}[{index}]{named}");
+    let field = kind.field(index, text(route, "/name"));
     Finding::new(Condition::UnmanagedRoutes, object, "VirtualService", field, &says)
+}
+
+/// Http routes are managed where nothing is said of routes; tls and tcp routes only where they are named.
+fn remedy(kind: RouteKind, route: &Value, entry: Option<&Listed>) -> String {
+    let named = RouteSelector::of(kind, route).filter(|_| kind != RouteKind::Http);
+    match (named, entry) {
+        (None, Some(_)) => {
+            "add its name to the routes of this VirtualService in spec.traffic.virtualServices".into()
+        }
+        (None, None) => "list this VirtualService in spec.traffic.virtualServices".into(),
+        (Some(named), Some(Listed { routes: Some(_), .. })) => {
+            format!("add {{{named}}} to the routes of this VirtualService in spec.traffic.virtualServices")
+        }
+        (Some(named), Some(_)) => format!(
+            "name each route of this VirtualService that is to move in steps in spec.traffic.virtualServices[].routes, this one \
+             by {{{named}}}"
+        ),
+        (Some(named), None) => format!(
+            "list this VirtualService in spec.traffic.virtualServices, with {{{named}}} among its routes"
+        ),
+    }
 }
 
 /// Policies attached to the live Service by `targetRefs` that don't reach the candidate's (rule 13).

@@ -93,7 +93,7 @@ fn restore(
     }
     removed.sort_unstable();
     for place in removed.into_iter().rev() {
-        edits.remove(Path::destination(route.index, place));
+        edits.remove(Path::destination(route, place));
     }
     Ok(exact)
 }

@@ -1,7 +1,7 @@
 //! Reading and editing Istio's objects as JSON: `VirtualService`, `DestinationRule`, and what else touches the traffic
 //! of a rollout. Pure: no client, no clock, no waiting.
 //!
-//! During a rollout the managed http routes of a `VirtualService` name a second destination, `web-candidate`, beside
+//! During a rollout the managed routes of a `VirtualService` name a second destination, `web-candidate`, beside
 //! `web`. The order of the edits is fixed: [`enter`] at weight 0, wait, [`set_weight`] step by step, [`lower`] or
 //! `set_weight` 0, wait, [`leave`]. What stands in the way is a [`Refusal`] that names object, field and remedy.
 //!
@@ -15,6 +15,7 @@ mod draft;
 mod enter;
 mod epoch;
 mod finding;
+mod kind;
 mod leave;
 mod likeness;
 mod mesh;
@@ -46,15 +47,16 @@ pub use finding::{
     Condition, Finding, Listed, hosts_not_exported, policy_gaps, selector_overlaps, unmanaged_routes,
 };
 pub use json_patch::Patch;
+pub use kind::{RouteKind, RouteSelector, TlsSelector};
 pub use leave::{Restoration, leave};
 pub use likeness::{candidate_service, follow_live, unlike};
 pub use mesh::{Mesh, RoleService, covers};
 pub use object::ObjectName;
-pub use ownership::{HttpOwner, give_back, http_owners, restorer};
+pub use ownership::{RouteOwner, give_back, http_owners, restorer};
 pub use read::{RouteSet, Scope, leads_to, left_alone, made_out, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;
-pub use route::{Destination, Form, Pair, Role, Route, RouteSelector};
+pub use route::{Destination, Form, Pair, Role, Route};
 pub use saved::{SAVED_PREFIX, Saved, SavedRoute, SavedWeight, record_fits};
 pub use second_port::{gets_second_port, second_port};
 pub use service::{

@@ -1,5 +1,6 @@
-//! Routes that bear another name than when they were entered, or none. A `VirtualService` may have thousands of them and its
-//! record as many entries, and others may write both: what each is known by is made out once, and not for each other.
+//! Routes that bear another name than when they were entered, or none, or are for another port. A `VirtualService` may have
+//! thousands of them and its record as many entries, and others may write both: what each is known by is made out once, and not
+//! for each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::object::{list, text};
 use crate::read::http;
-use crate::{Pair, Route, Saved, SavedRoute};
+use crate::{Pair, Route, RouteKind, Saved, SavedRoute};
 
-/// The entries of records whose routes are there under that name no more.
+/// The entries of records whose routes are there under that name, or for that port, no more.
 pub(crate) struct Moved<'a> {
-    /// By Service, and by what else the route is known by.
-    entries: BTreeMap<(&'a str, &'a str), &'a SavedRoute>,
+    /// By list and Service, and by what else the route is known by.
+    entries: BTreeMap<(RouteKind, &'a str, &'a str), &'a SavedRoute>,
     names: BTreeMap<Option<&'a str>, usize>,
 }
 
@@ -24,17 +25,22 @@ impl<'a> Moved<'a> {
             *moved.names.entry(text(route, "/name")).or_default() += 1;
         }
         let saved = || records.iter().flat_map(|record| &record.routes);
-        let asked = saved().any(|saved| saved.like.is_none());
-        let unnamed = if asked { without_names(virtual_service) } else { BTreeSet::new() };
+        let kinds: BTreeSet<RouteKind> =
+            saved().filter(|saved| saved.digest().is_some()).map(SavedRoute::kind).collect();
+        let unnamed = without_names(virtual_service, &kinds);
         for saved in saved() {
-            let like = match saved.like.as_deref() {
-                Some(like) => Some(like).filter(|_| moved.is_gone(&saved.route)),
-                None => {
-                    unordered(&saved.route).strip_prefix("match:").filter(|like| !unnamed.contains(*like))
-                }
+            let kind = saved.kind();
+            let is_gone = || match saved.digest() {
+                Some(digest) => !unnamed.contains(&(kind, digest.to_owned())),
+                None => moved.is_gone(&saved.route),
             };
-            if let Some(like) = like {
-                moved.entries.entry((&saved.service, like)).or_insert(saved);
+            // What else a route without a name is known by: of http nothing, since it may have got one.
+            let like = match (saved.like.as_deref(), saved.digest()) {
+                (None, digest) => digest,
+                (like, _) => like,
+            };
+            if let Some(like) = like.filter(|_| is_gone()) {
+                moved.entries.entry((kind, &saved.service, like)).or_insert(saved);
             }
         }
         moved
@@ -46,20 +52,20 @@ impl<'a> Moved<'a> {
         key.starts_with("name:") && !bears(key) && !bears(unordered(key))
     }
 
-    /// The entry of a route under another name; the rest of it is the same.
+    /// The entry of a route under another name, or for another port; the rest of it is the same.
     pub(crate) fn find(&self, virtual_service: &Value, route: &Route, pair: &Pair) -> Option<&'a SavedRoute> {
         if self.entries.is_empty() {
             return None;
         }
-        let there = http(virtual_service).get(route.index)?;
+        let there = route.of(virtual_service)?;
         let destination = there.pointer(&format!("/route/{}/destination", pair.live));
-        self.get(&pair.service.name, &Likeness::of(there).with(destination))
+        self.get(route.kind, &pair.service.name, &Likeness::beside_key(route.kind, there).with(destination))
     }
 
     /// The entry of a route that is like this.
-    pub(crate) fn get(&self, service: &str, like: &str) -> Option<&'a SavedRoute> {
-        let entries: &BTreeMap<(&str, &str), &'a SavedRoute> = &self.entries;
-        entries.get(&(service, like)).copied()
+    pub(crate) fn get(&self, kind: RouteKind, service: &str, like: &str) -> Option<&'a SavedRoute> {
+        let entries: &BTreeMap<(RouteKind, &str, &str), &'a SavedRoute> = &self.entries;
+        entries.get(&(kind, service, like)).copied()
     }
 
     /// Whether one route alone has this name.
@@ -69,13 +75,13 @@ impl<'a> Moved<'a> {
     }
 }
 
-/// What all routes without a name are known by.
-fn without_names(virtual_service: &Value) -> BTreeSet<String> {
-    let routes = http(virtual_service).iter();
-    let unnamed = routes.filter(|route| text(route, "/name").is_none_or(str::is_empty));
-    let each = unnamed.flat_map(|route| {
+/// What all routes without a name are known by, in the lists that are asked for.
+fn without_names(virtual_service: &Value, kinds: &BTreeSet<RouteKind>) -> BTreeSet<(RouteKind, String)> {
+    let all = kinds.iter().flat_map(|kind| kind.routes(virtual_service).iter().map(|route| (*kind, route)));
+    let unnamed = all.filter(|(kind, route)| kind.name(route).is_none());
+    let each = unnamed.flat_map(|(kind, route)| {
         let likeness = Likeness::of(route);
-        list(route, "/route").iter().map(move |entry| likeness.with(entry.get("destination")))
+        list(route, "/route").iter().map(move |entry| (kind, likeness.with(entry.get("destination"))))
     });
     each.collect()
 }
@@ -92,6 +98,15 @@ pub(crate) struct Likeness(Sha256);
 impl Likeness {
     pub(crate) fn of(route: &Value) -> Self {
         Self(Sha256::new_with_prefix(format!("[{},", json!(route.get("match")))))
+    }
+
+    /// What a route is known by beside its key: where that is a name, its conditions; where it is made of these, nothing but the
+    /// destination.
+    pub(crate) fn beside_key(kind: RouteKind, route: &Value) -> Self {
+        match kind {
+            RouteKind::Http => Self::of(route),
+            RouteKind::Tls | RouteKind::Tcp => Self::of(&Value::Null),
+        }
     }
 
     /// Its first eight digits.

@@ -11,7 +11,9 @@ pub use alone::left_alone;
 use crate::draft::MOST_OPERATIONS;
 use crate::moved::Moved;
 use crate::object::list;
-use crate::{Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteSelector, Saved};
+use crate::{
+    Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteKind, RouteSelector, Saved,
+};
 
 /// What a Rollout manages in one `VirtualService`.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +22,8 @@ pub struct Scope<'a> {
     pub mesh: &'a Mesh,
     /// The Services of the Rollout.
     pub services: &'a [RoleService],
-    /// The routes named in the Rollout, or `None` for every http route that has one of the Services as destination.
+    /// The routes named in the Rollout, or `None` for every http route that has one of the Services as destination: tls and tcp
+    /// routes are moved only where somebody asks for it, because what their connections do is for their owner to judge.
     pub routes: Option<&'a [RouteSelector]>,
 }
 
@@ -29,7 +32,7 @@ pub struct Scope<'a> {
 pub struct RouteSet {
     /// The `VirtualService`.
     pub object: ObjectName,
-    /// In the order of `spec.http`; never empty.
+    /// By their lists, and in the order of these; never empty.
     pub routes: Vec<Route>,
 }
 
@@ -53,8 +56,8 @@ impl RouteSet {
 pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refusal> {
     let reader = Reader::new(virtual_service, scope)?;
     let mut routes = Vec::new();
-    for index in reader.selected()? {
-        let route = reader.route(index)?;
+    for at in reader.selected()? {
+        let route = reader.route(at)?;
         reader.check(&route)?;
         routes.push(route);
     }
@@ -78,19 +81,22 @@ fn operations(set: &RouteSet) -> usize {
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
 ///
 /// For going back, which must not be stopped by the state in which another writer left the object. A route that was entered
-/// under a name that the Rollout lists, and bears another one now, is still led home.
+/// under a name that the Rollout lists, or for a port, and bears another one now, is still led home.
 pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refusal> {
     let reader = Reader { lenient: true, ..Reader::new(virtual_service, scope)? };
-    let all = 0..reader.http.len();
-    let lacks =
-        !scope.routes.is_none_or(|selectors| selectors.iter().all(|one| reader.find(&one.name).is_ok()));
+    // Of several routes for one port one may be for another now, though the others are still found.
+    let found = |selector: &RouteSelector| match selector {
+        RouteSelector::Name(name) => reader.find(name).is_ok(),
+        RouteSelector::Tls(_) | RouteSelector::Tcp(_) => false,
+    };
+    let lacks = !scope.routes.is_none_or(|selectors| selectors.iter().all(found));
     let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
     let moved = Moved::of(virtual_service, &records);
     let is_moved =
         |route: &Route| route.pairs.iter().any(|pair| moved.find(virtual_service, route, pair).is_some());
-    let routes = all.filter(|index| lacks || reader.lists(*index)).filter_map(|index| {
-        let route = reader.route(index).ok()?;
-        (reader.lists(index) || is_moved(&route)).then_some(route)
+    let routes = reader.all().filter(|at| lacks || reader.lists(*at)).filter_map(|at| {
+        let route = reader.route(at).ok()?;
+        (reader.lists(at) || is_moved(&route)).then_some(route)
     });
     let routes = routes.collect();
     Ok(RouteSet { object: reader.object, routes })
@@ -117,75 +123,94 @@ pub(crate) fn pairs(set: &RouteSet) -> impl Iterator<Item = (&Route, &Pair)> {
 
 /// The http routes of a `VirtualService`; an absent list is empty.
 pub(crate) fn http(virtual_service: &Value) -> &[Value] {
-    list(virtual_service, "/spec/http")
+    RouteKind::Http.routes(virtual_service)
 }
+
+/// The place of a route: its list, and its position in it.
+type At = (RouteKind, usize);
 
 struct Reader<'a> {
     scope: &'a Scope<'a>,
     object: ObjectName,
-    http: &'a [Value],
+    virtual_service: &'a Value,
     /// Takes weights as they are, also negative ones, which the `VirtualService`'s own schema lets through; and of several
     /// destinations of one host that with the most, so that one after another comes to 0.
     lenient: bool,
-    /// Other kinds of route that name a Service, for a better hint.
-    tcp_or_tls: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(virtual_service: &'a Value, scope: &'a Scope<'a>) -> Result<Self, Refusal> {
         let object = ObjectName::of(virtual_service, "VirtualService")?;
-        match virtual_service.pointer("/spec/http") {
-            None | Some(Value::Null | Value::Array(_)) => {}
-            Some(_) => return Err(object.malformed("spec.http", "a list of routes")),
+        let reader = Self { scope, virtual_service, object, lenient: false };
+        reader.must_be_list(RouteKind::Http)?;
+        Ok(reader)
+    }
+
+    fn must_be_list(&self, kind: RouteKind) -> Result<(), Refusal> {
+        match self.virtual_service.pointer("/spec").and_then(|spec| spec.get(kind.as_str())) {
+            None | Some(Value::Null | Value::Array(_)) => Ok(()),
+            Some(_) => Err(self.object.malformed(format!("spec.{}", kind.as_str()), "a list of routes")),
         }
-        let tcp_or_tls = ["tcp", "tls"].iter().any(|kind| {
-            list(virtual_service, &format!("/spec/{kind}"))
-                .iter()
-                .flat_map(|route| list(route, "/route"))
-                .any(|entry| live_of(entry, &object.namespace, scope).is_some())
-        });
-        Ok(Self { scope, http: http(virtual_service), object, lenient: false, tcp_or_tls })
     }
 
-    fn name(&self, index: usize) -> Option<&'a str> {
-        self.http.get(index)?.get("name")?.as_str().filter(|name| !name.is_empty())
+    fn get(&self, (kind, index): At) -> Option<&'a Value> {
+        kind.routes(self.virtual_service).get(index)
     }
 
-    /// Whether the Rollout lists it; without a list it means every route.
-    fn lists(&self, index: usize) -> bool {
-        let named = |selectors: &[RouteSelector]| {
-            selectors.iter().any(|selector| self.name(index) == Some(&selector.name))
-        };
-        self.scope.routes.is_none_or(named)
+    /// The places of all routes.
+    fn all(&self) -> impl Iterator<Item = At> + use<'a> {
+        let virtual_service = self.virtual_service;
+        RouteKind::ALL.into_iter().flat_map(move |kind| places(virtual_service, kind))
     }
 
-    fn field(&self, index: usize) -> String {
-        self.name(index)
-            .map_or_else(|| format!("spec.http[{index}]"), |name| format!("spec.http[{index}] ({name})"))
+    fn of(&self, kind: RouteKind) -> impl Iterator<Item = At> + use<'a> {
+        places(self.virtual_service, kind)
+    }
+
+    fn name(&self, at: At) -> Option<&'a str> {
+        at.0.name(self.get(at)?)
+    }
+
+    /// Whether the Rollout lists it; without a list it means every http route.
+    fn lists(&self, at: At) -> bool {
+        let (kind, _) = at;
+        let means = |selector: &RouteSelector| self.get(at).is_some_and(|route| selector.means(kind, route));
+        self.scope.routes.map_or(kind == RouteKind::Http, |selectors| selectors.iter().any(means))
+    }
+
+    fn field(&self, at: At) -> String {
+        let (kind, index) = at;
+        kind.field(index, self.name(at))
     }
 
     /// Positions of the routes that the Rollout means.
-    fn selected(&self) -> Result<Vec<usize>, Refusal> {
+    fn selected(&self) -> Result<Vec<At>, Refusal> {
         let Some(selectors) = self.scope.routes else {
-            return Ok((0..self.http.len()).filter(|index| self.names_live(*index)).collect());
+            return Ok(self.of(RouteKind::Http).filter(|at| self.names_live(*at)).collect());
         };
-        let mut found =
-            selectors.iter().map(|selector| self.find(&selector.name)).collect::<Result<Vec<_>, _>>()?;
+        let mut found = Vec::new();
+        for selector in selectors {
+            self.must_be_list(selector.kind())?;
+            match selector {
+                RouteSelector::Name(name) => found.push(self.find(name)?),
+                RouteSelector::Tls(_) | RouteSelector::Tcp(_) => found.extend(self.matching(selector)?),
+            }
+        }
         found.sort_unstable();
         found.dedup();
         Ok(found)
     }
 
-    fn names_live(&self, index: usize) -> bool {
-        let entries = self.http.get(index).map_or(&[][..], |route| list(route, "/route"));
+    fn names_live(&self, at: At) -> bool {
+        let entries = self.get(at).map_or(&[][..], |route| list(route, "/route"));
         entries.iter().any(|entry| live_of(entry, &self.object.namespace, self.scope).is_some())
     }
 
-    fn find(&self, wanted: &str) -> Result<usize, Refusal> {
-        let mut places = (0..self.http.len()).filter(|index| self.name(*index) == Some(wanted));
+    fn find(&self, wanted: &str) -> Result<At, Refusal> {
+        let mut places = self.of(RouteKind::Http).filter(|at| self.name(*at) == Some(wanted));
         match (places.next(), places.next()) {
             (Some(first), None) => Ok(first),
-            (Some(first), Some(second)) => Err(Refusal::RouteAmbiguous {
+            (Some((_, first)), Some((_, second))) => Err(Refusal::RouteAmbiguous {
                 object: self.object.boxed(),
                 route: wanted.to_owned(),
                 first,
@@ -195,40 +220,58 @@ impl<'a> Reader<'a> {
                 object: self.object.boxed(),
                 route: wanted.to_owned(),
                 known: missing::words(
-                    (0..self.http.len()).filter_map(|index| self.name(index)),
+                    self.of(RouteKind::Http).filter_map(|at| self.name(at)),
                     "none with a name",
                 ),
             }),
         }
     }
 
-    /// Reads the structure of one route: everything but whether its weights and subsets are acceptable.
-    fn route(&self, index: usize) -> Result<Route, Refusal> {
-        let value = self.http.get(index).unwrap_or(&Value::Null);
-        if !value.is_object() {
-            return Err(self.object.malformed(self.field(index), "an object"));
+    /// The routes that a selector by conditions means. One port may have several, for different callers, and those that lead to
+    /// others are none of the Rollout's; where all do, that is said of the first.
+    fn matching(&self, selector: &RouteSelector) -> Result<Vec<At>, Refusal> {
+        let kind = selector.kind();
+        let is_meant = |at: &At| self.get(*at).is_some_and(|route| selector.means(kind, route));
+        let mut meant: Vec<At> = self.of(kind).filter(is_meant).collect();
+        if meant.is_empty() {
+            return Err(self.unmatched(selector));
         }
-        self.must_forward(index, value)?;
+        if meant.iter().any(|at| self.names_live(*at)) {
+            meant.retain(|at| self.names_live(*at));
+        }
+        Ok(meant)
+    }
+
+    /// Reads the structure of one route: everything but whether its weights and subsets are acceptable.
+    fn route(&self, at: At) -> Result<Route, Refusal> {
+        let value = self.get(at).unwrap_or(&Value::Null);
+        if !value.is_object() {
+            return Err(self.object.malformed(self.field(at), "an object"));
+        }
+        let (kind, index) = at;
+        if kind == RouteKind::Http {
+            self.must_forward(at, value)?;
+        }
         let entries = match value.get("route") {
             Some(Value::Array(entries)) => entries.as_slice(),
             None | Some(Value::Null) => &[],
             Some(_) => {
-                let field = format!("{}.route", self.field(index));
+                let field = format!("{}.route", self.field(at));
                 return Err(self.object.malformed(field, "a list of destinations"));
             }
         };
         let mut destinations = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
-            destinations.push(self.destination(index, place, entry, entries.len() == 1)?);
+            destinations.push(self.destination(at, place, entry, entries.len() == 1)?);
         }
-        let pairs = self.pairs(index, &mut destinations)?;
+        let pairs = self.pairs(at, &mut destinations)?;
         if pairs.is_empty() {
-            return Err(self.no_live(index, &destinations));
+            return Err(self.no_live(at, &destinations));
         }
-        Ok(Route { index, name: self.name(index).map(str::to_owned), destinations, pairs })
+        Ok(Route { kind, index, name: self.name(at).map(str::to_owned), destinations, pairs })
     }
 
-    fn must_forward(&self, index: usize, value: &Value) -> Result<(), Refusal> {
+    fn must_forward(&self, at: At, value: &Value) -> Result<(), Refusal> {
         let Some(what) =
             ["delegate", "redirect", "directResponse"].into_iter().find(|key| value.get(key).is_some())
         else {
@@ -243,20 +286,14 @@ impl<'a> Reader<'a> {
         };
         Err(Refusal::NotForwarding {
             object: self.object.boxed(),
-            field: self.field(index),
+            field: self.field(at),
             what: what.to_owned(),
             hint,
         })
     }
 
-    fn destination(
-        &self,
-        index: usize,
-        place: usize,
-        entry: &Value,
-        sole: bool,
-    ) -> Result<Destination, Refusal> {
-        let field = || format!("{}.route[{place}]", self.field(index));
+    fn destination(&self, at: At, place: usize, entry: &Value, sole: bool) -> Result<Destination, Refusal> {
+        let field = || format!("{}.route[{place}]", self.field(at));
         let Some(host) = entry.pointer("/destination/host").and_then(Value::as_str) else {
             return Err(self.object.malformed(format!("{}.destination.host", field()), "the name of a host"));
         };
@@ -273,15 +310,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds the Services among the destinations and marks these.
-    fn pairs(&self, index: usize, destinations: &mut [Destination]) -> Result<Vec<Pair>, Refusal> {
+    fn pairs(&self, at: At, destinations: &mut [Destination]) -> Result<Vec<Pair>, Refusal> {
         let mut pairs = Vec::new();
         for service in self.scope.services {
-            let live = self.only(index, destinations, &service.live_host(self.scope.mesh))?;
-            let candidate = self.only(index, destinations, &service.candidate_host(self.scope.mesh))?;
+            let live = self.only(at, destinations, &service.live_host(self.scope.mesh))?;
+            let candidate = self.only(at, destinations, &service.candidate_host(self.scope.mesh))?;
             let Some(live) = live else { continue };
             let place = pairs.len();
-            let mut mark = |at: usize, role: Role| {
-                if let Some(destination) = destinations.get_mut(at) {
+            let mut mark = |entry: usize, role: Role| {
+                if let Some(destination) = destinations.get_mut(entry) {
                     destination.role = role;
                 }
             };
@@ -294,36 +331,36 @@ impl<'a> Reader<'a> {
         Ok(pairs)
     }
 
-    fn only(&self, index: usize, destinations: &[Destination], host: &str) -> Result<Option<usize>, Refusal> {
+    fn only(&self, at: At, destinations: &[Destination], host: &str) -> Result<Option<usize>, Refusal> {
         let namespace = &self.object.namespace;
-        let same = |at: &usize| {
-            destinations.get(*at).is_some_and(|to| self.scope.mesh.expand(&to.host, namespace) == host)
+        let same = |entry: &usize| {
+            destinations.get(*entry).is_some_and(|to| self.scope.mesh.expand(&to.host, namespace) == host)
         };
         let mut places = (0..destinations.len()).filter(same);
         match (places.next(), places.next()) {
             (first, None) => Ok(first),
             (Some(first), Some(second)) if self.lenient => {
-                let weight = |at: &usize| destinations.get(*at).map(|to| to.weight);
+                let weight = |entry: &usize| destinations.get(*entry).map(|to| to.weight);
                 Ok(places.chain([second, first]).max_by_key(weight))
             }
             (first, Some(second)) => {
                 let first = first.unwrap_or_default();
-                let of_subset = [first, second].into_iter().find_map(|place| self.subset(index, place));
+                let of_subset = [first, second].into_iter().find_map(|place| self.subset(at, place));
                 Err(of_subset.unwrap_or_else(|| Refusal::TwoDestinations {
                     object: self.object.boxed(),
-                    field: self.field(index),
+                    field: self.field(at),
                     host: host.to_owned(),
                     first,
                     second,
-                    remedy: self.apart(index, first, second),
+                    remedy: self.apart(at, first, second),
                 }))
             }
         }
     }
 
     /// Destinations at two ports can't become one.
-    fn apart(&self, index: usize, first: usize, second: usize) -> &'static str {
-        let port = |place: usize| self.http.get(index)?.pointer(&format!("/route/{place}/destination/port"));
+    fn apart(&self, at: At, first: usize, second: usize) -> &'static str {
+        let port = |place: usize| self.get(at)?.pointer(&format!("/route/{place}/destination/port"));
         if port(first) == port(second) {
             "join them into one destination"
         } else {
@@ -332,12 +369,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The refusal of a destination that names a subset. An empty name is none: templates leave it behind, and Istio takes it for that.
-    fn subset(&self, index: usize, place: usize) -> Option<Refusal> {
-        let subset = self.http.get(index)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str();
+    fn subset(&self, at: At, place: usize) -> Option<Refusal> {
+        let subset = self.get(at)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str();
         let subset = subset.filter(|name| !name.is_empty())?;
         Some(Refusal::Subset {
             object: self.object.boxed(),
-            field: format!("{}.route[{place}]", self.field(index)),
+            field: format!("{}.route[{place}]", self.field(at)),
             subset: subset.to_owned(),
         })
     }
@@ -347,7 +384,7 @@ impl<'a> Reader<'a> {
         let managed = |to: &Destination| matches!(to.role, Role::Live(_) | Role::Candidate(_));
         let places = route.destinations.iter().enumerate().filter(|(_, to)| managed(to)).map(|(at, _)| at);
         for place in places {
-            if let Some(refusal) = self.subset(route.index, place) {
+            if let Some(refusal) = self.subset((route.kind, route.index), place) {
                 return Err(refusal);
             }
         }
@@ -364,13 +401,25 @@ pub(crate) fn said(written: Option<i64>, sole: bool) -> Option<i64> {
     written.filter(|weight| !sole || *weight != 0)
 }
 
-/// Whether a `VirtualService` has an http route, of this name where one is given, with one of the Services as destination.
-pub fn leads_to(virtual_service: &Value, route: Option<&str>, mesh: &Mesh, services: &[RoleService]) -> bool {
+/// Whether a `VirtualService` has an http route, or one that is meant where something is said of it, with one of the Services as
+/// destination.
+pub fn leads_to(
+    virtual_service: &Value,
+    route: Option<&RouteSelector>,
+    mesh: &Mesh,
+    services: &[RoleService],
+) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
     let scope = Scope { mesh, services, routes: None };
-    let meant = |value: &&Value| route.is_none_or(|name| value.get("name").is_some_and(|own| own == name));
-    let mut entries = http(virtual_service).iter().filter(meant).flat_map(|value| list(value, "/route"));
+    let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
+    let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
+    let routes = kind.routes(virtual_service).iter().filter(meant);
+    let mut entries = routes.flat_map(|value| list(value, "/route"));
     entries.any(|entry| live_of(entry, &object.namespace, &scope).is_some())
+}
+
+fn places(virtual_service: &Value, kind: RouteKind) -> impl Iterator<Item = At> + use<'_> {
+    (0..kind.routes(virtual_service).len()).map(move |index| (kind, index))
 }
 
 /// Which of the Services a destination names as live.

@@ -20,6 +20,21 @@ pub enum Refusal {
         /// The names that exist.
         known: String,
     },
+    /// No tls or tcp route has the conditions that are asked for.
+    #[error(
+        "{object} has no {kind} route that is meant by {{{wanted}}} in spec.{kind} (it has: {known}): correct it in \
+             spec.traffic.virtualServices[].routes, or the match of the route"
+    )]
+    RouteUnmatched {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// `tls` or `tcp`.
+        kind: &'static str,
+        /// As the Rollout says it.
+        wanted: String,
+        /// The routes that exist, said in the same way.
+        known: String,
+    },
     /// No route, or not this route, leads to one of the Services.
     #[error(
         "{object}: {field} has no destination that is one of the Services of this Rollout ({wanted}); it names \
@@ -127,7 +142,7 @@ pub enum Refusal {
     },
     /// More routes than one request can write.
     #[error(
-        "{object}: {routes} of its routes in spec.http lead to the Services of this Rollout, more than one request to the \
+        "{object}: {routes} of its routes lead to the Services of this Rollout, more than one request to the \
              API server can change: name those that are to be moved in steps in \
              spec.traffic.virtualServices[].routes, or divide it into several VirtualServices"
     )]
@@ -249,9 +264,10 @@ impl Refusal {
     /// The reason for a condition: `CamelCase`, stable.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::RouteNotFound { .. } | Self::NoDestination { .. } | Self::LiveTakenOut { .. } => {
-                "RouteNotFound"
-            }
+            Self::RouteNotFound { .. }
+            | Self::RouteUnmatched { .. }
+            | Self::NoDestination { .. }
+            | Self::LiveTakenOut { .. } => "RouteNotFound",
             Self::RouteAmbiguous { .. }
             | Self::NotForwarding { .. }
             | Self::TooManyRoutes { .. }

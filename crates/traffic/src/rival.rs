@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::read::survey;
-use crate::{Refusal, Scope};
+use crate::{Refusal, RouteKind, Scope};
 
 /// The routes that both scopes would manage, by their place for messages.
 ///
@@ -15,9 +15,9 @@ pub fn shared_routes(
     own: &Scope<'_>,
     other: &Scope<'_>,
 ) -> Result<Vec<String>, Refusal> {
-    let others: BTreeSet<usize> =
-        survey(virtual_service, other)?.routes.iter().map(|route| route.index).collect();
+    let others = survey(virtual_service, other)?.routes;
+    let others: BTreeSet<(RouteKind, usize)> = others.iter().map(|route| (route.kind, route.index)).collect();
     let routes = survey(virtual_service, own)?.routes.into_iter();
-    let shared = routes.filter(|route| others.contains(&route.index));
+    let shared = routes.filter(|route| others.contains(&(route.kind, route.index)));
     Ok(shared.map(|route| route.field()).collect())
 }

@@ -1,20 +1,8 @@
-//! What a managed http route looks like once read.
+//! What a managed route looks like once read.
 
-use crate::RoleService;
+use serde_json::Value;
 
-/// Which http route of a `VirtualService` is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteSelector {
-    /// Its `name`.
-    pub name: String,
-}
-
-impl RouteSelector {
-    /// The http route of this name.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
-    }
-}
+use crate::{RoleService, RouteKind, RouteSelector};
 
 /// Whom a destination serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +51,14 @@ pub enum Form {
     },
 }
 
-/// A managed http route.
+/// A managed route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Position in `spec.http`.
+    /// The list that it stands in.
+    pub kind: RouteKind,
+    /// Position in that list.
     pub index: usize,
-    /// `name`, if it has one.
+    /// `name`, if it has one; only http routes may.
     pub name: Option<String>,
     /// All destinations in their order.
     pub destinations: Vec<Destination>,
@@ -79,9 +69,21 @@ pub struct Route {
 impl Route {
     /// The route's place for messages: `spec.http[2] (primary)`.
     pub fn field(&self) -> String {
-        match &self.name {
-            Some(name) => format!("spec.http[{}] ({name})", self.index),
-            None => format!("spec.http[{}]", self.index),
+        self.kind.field(self.index, self.name.as_deref())
+    }
+
+    /// The route itself.
+    pub(crate) fn of<'v>(&self, virtual_service: &'v Value) -> Option<&'v Value> {
+        self.kind.routes(virtual_service).get(self.index)
+    }
+
+    /// What people know it by: its name, or for what connections it is; nothing where neither is written.
+    pub fn title(&self, virtual_service: &Value) -> Option<String> {
+        match self.kind {
+            RouteKind::Http => self.name.clone(),
+            RouteKind::Tls | RouteKind::Tcp => {
+                Some(RouteSelector::of(self.kind, self.of(virtual_service)?)?.to_string())
+            }
         }
     }
 

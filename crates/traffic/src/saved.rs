@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::moved::{Likeness, Moved, unordered};
-use crate::object::{annotation, map, text};
-use crate::order::Order;
-use crate::read::{http, pairs};
-use crate::{HttpOwner, Pair, Refusal, RoleService, Route, RouteSet};
+use crate::object::{annotation, map};
+use crate::order::{Order, key};
+use crate::read::pairs;
+use crate::{Pair, Refusal, RoleService, Route, RouteKind, RouteOwner, RouteSet};
 
 /// Prefix of the annotation; the Rollout's uid follows.
 pub const SAVED_PREFIX: &str = "saved.teal.dev/";
@@ -50,9 +50,9 @@ pub struct Saved {
     /// One entry per route and Service.
     #[serde(default)]
     pub routes: Vec<SavedRoute>,
-    /// The field managers that owned `spec.http` (rule 19).
+    /// The field managers that owned the lists of routes (rule 19).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub owners: Vec<HttpOwner>,
+    pub owners: Vec<RouteOwner>,
     /// Names of all field managers that had written the object: a change by any other is a person's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<String>,
@@ -61,10 +61,11 @@ pub struct Saved {
 /// How the owner wrote the weights of one Service in one route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedRoute {
-    /// The route: `name:primary`, or `match:` and a digest for one without a name, since its position may change.
+    /// The route: `name:primary`, or `match:` and a digest for one without a name, since its position may change. Of a tls or tcp
+    /// route it is `tls:` or `tcp:` and the same digest.
     pub route: String,
     /// What else a route that has a name is known by, should it get another one: a digest of its conditions and of live's
-    /// destination.
+    /// destination; and a tls or tcp route, should its conditions change: a digest of live's destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<String>,
     /// Name of the live Service.
@@ -83,6 +84,22 @@ pub struct SavedWeight {
     /// `None` if it was absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
+}
+
+impl SavedRoute {
+    /// The list that the route stands in.
+    pub(crate) fn kind(&self) -> RouteKind {
+        let of = |kind: &RouteKind| {
+            self.route.strip_prefix(kind.as_str()).is_some_and(|rest| rest.starts_with(':'))
+        };
+        [RouteKind::Tls, RouteKind::Tcp].into_iter().find(of).unwrap_or(RouteKind::Http)
+    }
+
+    /// The digest that a route without a name is called by.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        let (kind, digest) = unordered(&self.route).split_once(':')?;
+        ["match", "tls", "tcp"].contains(&kind).then_some(digest)
+    }
 }
 
 impl Saved {
@@ -183,36 +200,36 @@ pub(crate) fn lost(order: &Order<'_>, virtual_service: &Value, route: &Route, pa
 }
 
 fn live_destination<'a>(virtual_service: &'a Value, route: &Route, pair: &Pair) -> Option<&'a Value> {
-    http(virtual_service).get(route.index)?.pointer(&format!("/route/{}/destination", pair.live))
-}
-
-fn likeness(virtual_service: &Value, route: &Route, destination: Option<&Value>) -> String {
-    Likeness::of(http(virtual_service).get(route.index).unwrap_or(&Value::Null)).with(destination)
+    route.of(virtual_service)?.pointer(&format!("/route/{}/destination", pair.live))
 }
 
 fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {
     let destination = live_destination(virtual_service, route, pair);
-    route.name.as_ref().map(|_| likeness(virtual_service, route, destination))
+    let there = route.of(virtual_service).unwrap_or(&Value::Null);
+    let is_told = route.kind != RouteKind::Http || route.name.is_some();
+    is_told.then(|| Likeness::beside_key(route.kind, there).with(destination))
 }
 
-/// Whether a route was entered for a Service when a destination that gives it this likeness was its live one.
+/// Whether a route was entered for a Service when this destination was its live one.
 pub(crate) fn is_recorded(
     records: &[Saved],
     moved: &Moved<'_>,
-    route: &Value,
-    like: &str,
+    (kind, route): (RouteKind, &Value),
+    destination: &Value,
     service: &RoleService,
 ) -> bool {
-    let name = text(route, "/name").filter(|name| !name.is_empty());
+    let name = kind.name(route);
+    let digest = Likeness::of(route).with(Some(destination));
+    let like = Likeness::beside_key(kind, route).with(Some(destination));
     let own = match name {
         Some(name) => format!("name:{name}"),
-        None => format!("match:{like}"),
+        None => key(kind, &digest),
     };
     // A name that stands there once says enough, whatever else became of the route.
-    let once = moved.is_once(name);
+    let once = kind == RouteKind::Http && moved.is_once(name);
     let is = |saved: &SavedRoute| {
-        let is_like = once || saved.like.as_ref().is_none_or(|other| other == like);
+        let is_like = once || saved.like.as_ref().is_none_or(|other| *other == like);
         saved.service == service.name && is_like && (saved.route == own || unordered(&saved.route) == own)
     };
-    moved.get(&service.name, like).is_some() || records.iter().any(|saved| saved.routes.iter().any(is))
+    moved.get(kind, &service.name, &like).is_some() || records.iter().any(|saved| saved.routes.iter().any(is))
 }

@@ -7,7 +7,6 @@
 use serde_json::Value;
 
 use crate::object::list;
-use crate::read::http;
 use crate::{Mesh, ObjectName, Refusal, RoleService, RouteSet};
 
 /// Refuses a second port of a Service while a managed route leads to it, or to its candidate, without saying by which port. `there` is
@@ -26,7 +25,7 @@ pub fn second_port(
     for route in &set.routes {
         let pairs = route.pairs.iter().filter(|pair| pair.service == *service);
         for place in pairs.flat_map(|pair| [Some(pair.live), pair.candidate]).flatten() {
-            let entry = http(virtual_service).get(route.index);
+            let entry = route.of(virtual_service);
             let entry = entry.and_then(|route| route.pointer(&format!("/route/{place}/destination")));
             if entry.is_some_and(|destination| destination.get("port").is_none_or(Value::is_null)) {
                 return Err(Refusal::PortNotNamed {

@@ -9,7 +9,7 @@ use teal_traffic::Mesh;
 
 use super::overlap::selects_both;
 use super::rollout::{Rollout, revision};
-use super::routes::{Hosts, listed, managed};
+use super::routes::{At, Hosts, listed, managed};
 use super::world::World;
 
 /// All requests of a place, in parts per million.
@@ -24,8 +24,8 @@ pub(super) enum Place {
     Route {
         /// The `VirtualService`.
         object: String,
-        /// Its place in `spec.http`.
-        index: usize,
+        /// Its place in it.
+        at: At,
         /// The Service.
         service: String,
     },
@@ -43,7 +43,12 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service(service) => write!(f, "Service {service}"),
-            Self::Route { object, index, .. } => write!(f, "route {index} of VirtualService {object}"),
+            Self::Route { object, at: At { list: "http", index }, .. } => {
+                write!(f, "route {index} of VirtualService {object}")
+            }
+            Self::Route { object, at: At { list, index }, .. } => {
+                write!(f, "{list} route {index} of VirtualService {object}")
+            }
         }
     }
 }
@@ -76,11 +81,8 @@ impl Aims {
                 for route in managed(value, entry, rollout, mesh) {
                     let to_live = route.weight(&hosts.live(service));
                     let to_candidate = route.weight(&hosts.candidate(service));
-                    let place = Place::Route {
-                        object: entry.name.clone(),
-                        index: route.index,
-                        service: service.clone(),
-                    };
+                    let place =
+                        Place::Route { object: entry.name.clone(), at: route.at, service: service.clone() };
                     let total = to_live + to_candidate;
                     for (revisions, weight) in [(&live, to_live), (&candidate, to_candidate)] {
                         if total > 0 {

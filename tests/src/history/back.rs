@@ -19,7 +19,7 @@ use super::aims::{Aims, percent};
 use super::clock::Moment;
 use super::replay::{Change, Check, Moved};
 use super::rollout::{Rollout, at, revision};
-use super::routes::{Hosts, listed, managed};
+use super::routes::{At, Hosts, listed, managed};
 use super::tally::{Invariant, Summary};
 use super::world::World;
 use super::writer::Writer;
@@ -208,12 +208,11 @@ fn leads_to_live(change: &Change<'_>, rollout: &Rollout<'_>, mesh: &Mesh) -> boo
         return false;
     };
     let hosts = Hosts { mesh, namespace: rollout.namespace };
-    let weights = |value| -> Vec<(usize, i64)> {
+    let weights = |value| -> Vec<(At, i64)> {
         let routes = managed(value, entry, rollout, mesh);
-        let services = |index: usize| rollout.traffic.services.iter().map(move |service| (index, service));
-        let each =
-            routes.iter().flat_map(|route| services(route.index).map(move |(_, service)| (route, service)));
-        each.map(|(route, service)| (route.index, route.weight(&hosts.candidate(service)))).collect()
+        let services = || rollout.traffic.services.iter();
+        let each = routes.iter().flat_map(|route| services().map(move |service| (route, service)));
+        each.map(|(route, service)| (route.at, route.weight(&hosts.candidate(service)))).collect()
     };
     let (old, new) = (weights(before), weights(after));
     let same = old.len() == new.len();

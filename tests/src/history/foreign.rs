@@ -11,7 +11,7 @@ use super::Options;
 use super::json::{self, annotations, difference, label as label_of, text};
 use super::replay::{Change, Check};
 use super::rollout::Rollout;
-use super::routes::{Hosts, is_selected, listed};
+use super::routes::{Hosts, LISTS, is_selected, listed};
 use super::tally::{Invariant, Summary};
 use super::world::World;
 use super::writer::Writer;
@@ -128,14 +128,16 @@ impl<'h> Foreign<'h, '_> {
     /// A `VirtualService` without what Teal may change in it.
     fn without_ours(&self, value: &Value, name: &str, users: &[&Rollout<'_>]) -> Value {
         let mut value = plain(value);
-        let routes = value.pointer_mut("/spec/http").and_then(Value::as_array_mut).into_iter().flatten();
-        for route in routes {
-            for user in users {
-                let selected = listed(user, name).is_some_and(|entry| is_selected(entry, route));
-                if let (true, Some(entries)) =
-                    (selected, route.get_mut("route").and_then(Value::as_array_mut))
-                {
-                    self.without_destinations(entries, user);
+        for list in LISTS {
+            let routes = value.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+            for route in routes.into_iter().flatten() {
+                for user in users {
+                    let selected = listed(user, name).is_some_and(|entry| is_selected(entry, list, route));
+                    if let (true, Some(entries)) =
+                        (selected, route.get_mut("route").and_then(Value::as_array_mut))
+                    {
+                        self.without_destinations(entries, user);
+                    }
                 }
             }
         }

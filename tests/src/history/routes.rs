@@ -1,5 +1,7 @@
 //! The managed routes of a `VirtualService`.
 
+use std::fmt;
+
 use serde_json::Value;
 use teal_api::defaults::FilledVirtualService;
 use teal_api::names::candidate_service;
@@ -8,11 +10,26 @@ use teal_traffic::Mesh;
 use super::json::{list, text};
 use super::rollout::Rollout;
 
+/// The lists of routes that a `VirtualService` has.
+pub(super) const LISTS: [&str; 3] = ["http", "tls", "tcp"];
+
+/// Where a route stands: its list, and its place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub(super) list: &'static str,
+    pub(super) index: usize,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spec.{}[{}]", self.list, self.index)
+    }
+}
+
 /// One route that leads to a Rollout's Services.
 #[derive(Debug)]
 pub(super) struct Route<'h> {
-    /// Its place in `spec.http`.
-    pub(super) index: usize,
+    pub(super) at: At,
     /// Its destinations.
     pub(super) entries: Vec<Entry<'h>>,
 }
@@ -71,13 +88,29 @@ pub(super) fn listed<'a>(rollout: &'a Rollout<'_>, name: &str) -> Option<&'a Fil
     rollout.traffic.virtual_services.iter().find(|entry| entry.name == name)
 }
 
-/// Whether a route is among those that the Rollout names; without names all are that lead to its Services.
-pub(super) fn is_selected(entry: &FilledVirtualService, route: &Value) -> bool {
-    let name = text(route, "/name");
-    entry
-        .routes
-        .as_ref()
-        .is_none_or(|routes| name.is_some_and(|name| routes.iter().any(|route| route == name)))
+/// Whether a route of this list is among those that the Rollout names; without names all http routes are that lead to its Services.
+pub(super) fn is_selected(entry: &FilledVirtualService, list: &str, route: &Value) -> bool {
+    let Some(named) = &entry.routes else { return list == "http" };
+    named.iter().any(|named| match (list, &named.name, &named.tls, &named.tcp) {
+        ("http", Some(name), ..) => text(route, "/name") == Some(name),
+        ("tls", _, Some(tls), _) => conditions(route).any(|condition| {
+            let hosts = self::list(condition, "/sniHosts");
+            let mut wanted = tls.sni_hosts.iter().flatten();
+            is_for(condition, tls.port) && wanted.all(|name| hosts.iter().any(|host| host == name.as_str()))
+        }),
+        ("tcp", .., Some(tcp)) => {
+            tcp.port.is_none() || conditions(route).any(|condition| is_for(condition, tcp.port))
+        }
+        _ => false,
+    })
+}
+
+fn conditions(route: &Value) -> impl Iterator<Item = &Value> {
+    list(route, "/match").iter()
+}
+
+fn is_for(condition: &Value, port: Option<u16>) -> bool {
+    port.is_none_or(|port| condition.get("port").is_some_and(|own| *own == port))
 }
 
 /// The routes that a Rollout manages.
@@ -88,10 +121,13 @@ pub(super) fn managed<'h>(
     mesh: &Mesh,
 ) -> Vec<Route<'h>> {
     let hosts = Hosts { mesh, namespace: rollout.namespace };
-    let selected =
-        list(value, "/spec/http").iter().enumerate().filter(|(_, route)| is_selected(entry, route));
-    let routes = selected.map(|(index, route)| Route {
-        index,
+    let routes = LISTS.into_iter().flat_map(|list| {
+        let all = self::list(value, &format!("/spec/{list}")).iter().enumerate();
+        all.map(move |(index, route)| (At { list, index }, route))
+    });
+    let selected = routes.filter(|(at, route)| is_selected(entry, at.list, route));
+    let routes = selected.map(|(at, route)| Route {
+        at,
         entries: list(route, "/route")
             .iter()
             .map(|to| Entry {

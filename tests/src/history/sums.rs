@@ -41,7 +41,7 @@ impl<'h> Check<'h> for Sums<'_> {
 
 fn problem(route: &Route<'_>) -> Option<String> {
     let sole = route.entries.len() == 1;
-    let at = format!("spec.http[{}]", route.index);
+    let at = route.at;
     let mut sum = 0;
     for (place, entry) in route.entries.iter().enumerate() {
         match entry.value(sole) {

@@ -2,5 +2,6 @@
 
 mod bad;
 mod builder;
+mod connections;
 mod good;
 mod told;

@@ -3,10 +3,12 @@
 mod alerts;
 mod by_hand;
 mod calm;
+mod connections;
 mod deletion;
 mod edits;
 mod exported;
 mod figures;
+mod goldens;
 mod held;
 mod helm;
 mod instruments;
@@ -93,6 +95,7 @@ macro_rules! in_bed {
 
 const PODS: &str = "only a bed's pods can be reached by their addresses";
 const NODES: &str = "only a bed's node is surely reached from here";
+const RAW_TCP: &str = "only a bed's gateway is sure to pass raw TCP on";
 const ETCD: &str = "only a bed's etcd can be read, and what it shows is in the history of objects";
 const ENVOY: &str = "only a bed's Envoy can be asked what it has and counts";
 const PROMETHEUS: &str =
@@ -113,6 +116,16 @@ pub const STORIES: &[Story] = &[
             "instruments",
             instruments::shares_and_sessions,
             "counted shares are Envoy's; a cut session is seen"
+        )
+    },
+    Story {
+        of_teal: false,
+        alone: true,
+        bed: Some(ENVOY),
+        ..story!(
+            "goldens",
+            goldens::loaded,
+            "istiod takes every golden VirtualService; of each edit Envoy's routes have the weights and no more"
         )
     },
     Story {
@@ -207,6 +220,14 @@ pub const STORIES: &[Story] = &[
             "two versions later the first one comes back as a rollout of its own"
         )
     },
+    in_bed!(
+        RAW_TCP,
+        alone!(
+            "connections",
+            connections::shifted,
+            "a tcp route has the weights of the http routes: connections reach the candidate by its share"
+        )
+    ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),
     in_bed!(
         ENVOY,

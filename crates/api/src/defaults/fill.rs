@@ -93,10 +93,7 @@ fn virtual_services(traffic: &Traffic) -> Vec<FilledVirtualService> {
     references
         .map(|reference| FilledVirtualService {
             name: reference.name.clone(),
-            routes: reference
-                .routes
-                .as_ref()
-                .map(|routes| routes.iter().map(|route| route.name.clone()).collect()),
+            routes: reference.routes.clone(),
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! A spec with everything in place, and why it could not be made.
 
 use crate::duration::DurationError;
-use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Readiness};
+use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Readiness, Route};
 use crate::threshold::LimitError;
 
 /// A spec, without its release, with every default in place, durations in milliseconds and limits in base units.
@@ -59,8 +59,8 @@ impl Filled {
 pub struct FilledVirtualService {
     /// Its name.
     pub name: String,
-    /// Names of its managed routes; nothing: every route that leads to one of the Services.
-    pub routes: Option<Vec<String>>,
+    /// Its managed routes; nothing: every http route that leads to one of the Services.
+    pub routes: Option<Vec<Route>>,
 }
 
 /// One step.

@@ -212,7 +212,8 @@ pub struct RouteStatus {
     /// Name of that object.
     pub name: String,
 
-    /// Name of the route in it. Absent: the route has none.
+    /// Name of the http route in it. Absent: the route has none. Of a tls or tcp route: its first match, written as in
+    /// spec.traffic.virtualServices[].routes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
 

@@ -93,7 +93,8 @@ pub struct VirtualServiceReference {
     )]
     pub name: String,
 
-    /// The routes that are managed, 1 to 50. Default: every route that has one of services as a destination.
+    /// The routes that are managed, 1 to 50. Default: every http route that has one of services as a destination; tls and tcp
+    /// routes are managed only where they are named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = limit::ROUTES),
@@ -102,20 +103,65 @@ pub struct VirtualServiceReference {
             "x-kubernetes-validations" = rules(&[
                 (
                     "self.size() > 0",
-                    "name a route, or leave routes out for every route that leads to one of services",
+                    "name a route, or leave routes out for every http route that leads to one of services",
                 ),
-                ("self.all(r, self.exists_one(o, o.name == r.name))", "a route is named twice: keep one of them"),
+                (
+                    "self.all(r, !has(r.name) || self.exists_one(o, has(o.name) && o.name == r.name))",
+                    "a route is named twice: keep one of them",
+                ),
             ])
         )
     )]
     pub routes: Option<Vec<Route>>,
 }
 
-/// One route of a VirtualService.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Routes of a VirtualService: exactly one of name, tls and tcp.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "[has(self.name), has(self.tls), has(self.tcp)].exists_one(x, x)",
+    "say which route by exactly one of name (an http route), tls and tcp: give each a line of its own",
+)])))]
 pub struct Route {
-    /// Name of the route: spec.http[].name in the VirtualService.
+    /// Name of an http route: spec.http[].name in the VirtualService.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limit::DNS_SUBDOMAIN))]
-    pub name: String,
+    pub name: Option<String>,
+
+    /// The tls routes that have a match with this port and these sniHosts, and lead to one of services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsRoute>,
+
+    /// The tcp routes that have a match with this port, and lead to one of services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpRoute>,
+}
+
+/// What a match of a tls route has: spec.tls[].match[] in the VirtualService.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsRoute {
+    /// Its port. Default: whichever it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+
+    /// Names that are all among its sniHosts, up to 16. Default: whichever it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = limit::SNI_HOSTS),
+        inner(length(min = 1, max = limit::DNS_SUBDOMAIN)),
+        extend("x-kubernetes-list-type" = ATOMIC)
+    )]
+    pub sni_hosts: Option<Vec<String>>,
+}
+
+/// What a match of a tcp route has: spec.tcp[].match[] in the VirtualService.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TcpRoute {
+    /// Its port. Default: whichever it has, also none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
 }

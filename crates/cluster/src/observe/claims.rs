@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use teal_plan::snapshot::{Obstacle, Stops};
-use teal_traffic::{RoleService, RouteSelector, Scope, shared_routes};
+use teal_traffic::{RoleService, Scope, shared_routes};
 
 use super::routes::selectors;
 use super::{Facts, obstacle};
@@ -62,8 +62,6 @@ fn shared_with(
 ) -> Vec<String> {
     let place = rival.virtual_services.iter().position(|name| name == entry);
     let named = place.and_then(|place| rival.routes.get(place)).cloned().flatten();
-    let named: Option<Vec<RouteSelector>> =
-        named.map(|names| names.into_iter().map(RouteSelector::named).collect());
     let role = |name: &String| RoleService::new(&facts.names.namespace, name);
     let services: Vec<RoleService> = rival.services.iter().map(role).collect();
     let theirs = Scope { mesh: &facts.config.mesh, services: &services, routes: named.as_deref() };

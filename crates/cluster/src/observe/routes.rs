@@ -1,5 +1,6 @@
 //! What the managed routes say, over all VirtualServices.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,12 +10,13 @@ use teal_plan::Phase;
 use teal_plan::record::Pause;
 use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
 use teal_traffic::{
-    Refusal, RoleService, RouteSelector, Saved, Scope, left_alone, made_out, read, record_fits,
+    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, read, record_fits,
 };
 
 use super::{Facts, Names, obstacle};
 use crate::kinds;
 use crate::memory::Memory;
+use crate::selector::selector;
 use crate::stores::{JsonView, Stores, View, strangers};
 
 /// The routes, and what each VirtualService says of them.
@@ -35,7 +37,15 @@ pub(crate) struct RouteSeen {
 
 /// The routes that a VirtualService's entry names.
 pub(crate) fn selectors(entry: &FilledVirtualService) -> Option<Vec<RouteSelector>> {
-    entry.routes.as_ref().map(|names| names.iter().map(RouteSelector::named).collect())
+    entry.routes.as_ref().map(|routes| routes.iter().filter_map(selector).collect())
+}
+
+/// The lists in which the routes of an entry stand.
+fn kinds(entry: &FilledVirtualService) -> BTreeSet<RouteKind> {
+    match selectors(entry) {
+        Some(named) => named.iter().map(RouteSelector::kind).collect(),
+        None => BTreeSet::from([RouteKind::Http]),
+    }
 }
 
 /// Whether a candidate that stands in a VirtualService is its owner's own: Teal has noted nothing there, and both roles
@@ -118,7 +128,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
         let found = facts.stores.virtual_services.get(&facts.names.namespace, &entry.name);
         if let Some(view) = found {
             let share = one(facts, entry, &view, &mut forms, &mut routes);
-            views.push(Written { view, share });
+            views.push(Written { view, share, kinds: kinds(entry) });
         } else {
             forms.broken = true;
             routes.obstacles.push(missing(facts, &entry.name));
@@ -145,6 +155,8 @@ struct Written {
     view: Arc<JsonView>,
     /// What its managed routes send to the candidate at most; none where they don't name it.
     share: Option<u8>,
+    /// The lists that these stand in.
+    kinds: BTreeSet<RouteKind>,
 }
 
 /// Says what is sent to the candidate, where it is named.
@@ -166,7 +178,7 @@ fn one(
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
                 let weight = forms.take(form, route.stands_at(forms.aim.weight));
                 forms.largest = forms.largest.max(route.largest());
-                let (object, route) = (entry.name.clone(), route.name.clone());
+                let (object, route) = (entry.name.clone(), route.title(&value));
                 routes.each.push(RouteSeen { object, route, weight, epoch });
             }
             let noted = Saved::is_on(&value, &facts.names.uid, &facts.services);
@@ -324,7 +336,7 @@ fn foreign(
 /// Who wrote against Teal last, and isn't answered yet.
 fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Memory) -> Option<Foreign> {
     let mut last: Option<Foreign> = None;
-    for Written { view, share } in views {
+    for Written { view, share, kinds } in views {
         let value = view.value();
         let object = view.id().name;
         let recorded = Saved::of(&value, &facts.names.uid).is_some();
@@ -338,10 +350,7 @@ fn stranger(facts: &Facts<'_>, views: &[Written], leaves: bool, memory: &mut Mem
         let unknown = Vec::new();
         let writers = memory.writers(&object).or(had_entered.then_some(unknown));
         let Some(writers) = writers else { continue };
-        let ours = owners_include_us(&value);
-        let Some((name, _)) = strangers(&value, "http").first().copied().filter(|_| !ours) else {
-            continue;
-        };
+        let Some(name) = last_stranger(&value, kinds) else { continue };
         memory.corrections.stands(&object, view.generation());
         let known = memory.acknowledged.get(&object) == Some(&view.version());
         let given = memory.corrections.given();
@@ -390,11 +399,18 @@ const fn leaves(phase: &Phase, aim: Aim) -> bool {
     }
 }
 
-fn owners_include_us(value: &Value) -> bool {
+/// Who wrote the lists last, of those that Teal has no claim to any more.
+fn last_stranger<'v>(value: &'v Value, kinds: &BTreeSet<RouteKind>) -> Option<&'v str> {
+    let lost = kinds.iter().filter(|kind| !owners_include_us(value, **kind));
+    let each = lost.filter_map(|kind| strangers(value, kind.as_str()).first().copied());
+    each.max_by_key(|(_, time)| *time).map(|(name, _)| name)
+}
+
+fn owners_include_us(value: &Value, kind: RouteKind) -> bool {
     let entries = value.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let claim = format!("/fieldsV1/f:spec/f:{}", kind.as_str());
     entries.into_iter().flatten().any(|entry| {
-        crate::json::text(entry, "/manager") == manager::TRAFFIC
-            && entry.pointer("/fieldsV1/f:spec/f:http").is_some()
+        crate::json::text(entry, "/manager") == manager::TRAFFIC && entry.pointer(&claim).is_some()
     })
 }
 

@@ -8,11 +8,12 @@ use teal_api::rollout::{Traffic, TrafficService, VirtualServiceReference};
 use teal_plan::snapshot::{Obstacle, Stops};
 use teal_plan::{Color, Phase, Record};
 use teal_release::RefusalReason;
-use teal_traffic::{Mesh, RoleService, leads_to};
+use teal_traffic::{Mesh, RoleService, RouteSelector, leads_to};
 
 use super::{Facts, Names, Renderings, asked_for, found, obstacle};
 use crate::config::Config;
 use crate::memory::{Memory, Packed};
+use crate::selector::selector;
 use crate::stores::Stores;
 
 /// Beside the planner's record: the traffic in whose order live's endpoints were counted.
@@ -98,8 +99,8 @@ struct Leads<'a> {
 }
 
 impl Leads<'_> {
-    /// Whether a route, or without a name any of them, leads to what counts later and to nothing that counts now.
-    fn is_later(&self, virtual_service: &Value, route: Option<&str>) -> bool {
+    /// Whether a route, or where none is meant any of them, leads to what counts later and to nothing that counts now.
+    fn is_later(&self, virtual_service: &Value, route: Option<&RouteSelector>) -> bool {
         let leads = |services| leads_to(virtual_service, route, self.mesh, services);
         leads(self.later) && !leads(self.now)
     }
@@ -127,7 +128,9 @@ impl Leads<'_> {
         let Some(routes) = &mut entry.routes else {
             return (!self.is_later(virtual_service, None)).then_some(entry);
         };
-        routes.retain(|route| !self.is_later(virtual_service, Some(&route.name)));
+        routes.retain(|route| {
+            selector(route).is_none_or(|selector| !self.is_later(virtual_service, Some(&selector)))
+        });
         (!routes.is_empty()).then_some(entry)
     }
 }

@@ -6,13 +6,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use teal_api::names::{annotation, label, manager};
+use teal_api::rollout::Route;
 use teal_api::{Decision, Rollout, RolloutStatus};
 use teal_plan::Slot;
+use teal_traffic::RouteSelector;
 
 use super::cache::{ObjectId, View};
 use super::views::read_epoch;
 use super::wire::{Whole, Wire, deep_manifest, unread};
 use crate::json;
+use crate::selector::selector;
 
 /// Texts by name, packed: there are tens of thousands of these.
 type Texts = Box<[(Box<str>, Box<str>)]>;
@@ -261,7 +264,7 @@ fn slim(value: &mut Value) {
 }
 
 /// Of the spec: who may have moved traffic is told of.
-const TOLD_OF: [&str; 3] = ["f:http", "f:ports", "f:selector"];
+const TOLD_OF: [&str; 5] = ["f:http", "f:tcp", "f:tls", "f:ports", "f:selector"];
 
 /// Who, when, and whether it was where requests are led to.
 fn slim_entry(entry: &mut Value) {
@@ -318,8 +321,8 @@ pub(crate) struct RolloutView {
     /// Names of its Services and VirtualServices, for looking it up by them.
     pub(crate) services: Vec<String>,
     pub(crate) virtual_services: Vec<String>,
-    /// Of each VirtualService the routes that it names; nothing where it takes all that lead to its Services.
-    pub(crate) routes: Vec<Option<Vec<String>>>,
+    /// Of each VirtualService the routes that it names; nothing where it takes all http routes that lead to its Services.
+    pub(crate) routes: Vec<Option<Vec<RouteSelector>>>,
     text: Box<str>,
     /// Why there is no text of it.
     problem: Option<Box<str>>,
@@ -369,7 +372,7 @@ impl RolloutView {
             virtual_services: routes.iter().map(|(name, _)| (*name).to_owned()).collect(),
             routes: routes
                 .iter()
-                .map(|(_, entry)| entry.get("routes").map(|routes| names(Some(routes))))
+                .map(|(_, entry)| entry.get("routes").map(|routes| selectors(Some(routes))))
                 .collect(),
             problem: None,
             text: text.into(),
@@ -441,8 +444,8 @@ fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.and_then(Value::as_array).into_iter().flatten()
 }
 
-fn names(list: Option<&Value>) -> Vec<String> {
-    items(list).filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())).collect()
+fn selectors(list: Option<&Value>) -> Vec<RouteSelector> {
+    items(list).filter_map(|item| selector(&serde_json::from_value::<Route>(item.clone()).ok()?)).collect()
 }
 
 impl View for RolloutView {
@@ -511,7 +514,7 @@ impl View for DecisionView {
     }
 }
 
-/// The field managers that wrote `spec.http` (or the selector, or ports) last and are not Teal's, newest first.
+/// The field managers that wrote a list of routes (or the selector, or ports) last and are not Teal's, newest first.
 pub(crate) fn strangers<'a>(object: &'a Value, field: &str) -> Vec<(&'a str, &'a str)> {
     let path = format!("/fieldsV1/f:spec/f:{field}");
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();

@@ -190,7 +190,7 @@ mod tests {
             (under_way.services, under_way.virtual_services),
             (vec!["web".into(), "api".into()], vec!["old".into(), "new".into()],)
         );
-        assert_eq!(under_way.routes, [None, Some(vec!["a".into()])]);
+        assert_eq!(under_way.routes, [None, Some(vec![teal_traffic::RouteSelector::named("a")])]);
         let (pokes, mut wanted) = Pokes::new();
         for (phase, woken) in [("Step", true), ("Rest", false)] {
             pokes.note(&Touched::All, || vec![Arc::new(view(phase))], |_| None);

@@ -8,6 +8,7 @@
 mod alone;
 mod bad_input;
 mod bench;
+mod connections;
 mod gates;
 mod grown;
 mod hands;

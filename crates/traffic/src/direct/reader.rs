@@ -6,7 +6,7 @@ use super::{DirectRefusal, RouteWeights, Wanted, Weighted, spelled, subset, word
 use crate::draft::{Draft, Path};
 use crate::object::{list, name, namespace, text};
 use crate::read::{http, said};
-use crate::{Mesh, ObjectName};
+use crate::{Mesh, ObjectName, RouteKind};
 
 pub(super) struct Reader<'a> {
     pub(super) object: ObjectName,
@@ -239,12 +239,18 @@ impl<'a> Reader<'a> {
             return;
         }
         if let Some(name) = &before.route {
-            draft.test(Path::route(before.index).then("name"), json!(name));
+            draft.test(Path::route(RouteKind::Http, before.index).then("name"), json!(name));
         }
         let entries = self.http.get(before.index).and_then(|route| route.get("route"));
-        draft.test(Path::route(before.index).then("route"), entries.cloned().unwrap_or_default());
+        draft.test(
+            Path::route(RouteKind::Http, before.index).then("route"),
+            entries.cloned().unwrap_or_default(),
+        );
         for (place, weight) in different {
-            draft.add(Path::destination(before.index, place).then("weight"), json!(weight));
+            draft.add(
+                Path::route(RouteKind::Http, before.index).then("route").at(place).then("weight"),
+                json!(weight),
+            );
         }
     }
 }

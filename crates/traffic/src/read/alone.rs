@@ -1,19 +1,20 @@
 //! Candidates that stand where live stood: a hand that took live's destination out of a route gave them all of its traffic.
 
-use std::cell::{LazyCell, OnceCell};
+use std::cell::OnceCell;
 
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
-use crate::moved::{Likeness, Moved};
+use crate::moved::Moved;
 use crate::object::{list, namespace, text};
-use crate::read::{http, live_of, said};
+use crate::read::{live_of, said};
 use crate::saved::is_recorded;
-use crate::{ObjectName, Refusal, RoleService, Saved, Scope};
+use crate::{ObjectName, Refusal, RoleService, RouteKind, Saved, Scope};
 
 /// A candidate's destination with weight in a route that doesn't name live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Alone {
+    kind: RouteKind,
     route: usize,
     place: usize,
     service: String,
@@ -23,20 +24,24 @@ pub(crate) struct Alone {
 }
 
 /// All of them in routes that the Rollout lists or had entered. Other routes may lead to the candidate by their owner's will,
-/// unless the Rollout means every route, none is left that leads to any of its Services, and nothing says what was entered.
+/// unless the Rollout means every http route, none is left that leads to any of its Services, and nothing says what was entered.
 pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
     let namespace = namespace(virtual_service);
-    let (records, routes) = (Saved::all(virtual_service), http(virtual_service));
+    let (records, http) = (Saved::all(virtual_service), RouteKind::Http.routes(virtual_service));
     let names_any =
         |route: &Value| list(route, "/route").iter().any(|entry| live_of(entry, namespace, scope).is_some());
     let known = records.iter().any(|saved| saved.is_of(scope.services));
-    let bereft = scope.routes.is_none() && !known && !routes.iter().any(names_any);
+    let bereft = scope.routes.is_none() && !known && !http.iter().any(names_any);
     let moved = OnceCell::new();
     let mut found = Vec::new();
     for service in scope.services {
         let look = Look { virtual_service, scope, namespace, service, records: &records, moved: &moved };
-        let each = routes.iter().enumerate().filter(|(_, route)| !look.names_live(route));
-        found.extend(each.flat_map(|(index, route)| look.at(index, route, bereft)));
+        for kind in RouteKind::ALL {
+            let each = kind.routes(virtual_service).iter().enumerate();
+            let each = each.filter(|(_, route)| !look.names_live(route));
+            let ours = bereft && kind == RouteKind::Http;
+            found.extend(each.flat_map(|(index, route)| look.at((kind, index), route, ours)));
+        }
     }
     found
 }
@@ -46,9 +51,8 @@ pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
 pub fn left_alone(virtual_service: &Value, scope: &Scope<'_>) -> Option<Refusal> {
     let first = alone(virtual_service, scope).into_iter().next()?;
     let object = ObjectName::of(virtual_service, "VirtualService").ok()?.boxed();
-    let name = http(virtual_service).get(first.route).and_then(|route| text(route, "/name"));
-    let name = name.filter(|name| !name.is_empty()).map(|name| format!(" ({name})")).unwrap_or_default();
-    let field = format!("spec.http[{}]{name}", first.route);
+    let name = first.kind.routes(virtual_service).get(first.route).and_then(|route| first.kind.name(route));
+    let field = first.kind.field(first.route, name);
     Some(Refusal::LiveTakenOut { object, field, live: first.service, candidate: first.candidate })
 }
 
@@ -74,11 +78,10 @@ impl Look<'_> {
         list(route, "/route").iter().any(|entry| self.names(entry, &live))
     }
 
-    fn at(&self, index: usize, route: &Value, ours: bool) -> Vec<Alone> {
+    fn at(&self, (kind, index): (RouteKind, usize), route: &Value, ours: bool) -> Vec<Alone> {
         let entries = list(route, "/route");
         let candidate = self.service.candidate_host(self.scope.mesh);
         let sole = entries.len() == 1;
-        let likeness = LazyCell::new(|| Likeness::of(route));
         let weighted = |entry: &Value| {
             let written = entry.get("weight").and_then(Value::as_i64);
             said(written, sole).map_or(sole, |weight| weight > 0)
@@ -91,10 +94,11 @@ impl Look<'_> {
             *destination.get_mut("host")? = json!(live);
             let recorded = || {
                 let moved = self.moved.get_or_init(|| Moved::of(self.virtual_service, self.records));
-                is_recorded(self.records, moved, route, &likeness.with(Some(&destination)), self.service)
+                is_recorded(self.records, moved, (kind, route), &destination, self.service)
             };
             let (service, candidate) = (self.service.name.clone(), self.service.candidate.clone());
-            (ours || self.lists(route) || recorded()).then_some(Alone {
+            (ours || self.lists(kind, route) || recorded()).then_some(Alone {
+                kind,
                 route: index,
                 place,
                 service,
@@ -105,24 +109,24 @@ impl Look<'_> {
         found.collect()
     }
 
-    fn lists(&self, route: &Value) -> bool {
-        let name = text(route, "/name");
-        self.scope.routes.is_some_and(|routes| routes.iter().any(|selector| name == Some(&selector.name)))
+    fn lists(&self, kind: RouteKind, route: &Value) -> bool {
+        self.scope.routes.is_some_and(|routes| routes.iter().any(|selector| selector.means(kind, route)))
     }
 }
 
 impl Alone {
     /// Refuses if the route's list has changed meanwhile.
     pub(crate) fn lead_to_live(&self, draft: &mut Draft, virtual_service: &Value) {
-        let entries = http(virtual_service).get(self.route).and_then(|route| route.get("route"));
-        draft.test(Path::route(self.route).then("route"), entries.cloned().unwrap_or_default());
-        let host = Path::destination(self.route, self.place).then("destination").then("host");
-        draft.replace(host, json!(self.live));
+        let entries = self.kind.routes(virtual_service).get(self.route).and_then(|route| route.get("route"));
+        let list = Path::route(self.kind, self.route).then("route");
+        draft.test(list.clone(), entries.cloned().unwrap_or_default());
+        let entry = list.at(self.place);
+        draft.replace(entry.clone().then("destination").then("host"), json!(self.live));
         // The weight that it had beside live, which nobody could read as a sole destination's.
         let entries = entries.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let weight = entries.get(self.place).and_then(|entry| entry.get("weight")?.as_i64());
         if entries.len() == 1 && weight.is_some_and(|weight| weight != 100) {
-            draft.replace(Path::destination(self.route, self.place).then("weight"), json!(100));
+            draft.replace(entry.then("weight"), json!(100));
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::Reader;
+use super::{At, Reader, http};
 use crate::object::{list, text};
-use crate::{Destination, Refusal};
+use crate::{Destination, Refusal, RouteKind, RouteSelector};
 
 impl Reader<'_> {
-    pub(super) fn no_live(&self, index: usize, destinations: &[Destination]) -> Refusal {
+    pub(super) fn no_live(&self, at: At, destinations: &[Destination]) -> Refusal {
         let hosts: Vec<&str> = destinations.iter().map(|destination| destination.host.as_str()).collect();
-        self.no_destination(self.field(index), &hosts)
+        self.no_destination(self.field(at), &hosts)
     }
 
     pub(super) fn nothing(&self) -> Refusal {
-        let entries = self.http.iter().flat_map(|route| list(route, "/route"));
+        let entries = http(self.virtual_service).iter().flat_map(|route| list(route, "/route"));
         let hosts: Vec<&str> =
             entries.filter_map(|entry| entry.pointer("/destination/host")?.as_str()).collect();
         match (self.no_destination("spec.http".into(), &hosts), self.delegating()) {
@@ -28,7 +28,7 @@ impl Reader<'_> {
     fn delegating(&self) -> Option<String> {
         let own = self.object.namespace.as_str();
         let (mut near, mut far) = (Vec::new(), Vec::new());
-        for route in self.http {
+        for route in http(self.virtual_service) {
             let Some(name) = text(route, "/delegate/name") else { continue };
             match text(route, "/delegate/namespace").filter(|of| !of.is_empty() && *of != own) {
                 None => near.push(name.to_owned()),
@@ -52,6 +52,25 @@ impl Reader<'_> {
         });
         let all: Vec<String> = near_too.into_iter().chain(far_too).collect();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// What would name the first tcp or tls route that leads to one of the Services, where no route is named.
+    fn unnamed(&self) -> Option<RouteSelector> {
+        let mut all = [RouteKind::Tcp, RouteKind::Tls].into_iter().flat_map(|kind| self.of(kind));
+        let first = all.find(|at| self.names_live(*at)).filter(|_| self.scope.routes.is_none());
+        first.and_then(|at| RouteSelector::of(at.0, self.get(at)?))
+    }
+
+    pub(super) fn unmatched(&self, selector: &RouteSelector) -> Refusal {
+        let kind = selector.kind();
+        let there = self.of(kind).filter_map(|at| RouteSelector::of(kind, self.get(at)?));
+        let there: Vec<String> = there.map(|known| format!("{{{known}}}")).collect();
+        Refusal::RouteUnmatched {
+            object: self.object.boxed(),
+            kind: kind.as_str(),
+            wanted: selector.to_string(),
+            known: words(there.iter().map(String::as_str), "none"),
+        }
     }
 
     fn no_destination(&self, field: String, hosts: &[&str]) -> Refusal {
@@ -78,10 +97,13 @@ impl Reader<'_> {
             (None, Some(host)) => {
                 format!("{host} there means {}, write the full name", self.scope.mesh.expand(host, namespace))
             }
-            (None, None) if self.tcp_or_tls => {
-                "its tcp or tls routes are not supported, add an http route".to_owned()
-            }
-            (None, None) => "correct the destination, or spec.traffic.services of the Rollout".to_owned(),
+            (None, None) => match self.unnamed() {
+                Some(selector) => format!(
+                    "its tcp and tls routes are moved only where they are named, add {{{selector}}} to \
+                     spec.traffic.virtualServices[].routes"
+                ),
+                None => "correct the destination, or spec.traffic.services of the Rollout".to_owned(),
+            },
         };
         Refusal::NoDestination {
             object: self.object.boxed(),

@@ -28,8 +28,23 @@ pub(crate) fn load(path: &Path) -> (World, Value) {
         .map(|name| name.split_once('/').unwrap())
         .map(|(namespace, name)| RoleService::new(namespace, name))
         .collect();
-    world.routes = names("routes").map(|routes| routes.into_iter().map(RouteSelector::named).collect());
+    world.routes =
+        documents[0].get("routes").map(|routes| routes.as_array().unwrap().iter().map(selector).collect());
     (world, documents[1].clone())
+}
+
+/// A name, or `tcp` or `tls` as a Rollout says it.
+fn selector(route: &Value) -> RouteSelector {
+    let port = |of: &Value| of.get("port").map(|port| u16::try_from(port.as_u64().unwrap()).unwrap());
+    if let Some(name) = route.as_str() {
+        RouteSelector::named(name)
+    } else if let Some(tcp) = route.get("tcp") {
+        RouteSelector::Tcp(port(tcp))
+    } else {
+        let tls = &route["tls"];
+        let hosts = tls.get("sniHosts").map(|hosts| serde_json::from_value(hosts.clone()).unwrap());
+        RouteSelector::tls(port(tls), hosts.unwrap_or_default())
+    }
 }
 
 fn lines(out: &mut String, title: &str, patch: &Patch) {

@@ -11,6 +11,8 @@ use teal_traffic::{RoleService, RouteSelector, enter, leave, read, set_weight};
 use crate::support::{World, apply, stamp};
 
 const SERVICES: [&str; 2] = ["web", "api"];
+const TCP_PORTS: u16 = 9000;
+const TLS_PORTS: u16 = 8443;
 const STRANGERS: [&str; 3] = ["monolith", "partner.example.com", "web-legacy.archive.svc.cluster.local"];
 
 /// What a route may say beside its destinations.
@@ -146,12 +148,22 @@ fn around() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// A `VirtualService` with at least one route to the Services, and the routes that the Rollout names.
-fn owners() -> impl Strategy<Value = (Value, Option<Vec<String>>)> {
+/// Routes of connections to the Services, each for a port of its own.
+fn connections(first_port: u16) -> impl Strategy<Value = Vec<Value>> {
+    proptest::collection::vec(managed(), 0..3).prop_map(move |lists| {
+        let each = (first_port..).zip(lists);
+        each.map(|(port, list)| json!({"match": [{"port": port, "sniHosts": ["a"]}], "route": list}))
+            .collect()
+    })
+}
+
+/// A `VirtualService` with at least one http route to the Services, and the routes that the Rollout names.
+fn owners() -> impl Strategy<Value = (Value, Option<Vec<RouteSelector>>)> {
     let version = select(vec!["v1", "v1beta1", "v1alpha3"]);
     let routes = (proptest::collection::vec(route(), 0..6), managed(), any::<Index>());
-    (routes, metadata(), around(), version, any::<bool>()).prop_map(
-        |((mut http, list, place), mut metadata, mut spec, version, by_name)| {
+    let others = (connections(TCP_PORTS), connections(TLS_PORTS));
+    (routes, others, metadata(), around(), version, any::<bool>()).prop_map(
+        |((mut http, list, place), (tcp, tls), mut metadata, mut spec, version, by_name)| {
             http.insert(place.index(http.len() + 1), json!({"name": "set below", "route": list}));
             for (index, route) in http.iter_mut().enumerate() {
                 if route.get("name").is_some() {
@@ -159,15 +171,22 @@ fn owners() -> impl Strategy<Value = (Value, Option<Vec<String>>)> {
                 }
             }
             let leads = |route: &&Value| route["route"].as_array().is_some_and(|list| list.iter().any(is_ours));
-            let names: Vec<String> =
-                http.iter().filter(leads).filter_map(|route| Some(route["name"].as_str()?.to_owned())).collect();
+            let names = http.iter().filter(leads).filter_map(|route| Some(RouteSelector::named(route["name"].as_str()?)));
+            let tcp_ports = (TCP_PORTS..).take(tcp.len()).map(|port| RouteSelector::Tcp(Some(port)));
+            let tls_ports = (TLS_PORTS..).take(tls.len()).map(|port| RouteSelector::tls(Some(port), vec!["a".into()]));
+            let named = names.chain(tcp_ports).chain(tls_ports).collect();
+            for (kind, list) in [("tcp", tcp), ("tls", tls)] {
+                if !list.is_empty() {
+                    spec[kind] = json!(list);
+                }
+            }
             for (key, value) in [("name", "web"), ("namespace", "shop"), ("resourceVersion", "1")] {
                 metadata[key] = json!(value);
             }
             spec["http"] = json!(http);
             let object = json!({"apiVersion": format!("networking.istio.io/{version}"), "kind": "VirtualService",
                 "metadata": metadata, "spec": spec});
-            (object, by_name.then_some(names))
+            (object, by_name.then_some(named))
         },
     )
 }
@@ -202,7 +221,11 @@ fn changes(path: &str, before: &Value, after: &Value, found: &mut Vec<(String, V
 
 /// Whether one change is Teal's to make in this object: weights of its destinations, its candidates at the end of a list, what it
 /// notes, and the version that the server gives.
-fn is_meant((path, was, is): &(String, Value, Value), object: &Value, managed: &BTreeSet<usize>) -> bool {
+fn is_meant(
+    (path, was, is): &(String, Value, Value),
+    object: &Value,
+    managed: &BTreeSet<(String, usize)>,
+) -> bool {
     let noted = |key: &str| key == "epoch.teal.dev/uid-1" || key == "saved.teal.dev/uid-1";
     if path == "/metadata/resourceVersion" {
         return true;
@@ -214,9 +237,9 @@ fn is_meant((path, was, is): &(String, Value, Value), object: &Value, managed: &
         return noted(key);
     }
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let ["spec", "http", index, "route", place, rest @ ..] = parts.as_slice() else { return false };
+    let ["spec", kind, index, "route", place, rest @ ..] = parts.as_slice() else { return false };
     let (index, place): (usize, usize) = (index.parse().unwrap(), place.parse().unwrap());
-    let list = object["spec"]["http"][index]["route"].as_array().unwrap();
+    let list = object["spec"][kind][index]["route"].as_array().unwrap();
     let role = |entry: &Value| SERVICES.contains(&short(entry).trim_end_matches("-candidate"));
     let meant = match rest {
         ["weight"] => role(&list[place]),
@@ -232,7 +255,7 @@ fn is_meant((path, was, is): &(String, Value, Value), object: &Value, managed: &
         [] => is.is_null() && short(was).ends_with("-candidate") && was["weight"] == 0,
         _ => false,
     };
-    managed.contains(&index) && meant
+    managed.contains(&((*kind).to_owned(), index)) && meant
 }
 
 fn without_weight(mut entry: Value) -> Value {
@@ -251,14 +274,14 @@ fn sum(list: &[Value]) -> i64 {
     list.iter().map(weight).sum()
 }
 
-fn only_what_is_meant(before: &Value, after: &Value, managed: &BTreeSet<usize>) {
+fn only_what_is_meant(before: &Value, after: &Value, managed: &BTreeSet<(String, usize)>) {
     let mut found = Vec::new();
     changes("", before, after, &mut found);
     for change in &found {
         assert!(is_meant(change, before, managed), "{change:?}\n{before}\n{after}");
     }
-    for index in managed {
-        let list = after["spec"]["http"][*index]["route"].as_array().unwrap();
+    for (kind, index) in managed {
+        let list = after["spec"][kind][*index]["route"].as_array().unwrap();
         assert_eq!(sum(list), 100, "{after}");
         assert!(list.iter().all(|entry| entry.get("weight").is_none_or(|weight| weight.as_i64() >= Some(0))));
     }
@@ -271,9 +294,12 @@ proptest! {
     fn a_life_changes_only_what_is_meant((owner, named) in owners(), mut steps in proptest::collection::vec(0_u8..100, 0..4)) {
         let mut world = World::web();
         world.services = SERVICES.iter().map(|name| RoleService::new("shop", *name)).collect();
-        world.routes = named.map(|names| names.into_iter().map(RouteSelector::named).collect());
-        let managed: BTreeSet<usize> =
-            read(&owner, &world.scope()).unwrap().routes.iter().map(|route| route.index).collect();
+        let asked = named.clone();
+        world.routes = named;
+        let managed = read(&owner, &world.scope()).unwrap().routes;
+        let managed: BTreeSet<(String, usize)> =
+            managed.iter().map(|route| (route.kind.as_str().to_owned(), route.index)).collect();
+        prop_assert!(asked.is_none_or(|asked| asked.len() == managed.len()));
         let mut now = owner.clone();
         let patch = enter(&now, &world.scope(), &stamp(2)).unwrap().unwrap();
         apply(&mut now, &patch).unwrap();

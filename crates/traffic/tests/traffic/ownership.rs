@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    HttpOwner, Patch, RoleService, Saved, Stamp, enter, give_back, http_owners, leave, lower, restorer,
+    Patch, RoleService, RouteOwner, Saved, Stamp, enter, give_back, http_owners, leave, lower, restorer,
     set_weight,
 };
 
@@ -95,7 +95,7 @@ fn rule_19_an_owner_that_updates_gets_its_claim_with_the_restoring_request() {
     let alone = owned(&json!([helm("Update", &["hosts", "http"])]));
     assert_eq!(restorer(&alone, &updated, "teal"), None, "nothing is Teal's");
     for forged in ["x".repeat(129), "teal\nroot".into(), String::new(), "nobody".into()] {
-        let owner = HttpOwner { manager: forged.clone(), ..updated.owners[0].clone() };
+        let owner = RouteOwner { manager: forged.clone(), ..updated.owners[0].clone() };
         let record = Saved { owners: vec![owner], ..Saved::default() };
         let mut listed = helm("Update", &["hosts"]);
         listed["manager"] = json!(if forged == "nobody" { "somebody" } else { forged.as_str() });
@@ -103,7 +103,7 @@ fn rule_19_an_owner_that_updates_gets_its_claim_with_the_restoring_request() {
         assert_eq!(restorer(&there, &record, "teal"), None, "{forged:?} is no name of a writer");
     }
     let older =
-        HttpOwner { api_version: Some("networking.istio.io/v1beta1".into()), ..updated.owners[0].clone() };
+        RouteOwner { api_version: Some("networking.istio.io/v1beta1".into()), ..updated.owners[0].clone() };
     let older = Saved { owners: vec![older], ..Saved::default() };
     assert_eq!(restorer(&now, &older, "teal"), None, "it would be another entry");
 }

@@ -123,7 +123,9 @@ fn only_a_tcp_route() {
         &World::web(),
         &object,
         "RouteNotFound",
-        &["tcp or tls routes are not supported, add an http route"],
+        &[
+            "tcp and tls routes are moved only where they are named, add {tcp: {}} to spec.traffic.virtualServices[].routes",
+        ],
     );
 }
 

@@ -104,8 +104,13 @@ impl Story {
 
     /// With the second release as candidate at the first step, provisioned and entered.
     pub(super) fn started() -> Self {
+        Self::installed().begun()
+    }
+
+    /// The same from here on.
+    pub(super) fn begun(self) -> Self {
         let baseline = vec![3];
-        let story = Self::installed().commit(|record| {
+        let story = self.commit(|record| {
             record.candidate = Some(second());
             record.baseline.clone_from(&baseline);
             record.phase = step("canary", 10, None);
@@ -348,7 +353,7 @@ impl Story {
         })
     }
 
-    fn stamp(&self) -> Value {
+    pub(super) fn stamp(&self) -> Value {
         json!({"epoch.teal.dev/uid-web": self.record.epoch.to_string()})
     }
 

@@ -70,7 +70,7 @@ impl Hand {
         (self.stores, self.pokes, self.rollout)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
     }

@@ -3,6 +3,7 @@
 mod ages;
 mod charts;
 pub(crate) mod cluster;
+mod connections;
 mod hands;
 mod jobs;
 mod lost;

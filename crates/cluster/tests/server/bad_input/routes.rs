@@ -71,6 +71,24 @@ async fn a_route_that_is_missing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
+async fn a_tcp_route_that_is_missing() {
+    let bench = Bench::installed("notcp").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let wanted = "tcp route that is meant by {tcp: {port: 9000}} in spec.tcp";
+    bench
+        .bad(
+            Case::refused("RouteNotFound", &object, wanted, "correct it in spec.traffic.virtualServices"),
+            async || {
+                bench.apply(&led_by(json!([{"name": "web", "routes": [{"tcp": {"port": 9000}}]}]))).await;
+            },
+            async || bench.apply(&led_by(json!([{"name": "web", "routes": [{"name": "primary"}]}]))).await,
+        )
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
 async fn no_destination_that_is_one_of_the_services() {
     let bench = Bench::installed("nodest").await;
     let object = format!("VirtualService {}/web", bench.namespace());

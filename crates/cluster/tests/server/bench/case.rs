@@ -204,8 +204,8 @@ fn latest(versions: &[Version]) -> impl Iterator<Item = &Version> {
 
 /// What all candidates have together in all routes of a version.
 pub(crate) fn candidates_weight(version: &Version) -> i64 {
-    let routes = version.spec().and_then(|spec| spec.pointer("/http")).and_then(Value::as_array);
-    let entries = routes.into_iter().flatten().filter_map(|route| route["route"].as_array()).flatten();
+    let lists = ["http", "tls", "tcp"].into_iter().filter_map(|list| version.spec()?.get(list)?.as_array());
+    let entries = lists.flatten().filter_map(|route| route["route"].as_array()).flatten();
     let of_candidate = |entry: &&Value| {
         let host = entry.pointer("/destination/host").and_then(Value::as_str);
         host.is_some_and(|host| host.contains("-candidate"))

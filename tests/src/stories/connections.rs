@@ -1,0 +1,118 @@
+//! A route of connections beside those of requests.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use teal_load::{SessionTarget, Sessions};
+
+use super::play::{PATIENCE, Play};
+use crate::error::{Error, Result, expect};
+use crate::world::{Shop, World, quick};
+
+/// Connections that are opened to see where they lead.
+const CONNECTIONS: usize = 120;
+/// How many of them a candidate with 10 % may get: 12, give or take four times their deviation.
+const A_TENTH: std::ops::RangeInclusive<usize> = 1..=26;
+/// How long proxies may take to follow a weight.
+const FOLLOWED: Duration = Duration::from_secs(2);
+
+/// The tcp route has the weights of the http routes at every step: of new connections about a tenth reach the candidate at 10 %,
+/// all at 100 %, and none once it was sent back. In the end both objects are their owner's again.
+pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
+    let shop = Shop::open(world, namespace, with_tcp).await?;
+    shop.apply_examples(&["tcp.yaml"]).await?;
+    let play = Play::on(shop).await?;
+    if let Some(why) = play.shop.without_raw_tcp().await? {
+        return Err(Error::Unmet(why));
+    }
+    let owners = tcp_spec(&play).await?;
+    let first = play.live();
+    lead_to(&play, &["v1"]).await?;
+
+    let second = play.to_10("v2").await?;
+    let weights = tcp_spec(&play).await?;
+    let wanted = json!([90, 10]);
+    let found: Vec<Value> = entries(&weights).iter().map(|entry| entry["weight"].clone()).collect();
+    expect(json!(found) == wanted, || format!("the tcp route has weights {found:?} at 10 %"))?;
+    tokio::time::sleep(FOLLOWED).await;
+    let reached = opened(&play).await?;
+    let candidates = reached.get("v2").copied().unwrap_or(0);
+    expect(A_TENTH.contains(&candidates), || format!("of {CONNECTIONS} connections {reached:?} at 10 %"))?;
+    told(&play).await?;
+
+    play.approve().await?;
+    play.promoted(&second).await?;
+    lead_to(&play, &["v2"]).await?;
+    is_owners(&play, &owners).await?;
+
+    play.gone(&first).await?;
+    let third = play.to_10("v2-mended").await?;
+    play.shop.decide(teal_api::Action::Rollback, Some("seen enough")).await?;
+    play.back_at_once(&second, &third).await?;
+    lead_to(&play, &["v2"]).await?;
+    is_owners(&play, &owners).await?;
+    play.shares_were(&second, &[0, 10, 100])?;
+    play.shares_were(&third, &[0, 10, 0])?;
+    play.end(None).await
+}
+
+fn with_tcp(rollout: &mut Value) {
+    quick(rollout);
+    let listed = rollout.pointer_mut("/spec/traffic/virtualServices").and_then(Value::as_array_mut);
+    let tcp = json!({"name": "web-tcp", "routes": [{"tcp": {"port": 9000}}]});
+    listed.into_iter().for_each(|listed| listed.push(tcp.clone()));
+}
+
+async fn tcp_spec(play: &Play<'_>) -> Result<Value> {
+    let api = play.shop.dynamic("networking.istio.io", "v1", "VirtualService");
+    let object = api.get("web-tcp").await.map_err(Error::api("get VirtualService web-tcp"))?;
+    Ok(object.data["spec"].clone())
+}
+
+fn entries(spec: &Value) -> &[Value] {
+    spec.pointer("/tcp/0/route").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Waits until both objects are as they were.
+async fn is_owners(play: &Play<'_>, owners: &Value) -> Result<()> {
+    let again = async || {
+        let spec = tcp_spec(play).await.map_err(|error| error.to_string())?;
+        if spec == *owners { Ok(()) } else { Err(spec.to_string()) }
+    };
+    Ok(teal_testbed::until("the owner's tcp route".to_owned(), PATIENCE, again).await?)
+}
+
+/// The status names the route as the spec does.
+async fn told(play: &Play<'_>) -> Result<()> {
+    let named = |journal: &crate::observe::Journal| {
+        let routes = &journal.status()?.traffic.as_ref()?.routes;
+        let tcp = routes.iter().find(|route| route.name == "web-tcp")?;
+        (tcp.candidate_weight == 10).then(|| tcp.route.clone())
+    };
+    let route = play.observer.until("the tcp route in the status", PATIENCE, named).await?;
+    expect(route.as_deref() == Some("tcp: {port: 9000}"), || format!("it is told as {route:?}"))
+}
+
+/// Waits until all new connections reach these versions.
+async fn lead_to(play: &Play<'_>, versions: &[&str]) -> Result<()> {
+    let all = async || {
+        let reached = opened(play).await.map_err(|error| error.to_string())?;
+        if reached.keys().eq(versions) { Ok(()) } else { Err(format!("{reached:?}")) }
+    };
+    Ok(teal_testbed::until(format!("connections to {versions:?} alone"), PATIENCE, all).await?)
+}
+
+/// Which versions that many new connections reach.
+async fn opened(play: &Play<'_>) -> Result<BTreeMap<String, usize>> {
+    let target = SessionTarget { tcp: play.shop.sessions(true)?.tcp, ..SessionTarget::default() };
+    let sessions = Sessions::new();
+    let mut reached = BTreeMap::new();
+    for _ in 0..CONNECTIONS {
+        for report in sessions.open(&target, "where it leads").await? {
+            *reached.entry(report.version).or_default() += 1;
+        }
+    }
+    sessions.close().await?;
+    Ok(reached)
+}
