@@ -162,14 +162,19 @@ fn remedy(kind: RouteKind, route: &Value, entry: Option<&Listed>) -> String {
         }
         (None, None) => "list this VirtualService in spec.traffic.virtualServices".into(),
         (Some(named), Some(Listed { routes: Some(_), .. })) => {
-            format!("add {{{named}}} to the routes of this VirtualService in spec.traffic.virtualServices")
+            format!(
+                "add {} to the routes of this VirtualService in spec.traffic.virtualServices",
+                named.proposal()
+            )
         }
         (Some(named), Some(_)) => format!(
             "name each route of this VirtualService that is to move in steps in spec.traffic.virtualServices[].routes, this one \
-             by {{{named}}}"
+             by {}",
+            named.proposal()
         ),
         (Some(named), None) => format!(
-            "list this VirtualService in spec.traffic.virtualServices, with {{{named}}} among its routes"
+            "list this VirtualService in spec.traffic.virtualServices, with {} among its routes",
+            named.proposal()
         ),
     }
 }

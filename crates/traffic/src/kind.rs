@@ -1,10 +1,14 @@
 //! The three lists of routes that a `VirtualService` has, and which route in them is meant.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::object::{list, text};
+
+/// As many names as a tls route may be named by in a Rollout.
+const MOST_SNI_HOSTS: usize = 16;
 
 /// A list of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,16 +98,27 @@ impl RouteSelector {
         }
     }
 
-    /// The one that would mean this route; nothing for an http route without a name.
+    /// The narrowest that would mean this route; nothing for an http route without a name.
     pub(crate) fn of(kind: RouteKind, route: &Value) -> Option<Self> {
-        let first = list(route, "/match").first().unwrap_or(&Value::Null);
+        let conditions = list(route, "/match");
         match kind {
             RouteKind::Http => kind.name(route).map(Self::named),
             RouteKind::Tls => {
-                let hosts = list(first, "/sniHosts").iter().filter_map(Value::as_str);
+                let first = conditions.first().unwrap_or(&Value::Null);
+                let hosts = list(first, "/sniHosts").iter().filter_map(Value::as_str).take(MOST_SNI_HOSTS);
                 Some(Self::tls(port(first), hosts.map(str::to_owned).collect()))
             }
-            RouteKind::Tcp => Some(Self::Tcp(port(first))),
+            RouteKind::Tcp => Some(Self::Tcp(conditions.iter().find_map(port))),
+        }
+    }
+
+    /// As a proposal to the owner of a route: what to write, and how much that means where it is more than the route.
+    pub(crate) fn proposal(&self) -> String {
+        match self {
+            Self::Tcp(None) => {
+                format!("{{{self}}} (each of its tcp routes that leads to a Service of the Rollout)")
+            }
+            _ => format!("{{{self}}}"),
         }
     }
 
@@ -134,16 +149,25 @@ fn port(condition: &Value) -> Option<u16> {
 impl fmt::Display for RouteSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) => write!(f, "name: {name}"),
+            Self::Name(name) => write!(f, "name: {}", quoted(name)),
             Self::Tcp(Some(port)) => write!(f, "tcp: {{port: {port}}}"),
             Self::Tcp(None) => f.write_str("tcp: {}"),
             Self::Tls(tls) => {
-                let hosts =
-                    (!tls.sni_hosts.is_empty()).then(|| format!("sniHosts: [{}]", tls.sni_hosts.join(", ")));
+                let names: Vec<Cow<'_, str>> = tls.sni_hosts.iter().map(|name| quoted(name)).collect();
+                let hosts = (!names.is_empty()).then(|| format!("sniHosts: [{}]", names.join(", ")));
                 let parts: Vec<String> =
                     tls.port.map(|port| format!("port: {port}")).into_iter().chain(hosts).collect();
                 write!(f, "tls: {{{}}}", parts.join(", "))
             }
         }
     }
+}
+
+/// Text as YAML takes it for one: in quotes, unless it is made of what names are usually made of and can't be read as a number.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|one| one.is_ascii_alphanumeric() || matches!(one, '-' | '.' | '_' | '/'))
+        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
+    if is_plain { Cow::Borrowed(text) } else { Cow::Owned(Value::from(text).to_string()) }
 }

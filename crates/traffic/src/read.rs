@@ -11,6 +11,7 @@ pub use alone::left_alone;
 use crate::draft::MOST_OPERATIONS;
 use crate::moved::Moved;
 use crate::object::list;
+use crate::saved::is_recorded;
 use crate::{
     Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteKind, RouteSelector, Saved,
 };
@@ -89,14 +90,24 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
         RouteSelector::Name(name) => reader.find(name).is_ok(),
         RouteSelector::Tls(_) | RouteSelector::Tcp(_) => false,
     };
-    let lacks = !scope.routes.is_none_or(|selectors| selectors.iter().all(found));
+    // A list that names nothing is what a definition without tls and tcp leaves of one that named them.
+    let lacks = scope.routes.is_some_and(|selectors| selectors.is_empty() || !selectors.iter().all(found));
     let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
     let moved = Moved::of(virtual_service, &records);
     let is_moved =
         |route: &Route| route.pairs.iter().any(|pair| moved.find(virtual_service, route, pair).is_some());
+    let names_nothing = scope.routes.is_some_and(<[RouteSelector]>::is_empty);
+    let is_entered = |route: &Route| {
+        let Some(there) = route.of(virtual_service) else { return false };
+        let mut live = route
+            .pairs
+            .iter()
+            .filter_map(|pair| Some((pair, there.pointer(&format!("/route/{}/destination", pair.live))?)));
+        live.any(|(pair, live)| is_recorded(&records, &moved, (route.kind, there), live, &pair.service))
+    };
     let routes = reader.all().filter(|at| lacks || reader.lists(*at)).filter_map(|at| {
         let route = reader.route(at).ok()?;
-        (reader.lists(at) || is_moved(&route)).then_some(route)
+        (reader.lists(at) || is_moved(&route) || names_nothing && is_entered(&route)).then_some(route)
     });
     let routes = routes.collect();
     Ok(RouteSet { object: reader.object, routes })

@@ -210,7 +210,8 @@ fn like(virtual_service: &Value, route: &Route, pair: &Pair) -> Option<String> {
     is_told.then(|| Likeness::beside_key(route.kind, there).with(destination))
 }
 
-/// Whether a route was entered for a Service when this destination was its live one.
+/// Whether a route was entered for a Service, under the name or for the conditions that it has, when this destination was its live
+/// one. What became of a route under another name says [`Moved`].
 pub(crate) fn is_recorded(
     records: &[Saved],
     moved: &Moved<'_>,
@@ -231,5 +232,5 @@ pub(crate) fn is_recorded(
         let is_like = once || saved.like.as_ref().is_none_or(|other| *other == like);
         saved.service == service.name && is_like && (saved.route == own || unordered(&saved.route) == own)
     };
-    moved.get(kind, &service.name, &like).is_some() || records.iter().any(|saved| saved.routes.iter().any(is))
+    records.iter().any(|saved| saved.routes.iter().any(is))
 }

@@ -99,8 +99,9 @@ impl Reader<'_> {
             }
             (None, None) => match self.unnamed() {
                 Some(selector) => format!(
-                    "its tcp and tls routes are moved only where they are named, add {{{selector}}} to \
-                     spec.traffic.virtualServices[].routes"
+                    "its tcp and tls routes are moved only where they are named, add {} to \
+                     spec.traffic.virtualServices[].routes",
+                    selector.proposal()
                 ),
                 None => "correct the destination, or spec.traffic.services of the Rollout".to_owned(),
             },

@@ -192,6 +192,63 @@ fn only_what_was_entered_is_led_home_unasked() {
     }
 }
 
+/// The record speaks for the route that it was made of, and not for one beside it that leads to the same port.
+#[test]
+fn an_owners_own_route_to_the_candidates_port_stays_where_the_entered_one_is_led_home() {
+    let world = tcp(9000);
+    let to = |host: &str, port: u16| {
+        format!(
+            "{{match: [{{port: {port}}}], route: [{{destination: {{host: {host}, port: {{number: 9000}}}}}}]}}"
+        )
+    };
+    let owner = object(&format!("{{tcp: [{}, {}]}}", to("web", 9000), to("web-candidate", 9001)));
+    let mut now = at(&world, &entered(&world, &owner), 100);
+    now["spec"]["tcp"][0]["route"].as_array_mut().unwrap().remove(0);
+    let patch = lower(&now, &world.scope(), &stamp(5)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(now["spec"]["tcp"][0]["route"][0]["destination"]["host"], "web");
+    assert_eq!(now["spec"]["tcp"][1], owner["spec"]["tcp"][1]);
+}
+
+/// What a definition of before tls and tcp leaves of a list that names them: a list that names nothing.
+#[test]
+fn rule_5_what_was_entered_is_led_home_also_by_a_list_that_names_nothing() {
+    let owner = object(&format!("{{tcp: {TCP}}}"));
+    let mut now = at(&tcp(9000), &entered(&tcp(9000), &owner), 30);
+    let pruned = named(Vec::new());
+    assert_eq!(made_out(&now, &pruned.scope()), Some(30));
+    let patch = lower(&now, &pruned.scope(), &stamp(5)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let restoration = leave(&now, &pruned.scope(), &stamp(6)).unwrap();
+    apply(&mut now, &restoration.patch.unwrap()).unwrap();
+    assert_eq!(now["spec"].to_string(), owner["spec"].to_string());
+}
+
+/// What is proposed can be written down as it is, means the route, and says where it means more.
+#[test]
+fn a_proposal_is_yaml_and_no_wider_than_it_must_be() {
+    let names: Vec<String> =
+        std::iter::once("'*.example.com'".to_owned()).chain((0..20).map(|at| format!("n{at}"))).collect();
+    let sni_hosts = names.join(", ");
+    let owner = object(&format!(
+        "{{tls: [{{match: [{{port: 443, sniHosts: [{sni_hosts}]}}], route: [{{destination: {{host: web}}}}]}}], tcp: [{{match: \
+         [{{gateways: [front]}}, {{port: 9000}}], route: [{{destination: {{host: web}}}}]}}, {{route: [{{destination: {{host: \
+         web}}}}]}}]}}"
+    ));
+    let world = World::web();
+    let found = unmanaged_routes(std::slice::from_ref(&owner), &world.services, &[], &world.mesh);
+    let proposed: Vec<&str> = found
+        .iter()
+        .filter_map(|finding| finding.message.split_once(", with ")?.1.strip_suffix(" among its routes"))
+        .collect();
+    assert_eq!(proposed.len(), 3, "{found:?}");
+    assert_eq!(proposed[0], "{tcp: {port: 9000}}");
+    assert_eq!(proposed[1], "{tcp: {}} (each of its tcp routes that leads to a Service of the Rollout)");
+    let tls = yaml(proposed[2]);
+    assert_eq!(tls["tls"]["sniHosts"].as_array().unwrap().len(), 16, "as many as a Rollout may name");
+    assert_eq!(tls["tls"]["sniHosts"][0], "*.example.com");
+}
+
 #[test]
 fn weights_of_connections_are_judged_as_those_of_requests() {
     let world = tcp(9000);

@@ -124,7 +124,7 @@ fn only_a_tcp_route() {
         &object,
         "RouteNotFound",
         &[
-            "tcp and tls routes are moved only where they are named, add {tcp: {}} to spec.traffic.virtualServices[].routes",
+            "tcp and tls routes are moved only where they are named, add {tcp: {}} (each of its tcp routes that leads to a Service of the Rollout) to spec.traffic.virtualServices[].routes",
         ],
     );
 }
