@@ -1,7 +1,6 @@
 //! A route of connections beside those of requests.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use teal_load::{SessionTarget, Sessions};
@@ -14,8 +13,6 @@ use crate::world::{Shop, World, quick};
 const CONNECTIONS: usize = 120;
 /// How many of them a candidate with 10 % may get: 12, give or take four times their deviation.
 const A_TENTH: std::ops::RangeInclusive<usize> = 1..=26;
-/// How long proxies may take to follow a weight.
-const FOLLOWED: Duration = Duration::from_secs(2);
 
 /// The tcp route has the weights of the http routes at every step: of new connections about a tenth reach the candidate at 10 %,
 /// all at 100 %, and none once it was sent back. In the end both objects are their owner's again.
@@ -35,7 +32,7 @@ pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
     let wanted = json!([90, 10]);
     let found: Vec<Value> = entries(&weights).iter().map(|entry| entry["weight"].clone()).collect();
     expect(json!(found) == wanted, || format!("the tcp route has weights {found:?} at 10 %"))?;
-    tokio::time::sleep(FOLLOWED).await;
+    lead_to(&play, &["v1", "v2"]).await?;
     let reached = opened(&play).await?;
     let candidates = reached.get("v2").copied().unwrap_or(0);
     expect(A_TENTH.contains(&candidates), || format!("of {CONNECTIONS} connections {reached:?} at 10 %"))?;

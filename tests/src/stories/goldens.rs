@@ -73,13 +73,20 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     }
     say(&format!("{namespace}: {} VirtualServices; refused in their owner's form: {refused:?}", all.len()));
     expect(refused.len() <= REFUSED, || format!("refused: {refused:?}"))?;
-    let before = settled(&shop, &all).await?;
+    let before = settled(&shop, &all, "owners").await?;
+    let had: Vec<&str> = all
+        .iter()
+        .zip(&before)
+        .filter(|(_, routes)| !routes.is_empty())
+        .map(|(golden, _)| &*golden.name)
+        .collect();
+    expect(had.len() >= SEEN, || format!("the gateway has routes of {had:?} alone"))?;
     let mut divided = BTreeSet::new();
     for (epoch, percent) in [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))] {
         for golden in &mut all {
             edit(&shop, golden, percent, &Stamp::new("golden", epoch, "teal/traffic")).await?;
         }
-        let after = settled(&shop, &all).await?;
+        let after = settled(&shop, &all, &format!("edit-{epoch}")).await?;
         for (golden, (before, after)) in all.iter().zip(before.iter().zip(&after)) {
             only_weights(golden, before, after)?;
             let names = |(_, hosts): &(Value, BTreeMap<String, u64>)| {
@@ -96,11 +103,10 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     for golden in &mut all {
         give_back(&shop, golden).await?;
     }
-    let again = async || {
-        let now = routes(&shop, &all).await.map_err(|error| error.to_string())?;
-        if now == before { Ok(()) } else { Err("other routes than at the beginning".to_owned()) }
-    };
-    teal_testbed::until("the owners' routes in Envoy".to_owned(), PATIENCE, again).await?;
+    let end = settled(&shop, &all, "left").await?;
+    for (golden, (before, end)) in all.iter().zip(before.iter().zip(&end)) {
+        expect(before == end, || format!("{}: Envoy had {before:?}, and has {end:?}", golden.name))?;
+    }
     say(&format!("{namespace}: Envoy divided {} of {}", divided.len(), all.len()));
     shop.close().await
 }
@@ -233,25 +239,44 @@ async fn send(shop: &Shop<'_>, golden: &mut Golden, patch: Option<teal_traffic::
     Ok(())
 }
 
-/// Waits until every route that Envoy has is divided as one of its VirtualService's, and gives all of them.
-async fn settled(shop: &Shop<'_>, all: &[Golden]) -> Result<Vec<Routes>> {
+/// Gives all routes that Envoy has, once it has what was written until now: istiod hears of VirtualServices in the order in which
+/// they are written, and pushes all that it has heard of. So a last one is written for each stage, and waited for.
+async fn settled(shop: &Shop<'_>, all: &[Golden], stage: &str) -> Result<Vec<Routes>> {
+    let api = shop.dynamic("networking.istio.io", "v1", "VirtualService");
+    let host = host(shop, &format!("stage-{stage}"));
+    let last = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": format!("stage-{stage}"), "namespace": shop.namespace},
+        "spec": {"hosts": [host], "gateways": ["golden"], "http": [{"route": [{"destination": {"host": "web"}}]}]}});
+    let last = serde_json::from_value(last).map_err(|error| Error::Unmet(error.to_string()))?;
+    api.create(&PostParams::default(), &last).await.map_err(Error::api(format!("create stage {stage}")))?;
     let reached = async || {
-        let found = routes(shop, all).await.map_err(|error| error.to_string())?;
-        let wrong = all.iter().zip(&found).find_map(|(golden, routes)| {
-            let lists = lists(golden, &shop.namespace);
-            let stray = routes.iter().find(|(_, hosts)| !hosts.is_empty() && !lists.contains(hosts))?;
-            Some(format!("{}: Envoy divides {:?}, and its routes {lists:?}", golden.name, stray.1))
-        });
-        match wrong {
-            Some(wrong) => Err(wrong),
-            None => Ok(found),
-        }
+        let hosts = virtual_hosts(shop).await.map_err(|error| error.to_string())?;
+        if hosts.iter().any(|one| is_of(one, &host)) { Ok(hosts) } else { Err(format!("nothing of {host}")) }
     };
-    Ok(teal_testbed::until("the weights in Envoy".to_owned(), PATIENCE, reached).await?)
+    let hosts = teal_testbed::until(format!("stage {stage} in Envoy"), PATIENCE, reached).await?;
+    let found: Vec<Routes> = all.iter().map(|golden| routes(shop, golden, &hosts)).collect();
+    for (golden, routes) in all.iter().zip(&found) {
+        follows(golden, routes, &shop.namespace)?;
+    }
+    Ok(found)
+}
+
+/// Envoy's routes are divided as those of its VirtualService, in their order: one of these may be several there, by its conditions,
+/// or none, where it is for other callers.
+fn follows(golden: &Golden, routes: &Routes, namespace: &str) -> Result<()> {
+    let lists = lists(golden, namespace);
+    let mut left = lists.iter().peekable();
+    for (_, hosts) in routes.iter().filter(|(_, hosts)| !hosts.is_empty()) {
+        while left.next_if(|list| *list != hosts).is_some() {}
+        expect(left.peek().is_some(), || {
+            format!("{}: Envoy divides {hosts:?} where its routes are {lists:?}", golden.name)
+        })?;
+    }
+    Ok(())
 }
 
 /// How its http routes are divided, by full names; what has no weight is in no proxy.
-fn lists(golden: &Golden, namespace: &str) -> BTreeSet<BTreeMap<String, u64>> {
+fn lists(golden: &Golden, namespace: &str) -> Vec<BTreeMap<String, u64>> {
     let mesh = Mesh::default();
     let each = golden.now["spec"]["http"].as_array().into_iter().flatten().map(|route| {
         let entries = route["route"].as_array().map_or(&[][..], Vec::as_slice);
@@ -269,26 +294,28 @@ fn lists(golden: &Golden, namespace: &str) -> BTreeSet<BTreeMap<String, u64>> {
     each.collect()
 }
 
-/// What Envoy has for each.
-async fn routes(shop: &Shop<'_>, all: &[Golden]) -> Result<Vec<Routes>> {
+/// All hosts that Envoy has routes for.
+async fn virtual_hosts(shop: &Shop<'_>) -> Result<Vec<Value>> {
     let admin = shop.world.cluster.envoy_admin.as_deref().unwrap_or_default();
     let url = format!("{admin}/config_dump?resource=dynamic_route_configs");
     let failed = |source| Error::Http { url: url.clone(), source };
     let answer = reqwest::Client::new().get(&url).send().await.map_err(failed)?;
     let dump: Value = answer.error_for_status().map_err(failed)?.json().await.map_err(failed)?;
     let configs = dump["configs"].as_array().into_iter().flatten();
-    let hosts: Vec<&Value> =
-        configs.filter_map(|config| config["route_config"]["virtual_hosts"].as_array()).flatten().collect();
-    let found = all.iter().map(|golden| {
-        let own = host(shop, &golden.name);
-        let is_own = |virtual_host: &&&Value| {
-            let domains = virtual_host["domains"].as_array().into_iter().flatten();
-            domains.filter_map(Value::as_str).any(|domain| domain == own)
-        };
-        let found = hosts.iter().find(is_own).and_then(|found| found["routes"].as_array());
-        found.into_iter().flatten().map(apart).collect()
-    });
-    Ok(found.collect())
+    let hosts = configs.filter_map(|config| config["route_config"]["virtual_hosts"].as_array()).flatten();
+    Ok(hosts.cloned().collect())
+}
+
+fn is_of(virtual_host: &Value, host: &str) -> bool {
+    let domains = virtual_host["domains"].as_array().into_iter().flatten();
+    domains.filter_map(Value::as_str).any(|domain| domain == host)
+}
+
+/// What Envoy has for one of them, in its order.
+fn routes(shop: &Shop<'_>, golden: &Golden, hosts: &[Value]) -> Routes {
+    let own = host(shop, &golden.name);
+    let found = hosts.iter().find(|one| is_of(one, &own)).and_then(|found| found["routes"].as_array());
+    found.into_iter().flatten().map(apart).collect()
 }
 
 /// A route without its destinations, and these.
@@ -361,14 +388,33 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_read_as_istio_reads_them() {
-        let golden = |http: Value| Golden {
+    fn routes_are_divided_in_the_order_of_their_virtual_service() {
+        let to = |host: &str| json!({"route": [{"destination": {"host": host}}]});
+        let golden = golden(json!([to("web"), to("api"), to("web")]));
+        let routes = |hosts: &[&str]| -> Routes {
+            let of = |host: &&str| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), 100)]);
+            hosts.iter().map(|host| (Value::Null, of(host))).collect()
+        };
+        for good in [&["web", "web", "api", "web"][..], &["api"], &[], &["web", "web"]] {
+            assert!(follows(&golden, &routes(good), "shop").is_ok(), "{good:?}");
+        }
+        for bad in [&["search"][..], &["web", "api", "web", "api"], &["api", "api", "web", "api"]] {
+            assert!(follows(&golden, &routes(bad), "shop").is_err(), "{bad:?}");
+        }
+    }
+
+    fn golden(http: Value) -> Golden {
+        Golden {
             name: "x".into(),
             services: Vec::new(),
             routes: None,
             owners: Value::Null,
             now: json!({"spec": {"http": http}}),
-        };
+        }
+    }
+
+    #[test]
+    fn weights_are_read_as_istio_reads_them() {
         let to = |host: &str, weight: Value| json!({"destination": {"host": host}, "weight": weight});
         let of =
             |host: &str, weight: u64| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), weight)]);
@@ -376,6 +422,6 @@ mod tests {
             {"route": [to("web", json!(0))]},
             {"route": [to("api", Value::Null), to("search", json!(100))]},
         ]);
-        assert_eq!(lists(&golden(http), "shop"), BTreeSet::from([of("web", 100), of("search", 100)]));
+        assert_eq!(lists(&golden(http), "shop"), [of("web", 100), of("search", 100)]);
     }
 }
