@@ -45,7 +45,7 @@ pub(super) async fn undone(world: &World, namespace: &str) -> Result<()> {
     play.approve().await?;
     play.promoted(&second).await?;
     play.gone(&first).await?;
-    let third = play.to_10("v3").await?;
+    let third = play.to_10("v2-mended").await?;
     play.approve().await?;
     play.promoted(&third).await?;
     play.gone(&second).await?;

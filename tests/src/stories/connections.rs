@@ -28,10 +28,7 @@ pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
     lead_to(&play, &["v1"]).await?;
 
     let second = play.to_10("v2").await?;
-    let weights = tcp_spec(&play).await?;
-    let wanted = json!([90, 10]);
-    let found: Vec<Value> = entries(&weights).iter().map(|entry| entry["weight"].clone()).collect();
-    expect(json!(found) == wanted, || format!("the tcp route has weights {found:?} at 10 %"))?;
+    weighs(&play, &[90, 10]).await?;
     lead_to(&play, &["v1", "v2"]).await?;
     let reached = opened(&play).await?;
     let candidates = reached.get("v2").copied().unwrap_or(0);
@@ -44,12 +41,12 @@ pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
     is_owners(&play, &owners).await?;
 
     play.gone(&first).await?;
+    play.shares_were(&second, &[0, 10, 100])?;
     let third = play.to_10("v2-mended").await?;
     play.shop.decide(teal_api::Action::Rollback, Some("seen enough")).await?;
     play.back_at_once(&second, &third).await?;
     lead_to(&play, &["v2"]).await?;
     is_owners(&play, &owners).await?;
-    play.shares_were(&second, &[0, 10, 100])?;
     play.shares_were(&third, &[0, 10, 0])?;
     play.end(None).await
 }
@@ -65,6 +62,16 @@ async fn tcp_spec(play: &Play<'_>) -> Result<Value> {
     let api = play.shop.dynamic("networking.istio.io", "v1", "VirtualService");
     let object = api.get("web-tcp").await.map_err(Error::api("get VirtualService web-tcp"))?;
     Ok(object.data["spec"].clone())
+}
+
+/// Waits until the tcp route has these weights: the `VirtualServices` of a Rollout are raised one after another.
+async fn weighs(play: &Play<'_>, wanted: &[i64]) -> Result<()> {
+    let reached = async || {
+        let spec = tcp_spec(play).await.map_err(|error| error.to_string())?;
+        let found: Vec<i64> = entries(&spec).iter().filter_map(|entry| entry["weight"].as_i64()).collect();
+        if found == wanted { Ok(()) } else { Err(format!("{found:?}")) }
+    };
+    Ok(teal_testbed::until(format!("weights {wanted:?} of the tcp route"), PATIENCE, reached).await?)
 }
 
 fn entries(spec: &Value) -> &[Value] {

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use teal_testbed::history::Key;
 use teal_traffic::{Mesh, RoleService, RouteSelector, Scope, Stamp, enter, leave, set_weight};
 
 use super::play::PATIENCE;
 use super::runner::say;
 use crate::error::{Error, Result, expect};
+use crate::history::Meddling;
 use crate::world::{Shop, World, checkout, quick};
 
 /// Where the hosts of all of them end, so that one gateway takes them.
@@ -224,8 +226,22 @@ async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;
+    note(shop, golden);
     let (name, now) = (&golden.name, &golden.now["spec"]);
     expect(*now == golden.owners, || format!("{name}: the owner's spec was {}, and is {now}", golden.owners))
+}
+
+/// A record that is taken away is told as the operator's doing, and here it was the story's.
+fn note(shop: &Shop<'_>, golden: &Golden) {
+    let version = golden.now["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
+    let Some(revision) = version else { return };
+    let object = Key {
+        group: "networking.istio.io".into(),
+        resource: "virtualservices".into(),
+        namespace: shop.namespace.clone(),
+        name: golden.name.clone(),
+    };
+    shop.world.notes().meddling(Meddling { object, revisions: revision..=revision });
 }
 
 async fn send(shop: &Shop<'_>, golden: &mut Golden, patch: Option<teal_traffic::Patch>) -> Result<()> {
@@ -321,6 +337,9 @@ fn routes(shop: &Shop<'_>, golden: &Golden, hosts: &[Value]) -> Routes {
 /// A route without its destinations, and these.
 fn apart(route: &Value) -> (Value, BTreeMap<String, u64>) {
     let mut rest = route.clone();
+    if let Some(conditions) = rest.get_mut("match") {
+        without_order(conditions);
+    }
     let mut hosts = BTreeMap::new();
     let mut add = |cluster: Option<&str>, weight: u64| {
         let host = cluster.and_then(|name| name.trim_end_matches(';').split('|').nth(3));
@@ -341,6 +360,15 @@ fn apart(route: &Value) -> (Value, BTreeMap<String, u64>) {
         });
     }
     (rest, hosts)
+}
+
+/// Conditions for headers and parameters are maps in a `VirtualService`, which istiod makes lists of in any order.
+fn without_order(conditions: &mut Value) {
+    for list in ["headers", "query_parameters"] {
+        if let Some(list) = conditions.get_mut(list).and_then(Value::as_array_mut) {
+            list.sort_by_key(|condition| condition["name"].as_str().map(str::to_owned));
+        }
+    }
 }
 
 /// The same routes in the same order, which differ in their destinations alone.
