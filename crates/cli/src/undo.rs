@@ -28,7 +28,7 @@ pub async fn undo(wanted: &Undo, cluster: &Cluster, terminal: &mut Terminal<'_>)
     let (rollout, kept) =
         futures::try_join!(find::rollout(cluster, &wanted.name), kept(cluster, &wanted.name))?;
     let revision = choose(&wanted.to, &kept).ok_or_else(|| not_kept(&rollout, &wanted.to, &kept))?;
-    let content = content(cluster, &rollout, revision).await?;
+    let content = content(cluster, &rollout, revision).await?.with_sizes_of(&rollout);
     if is_asked_for(&rollout, &content.release) {
         return Err(CliError::AskedAlready {
             namespace: cluster.namespace.clone(),
@@ -103,6 +103,20 @@ struct Content {
     services: Vec<String>,
 }
 
+impl Content {
+    /// What reaches live in place, such as replicas and autoscalers, stays as the spec has it now: live would have it at once,
+    /// and what was enough for its traffic then may be too little today.
+    fn with_sizes_of(mut self, rollout: &Rollout) -> Self {
+        let now = rollout.spec.release.raw().get("manifests").and_then(Value::as_array);
+        let kept = self.release.get("manifests").and_then(Value::as_array);
+        if let (Some(kept), Some(now)) = (kept, now) {
+            let merged = teal_release::with_in_place_of(kept, now);
+            self.release = json!({"manifests": merged});
+        }
+        self
+    }
+}
+
 /// As it was kept, to the last character: only what is shown is cleaned.
 async fn content(cluster: &Cluster, rollout: &Rollout, revision: &str) -> Result<Content, CliError> {
     let name = format!("{}-{revision}", rollout.name_any());
@@ -139,11 +153,11 @@ fn read(object: &ControllerRevision, revision: &str) -> Result<Content, String> 
     Ok(Content { release, services })
 }
 
-/// Whether the spec has it already, as far as it can be shown.
+/// Whether the spec has it already, whatever its sizes are, and as far as it can be shown.
 fn is_asked_for(rollout: &Rollout, release: &Value) -> bool {
     let mut shown = release.clone();
     clean_value(&mut shown);
-    *rollout.spec.release.raw() == shown
+    teal_release::hash(rollout.spec.release.raw()) == teal_release::hash(&shown)
 }
 
 /// Shows what is about to be done, and asks where somebody is there. What a tool would write back at once is not written where
@@ -156,7 +170,7 @@ fn announce(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
     writeln!(terminal.err, "{}: spec.release becomes that of {revision} …", full_name(rollout))?;
-    for note in notes(rollout, content) {
+    for note in notes(rollout, revision, content) {
         writeln!(terminal.err, "{note}")?;
     }
     let owner = gitops::owner(rollout);
@@ -176,9 +190,12 @@ fn announce(
 }
 
 /// What else follows from it.
-fn notes(rollout: &Rollout, content: &Content) -> Vec<String> {
+fn notes(rollout: &Rollout, revision: &str, content: &Content) -> Vec<String> {
     let mut notes = Vec::new();
     let status = rollout.status.as_ref();
+    if status.is_some_and(|status| status.rejected.iter().any(|rejected| rejected == revision)) {
+        notes.push(format!("{revision} was sent back before."));
+    }
     if let Some(candidate) = status.and_then(|status| status.candidate.as_ref()) {
         notes.push(format!(
             "{} ({}), which is there beside live, gives way to it.",

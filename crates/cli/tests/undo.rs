@@ -174,3 +174,39 @@ async fn somebody_elses_later_change_is_not_taken_back() {
     let ran = run(&denied, "undo web --to r5").await;
     assert!(ran.error().contains("controllerrevisions.apps and patch rollouts.teal.dev"), "{}", ran.error());
 }
+
+/// Live has what reaches it in place at once, and today's traffic needs today's sizes.
+#[tokio::test]
+async fn sizes_and_autoscalers_stay_as_the_spec_has_them_now() {
+    let workload = |image: &str, replicas: u32| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": image}]}}}})
+    };
+    let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+        "spec": {"minReplicas": 20, "maxReplicas": 40, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+    let now = json!({"manifests": [workload("web:7", 30), scaler]});
+    let mut web = object(&complete());
+    web["spec"]["release"] = now.clone();
+    let before = json!({"manifests": [workload("web:5", 3)]});
+    let ran = |web: Value| async {
+        let server = Server::with(web).keeps(kept(FIFTH, &before));
+        let ran = run(&server, "undo web --to r5").await;
+        (server.patches(), ran)
+    };
+    let (patches, _) = ran(web.clone()).await;
+    assert_eq!(patches[0].1[1]["value"], json!({"manifests": [workload("web:5", 30), scaler]}));
+    // What differs in its sizes alone is asked for already.
+    web["spec"]["release"] = json!({"manifests": [workload("web:5", 30), scaler]});
+    let (patches, ran) = ran(web).await;
+    assert!(patches.is_empty());
+    assert_eq!(ran.exit(), Exit::NotTaken);
+}
+
+#[tokio::test]
+async fn that_a_revision_was_sent_back_before_is_said() {
+    let mut web = object(&complete());
+    web["status"]["rejected"] = json!([FIFTH]);
+    let ran = run(&server(web), "undo web --to r5").await;
+    assert!(ran.err.contains("r5-77aa01ff was sent back before"), "{}", ran.err);
+}

@@ -64,6 +64,7 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         Effect::PointLive(slot) => live_violation(s, *slot),
         Effect::Overlap(slot) => overlap_violation(s, *slot),
         Effect::Finalizer(_)
+        | Effect::EndStepJobs
         | Effect::RecordRevision(_)
         | Effect::ApplyRelease { .. }
         | Effect::PointCandidate(_)

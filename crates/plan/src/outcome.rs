@@ -73,6 +73,8 @@ pub enum Effect {
     RunJobs(Slot),
     /// Make what is due of the Jobs that are gates of the step under way, for the candidate in this slot.
     RunStepJobs(Slot),
+    /// End the Jobs of steps that are over.
+    EndStepJobs,
     /// Point `<service>` of every traffic Service at a slot; makes the Services where they are missing.
     PointLive(Slot),
     /// Let `<service>` select pods of live and of this slot, for the traffic Services that have to pass through that.
@@ -134,6 +136,7 @@ impl Effect {
             | Self::ApplyRelease { .. }
             | Self::RunJobs(_)
             | Self::RunStepJobs(_)
+            | Self::EndStepJobs
             | Self::PointLive(_)
             | Self::Overlap(_)
             | Self::PointCandidate(_)

@@ -155,7 +155,7 @@ pub struct StepJob {
     pub state: JobState,
     /// The epoch with which it became due. It is part of its object's name, so that no try is taken for another one.
     pub after: u64,
-    /// When it was first seen: from then on it may run for its timeout.
+    /// Since when it is due; once it was seen, since then: from then on it may run for its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }
@@ -172,6 +172,8 @@ pub enum JobEnd {
     },
     /// It is gone before it was seen to end.
     Gone,
+    /// It could not be made in time.
+    Unmade,
 }
 
 /// The checks of a step that go on after promotion.
@@ -229,10 +231,7 @@ impl Held {
     pub fn of(cause: Cause) -> Option<Self> {
         match cause {
             Cause::Blind { check, detail } => Some(Self { check, blind: true, detail, job: None }),
-            Cause::Check { check, detail } => Some(Self { check, blind: false, detail, job: None }),
-            Cause::Job { job, end } => {
-                Some(Self { check: job, blind: false, detail: String::new(), job: Some(end) })
-            }
+            Cause::Check { check, detail, job } => Some(Self { check, blind: false, detail, job }),
             _ => None,
         }
     }
@@ -381,13 +380,10 @@ pub enum Cause {
         check: String,
         /// What was seen.
         detail: String,
-    },
-    /// A Job that is a gate did not end well.
-    Job {
-        /// The name of its object.
-        job: String,
-        /// How it ended.
-        end: JobEnd,
+        /// Set where it is no check but a Job, by the name of its object. Not a cause of its own, because a version that doesn't
+        /// know that could not read the record at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobEnd>,
     },
     /// A check had no usable answer for its limit and says to go back then.
     Blind {
@@ -435,7 +431,6 @@ impl Cause {
         match self {
             Self::Decision { .. }
             | Self::Check { .. }
-            | Self::Job { .. }
             | Self::Blind { .. }
             | Self::Guard { .. }
             | Self::TooFewEndpoints { .. }

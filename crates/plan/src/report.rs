@@ -6,6 +6,7 @@ mod intent;
 mod sentences;
 
 pub use conditions::WARNINGS;
+pub(crate) use sentences::ended;
 pub use sentences::{cause, notice, sentence, warns};
 
 use crate::outcome::{Plan, Why};

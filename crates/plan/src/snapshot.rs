@@ -60,6 +60,8 @@ pub struct World {
     pub jobs: Vec<JobSeen>,
     /// What is seen of each Job that the record has of the step under way, whether it is there or not.
     pub step_jobs: Vec<StepJobSeen>,
+    /// Jobs of steps that run although their step is over, by the names of their objects.
+    pub left_step_jobs: Vec<String>,
     /// What is in the way, most important first.
     pub obstacles: Vec<Obstacle>,
     /// What serves although nothing is recorded of it.
@@ -140,6 +142,8 @@ pub struct StepJobSeen {
     pub object: String,
     /// Its object is there.
     pub there: bool,
+    /// Since when it has not been there, at every look of this process: a cache may lag behind the record.
+    pub missing_since: Option<Time>,
     /// Whether it ended well; none while it runs, or isn't there.
     pub ended: Option<bool>,
     /// Why it doesn't get on, as far as its pods say.

@@ -39,7 +39,10 @@ pub(crate) fn kind(write: &Write) -> Kind {
                 of_color(slot.color)
             }
             Effect::Vacate { color, .. } => of_color(*color),
-            Effect::Finalizer(_) | Effect::RecordRevision(_) | Effect::Answer { .. } => Kind::Other,
+            Effect::Finalizer(_)
+            | Effect::EndStepJobs
+            | Effect::RecordRevision(_)
+            | Effect::Answer { .. } => Kind::Other,
         },
     }
 }
@@ -114,6 +117,7 @@ fn do_effect(truth: &mut Truth, effect: &Effect, epoch: u64, outdated: bool, fau
         // Made by writes of their own.
         Effect::RunJobs(_)
         | Effect::RunStepJobs(_)
+        | Effect::EndStepJobs
         | Effect::Finalizer(_)
         | Effect::PointLive(_)
         | Effect::Overlap(_)

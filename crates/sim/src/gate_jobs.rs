@@ -2,7 +2,7 @@
 
 use teal_plan::record::{JobState, Phase, Record, StepJob, StepRecord};
 use teal_plan::snapshot::StepJobSeen;
-use teal_plan::{Slot, Snapshot};
+use teal_plan::{Slot, Snapshot, Time};
 
 use crate::act::Gather;
 use crate::check::{Broken, broken};
@@ -28,6 +28,8 @@ pub(crate) fn seen(caches: &Caches, fault: Option<Fault>) -> Vec<StepJobSeen> {
             after: job.after,
             object: job.name.clone(),
             there: there.is_some(),
+            // For how long caches lag is no part of the model: what they don't show counts as gone.
+            missing_since: there.is_none().then_some(Time(i64::MIN / 2)),
             ended: if unended { Some(true) } else { there.and_then(|test| test.ended) },
             trouble: None,
         }

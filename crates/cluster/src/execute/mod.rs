@@ -73,6 +73,8 @@ pub(crate) struct Order<'a> {
     pub(crate) replaced: &'a BTreeSet<String>,
     pub(crate) blue: Option<Arc<Rendering>>,
     pub(crate) green: Option<Arc<Rendering>>,
+    /// Jobs of steps that run although their step is over, by the names of their objects.
+    pub(crate) left_step_jobs: &'a [String],
     /// What came of the chart, where the release is one that is not kept yet.
     pub(crate) body: Option<Arc<Body>>,
     pub(crate) now: Time,
@@ -131,6 +133,7 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
         Effect::RecordRevision(revision) => revision::record(tools, order, *revision).await,
         Effect::ApplyRelease { slot, .. } => release::apply(tools, order, *slot).await,
         Effect::RunJobs(slot) => jobs::run_later(tools, order, *slot).await,
+        Effect::EndStepJobs => step_jobs::end(tools, order).await,
         Effect::RunStepJobs(slot) => step_jobs::run(tools, order, *slot).await,
         Effect::PointLive(slot) => roles::point(tools, order, roles::Role::Live, *slot).await,
         Effect::Overlap(slot) => roles::overlap(tools, order, *slot).await,
@@ -173,6 +176,7 @@ pub(crate) const fn word(effect: &Effect) -> &'static str {
         Effect::ApplyRelease { .. } => "ApplyRelease",
         Effect::RunJobs(_) => "RunJobs",
         Effect::RunStepJobs(_) => "RunStepJobs",
+        Effect::EndStepJobs => "EndStepJobs",
         Effect::PointLive(_) => "PointLive",
         Effect::Overlap(_) => "Overlap",
         Effect::PointCandidate(_) => "PointCandidate",
@@ -200,6 +204,7 @@ impl<'a> Order<'a> {
             replaced: &seen.replaced,
             blue: seen.blue.clone(),
             green: seen.green.clone(),
+            left_step_jobs: &seen.snapshot.world.left_step_jobs,
             body: seen.chart.body().cloned(),
             now: seen.snapshot.now,
             shares: Arc::default(),

@@ -1,6 +1,7 @@
 //! Jobs that are gates of a step: each try is made once, as the record says, which was committed before (rule 15).
 
 use serde_json::{Value, json};
+use teal_api::names::manager;
 use teal_plan::record::{JobState, StepJob};
 use teal_plan::{Phase, Slot};
 use teal_release::Context;
@@ -8,6 +9,7 @@ use teal_release::Context;
 use super::release::{apply_piece_over, view};
 use super::unseen::unseen;
 use super::{Order, Tools, worst};
+use crate::access::Target;
 use crate::error::Error;
 use crate::kinds;
 use crate::observe::identity;
@@ -20,6 +22,33 @@ pub(super) async fn run(tools: &Tools, order: &Order<'_>, slot: Slot) -> Result<
         results.push(make(tools, order, &piece).await);
     }
     worst(results)
+}
+
+/// Ends those of steps that are over, whatever becomes of each. They stay, with what they printed as far as it is kept.
+pub(super) async fn end(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
+    let mut results = Vec::new();
+    for name in order.left_step_jobs {
+        results.push(suspend(tools, order, name).await);
+    }
+    worst(results)
+}
+
+async fn suspend(tools: &Tools, order: &Order<'_>, name: &str) -> Result<bool, Error> {
+    let (kind, namespace) = (kinds::JOB, &order.names.namespace);
+    let Some(view) = tools.stores.object(kind.group, kind.kind, namespace, name) else { return Ok(false) };
+    let resource = kinds::JOB.resource();
+    let target = Target { resource: &resource, namespace: &order.names.namespace, name };
+    order.check_epoch(target, view.epoch)?;
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": view.version.to_string(),
+            "annotations": {order.epoch_key(): order.record.epoch.to_string()},
+        },
+        "spec": {"suspend": true},
+    });
+    let answer = tools.access.merge(target, manager::RELEASE, false, &patch).await?;
+    tools.stores.offer(kinds::JOB, &answer);
+    Ok(true)
 }
 
 /// Under a name that is the same at every look, so one that was made and not seen yet is not made twice.

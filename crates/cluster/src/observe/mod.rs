@@ -178,6 +178,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let passing = overlap::Passing::of(&facts, &renderings);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes, memory);
     obstacles.extend(passing.obstacles.iter().cloned());
+    obstacles.extend(step_jobs::selected(&facts, &renderings));
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(remembered_obstacles(&facts, &renderings, memory));
     let weight = routes.seen.form.highest().max(committed_weight(&facts));
@@ -202,6 +203,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         recorded: recorded(&facts),
         jobs: jobs::see(&facts),
         step_jobs: step_jobs::see(&facts, memory),
+        left_step_jobs: step_jobs::left(&facts),
         found: found::see(&facts, &mut obstacles),
         obstacles,
         highest_epoch: highest_epoch(&facts, &routes),

@@ -1,33 +1,92 @@
 //! Jobs that are gates of the step under way: what is there of each that the record has.
 
+use teal_api::names;
 use teal_plan::record::{Phase, StepJob};
-use teal_plan::snapshot::StepJobSeen;
+use teal_plan::snapshot::{Obstacle, StepJobSeen, Stops};
 
 use super::jobs::JOB_NAME;
-use super::{Facts, Names};
+use super::{Facts, Names, Renderings, obstacle};
 use crate::kinds;
 use crate::memory::Memory;
 use crate::stores::{ObjectView, PodView};
 
 /// Each is looked for by the name that its try has, so what an earlier one left is nothing to it.
-pub(super) fn see(facts: &Facts<'_>, memory: &Memory) -> Vec<StepJobSeen> {
+pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Vec<StepJobSeen> {
     let (Phase::Step(place), Some(candidate)) = (&facts.record.phase, facts.record.candidate) else {
         return Vec::new();
     };
+    let named = |job: &StepJob| identity(&facts.names, &place.step, job, candidate.slot).object_name();
+    let there = |object: &str| {
+        let view = facts.object(kinds::JOB.group, kinds::JOB.kind, object);
+        view.filter(|view| view.rollout_uid == facts.names.uid)
+    };
+    let missing: Vec<String> =
+        place.jobs.iter().map(named).filter(|object| there(object).is_none()).collect();
+    let missing_since = memory.sightings.since("missing Jobs of the step", &missing, facts.now);
     let one = |job: &StepJob| {
-        let object = identity(&facts.names, &place.step, job, candidate.slot).object_name();
-        let view = facts.object(kinds::JOB.group, kinds::JOB.kind, &object);
-        let view = view.filter(|view| view.rollout_uid == facts.names.uid);
+        let object = named(job);
+        let view = there(&object);
         StepJobSeen {
             name: job.name.clone(),
             after: job.after,
             there: view.is_some(),
+            missing_since: view.is_none().then_some(missing_since),
             ended: view.as_ref().and_then(|view| view.ended),
             trouble: view.as_ref().and_then(|view| trouble(facts, view, memory)),
             object,
         }
     };
     place.jobs.iter().map(one).collect()
+}
+
+/// Those that run although no step of the record has them: what they send is for a candidate, and might reach live by now.
+pub(super) fn left(facts: &Facts<'_>) -> Vec<String> {
+    let known: Vec<String> = match (&facts.record.phase, facts.record.candidate) {
+        (Phase::Step(place), Some(candidate)) => {
+            let named = |job| identity(&facts.names, &place.step, job, candidate.slot).object_name();
+            place.jobs.iter().map(named).collect()
+        }
+        _ => Vec::new(),
+    };
+    let own = facts
+        .objects
+        .iter()
+        .filter(|view| view.kind == kinds::JOB && view.of_step && view.rollout_uid == facts.names.uid);
+    // One of a higher epoch was made by a record that is newer than this.
+    let own = own.filter(|view| view.epoch <= facts.record.epoch);
+    let runs = own.filter(|view| view.ended.is_none() && !view.suspended && !view.deleting);
+    runs.map(|view| view.id.name.clone()).filter(|name| !known.contains(name)).collect()
+}
+
+/// Jobs of steps whose pods a traffic Service would take for the release's: they would get requests while it selects both
+/// revisions, or whenever its owner applies it as it is written.
+pub(super) fn selected(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
+    let Some(wanted) = &renderings.wanted else { return Vec::new() };
+    let steps = facts.rollout.spec.steps.iter().flatten();
+    let jobs = steps.flat_map(|step| step.jobs.iter().flatten().map(move |job| (step, job)));
+    let found = jobs.filter_map(|(step, job)| {
+        let labels = job.spec.pointer("/template/metadata/labels")?.as_object()?;
+        let has = |(name, value): (&String, &String)| {
+            labels.get(name).and_then(serde_json::Value::as_str) == Some(value)
+        };
+        let own = |name: &str| name.starts_with(names::label::PREFIX);
+        let takes = |service: &&teal_release::RoleService| {
+            let selector = service.selector.iter().filter(|(name, _)| !own(name));
+            let mut selector = selector.peekable();
+            selector.peek().is_some() && selector.all(has)
+        };
+        let service = wanted.role_services.iter().find(takes)?;
+        Some(obstacle(
+            "SelectorOverlap",
+            format!(
+                "the pods of Job {} of step {} have the labels by which Service {} selects the release's, and would get its \
+                 requests: give spec.steps[].jobs[].spec.template.metadata.labels other ones",
+                job.name, step.name, service.name
+            ),
+            Stops::Rollout,
+        ))
+    });
+    found.collect()
 }
 
 /// Which Job of which try it is.

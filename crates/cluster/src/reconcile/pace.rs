@@ -102,7 +102,7 @@ mod tests {
         let act = |effect| Decision::Act(vec![effect]);
         let rest = Phase::Rest { outcome: teal_plan::record::Outcome::Promoted };
         let (check, detail) = ("errors".into(), String::new());
-        let cause = teal_plan::record::Cause::Check { check, detail };
+        let cause = teal_plan::record::Cause::Check { check, detail, job: None };
         let back = Phase::Returning { cause, since: Time(0) };
         for (what, decision, phase, at_once, expected) in [
             ("nothing to do", Decision::Rest, &rest, false, false),

@@ -130,7 +130,8 @@ impl Job {
         let should_have = ended.is_none() && spec.parallelism != Some(0) && spec.suspend != Some(true);
         let has_none = [status.active, status.terminating].iter().all(|count| count.unwrap_or(0) == 0);
         let lacks_pods = should_have && has_none && !view.deleting;
-        Some(ObjectView { ended, lacks_pods, ..view })
+        let suspended = spec.suspend == Some(true);
+        Some(ObjectView { ended, suspended, lacks_pods, ..view })
     }
 }
 

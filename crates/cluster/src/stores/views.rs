@@ -33,6 +33,8 @@ pub(crate) struct ObjectView {
     pub(crate) live_only: bool,
     /// A Job that is a gate of a step, and of no release.
     pub(crate) of_step: bool,
+    /// A Job that makes no more pods because its spec says so.
+    pub(crate) suspended: bool,
     /// It was laid to rest, with a note of what its owner wrote.
     pub(crate) rests: bool,
     /// The fields that Teal's manager for releases owns, as the API server notes them: who else writes one of them
@@ -88,6 +90,7 @@ impl ObjectView {
             epoch: epoch_of(metadata, &rollout_uid),
             live_only: is_live_only(kind, metadata),
             of_step: labels.contains_key(label::STEP),
+            suspended: false,
             rests: [annotation::OWNER_REPLICAS, annotation::OWNER_SUSPEND]
                 .iter()
                 .any(|key| note(metadata, key).is_some()),

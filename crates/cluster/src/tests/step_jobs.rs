@@ -117,3 +117,26 @@ async fn a_job_of_a_step_is_no_leftover_of_its_color() {
     hand.with_stores(|stores| stores.offer(kinds::JOB, &job));
     assert_eq!(hand.look(1_000).snapshot.world.green.objects, before);
 }
+
+/// The step is over, and what its Job sends might reach live by now.
+#[tokio::test]
+async fn a_job_of_a_step_that_is_over_is_suspended_and_stays_for_its_logs() {
+    let mut hand = tested("Begun");
+    let slot = hand.slot(Color::Green);
+    let other = StepJob { rollout: UID, step: "before", name: "load", slot, after: 1 }.object_name();
+    let labels = json!({label::ROLLOUT: "web", label::ROLLOUT_UID: UID, label::COLOR: "green", label::STEP: "before",
+        label::REVISION: slot.revision.to_string()});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": other, "namespace": "shop", "uid": "j",
+        "resourceVersion": "900", "labels": labels}, "spec": {}});
+    hand.with_stores(|stores| stores.offer(kinds::JOB, &job));
+    let (rollout, seen) = (hand.rollout(), hand.look(1_000));
+    assert_eq!(seen.snapshot.world.left_step_jobs, [other.clone()], "and not the one of the step under way");
+    let (server, reconciler) = served(hand);
+    let path = format!("/apis/batch/v1/namespaces/shop/jobs/{other}");
+    server.put(&path, job);
+    reconciler.tools.stores.offer(kinds::JOB, &server.object(&path).unwrap());
+    let order = Order::of(&rollout, &seen);
+    let done = execute(&reconciler.tools, &order, &[Effect::EndStepJobs]).await.remove(0);
+    assert!(done.result.unwrap());
+    assert_eq!(server.object(&path).unwrap()["spec"]["suspend"], true);
+}

@@ -141,7 +141,7 @@ fn consequence(s: &Snapshot, check: &str) -> Option<(Cause, OnFailure)> {
     match s.standing(check) {
         Standing::Fail => {
             let detail = s.check(check).map(|seen| seen.detail.clone()).unwrap_or_default();
-            Some((Cause::Check { check: check.to_owned(), detail }, s.settings.on_failure))
+            Some((Cause::Check { check: check.to_owned(), detail, job: None }, s.settings.on_failure))
         }
         Standing::Blind => {
             let trouble = s.check(check).and_then(|seen| seen.trouble.as_ref());
@@ -336,7 +336,7 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let jobs = step_jobs::due(place, step, draft.next_epoch());
+    let jobs = step_jobs::due(place, step, draft.next_epoch(), s.now);
     let mut reached =
         StepRecord { reached: Some(s.now), lost: None, jobs, terms: step.terms(), ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.

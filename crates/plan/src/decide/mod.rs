@@ -69,6 +69,7 @@ fn decide(s: &Snapshot) -> Plan {
         Some(commit) if turns_back(s, &commit) || !leads_back(s, &plan) => commit,
         Some(_) | None => {
             append(&mut plan, decided.answers);
+            append(&mut plan, step_jobs::end_left(s).into_iter().collect());
             plan
         }
     }

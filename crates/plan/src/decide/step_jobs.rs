@@ -4,14 +4,16 @@
 use super::{Draft, Next, gates};
 use crate::outcome::{Effect, Plan, Tested, Why};
 use crate::record::{Cause, JobEnd, JobState, Phase, Record, StepJob, StepRecord};
+use crate::report::ended;
 use crate::settings::{OnFailure, Step};
 use crate::snapshot::{Snapshot, StepJobSeen};
 use crate::words::{Span, Time};
 
 /// Those of the step as they are to be recorded: one that is known already is what it was, also after an edit.
-pub(super) fn due(place: &StepRecord, step: &Step, after: u64) -> Vec<StepJob> {
+pub(super) fn due(place: &StepRecord, step: &Step, after: u64, now: Time) -> Vec<StepJob> {
     let new = step.jobs.iter().filter(|job| recorded(place, &job.name).is_none());
-    let new = new.map(|job| StepJob { name: job.name.clone(), state: JobState::Due, after, since: None });
+    let new =
+        new.map(|job| StepJob { name: job.name.clone(), state: JobState::Due, after, since: Some(now) });
     place.jobs.iter().cloned().chain(new).collect()
 }
 
@@ -28,7 +30,7 @@ pub(super) fn note(s: &Snapshot, record: &mut Record) {
     let Phase::Step(place) = &mut record.phase else { return };
     for job in place.jobs.iter_mut().filter(|job| job.state != JobState::Done) {
         let Some(seen) = seen(s, job).filter(|seen| seen.there) else { continue };
-        job.since = job.since.or(Some(s.now));
+        job.since = job.since.filter(|_| job.state == JobState::Begun).or(Some(s.now));
         job.state = if seen.ended == Some(true) { JobState::Done } else { JobState::Begun };
     }
 }
@@ -36,7 +38,7 @@ pub(super) fn note(s: &Snapshot, record: &mut Record) {
 /// What must be committed before anything else is done at the step: that Jobs are due, were there, or ended well.
 pub(super) fn commit(s: &Snapshot, place: &StepRecord, step: &Step, reached: Time) -> Option<Plan> {
     let mut draft = Draft::new(s);
-    let jobs = due(place, step, draft.next_epoch());
+    let jobs = due(place, step, draft.next_epoch(), s.now);
     draft.record.phase = Phase::Step(StepRecord { jobs, ..place.clone() });
     note(s, &mut draft.record);
     let Phase::Step(now) = &draft.record.phase else { return None };
@@ -73,8 +75,8 @@ pub(super) fn have_passed(s: &Snapshot, step: &Step, place: &StepRecord, next: &
         }
         passed = false;
         // Of one that is late already a person decides.
-        let late = job.and_then(|job| job.since).map(|since| since + wanted.timeout);
-        if let Some(at) = late.filter(|at| s.now < *at) {
+        if let Some(at) = job.and_then(|job| ends_at(s, place, job, wanted.timeout)).filter(|at| s.now < *at)
+        {
             next.wake(at);
         }
         let seen = job.and_then(|job| seen(s, job));
@@ -90,24 +92,45 @@ pub(super) fn have_passed(s: &Snapshot, step: &Step, place: &StepRecord, next: &
     passed
 }
 
+/// When it is known to have ended, if nothing is seen of it until then.
+fn ends_at(s: &Snapshot, place: &StepRecord, job: &StepJob, timeout: Span) -> Option<Time> {
+    let seen = seen(s, job);
+    let missing = seen.and_then(|seen| seen.missing_since);
+    match (job.state, missing) {
+        (JobState::Done, _) => None,
+        (JobState::Due, _) if s.paused() => None,
+        // A pause has given the step its whole time anew.
+        (JobState::Due, _) => Some(place.deadline.max(job.since? + s.settings.progress_deadline)),
+        (JobState::Begun, Some(since)) => Some(since + s.settings.endpoint_grace),
+        (JobState::Begun, None) => Some(job.since? + timeout),
+    }
+}
+
 /// One that did not end well, with what that leads to.
 pub(super) fn failed(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<(Cause, OnFailure)> {
     step.jobs.iter().find_map(|wanted| {
         let job = recorded(place, &wanted.name)?;
         let seen = seen(s, job)?;
-        let end = end(s, job, seen, wanted.timeout)?;
-        Some((Cause::Job { job: seen.object.clone(), end }, s.settings.on_failure))
+        let late = ends_at(s, place, job, wanted.timeout).is_some_and(|at| s.now >= at);
+        let end = end(job, seen, late, wanted.timeout)?;
+        let (check, detail) = (seen.object.clone(), format!("the Job {}", ended(end)));
+        Some((Cause::Check { check, detail, job: Some(end) }, s.settings.on_failure))
     })
 }
 
-/// What ended well passes, however late that is seen. One that was never there has not begun to be late.
-fn end(s: &Snapshot, job: &StepJob, seen: &StepJobSeen, timeout: Span) -> Option<JobEnd> {
-    let late = job.since.is_some_and(|since| s.now >= since + timeout);
+/// What ended well passes, however late that is seen.
+fn end(job: &StepJob, seen: &StepJobSeen, late: bool, timeout: Span) -> Option<JobEnd> {
     match (job.state, seen.there, seen.ended) {
-        (JobState::Done, ..) | (_, true, Some(true)) | (JobState::Due, false, _) => None,
-        (JobState::Begun, false, _) => Some(JobEnd::Gone),
-        (_, true, _) if late => Some(JobEnd::Late { timeout }),
+        (JobState::Done, ..) | (_, true, Some(true)) => None,
+        (JobState::Due, false, _) => late.then_some(JobEnd::Unmade),
+        (JobState::Begun, false, _) => late.then_some(JobEnd::Gone),
+        (JobState::Begun, true, _) if late => Some(JobEnd::Late { timeout }),
         (_, true, Some(false)) => Some(JobEnd::Failed),
         (_, true, None) => None,
     }
+}
+
+/// Those of steps that are over, whichever way it went on: what they send might reach live by now.
+pub(super) fn end_left(s: &Snapshot) -> Option<Effect> {
+    (!s.world.left_step_jobs.is_empty()).then_some(Effect::EndStepJobs)
 }

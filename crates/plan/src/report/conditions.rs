@@ -146,7 +146,6 @@ fn sent_back(view: &View<'_>) -> Option<&'static str> {
         Cause::ForeignWriter { .. } => "ForeignWriter",
         Cause::Decision { .. }
         | Cause::Check { .. }
-        | Cause::Job { .. }
         | Cause::Blind { .. }
         | Cause::Guard { .. }
         | Cause::TooFewEndpoints { .. }

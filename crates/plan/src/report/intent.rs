@@ -39,6 +39,7 @@ fn effect(effect: &Effect) -> String {
         Effect::RecordRevision(revision) => format!("keep the content of {revision}"),
         Effect::ApplyRelease { slot, .. } => format!("apply {} in {}", slot.revision, slot.color),
         Effect::RunJobs(slot) => format!("run the Jobs of {} that come after retirement", slot.revision),
+        Effect::EndStepJobs => "end the Jobs of steps that are over".to_owned(),
         Effect::RunStepJobs(slot) => format!("run the step's Jobs for {}", slot.revision),
         Effect::PointLive(slot) => format!("point the live Services at {} ({})", slot.revision, slot.color),
         Effect::Overlap(slot) => {

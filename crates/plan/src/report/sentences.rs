@@ -71,8 +71,13 @@ pub fn cause(why: &Cause) -> String {
             let said = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             format!("{verb} by {user}{said}")
         }
-        Cause::Check { check, detail } => format!("check {check} failed ({detail})"),
-        Cause::Job { job, end } => format!("Job {job} {} ({})", ended(*end), logs(job)),
+        Cause::Check { check, job: Some(JobEnd::Unmade), .. } => {
+            format!("Job {check} {}", ended(JobEnd::Unmade))
+        }
+        Cause::Check { check, job: Some(end), .. } => {
+            format!("Job {check} {} ({})", ended(*end), logs(check))
+        }
+        Cause::Check { check, detail, job: None } => format!("check {check} failed ({detail})"),
         Cause::Blind { check, detail } => {
             format!("check {check} had no usable answer for its blindLimit{}", in_brackets(detail))
         }
@@ -212,8 +217,9 @@ fn logs(job: &str) -> String {
     format!("kubectl logs job/{job}")
 }
 
-fn ended(end: JobEnd) -> String {
+pub(crate) fn ended(end: JobEnd) -> String {
     match end {
+        JobEnd::Unmade => "could not be made within spec.progressDeadline".to_owned(),
         JobEnd::Failed => "failed".to_owned(),
         JobEnd::Late { timeout } => format!("did not end within its timeout of {} s", seconds(timeout)),
         JobEnd::Gone => "is gone before it was seen to end".to_owned(),
@@ -279,12 +285,8 @@ fn held_by_check(check: &str, blind: bool, detail: &str, promoted: bool) -> Stri
 }
 
 fn held_by_job(job: &str, end: JobEnd) -> String {
-    format!(
-        "Job {job} {} ({}) and spec.onFailure is Hold: decide ({})",
-        ended(end),
-        logs(job),
-        ways_on(false)
-    )
+    let logs = if end == JobEnd::Unmade { String::new() } else { in_brackets(&logs(job)) };
+    format!("Job {job} {}{logs} and spec.onFailure is Hold: decide ({})", ended(end), ways_on(false))
 }
 
 /// The Decisions that end a hold.

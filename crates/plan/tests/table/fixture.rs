@@ -147,6 +147,7 @@ pub(crate) fn at_rest() -> Snapshot {
             recorded: true,
             jobs: Vec::new(),
             step_jobs: Vec::new(),
+            left_step_jobs: Vec::new(),
             obstacles: Vec::new(),
             found: Found::Nothing,
             highest_epoch: 7,

@@ -150,7 +150,7 @@ fn a_failed_check_leads_back_or_holds() {
     let mut s = reached("canary", 10, LONG_AGO);
     s.settings.steps[0].checks = vec!["errors".to_owned()];
     s.checks = vec![standing("errors", Standing::Fail)];
-    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned() };
+    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned(), job: None };
     assert_eq!(committed(&s).0.phase, Phase::Returning { cause, since: NOW });
     s.settings.on_failure = OnFailure::Hold;
     s.record = committed(&s).0;

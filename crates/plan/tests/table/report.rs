@@ -34,7 +34,7 @@ fn asking() -> Snapshot {
 fn sent_back() -> Snapshot {
     let mut s = at_rest();
     s.settings.wanted = Some(content(2));
-    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned() };
+    let cause = Cause::Check { check: "errors".to_owned(), detail: "0.2, max 1%".to_owned(), job: None };
     s.record.wanted = Some(teal_plan::record::Wanted {
         hash: content(2),
         revision: candidate().revision,

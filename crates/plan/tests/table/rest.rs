@@ -155,7 +155,11 @@ fn what_was_sent_back_is_not_tried_again_by_itself() {
     s.record.wanted =
         Some(Wanted { hash: content(2), revision: candidate().revision, rejected: true, attempts: 1 });
     s.record.phase = Phase::Rest {
-        outcome: Outcome::RolledBack(Cause::Check { check: "errors".to_owned(), detail: String::new() }),
+        outcome: Outcome::RolledBack(Cause::Check {
+            check: "errors".to_owned(),
+            detail: String::new(),
+            job: None,
+        }),
     };
     assert_eq!(effects(&s), []);
     assert!(matches!(checked(&s).why[0], Why::Rejected { .. }));

@@ -16,7 +16,7 @@ fn returning(cause: Cause) -> Snapshot {
 }
 
 fn failed() -> Cause {
-    Cause::Check { check: "errors".to_owned(), detail: String::new() }
+    Cause::Check { check: "errors".to_owned(), detail: String::new(), job: None }
 }
 
 fn home(s: &mut Snapshot) {

@@ -27,7 +27,8 @@ fn testing(state: JobState, since: Option<Time>) -> Snapshot {
 
 fn seen(there: bool, ended: Option<bool>) -> StepJobSeen {
     let (name, object) = ("smoke".to_owned(), OBJECT.to_owned());
-    StepJobSeen { name, after: 7, object, there, ended, trouble: None }
+    let missing_since = (!there).then_some(LONG_AGO);
+    StepJobSeen { name, after: 7, object, there, missing_since, ended, trouble: None }
 }
 
 fn step(s: &mut Snapshot) -> &mut StepRecord {
@@ -118,9 +119,11 @@ fn a_job_of_a_step_that_did_not_end_well_counts_as_a_failed_check() {
     ] {
         let mut s = testing(state, (state == JobState::Begun).then_some(since));
         s.world.step_jobs = vec![seen(there, ended)];
-        let cause = Cause::Job { job: OBJECT.to_owned(), end };
         let (record, _) = committed(&s);
-        assert_eq!(record.phase, Phase::Returning { cause, since: NOW }, "{what}");
+        let Phase::Returning { cause: Cause::Check { check, job, .. }, .. } = &record.phase else {
+            panic!("{what}: {:?}", record.phase);
+        };
+        assert_eq!((check.as_str(), *job), (OBJECT, Some(end)), "{what}");
         assert!(record.wanted.is_some_and(|wanted| wanted.rejected), "{what}");
     }
     let mut s = testing(JobState::Begun, Some(later));
@@ -130,7 +133,13 @@ fn a_job_of_a_step_that_did_not_end_well_counts_as_a_failed_check() {
 
 #[test]
 fn why_it_went_back_is_told_with_where_the_logs_are() {
-    let told = |end: JobEnd| teal_plan::report::cause(&Cause::Job { job: OBJECT.to_owned(), end });
+    let told = |end: JobEnd| {
+        teal_plan::report::cause(&Cause::Check {
+            check: OBJECT.to_owned(),
+            detail: String::new(),
+            job: Some(end),
+        })
+    };
     assert_eq!(told(JobEnd::Failed), format!("Job {OBJECT} failed (kubectl logs job/{OBJECT})"));
     let late = told(JobEnd::Late { timeout: TIMEOUT });
     assert_eq!(
@@ -223,4 +232,62 @@ fn people_are_asked_once_the_jobs_of_the_step_have_ended_well() {
     assert!(matches!(plan.why[..], [Why::Testing { .. }]), "{:?}", plan.why);
     step(&mut s).jobs[0].state = JobState::Done;
     assert!(place(&s).gate.is_some());
+}
+
+/// A cache may lag behind the record, and a good release is not sent back for that.
+#[test]
+fn a_job_that_is_not_seen_for_a_moment_is_not_gone_yet() {
+    let mut s = testing(JobState::Begun, Some(NOW));
+    s.world.step_jobs[0].missing_since = Some(NOW);
+    let plan = checked(&s);
+    assert_eq!((&plan.decision, plan.wake_at), (&Decision::Rest, Some(NOW + s.settings.endpoint_grace)));
+    s.now = NOW + s.settings.endpoint_grace;
+    assert!(matches!(committed(&s).0.phase, Phase::Returning { .. }));
+}
+
+#[test]
+fn a_job_that_can_not_be_made_holds_a_step_no_longer_than_the_machine_may_take() {
+    let mut s = testing(JobState::Due, Some(NOW));
+    let plan = checked(&s);
+    let late = NOW + s.settings.progress_deadline;
+    assert_eq!((effects(&s), plan.wake_at), (MAKES.to_vec(), Some(late)));
+    s.now = late;
+    let Phase::Returning { cause, .. } = committed(&s).0.phase else { panic!("it goes back") };
+    let told = teal_plan::report::cause(&cause);
+    assert_eq!(told, format!("Job {OBJECT} could not be made within spec.progressDeadline"));
+    // A pause doesn't count, and what comes after it has the whole time.
+    let mut paused = s.clone();
+    paused.settings.mode = Mode::Paused;
+    paused.record.paused = Some(teal_plan::record::Pause::Spec);
+    assert_eq!(checked(&paused).decision, Decision::Rest);
+    step(&mut s).deadline = late + Span::seconds(1);
+    assert_eq!(effects(&s), MAKES);
+    // Once it is there it may run for its own timeout.
+    s.world.step_jobs = vec![seen(true, None)];
+    assert_eq!(place(&s).jobs[0].since, Some(late));
+}
+
+#[test]
+fn jobs_of_a_step_that_is_over_are_ended_whichever_way_it_went_on() {
+    let mut s = reached("canary", 10, NOW);
+    s.world.left_step_jobs = vec![OBJECT.to_owned()];
+    assert!(effects(&s).contains(&Effect::EndStepJobs));
+    s.world.left_step_jobs.clear();
+    assert!(!effects(&s).contains(&Effect::EndStepJobs));
+    s.settings.mode = Mode::HandsOff;
+    s.world.left_step_jobs = vec![OBJECT.to_owned()];
+    assert!(!matches!(checked(&s).decision, Decision::Act(_)), "hands off means that nothing is written");
+}
+
+/// The version before these Jobs knew `Check` with two fields, and no cause that it doesn't know may make a record unreadable.
+#[test]
+fn a_version_that_does_not_know_jobs_reads_their_failure_as_that_of_a_check() {
+    let mut s = testing(JobState::Begun, Some(NOW));
+    s.world.step_jobs = vec![seen(true, Some(false))];
+    let phase = serde_json::to_value(committed(&s).0.phase).unwrap();
+    let cause = phase["cause"]["Check"].as_object().expect("a cause that was known before");
+    assert_eq!((cause["check"].as_str(), cause["detail"].as_str()), (Some(OBJECT), Some("the Job failed")));
+    let old = serde_json::json!({"Check": {"check": "errors", "detail": "2 %"}});
+    let read: Cause = serde_json::from_value(old).unwrap();
+    assert!(matches!(read, Cause::Check { job: None, .. }));
 }

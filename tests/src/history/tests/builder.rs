@@ -158,7 +158,7 @@ impl Story {
     pub(super) fn send_back(self) -> Self {
         let since = Time(self.now);
         self.commit(|record| {
-            let cause = Cause::Check { check: "errors".into(), detail: "2 %".into() };
+            let cause = Cause::Check { check: "errors".into(), detail: "2 %".into(), job: None };
             record.phase = Phase::Returning { cause, since };
         })
     }
@@ -186,7 +186,7 @@ impl Story {
         let story = self.wait(3).leave();
         let now = story.now;
         story.commit(|record| {
-            let cause = Cause::Check { check: "errors".into(), detail: "2 %".into() };
+            let cause = Cause::Check { check: "errors".into(), detail: "2 %".into(), job: None };
             record.vacate_after = Some(Time(now + 30_000));
             record.kept_until = Some(Time(now + 300_000));
             record.phase = Phase::Rest { outcome: Outcome::RolledBack(cause) };

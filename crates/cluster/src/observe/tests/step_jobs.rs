@@ -52,14 +52,25 @@ fn rule_15_a_job_of_a_step_is_looked_for_by_the_name_of_its_try() {
     let mut hand = tested();
     let object = format!("{}-green", name(&hand, 4));
     let (job, trouble) = ("smoke".to_owned(), None);
-    let gone = StepJobSeen { name: job, after: 4, object, there: false, ended: None, trouble };
+    let gone = StepJobSeen {
+        name: job,
+        after: 4,
+        object,
+        there: false,
+        missing_since: Some(Time(1_000)),
+        ended: None,
+        trouble,
+    };
     assert_eq!(see(&mut hand), gone);
     put(&mut hand, 3, Some(true));
     assert_eq!(see(&mut hand), gone, "an earlier try is nothing to it");
     let object = put(&mut hand, 4, None);
-    assert_eq!(see(&mut hand), StepJobSeen { there: true, ..gone.clone() });
+    assert_eq!(see(&mut hand), StepJobSeen { there: true, missing_since: None, ..gone.clone() });
     put(&mut hand, 4, Some(false));
-    assert_eq!(see(&mut hand), StepJobSeen { there: true, ended: Some(false), ..gone.clone() });
+    assert_eq!(
+        see(&mut hand),
+        StepJobSeen { there: true, missing_since: None, ended: Some(false), ..gone.clone() }
+    );
     hand.alter_any(kinds::JOB, &object, |view| view.rollout_uid = "8765-4321".into());
     assert_eq!(see(&mut hand), gone, "a Rollout of this name left it that was here before");
     let settings = hand.look(1_000).snapshot.settings;
@@ -99,4 +110,49 @@ fn nothing_is_looked_for_where_no_step_is_under_way() {
     put(&mut hand, 4, None);
     hand.record("phase", json!({"name": "Promoting", "deadline": 9_000_000}));
     assert_eq!(hand.look(1_000).snapshot.world.step_jobs, []);
+}
+
+#[test]
+fn one_that_ended_is_suspended_or_was_made_by_a_newer_record_is_left_as_it_is() {
+    let left = |alter: fn(&mut crate::stores::ObjectView)| {
+        let mut hand = tested();
+        let object = put(&mut hand, 3, None);
+        hand.alter_any(kinds::JOB, &object, alter);
+        (object, hand.look(1_000).snapshot.world.left_step_jobs)
+    };
+    let (object, found) = left(|view| view.epoch = 1);
+    assert_eq!(found, [object]);
+    let alterations: [fn(&mut crate::stores::ObjectView); 5] = [
+        |view| view.ended = Some(true),
+        |view| view.suspended = true,
+        |view| view.deleting = true,
+        |view| view.epoch = 1_000,
+        |view| view.rollout_uid = "another".to_owned(),
+    ];
+    for alter in alterations {
+        assert_eq!(left(alter).1, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_job_whose_pods_a_traffic_service_would_select_is_told_before_the_first_weight() {
+    let with = |labels: serde_json::Value| {
+        let mut hand = Hand::new();
+        let container = json!({"name": "smoke", "image": "smoke:1"});
+        let spec = json!({"template": {"metadata": {"labels": labels},
+            "spec": {"restartPolicy": "Never", "containers": [container]}}});
+        hand.spec("/steps/0", json!({"name": "canary", "weight": 10, "jobs": [{"name": "smoke", "spec": spec, "timeout": "2m"}]}));
+        hand.install();
+        let obstacles = hand.look(1_000).snapshot.world.obstacles;
+        obstacles.into_iter().find(|obstacle| obstacle.reason == "SelectorOverlap")
+    };
+    let told = with(json!({"app": "web", "team": "shop"})).expect("Service web selects app=web");
+    assert_eq!(told.stops, teal_plan::snapshot::Stops::Rollout);
+    assert!(
+        told.message.contains("Job smoke of step canary") && told.message.contains("Service web"),
+        "{}",
+        told.message
+    );
+    assert_eq!(with(json!({"app": "smoke"})), None);
+    assert_eq!(with(json!({})), None);
 }
