@@ -384,7 +384,7 @@ impl Reconciler {
         }
         let turned = order.turned.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = turned.first() {
-            tracing::warn!(message, "a role was turned by another hand and is turned back");
+            tracing::warn!(message, "a role was turned or deleted by another hand and is as it was");
             memory.noted.insert("Turned", (noted(message.clone()), seen.snapshot.now));
         }
         let ports = order.ports.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -80,6 +80,7 @@ impl<'a> Stage<'a> {
         let (cut, all) = (self.sessions.cut(), self.sessions.reports());
         summary.cut_connections = cut.len();
         summary.sessions = all.len();
+        summary.session_sets = all.iter().map(|report| &report.label).collect::<BTreeSet<_>>().len();
         summary.not_checked.extend(self.without_raw_tcp);
         summary.unmet.extend(self.sessions.refused().into_iter().map(|why| format!("no session: {why}")));
         for report in cut {

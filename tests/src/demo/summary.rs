@@ -10,6 +10,8 @@ const SHARE_MAY_DIFFER: f64 = 2.0;
 const ENVOY_MAY_DIFFER: f64 = 1.0;
 /// How long live may lack its 100 % once a verdict leads back (invariant I5), in milliseconds.
 const BACK_WITHIN_MS: u64 = 1000;
+/// Before the first move of traffic, and after the first two of the good version and the first of the bad one.
+const SESSION_SETS: usize = 4;
 
 /// All of it. The last line of `--json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,6 +24,8 @@ pub struct Summary {
     pub cut_connections: usize,
     /// Sessions that there were.
     pub sessions: usize,
+    /// How often new ones were opened: before the first move of traffic, and after each.
+    pub session_sets: usize,
     /// Whether the VirtualService's spec was its owner's again after both rollouts.
     pub owners_bytes_restored: bool,
     /// How far the counted share and count at 10 % are from Envoy's counters, in percent; null where Envoy can't be asked.
@@ -118,6 +122,13 @@ impl Summary {
         let failed = bad.failed_requests_on_live;
         demand(failed == 0, format!("{failed} requests failed on the live color in the bad rollout"));
         demand(self.sessions > 0, "no session was open that could have been cut".into());
+        demand(
+            self.session_sets >= SESSION_SETS,
+            format!(
+                "sessions were opened {} times, not before and after each move ({SESSION_SETS} at least)",
+                self.session_sets
+            ),
+        );
         demand(self.cut_connections == 0, format!("{} sessions were cut", self.cut_connections));
         demand(self.owners_bytes_restored, "the VirtualService is not its owner's again".into());
         if envoy_can_be_asked {
@@ -154,6 +165,7 @@ mod tests {
             },
             cut_connections: 0,
             sessions: 12,
+            session_sets: 4,
             owners_bytes_restored: true,
             envoy_agrees_within_percent: Some(0.2),
             not_checked: Vec::new(),
@@ -179,7 +191,7 @@ mod tests {
     #[test]
     fn each_shortfall_is_named_by_itself() {
         type Spoil = fn(&mut Summary);
-        let spoil: [(Spoil, &str); 16] = [
+        let spoil: [(Spoil, &str); 17] = [
             (|s| s.good.weights = vec![0, 10, 0, 100], "[0, 10, 0, 100]"),
             (|s| s.good.share_at_10.requests = 4999, "4999"),
             (|s| s.good.share_at_10.candidate_percent = 7.9, "7.90 %"),
@@ -194,6 +206,7 @@ mod tests {
             (|s| s.bad.failed_requests_on_live = 2, "2 requests failed on the live"),
             (|s| s.cut_connections = 3, "3 sessions"),
             (|s| s.sessions = 0, "no session"),
+            (|s| s.session_sets = 3, "opened 3 times"),
             (|s| s.owners_bytes_restored = false, "owner's"),
             (|s| s.envoy_agrees_within_percent = None, "Envoy"),
         ];
@@ -219,6 +232,7 @@ mod tests {
             "good",
             "not_checked",
             "owners_bytes_restored",
+            "session_sets",
             "sessions",
             "unmet",
         ];

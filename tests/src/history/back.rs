@@ -4,7 +4,8 @@
 //! write that follows, etcd keeps none, and the API server stamps whole seconds, cut off. Renewals of leases narrow that down
 //! where one falls in between. So a way back is found late somewhere between one second and two, as its seconds fall, and one
 //! that isn't found late is undecided. What two plain writes of somebody else took at that time isn't Teal's and comes on top:
-//! under several stories at once, on a machine of half its speed, a commit and a turn took 1.3 s. The second itself is judged by who watches: the stories of `ways_back`, and the demo.
+//! under several stories at once, on a machine of half its speed, a commit and a turn took 1.3 s. The second itself is judged by
+//! who watches: the stories of `ways_back`, and the demo.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -47,6 +48,9 @@ const IN_FLIGHT_MS: i64 = 1_000;
 
 /// The writes of a way back that follow on each other: its commit, and those that lead to live, which go at the same time.
 const WRITES: u32 = 2;
+
+/// What they explain at most: one write that hangs must not switch the bound off.
+const MOST_ALLOWED_MS: i64 = 3_000;
 
 impl<'o> Back<'_, 'o> {
     pub(super) fn new(options: &'o Options) -> Self {
@@ -191,7 +195,7 @@ impl Return<'_> {
             .iter()
             .filter(|write| write.begun <= now && write.begun + millis(write.took) >= self.since);
         let slowest = meanwhile.map(|write| millis(write.took)).max().unwrap_or(0);
-        millis(options.return_within) + i64::from(WRITES) * slowest
+        millis(options.return_within) + (i64::from(WRITES) * slowest).min(MOST_ALLOWED_MS)
     }
 }
 

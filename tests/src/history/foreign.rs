@@ -1,7 +1,7 @@
 //! I11: of what isn't Teal's, Teal changes only weights, the candidate's destination and its own annotations, and in the
 //! end the owner's spec is back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 use teal_api::names::{GROUP, annotation, candidate_service, finalizer, label};
@@ -26,6 +26,8 @@ pub(super) struct Foreign<'h, 'o> {
     options: &'o Options,
     /// The owner's form of each `VirtualService` that Teal has entered.
     owners: HashMap<&'h Key, Owner<'h>>,
+    /// What is there and was Teal's in some version: it stays so when another hand takes the labels off, which Teal gives it again.
+    own: HashSet<&'h Key>,
 }
 
 struct Owner<'h> {
@@ -36,7 +38,7 @@ struct Owner<'h> {
 
 impl<'o> Foreign<'_, 'o> {
     pub(super) fn new(options: &'o Options) -> Self {
-        Self { options, owners: HashMap::new() }
+        Self { options, owners: HashMap::new(), own: HashSet::new() }
     }
 }
 
@@ -44,20 +46,24 @@ impl<'h> Check<'h> for Foreign<'h, '_> {
     fn see(&mut self, change: &Change<'h>, world: &World<'h>, summary: &mut Summary) {
         let Some(after) = change.after else {
             self.owners.remove(change.key);
+            self.own.remove(change.key);
             return;
         };
         if change.key.resource == "virtualservices" {
             self.ownership(change, after, summary);
         }
-        if change.writer != Writer::Teal {
-            return;
+        if change.writer == Writer::Teal {
+            let detail = match change.before {
+                Some(before) => self.edit(change, world, before, after),
+                // What Teal makes is its own, and is marked so.
+                None => unmarked(change.key, after).then(|| "is made by Teal without its labels".to_owned()),
+            };
+            summary.judge(Invariant::I11, change.revision, change.key, detail);
         }
-        let detail = match change.before {
-            Some(before) => self.edit(change, world, before, after),
-            // What Teal makes is its own, and is marked so.
-            None => unmarked(change.key, after).then(|| "is made by Teal without its labels".to_owned()),
-        };
-        summary.judge(Invariant::I11, change.revision, change.key, detail);
+        // Only now: whoever marks what was somebody else's has not made it its own before.
+        if is_ours(after) {
+            self.own.insert(change.key);
+        }
     }
 }
 
@@ -108,6 +114,7 @@ impl<'h> Foreign<'h, '_> {
         } else if key.group == GROUP {
             (plain(before), plain(after))
         } else if is_ours(before)
+            || self.own.contains(key)
             || is_role(key, world)
             || matches!(key.resource.as_str(), "leases" | "events")
         {

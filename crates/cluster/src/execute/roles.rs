@@ -129,7 +129,15 @@ async fn one(
 ) -> Result<bool, Error> {
     let name = role.name(service);
     let Some(view) = tools.stores.services.get(&order.names.namespace, name) else {
-        return create(tools, order, role, service, wanted).await;
+        let made = create(tools, order, role, service, wanted).await?;
+        if at_weight(order) {
+            order.note_turn(format!(
+                "Service {}/{name} was deleted by another hand and is made anew: requests that were led to it meanwhile were \
+                 answered by nobody",
+                order.names.namespace
+            ));
+        }
+        return Ok(made);
     };
     match turn(tools, order, role, slot, &view.value(), wanted).await {
         // Going back must not lose a race: once more on what is there now.
@@ -143,6 +151,11 @@ async fn one(
         }
         other => other,
     }
+}
+
+/// A step was reached, so each of its Services was there.
+fn at_weight(order: &Order<'_>) -> bool {
+    matches!(&order.record.phase, Phase::Step(place) if place.reached.is_some())
 }
 
 /// Towards what the record calls live, at any time: the way back, which holds whatever was done to the Service.

@@ -137,6 +137,25 @@ async fn what_was_touched_since_the_plan_is_not_deleted() {
     }
 }
 
+/// As where something of a former revision still stands in its color.
+#[tokio::test]
+async fn what_serves_in_the_color_stays_where_all_others_are_taken_out() {
+    let world = World::new(json!({"format": 99}));
+    let order = Order::of(&world.rollout, &world.seen);
+    let live = order.record.live.expect("a live release").slot;
+    let blue = |revision: &str| json!({label::COLOR: "blue", label::REVISION: revision});
+    world.stand(kinds::DEPLOYMENT, "worker-blue", &blue(&live.revision.to_string()));
+    world.stand(kinds::DEPLOYMENT, "former-blue", &blue("r9-00000000"));
+    let before = world.server.requests().len();
+    let effect = Effect::Vacate { color: Color::Blue, except: Some(live.revision) };
+    let done = execute(&world.reconciler.tools, &order, &[effect]).await;
+    assert!(done[0].result.is_ok(), "{:?}", done[0].result);
+    let deletions =
+        world.server.requests().split_off(before).into_iter().filter(|request| request.starts_with("DELETE"));
+    let former = "DELETE /apis/apps/v1/namespaces/shop/deployments/former-blue";
+    assert_eq!(deletions.collect::<Vec<_>>(), [former]);
+}
+
 #[tokio::test]
 async fn what_can_not_be_read_keeps_accounts_and_nothing_that_works_by_itself() {
     let world = World::new(json!({"format": 99}));

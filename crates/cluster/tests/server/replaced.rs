@@ -1,7 +1,7 @@
 //! What another hand replaces as a whole (`kubectl replace`, Argo CD's `Replace=true`, Helm's `--force`), or deletes and makes
 //! anew: nothing that Teal had noted on it is left.
 
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use crate::bench::history::History;
@@ -54,6 +54,21 @@ async fn rule_12_a_live_service_that_is_replaced_at_ten_percent_is_turned_back_a
     assert_eq!(bench.weights().await, [("web".into(), 90), ("web-candidate".into(), 10)]);
     bench.decide("Approve").await;
     bench.until("promoted", async || bench.status("/live/revision").await == green).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_candidates_service_that_is_deleted_at_ten_percent_is_made_anew_and_told() {
+    let bench = Bench::at_ten("gone-ten").await;
+    let green = bench.status("/candidate/revision").await;
+    let services: Api<DynamicObject> = bench.api("services");
+    services.delete("web-candidate", &DeleteParams::default()).await.expect("deleted");
+    let told = async || {
+        bench.condition("LiveRepaired").await.2.contains("/web-candidate was deleted by another hand")
+    };
+    bench.until("told", told).await;
+    bench.until("made anew", async || bench.selected("web-candidate").await == green).await;
     bench.end().await;
 }
 

@@ -105,7 +105,8 @@ fn turn_home(s: &Snapshot, candidate: &Release, next: &mut Next) -> bool {
         next.act(Effect::PointCandidate(candidate.slot));
         return false;
     }
-    if let Some(until) = reach::propagating(s, world.live_service.since) {
+    // Another hand may have turned either of them in the meantime.
+    if let Some(until) = reach::roles_propagating(s) {
         next.wait(until, Why::Propagating { until });
         return false;
     }

@@ -239,3 +239,8 @@ pub(super) fn propagating(s: &Snapshot, since: Time) -> Option<Time> {
     let until = since + s.settings.propagation;
     (s.now < until).then_some(until)
 }
+
+/// The same of what either role selected before.
+pub(super) fn roles_propagating(s: &Snapshot) -> Option<Time> {
+    propagating(s, s.world.live_service.since.max(s.world.candidate_service.since))
+}

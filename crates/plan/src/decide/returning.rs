@@ -67,9 +67,7 @@ pub(super) fn plan(s: &Snapshot, cause: &Cause) -> Plan {
     }
     // Proxies may still act on what was before: only after their time is nothing left of the other release, and its
     // drain begins.
-    let world = &s.world;
-    let latest = world.live_service.since.max(world.candidate_service.since);
-    if let Some(until) = reach::propagating(s, latest) {
+    if let Some(until) = reach::roles_propagating(s) {
         next.wait(until, Why::Propagating { until });
         return next.into();
     }

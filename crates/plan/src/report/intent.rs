@@ -51,7 +51,10 @@ fn effect(effect: &Effect) -> String {
         Effect::LowerWeight(weight) => format!("lower the candidate to {weight} %"),
         Effect::CutOff(_) => "take the candidate's weight away".to_owned(),
         Effect::LeaveRoutes => "give the routes back to their owner".to_owned(),
-        Effect::Vacate { color, .. } => format!("clear {color}"),
+        Effect::Vacate { color, except: None } => format!("clear {color}"),
+        Effect::Vacate { color, except: Some(revision) } => {
+            format!("take out of {color} what is not of {revision}")
+        }
         Effect::Answer { decision, .. } => format!("answer Decision {decision}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Pause, Phase, Record};
 use teal_plan::settings::{Mode, OnFailure, Until};
-use teal_plan::snapshot::{Action, Form, Standing};
+use teal_plan::snapshot::{Action, Form, Objects, Standing};
 use teal_plan::{Decision, Snapshot, Span, Why, plan};
 
 use crate::fixture::*;
@@ -21,7 +21,10 @@ fn hands_off_means_nothing_is_done_and_what_would_be_is_said() {
     let mut failed = reached("canary", 10, LONG_AGO);
     failed.settings.guards = vec![guard("payments", Until::Promoted)];
     failed.checks = vec![standing("payments", Standing::Fail)];
+    let mut left = at_rest();
+    left.world.blue.objects = Objects::Leftover;
     for (s, said) in [
+        (left, "it would take out of blue what is not of r1-01010101"),
         (at_rest(), "nothing would be done now anyway"),
         (starts, "it would decide: r2-02020202 is brought up"),
         (drifted, "it would point the live Services at r1-01010101 (blue)"),

@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
 use teal_plan::settings::{Mode, OnFailure, Until};
-use teal_plan::snapshot::{Action, Form, Obstacle, Standing, Stops};
+use teal_plan::snapshot::{Action, Form, Obstacle, ServiceSeen, Standing, Stops};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
@@ -21,14 +21,19 @@ fn rule_2_the_live_role_waits_for_a_weight_that_is_not_there_long_enough() {
     assert_eq!(effects(&s), [Effect::RaiseWeight(100)]);
 }
 
+/// Also those of the candidate's role, which another hand may have turned in the meantime.
 #[test]
 fn weights_go_back_once_proxies_know_the_new_endpoints() {
-    let mut s = promoting();
-    s.world.live_service = points(candidate());
-    s.world.live_service.since = Time(NOW.0 - 1_000);
-    assert_eq!(effects(&s), []);
-    s.world.live_service.since = Time(NOW.0 - 2_000);
-    assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+    type Role = fn(&mut Snapshot) -> &mut ServiceSeen;
+    let roles: [Role; 2] = [|s| &mut s.world.live_service, |s| &mut s.world.candidate_service];
+    for role in roles {
+        let mut s = promoting();
+        s.world.live_service = points(candidate());
+        role(&mut s).since = Time(NOW.0 - 1_000);
+        assert_eq!(effects(&s), []);
+        role(&mut s).since = Time(NOW.0 - 2_000);
+        assert_eq!(effects(&s), [Effect::LowerWeight(0)]);
+    }
 }
 
 #[test]

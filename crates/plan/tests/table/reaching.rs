@@ -236,6 +236,18 @@ fn rule_8_what_is_left_in_the_slot_goes_before_it_is_used() {
     assert_eq!(effects(&s), [vacate]);
 }
 
+/// As after the routes were entered again at a step: proxies may not know the candidate's Service by them yet.
+#[test]
+fn rule_3_the_first_weight_waits_until_proxies_know_the_candidate_by_the_routes() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    s.world.routes = routes(Form::Entered(0));
+    s.world.routes.since = Time(NOW.0 - 1_000);
+    assert_eq!(effects(&s), []);
+    assert_eq!(checked(&s).wake_at, Some(Time(NOW.0 + 1_000)));
+    s.world.routes.since = Time(NOW.0 - 2_000);
+    assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
+}
+
 #[test]
 fn rule_3_routes_that_an_owner_re_applied_go_through_zero_again() {
     let mut s = reached("canary", 10, LONG_AGO);

@@ -43,6 +43,23 @@ fn a_service_that_live_never_served_keeps_nothing_from_going_back() {
     assert_eq!(effects(&s), [], "nobody would answer");
 }
 
+/// What their owner gives the candidate's Service then is live's.
+#[test]
+fn routes_are_left_only_once_the_candidates_role_is_home() {
+    for form in [Form::Entered(0), Form::Mixed { owner: false, highest: 0 }] {
+        let mut s = returning(failed());
+        home(&mut s);
+        s.world.candidate_service = points(candidate());
+        s.world.routes = routes(form);
+        s.world.routes.epoch = 8;
+        assert_eq!(effects(&s), [Effect::PointCandidate(live())], "{form:?}");
+        home(&mut s);
+        s.world.routes = routes(form);
+        s.world.routes.epoch = 8;
+        assert_eq!(effects(&s), [Effect::LeaveRoutes], "{form:?}");
+    }
+}
+
 #[test]
 fn rule_4_both_roles_and_the_weights_go_back_in_parallel_each_with_the_new_epoch() {
     let all = [Effect::PointLive(live()), Effect::PointCandidate(live()), Effect::LowerWeight(0)];

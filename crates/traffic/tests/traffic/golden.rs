@@ -7,11 +7,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use teal_traffic::{Listed, Patch, RoleService, RouteSelector, enter, leave, set_weight, unmanaged_routes};
+use teal_traffic::{
+    Finding, Listed, Patch, RoleService, RouteSelector, enter, leave, set_weight, unmanaged_routes,
+};
 
 use crate::support::{World, apply, stamp};
 
-fn load(path: &Path) -> (World, Value) {
+pub(crate) fn load(path: &Path) -> (World, Value) {
     let text = std::fs::read_to_string(path).unwrap();
     let documents: Vec<Value> = serde_yaml::Deserializer::from_str(&text)
         .map(|document| Value::deserialize(document).unwrap())
@@ -64,15 +66,20 @@ fn story(world: &World, owner: &Value) -> String {
             assert_eq!(now["spec"].to_string(), owner["spec"].to_string());
         }
     }
+    for finding in told(world, owner) {
+        writeln!(out, "# {}\n{}", finding.condition.as_str(), finding.message).unwrap();
+    }
+    out
+}
+
+/// What is told of the routes that stay as they are.
+pub(crate) fn told(world: &World, owner: &Value) -> Vec<Finding> {
     let listed = Listed {
         namespace: owner["metadata"]["namespace"].as_str().unwrap().into(),
         name: owner["metadata"]["name"].as_str().unwrap().into(),
         routes: world.routes.clone(),
     };
-    for finding in unmanaged_routes(std::slice::from_ref(owner), &world.services, &[listed], &world.mesh) {
-        writeln!(out, "# {}\n{}", finding.condition.as_str(), finding.message).unwrap();
-    }
-    out
+    unmanaged_routes(std::slice::from_ref(owner), &world.services, &[listed], &world.mesh)
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod direct;
 mod direct_properties;
 mod findings;
 mod golden;
+mod goldens;
+mod lives;
 mod ownership;
 mod properties;
 mod refusals;

@@ -149,9 +149,9 @@ fn i5_going_back_takes_five_seconds() {
 #[test]
 fn i5_going_back_takes_longer_than_plain_writes_at_that_time_explain() {
     let back = Story::canary().send_back();
-    let (begun, took) = (back.now(), Duration::from_millis(2_500));
+    let (begun, took) = (back.now(), Duration::from_millis(1_500));
     let told = |write: PlainWrite| {
-        let mut story = back.clone().wait(5).lead_home().sent_back();
+        let mut story = back.clone().wait(3).lead_home().sent_back();
         story.options.plain_writes = vec![write];
         story
     };
@@ -160,6 +160,9 @@ fn i5_going_back_takes_longer_than_plain_writes_at_that_time_explain() {
     let short = PlainWrite { begun, took: Duration::from_millis(200) };
     told(long_before).breaks(Invariant::I5, "not 1000");
     told(short).breaks(Invariant::I5, "not 1400");
+    let mut hangs = back.wait(6).lead_home().sent_back();
+    hangs.options.plain_writes = vec![PlainWrite { begun, took: Duration::from_mins(1) }];
+    hangs.breaks(Invariant::I5, "not 4000");
 }
 
 #[test]
@@ -284,6 +287,21 @@ fn i11_a_config_map_of_somebody_else_is_written() {
     story
         .edit("teal/release", &map, |object| object["data"]["a"] = json!("2"))
         .breaks(Invariant::I11, "isn't its own");
+}
+
+#[test]
+fn i11_what_lost_its_labels_is_given_them_again_and_what_never_had_them_is_not() {
+    let blue = key("deployments", "web-blue");
+    let marked = |object: &mut serde_json::Value| {
+        object["metadata"]["labels"] = json!({"teal.dev/rollout": "web", "teal.dev/rollout-uid": "uid-web"});
+    };
+    let bare = |object: &mut serde_json::Value| object["metadata"]["labels"] = json!({});
+    let story = Story::installed().edit("kubectl", &blue, bare).edit("teal/release", &blue, marked);
+    story.passes(Invariant::I11);
+    let map = key("configmaps", "theirs");
+    let theirs = json!({"metadata": {}, "data": {"a": "1"}});
+    let story = Story::installed().write("kubectl", map.clone(), theirs).edit("teal/release", &map, marked);
+    story.breaks(Invariant::I11, "isn't its own");
 }
 
 #[test]

@@ -527,8 +527,13 @@ impl Hand {
 
     /// An annotation of the route, by another hand.
     pub(super) fn annotate_route(&mut self, key: &str, text: &str) {
+        self.annotate_any_route("web", key, text);
+    }
+
+    /// The same on another one.
+    pub(super) fn annotate_any_route(&mut self, name: &str, key: &str, text: &str) {
         let version = self.next();
-        let mut object = self.stores.virtual_services.get("shop", "web").expect("a route").value();
+        let mut object = self.stores.virtual_services.get("shop", name).expect("a route").value();
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object["metadata"]["annotations"][format!("{key}.teal.dev/{UID}")] = json!(text);
         self.stores.offer(kinds::VIRTUAL_SERVICE, &object);

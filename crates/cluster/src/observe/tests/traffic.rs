@@ -107,6 +107,54 @@ fn once_it_counts_what_is_kept_stays_as_it_was_and_can_be_gone_back_to() {
     );
 }
 
+/// Both Services as they are once the second revision has them.
+fn both(hand: &mut Hand) {
+    for (name, role) in [("api", "live"), ("api-candidate", "candidate")] {
+        hand.service(name, role, hand.slot(Color::Green));
+        hand.endpoints(name, &[("green-0", true, false)]);
+    }
+}
+
+#[test]
+fn a_role_is_where_each_of_its_services_is_and_as_old_as_the_oldest() {
+    let mut hand = promoted();
+    both(&mut hand);
+    let (blue, green) = (hand.slot(Color::Blue), hand.slot(Color::Green));
+    let seen = hand.look(0).snapshot.world.live_service;
+    assert_eq!((seen.points, seen.settled, seen.epoch), (Some(green), true, 1));
+    for (name, role) in
+        [("web", "live"), ("api", "live"), ("web-candidate", "candidate"), ("api-candidate", "candidate")]
+    {
+        let of = |hand: &mut Hand| {
+            let world = hand.look(0).snapshot.world;
+            if role == "live" { world.live_service } else { world.candidate_service }
+        };
+        hand.service(name, role, blue);
+        assert_eq!(of(&mut hand).points, None, "{name} isn't there yet");
+        hand.service(name, role, green);
+        hand.edit(name, |service| service["metadata"]["annotations"] = json!({}));
+        let seen = of(&mut hand);
+        assert_eq!((seen.points, seen.epoch), (Some(green), 0), "{name} is not stamped");
+        hand.service(name, role, green);
+        hand.endpoints(name, &[("pod-0", true, false)]);
+        assert!(!of(&mut hand).settled, "{name} still has a pod of the other color");
+        hand.endpoints(name, &[("green-0", true, false)]);
+        assert!(of(&mut hand).settled);
+    }
+}
+
+#[test]
+fn routes_are_as_old_as_the_oldest_of_them() {
+    let mut hand = promoted();
+    both(&mut hand);
+    hand.annotate_route("epoch", "1");
+    assert_eq!(hand.look(0).snapshot.world.routes.epoch, 0, "that of api is not stamped");
+    hand.annotate_any_route("api", "epoch", "1");
+    assert_eq!(hand.look(0).snapshot.world.routes.epoch, 1);
+    hand.annotate_route("epoch", "0");
+    assert_eq!(hand.look(0).snapshot.world.routes.epoch, 0, "nor is that of web");
+}
+
 #[test]
 fn on_the_way_back_only_what_is_gone_back_to_is_led_there() {
     let mut hand = promoted();

@@ -34,6 +34,14 @@ async fn a_namespace_that_is_deleted_in_the_middle() {
                 && bench.exists("rollouts", "web").await == Some(true)
         })
         .await;
+    // The namespace's controller takes one kind after another, and this one may be its last.
+    bench
+        .until("a Rollout that is let go", async || {
+            let metadata = bench.value("rollouts", "web").await["metadata"].clone();
+            metadata["deletionTimestamp"].is_string()
+                && metadata["finalizers"] == json!(["test.teal.dev/hold"])
+        })
+        .await;
     let namespace = format!("Namespace {}", bench.namespace());
     let remedy = "make the namespace anew once it is gone";
     let case = Case::refused("NamespaceTerminating", &namespace, "metadata.deletionTimestamp", remedy);
