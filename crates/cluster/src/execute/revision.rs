@@ -35,7 +35,7 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     let body = match (release.get("chart"), &order.body) {
         (None, _) => None,
         (Some(_), Some(body)) => Some(kept_with(body, &services, order.rollout)),
-        // After a restart it is rendered anew first: nothing was made from it yet.
+        // Nobody has it any more.
         (Some(_), None) => return Err(Error::ContentLost { revision: revision.to_string() }),
     };
     let kept = Kept { hash, services, release, body };

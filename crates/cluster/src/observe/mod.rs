@@ -36,6 +36,7 @@ use teal_api::rollout::{Traffic, TrafficService};
 use teal_plan::record::Release;
 use teal_plan::snapshot::{CheckSeen, Objects, Obstacle, Snapshot, Stops, World};
 use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
+use teal_release::chart::Body;
 use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
@@ -114,6 +115,8 @@ pub(crate) struct Seen {
     pub(crate) green: Option<Arc<Rendering>>,
     /// What came of the chart, where the release is one that is not kept yet.
     pub(crate) chart: ChartSeen,
+    /// What a revision of a chart is to be kept with, where it isn't.
+    pub(crate) body: Option<Arc<Body>>,
 }
 
 /// Who the Rollout is.
@@ -197,7 +200,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
         overlap: overlap::see(&facts, &renderings, &passing, memory),
         routes: routes.seen.clone(),
-        recorded: recorded(&facts),
+        recorded: recorded(&facts, memory),
         jobs: jobs::see(&facts),
         found: found::see(&facts, &mut obstacles),
         obstacles,
@@ -216,6 +219,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let contents_stray = contents_stray(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     memory.trim(&facts.revisions(), is_at_rest(&facts, &world));
+    let body = (!world.recorded).then(|| asked::body(&facts, memory)).flatten();
     let Facts { record, filled, services, later, names, traffic, traffic_waits, chart, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
     // The same at every look, so since the first one.
@@ -247,6 +251,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         hash,
         need,
         chart,
+        body,
     }
 }
 
@@ -506,8 +511,12 @@ fn holds_sizes(record: &Record) -> bool {
     }
 }
 
-fn recorded(facts: &Facts<'_>) -> bool {
+fn recorded(facts: &Facts<'_>, memory: &Memory) -> bool {
     let Some(release) = facts.record.candidate.or(facts.record.live) else { return false };
+    if lost::is_lost(facts, &release, memory) {
+        // Nobody has what would be kept.
+        return true;
+    }
     let views = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
     views
         .iter()

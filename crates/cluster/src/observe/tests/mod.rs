@@ -1,6 +1,6 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
-mod charts;
+pub(crate) mod charts;
 pub(crate) mod cluster;
 mod hands;
 mod jobs;
