@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use teal_api::Rollout;
-use teal_api::rollout::Chart;
+use teal_api::rollout::{Chart, Traffic};
 use teal_plan::record::Release;
 use teal_plan::{ContentHash, Phase, Record};
 use teal_release::chart::{Body, ServiceMapping, Stage};
@@ -133,20 +133,20 @@ fn forgotten(charts: Option<&Charts>, uid: &str) -> ChartSeen {
     ChartSeen::None
 }
 
-/// Which Services of a chart stand behind the traffic Services, as the spec says it.
-pub(crate) fn mappings(rollout: &Rollout) -> Vec<ServiceMapping> {
-    let services = rollout.spec.traffic.services.iter();
+/// Which Services of a chart stand behind the traffic Services.
+pub(crate) fn mappings(traffic: &Traffic) -> Vec<ServiceMapping> {
+    let services = traffic.services.iter();
     services
         .map(|service| ServiceMapping { name: service.name.clone(), from: service.from.clone() })
         .collect()
 }
 
-/// What is kept with a revision whose traffic Services are these. What was kept before is kept as it was.
-pub(crate) fn kept_with(body: &Body, services: &[String], rollout: &Rollout) -> Body {
+/// What is kept with a revision whose traffic is this. What was kept before is kept as it was.
+pub(crate) fn kept_with(body: &Body, services: &[String], traffic: &Traffic) -> Body {
     if !body.services().is_empty() {
         return body.clone();
     }
-    body.clone().with_services(body.mapped(services, &mappings(rollout)))
+    body.clone().with_services(body.mapped(services, &mappings(traffic)))
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ fn a_role_is_led_by_the_service_that_is_named_or_was_named_when_it_was_kept() {
     assert_eq!(body.mapped(&names, &from("web-$(color)-api")), from("web-$(color)-api"));
     let kept = body.clone().with_services(from("web-$(color)-api"));
     assert_eq!(kept.mapped(&names, &from("gone-$(color)")), from("web-$(color)-api"));
+    assert_eq!(kept.mapped(&names, &web()), from("web-$(color)-api"), "another one is for revisions to come");
     assert_eq!(body.mapped(&names, &[]), web());
     let refusals = body.manifests(Color::Blue, &from("gone-$(color)")).unwrap_err();
     assert!(told(&refusals).contains("gone-blue, which is no Service of the chart"), "{}", told(&refusals));

@@ -8,7 +8,7 @@ use teal_release::chart::{Body, Manifests};
 use teal_release::{Naming, Refusal};
 
 use super::Facts;
-use crate::charts::{ChartSeen, mappings};
+use crate::charts::{ChartSeen, kept_with, mappings};
 use crate::memory::Memory;
 use crate::stores::why_unread;
 
@@ -28,7 +28,7 @@ pub(super) fn asked_for(
     if release.get("chart").is_none() {
         return Ok(Some(Manifests::listed(manifests_of(release))));
     }
-    let now = mappings(facts.rollout);
+    let now = mappings(&facts.traffic);
     let standing = || facts.record.releases().filter(|release| release.hash == facts.hash);
     if let Some(kept) = standing().find_map(|release| memory.contents.get(&release.slot.revision)) {
         return kept.manifests(color, services, &now).transpose();
@@ -46,7 +46,8 @@ pub(super) fn asked_for(
 pub(super) fn body(facts: &Facts<'_>, memory: &Memory) -> Option<Arc<Body>> {
     let mut standing = facts.record.releases().filter(|release| release.hash == facts.hash);
     let known = standing.find_map(|release| memory.contents.get(&release.slot.revision)?.body());
-    known.map(Arc::new).or_else(|| facts.chart.body().cloned())
+    let known = known.map(Arc::new).or_else(|| facts.chart.body().cloned());
+    known.map(|body| Arc::new(kept_with(&body, &facts.filled.services, &facts.traffic)))
 }
 
 /// What a release is made from: the spec where that is its content, else what was kept. Of manifests live has the spec's in-place parts at
@@ -61,7 +62,7 @@ pub(super) fn manifests_for(
         return asked_for(facts, memory, release.slot.color, services).ok().flatten();
     }
     let kept = memory.contents.get(&release.slot.revision)?;
-    let kept = kept.manifests(release.slot.color, services, &mappings(facts.rollout))?.ok()?;
+    let kept = kept.manifests(release.slot.color, services, &mappings(&facts.traffic))?.ok()?;
     let spec = facts.rollout.spec.release.raw();
     let is_listed =
         kept.naming == Naming::Behind && spec.get("chart").is_none() && why_unread(spec).is_none();

@@ -90,14 +90,15 @@ impl Body {
         self.shared.iter().map(Object::key).collect()
     }
 
-    /// Which Service of a color stands behind each of these traffic Services: as it is said now, or else as it was when this was kept.
+    /// Which Service of a color stands behind each of these traffic Services: as it was when this was kept, and else as it is said now. What
+    /// is said now is for revisions to come: live's callers go nowhere else without a step.
     pub fn mapped(&self, names: &[String], now: &[ServiceMapping]) -> Vec<ServiceMapping> {
         let named = |all: &[ServiceMapping], name: &str| all.iter().find(|one| one.name == name).cloned();
         let has = |mapping: &ServiceMapping| service(&self.blue, &mapping.in_color(Color::Blue)).is_some();
         let of = |name: &String| {
             let usual = ServiceMapping { name: name.clone(), from: None };
             let said = named(now, name).unwrap_or(usual);
-            if has(&said) { said } else { named(&self.services, name).filter(has).unwrap_or(said) }
+            named(&self.services, name).filter(has).unwrap_or(said)
         };
         names.iter().map(of).collect()
     }

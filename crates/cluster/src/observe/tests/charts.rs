@@ -11,6 +11,7 @@ use teal_release::chart::{Body, BothColors, Rendering, Stage};
 use super::cluster::Hand;
 use crate::charts::{ChartSeen, kept_with};
 use crate::memory::Packed;
+use crate::observe::TRAFFIC;
 
 const WEB: &str = r#"---
 apiVersion: v1
@@ -111,7 +112,7 @@ fn what_was_kept_with_a_revision_counts_and_not_what_is_rendered_later() {
     let rollout = hand.rollout();
     let release = rollout.spec.release.raw().clone();
     let services = vec!["web".to_owned()];
-    let body = Some(kept_with(&body("kept"), &services, &rollout));
+    let body = Some(kept_with(&body("kept"), &services, &rollout.spec.traffic));
     let kept = Kept { hash: teal_release::hash(&release), services, release, body };
     let revision = hand.slot(Color::Green).revision;
     hand.memory.learn(revision, Some(&kept));
@@ -165,12 +166,26 @@ fn what_was_kept_and_went_a_moment_ago_is_kept_again_as_it_was() {
     hand.promote_second();
     let rollout = hand.rollout();
     let release = rollout.spec.release.raw().clone();
-    let body = kept_with(&body("kept"), &["web".to_owned()], &rollout);
+    let body = kept_with(&body("kept"), &["web".to_owned()], &rollout.spec.traffic);
     let hash = teal_release::hash(&release);
     let kept = Kept { hash, services: vec!["web".to_owned()], release, body: Some(body.clone()) };
     hand.memory.learn(hand.slot(Color::Green).revision, Some(&kept));
     let seen = hand.look(0);
     assert!(!seen.snapshot.world.recorded);
     assert_eq!(seen.body.as_deref(), Some(&body));
-    assert_eq!(kept_with(&body, &["other".to_owned()], &rollout), body);
+    assert_eq!(kept_with(&body, &["other".to_owned()], &rollout.spec.traffic), body);
+}
+
+/// What the spec says while a rollout is under way counts once it is over.
+#[test]
+fn a_candidate_is_kept_with_the_traffic_that_counts() {
+    let mut hand = wanted();
+    let traffic = hand.rollout().spec.traffic;
+    hand.start_candidate(10);
+    hand.record(TRAFFIC, json!(traffic));
+    hand.spec("/traffic/services", json!([{"name": "web", "from": "other-$(color)"}]));
+    hand.chart = ChartSeen::Ready(Arc::new(body("2")));
+    let seen = hand.look(0);
+    let body = seen.body.expect("it is to be kept");
+    assert_eq!(body.services()[0].in_color(Color::Green), "web-green");
 }
