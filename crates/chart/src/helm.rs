@@ -15,6 +15,7 @@ use crate::charts::{Chart, Limits, Request};
 use crate::child::{Bounds, Call, Ended, Unended, argument, run};
 use crate::complaint::{message, not_pulled, not_rendered, took_all_memory};
 use crate::error::ChartError;
+use crate::guard::{Guard, Met};
 use crate::source::{Place, Source};
 
 /// Where nobody listens: templates have nothing to ask for on the net.
@@ -72,10 +73,21 @@ impl Helm {
         }
         let (Place::Oci(what) | Place::Archive(what) | Place::Repository { name: what, .. }) = &source.place;
         arguments.extend(["--".into(), what.into()]);
-        let call = self.call(&home, arguments, &self.network, Vec::new());
+        let guard = Guard::open().await.map_err(|error| ChartError::Fetch {
+            source_name: source.to_string(),
+            message: format!("no port can be opened for it: {error}"),
+        })?;
+        let network: Vec<_> =
+            self.network.iter().cloned().chain(guard.environment(&self.plain_hosts)).collect();
+        let call = self.call(&home, arguments, &network, Vec::new());
         let ended = self.run(call, &source.to_string(), "see to what is between here and its server").await?;
         if !ended.status.success() {
-            return Err(not_pulled(source, &message(&ended, &home, &BTreeSet::new())));
+            let source_name = source.to_string();
+            return Err(match guard.met() {
+                Some(Met::Refused(problem)) => ChartError::BadAddress { source_name, problem },
+                Some(Met::Unreachable(message)) => ChartError::Unreachable { source_name, message },
+                None => not_pulled(source, &message(&ended, &home, &BTreeSet::new())),
+            });
         }
         let said = format!("{}\n{}", String::from_utf8_lossy(&ended.output), ended.complaints);
         let digest = said.lines().find_map(|line| line.trim().strip_prefix("Digest: "));

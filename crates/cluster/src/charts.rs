@@ -1,6 +1,8 @@
 //! Charts as this room sees them: what is to be rendered, and what came of it. Who fetches and renders comes from outside, because both
 //! take seconds and no look may wait: facts come in by [`Charting`], as those of metrics do by [`crate::Measuring`].
 
+mod served;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,10 +15,12 @@ use teal_release::chart::{Body, ServiceMapping, Stage};
 use crate::checks::Poker;
 use crate::memory::Memory;
 
+pub use served::{Discovery, Serves};
+
 /// Whoever renders charts. Called from looks, so nothing here may wait.
 pub trait Charting: Send + Sync {
-    /// Takes whom to tell that something came of a chart.
-    fn listen(&self, poker: Poker);
+    /// Takes whom to tell that something came of a chart, and of whom to ask what the cluster has.
+    fn listen(&self, poker: Poker, discovery: Discovery);
     /// What came of a chart, which is begun where it isn't yet. What was asked for this Rollout before is forgotten where it is another.
     fn rendered(&self, wanted: Wanted) -> ChartSeen;
     /// Forgets a Rollout, by its uid.
@@ -165,7 +169,7 @@ mod tests {
     struct Asked(Mutex<Vec<String>>);
 
     impl Charting for Asked {
-        fn listen(&self, _: Poker) {}
+        fn listen(&self, _: Poker, _: Discovery) {}
         fn rendered(&self, wanted: Wanted) -> ChartSeen {
             let asked =
                 format!("{}/{} {} {:?}", wanted.namespace, wanted.name, wanted.chart.version, wanted.stage);

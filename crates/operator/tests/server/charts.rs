@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube::Client;
 use serde_json::{Value, json};
 use teal_chart::{Limits, Settings};
 use teal_cluster::Charts;
@@ -91,12 +90,11 @@ impl Store {
             folder: folder.path().join("charts"),
             limits: Limits::default(),
             at_once: 1,
+            fetched_at_once: 2,
             plain_hosts: BTreeSet::from([host.clone()]),
             authorities: None,
         };
-        let charts = move |client: Client| {
-            Charts(Arc::new(Renderer::new(settings.clone(), client).expect("a folder of charts")))
-        };
+        let charts = move || Charts(Arc::new(Renderer::new(settings.clone()).expect("a folder of charts")));
         let setup = Setup { charts: Some(Arc::new(charts)), ..Setup::default() };
         Self { shelf, host, _folder: folder, setup }
     }
