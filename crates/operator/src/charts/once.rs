@@ -52,10 +52,11 @@ pub(super) async fn render(charts: &Charts, discovery: &Discovery, wanted: &Want
     match texts(charts, discovery, wanted).await {
         Ok((texts, turn)) => {
             let (namespace, stage) = (wanted.namespace.clone(), wanted.stage);
+            let beside = serde_json::to_string(&wanted.chart.values).map_or(usize::MAX, |text| text.len());
             // As much text as that takes a moment to be read, in which looks go on; and memory until it is, also where nobody waits for it.
             let reading = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                read(&texts, &namespace, stage)
+                read(&texts, &namespace, (stage, beside))
             });
             let read =
                 reading.await.map_err(|error| Outcome::Later(format!("a chart can't be read: {error}")));
@@ -132,17 +133,21 @@ fn source(wanted: &Wanted) -> Result<Source, Outcome> {
     Ok(Source { place, version: chart.version.clone(), digest: chart.digest.clone() })
 }
 
-fn read(texts: &[Text; 2], namespace: &str, stage: Stage) -> Result<(Body, Vec<String>), Outcome> {
-    both(texts, namespace, stage).map_err(|refusals| Outcome::refused(&refusals, Fault::Chart))
+fn read(texts: &[Text; 2], namespace: &str, made: (Stage, usize)) -> Result<(Body, Vec<String>), Outcome> {
+    both(texts, namespace, made).map_err(|refusals| Outcome::refused(&refusals, Fault::Chart))
 }
 
-fn both(texts: &[Text; 2], namespace: &str, stage: Stage) -> Result<(Body, Vec<String>), Vec<Refusal>> {
+fn both(
+    texts: &[Text; 2],
+    namespace: &str,
+    (stage, beside): (Stage, usize),
+) -> Result<(Body, Vec<String>), Vec<Refusal>> {
     let [blue, green] = texts;
     let renderings =
         [Rendering::read(blue.1.text(), namespace)?, Rendering::read(green.1.text(), namespace)?];
     let [of_blue, of_green] = &renderings;
     let both = BothColors { blue: (&blue.0, of_blue), green: (&green.0, of_green) };
-    let body = Body::of(both, stage)?;
+    let body = Body::of(both, stage, beside)?;
     let mut differs = BTreeSet::new();
     for ((_, text), first) in texts.iter().zip(&renderings) {
         if let Some(second) = text.again().map(|again| Rendering::read(again, namespace)) {

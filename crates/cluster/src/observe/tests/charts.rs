@@ -34,7 +34,7 @@ pub(crate) fn body(image: &str) -> Body {
     let of = |color: &str| Rendering::read(&text.replace("COLOR", color), "shop").expect("a rendering");
     let (blue, green) = (of("blue"), of("green"));
     let both = BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) };
-    Body::of(both, Stage::Upgrade).expect("a body")
+    Body::of(both, Stage::Upgrade, 0).expect("a body")
 }
 
 fn chart() -> Value {
