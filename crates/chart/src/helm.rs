@@ -221,3 +221,29 @@ fn only_archive(folder: &Path, source: &Source) -> Result<Vec<u8>, ChartError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_call_has_a_home_of_its_own_and_keeps_its_heap_below_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { time: Duration::from_secs(1), memory: 256 << 20, output: 1 };
+        let helm = Helm::new("/helm".into(), folder.path().to_owned(), limits, BTreeSet::new(), Vec::new());
+        let home = helm.home().unwrap();
+        let call = helm.call(&home, Vec::new(), &[], Vec::new());
+        let given = |name: &str| {
+            let found = call.environment.iter().find(|(given, _)| *given == name);
+            found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        assert_eq!(given("GOMEMLIMIT"), (192_u64 << 20).to_string());
+        for name in
+            ["HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"]
+        {
+            assert!(Path::new(&given(name)).starts_with(folder.path()), "{name}");
+        }
+    }
+}
