@@ -6,17 +6,18 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::archive::{self, Checked};
 use crate::cache::{Cache, Key};
 use crate::error::ChartError;
 use crate::helm::{Helm, Pulled};
+use crate::rests::Rests;
 use crate::source::{Place, Source};
+use crate::turns::{Turn, Turns};
 
 /// Charts whose archives are kept.
 const MOST_CHARTS: usize = 64;
@@ -47,8 +48,10 @@ pub struct Settings {
     pub folder: PathBuf,
     /// For each call.
     pub limits: Limits,
-    /// Calls at one time: each takes its memory.
+    /// Charts that are rendered or read at one time: each takes its memory.
     pub at_once: usize,
+    /// Charts that are fetched at one time, beside those: each takes its memory.
+    pub fetched_at_once: usize,
     /// Hosts, with their port, that may be asked without TLS.
     pub plain_hosts: BTreeSet<String>,
     /// A file of certificate authorities, instead of the machine's.
@@ -152,7 +155,9 @@ impl Rendered {
 pub struct Charts {
     helm: Helm,
     archives: PathBuf,
-    turns: Semaphore,
+    rendering: Turns,
+    fetching: Turns,
+    rests: Rests,
     fetched: Mutex<BTreeMap<String, Arc<Chart>>>,
     rendered: Cache,
 }
@@ -167,42 +172,72 @@ impl Charts {
         let authorities = settings.authorities.map(|file| ("SSL_CERT_FILE", file.into_os_string()));
         let network: Vec<(&'static str, OsString)> = authorities.into_iter().collect();
         let helm = Helm::new(settings.program, homes, settings.limits, settings.plain_hosts, network);
-        let turns = Semaphore::new(settings.at_once.max(1));
-        Ok(Self { helm, archives, turns, fetched: Mutex::default(), rendered: Cache::default() })
+        let [rendering, fetching] = [settings.at_once, settings.fetched_at_once].map(Turns::new);
+        let (rests, fetched, rendered) = (Rests::default(), Mutex::default(), Cache::default());
+        Ok(Self { helm, archives, rendering, fetching, rests, fetched, rendered })
     }
 
     /// Fetches a chart, or gives what was fetched before: a version doesn't change. Where a digest is asked for that the one
     /// that is there doesn't have, it is fetched again.
-    pub async fn fetch(&self, source: &Source) -> Result<Arc<Chart>, ChartError> {
+    /// The namespace is that of whoever asks.
+    pub async fn fetch(&self, namespace: &str, source: &Source) -> Result<Arc<Chart>, ChartError> {
         if let Some(chart) = self.known(source) {
             return Ok(chart);
         }
-        let _turn = self.turn().await;
-        // Whoever had the turn before may have fetched the same.
+        self.rested(source)?;
+        let turn = self.fetching.turn(namespace).await;
+        // Whoever had the turn before may have fetched the same, or asked in vain.
         if let Some(chart) = self.known(source) {
             return Ok(chart);
         }
-        let pulled = self.helm.pull(source).await?;
-        let chart = Arc::new(looked_at(source, pulled, &self.archives).await?);
+        self.rested(source)?;
+        let pulled = self.helm.pull(source).await;
+        let said = pulled.as_ref().err().filter(|error| error.is_of_the_place()).map(ToString::to_string);
+        self.rests.asked(&source.place.to_string(), said, Instant::now());
+        let chart = Arc::new(looked_at(source, pulled?, &self.archives, turn).await?);
         self.keep(place_of(source), &chart);
         Ok(chart)
     }
 
+    /// Forgets a chart, so that it is fetched again: it may have been published anew.
+    pub fn forget(&self, source: &Source) {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&place_of(source));
+    }
+
+    fn rested(&self, source: &Source) -> Result<(), ChartError> {
+        let said = self.rests.of(&source.place.to_string(), Instant::now());
+        said.map_or(Ok(()), |said| Err(ChartError::Resting { said }))
+    }
+
     /// Renders a chart, or gives what was rendered before of the same.
     pub async fn render(&self, chart: &Chart, request: &Request) -> Result<Arc<Rendered>, ChartError> {
-        request.check()?;
-        let key = Key::of(chart, request);
-        if let Some(rendered) = self.rendered.get(key) {
-            return Ok(rendered);
+        self.render_each(chart, std::slice::from_ref(request)).await?.0.pop().ok_or_else(|| not_kept(chart))
+    }
+
+    /// Renders it for each of these. The turn that this took is to be held until what came of it was read, which takes memory, too.
+    pub async fn render_each(
+        &self,
+        chart: &Chart,
+        requests: &[Request],
+    ) -> Result<(Vec<Arc<Rendered>>, Turn), ChartError> {
+        requests.iter().try_for_each(Request::check)?;
+        let namespace = requests.first().map_or("", |request| request.namespace.as_str());
+        let turn = self.rendering.turn(namespace).await;
+        let mut rendered = Vec::new();
+        for request in requests {
+            rendered.push(self.rendered_in_turn(chart, request).await?);
         }
-        let _turn = self.turn().await;
+        Ok((rendered, turn))
+    }
+
+    async fn rendered_in_turn(&self, chart: &Chart, request: &Request) -> Result<Arc<Rendered>, ChartError> {
+        let key = Key::of(chart, request);
         if let Some(rendered) = self.rendered.get(key) {
             return Ok(rendered);
         }
         let archive = archive_file(&self.archives, chart);
         if !archive.is_file() {
-            let message = "its archive is not kept any more: it is fetched again".to_owned();
-            return Err(ChartError::Fetch { source_name: chart.to_string(), message });
+            return Err(not_kept(chart));
         }
         let text = self.helm.template(chart, &archive, request).await?;
         // The second time tells what can't be repeated; it takes a tenth of a second, once.
@@ -217,11 +252,6 @@ impl Charts {
             self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&place_of(source)).cloned();
         let fits = |chart: &Arc<Chart>| source.digest.as_ref().is_none_or(|digest| *digest == chart.digest);
         known.filter(|chart| fits(chart) && archive_file(&self.archives, chart).is_file())
-    }
-
-    /// One that is closed gives turns to all, and nobody closes it.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
     }
 
     /// Over the limit the archives of all others go: they are fetched again when they are asked for.
@@ -264,6 +294,11 @@ impl Request {
     }
 }
 
+fn not_kept(chart: &Chart) -> ChartError {
+    let message = "its archive is not kept any more: it is fetched again".to_owned();
+    ChartError::Fetch { source_name: chart.to_string(), message }
+}
+
 fn place_of(source: &Source) -> String {
     format!("{:?} {}", source.place, source.version)
 }
@@ -273,9 +308,16 @@ fn archive_file(archives: &Path, chart: &Chart) -> PathBuf {
 }
 
 /// Holds an archive against what was asked for and keeps it. Unpacking takes a while, so it is done beside.
-async fn looked_at(source: &Source, pulled: Pulled, archives: &Path) -> Result<Chart, ChartError> {
+/// The turn stays with it, also where nobody waits for it any more: it can't be broken off, and takes memory until its end.
+async fn looked_at(
+    source: &Source,
+    pulled: Pulled,
+    archives: &Path,
+    turn: Turn,
+) -> Result<Chart, ChartError> {
     let (source, source_name, archives) = (source.clone(), source.to_string(), archives.to_owned());
     let looking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let (chart, archive) = held_against(&source, &pulled)?;
         write(&archive_file(&archives, &chart), &archive).map(|()| chart)
     });
@@ -335,6 +377,7 @@ mod tests {
             folder: folder.path().to_owned(),
             limits: Limits::default(),
             at_once: 1,
+            fetched_at_once: 1,
             plain_hosts: BTreeSet::new(),
             authorities: None,
         };

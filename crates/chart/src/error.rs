@@ -35,14 +35,28 @@ pub enum ChartError {
         message: String,
     },
     /// Nobody answers.
-    #[error(
-        "{source_name} can't be reached ({message}): it is tried again; see to the address, and to what is between"
-    )]
+    #[error("{source_name} can't be reached ({message}): see to the address, and to what is between")]
     Unreachable {
         /// The chart.
         source_name: String,
         /// What Helm says.
         message: String,
+    },
+    /// The place didn't answer a moment ago.
+    #[error("{said}")]
+    Resting {
+        /// What it said then.
+        said: String,
+    },
+    /// An address that is not asked, to which the one that was named has led.
+    #[error(
+        "{source_name}: {problem}: have it lead to https and to another machine, or have the operator's configuration allow the host (--charts-plain-host)"
+    )]
+    BadAddress {
+        /// The chart.
+        source_name: String,
+        /// Where it leads, and why that isn't asked.
+        problem: String,
     },
     /// Credentials are asked for.
     #[error(
@@ -156,7 +170,17 @@ pub enum ChartError {
 }
 
 impl ChartError {
-    /// Whether trying again changes nothing, so that the spec or the chart must change.
+    /// Whether the spec itself is wrong, whatever anybody else does.
+    pub const fn is_of_the_spec(&self) -> bool {
+        matches!(self, Self::BadSource { .. } | Self::BadRequest { .. })
+    }
+
+    /// Whether others who ask the same place now would wait in vain, too.
+    pub(crate) const fn is_of_the_place(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TooLong { .. })
+    }
+
+    /// Whether the spec or the chart must change. A chart may be published anew, so that it is tried again, though seldom.
     pub const fn is_lasting(&self) -> bool {
         match self {
             Self::BadSource { .. }
@@ -164,12 +188,14 @@ impl ChartError {
             | Self::WrongDigest { .. }
             | Self::OtherChart { .. }
             | Self::BadArchive { .. }
+            | Self::BadAddress { .. }
             | Self::Values { .. }
             | Self::Template { .. }
             | Self::TooMuchMemory { .. }
             | Self::TooMuchOutput { .. } => true,
             Self::NotFound { .. }
             | Self::Unreachable { .. }
+            | Self::Resting { .. }
             | Self::Denied { .. }
             | Self::Fetch { .. }
             | Self::TooLong { .. }

@@ -15,6 +15,7 @@ use crate::charts::{Chart, Limits, Request};
 use crate::child::{Bounds, Call, Ended, Unended, argument, run};
 use crate::complaint::{message, not_pulled, not_rendered, took_all_memory};
 use crate::error::ChartError;
+use crate::guard::{Guard, Met};
 use crate::source::{Place, Source};
 
 /// Where nobody listens: templates have nothing to ask for on the net.
@@ -72,10 +73,21 @@ impl Helm {
         }
         let (Place::Oci(what) | Place::Archive(what) | Place::Repository { name: what, .. }) = &source.place;
         arguments.extend(["--".into(), what.into()]);
-        let call = self.call(&home, arguments, &self.network, Vec::new());
+        let guard = Guard::open().await.map_err(|error| ChartError::Fetch {
+            source_name: source.to_string(),
+            message: format!("no port can be opened for it: {error}"),
+        })?;
+        let network: Vec<_> =
+            self.network.iter().cloned().chain(guard.environment(&self.plain_hosts)).collect();
+        let call = self.call(&home, arguments, &network, Vec::new());
         let ended = self.run(call, &source.to_string(), "see to what is between here and its server").await?;
         if !ended.status.success() {
-            return Err(not_pulled(source, &message(&ended, &home, &BTreeSet::new())));
+            let source_name = source.to_string();
+            return Err(match guard.met() {
+                Some(Met::Refused(problem)) => ChartError::BadAddress { source_name, problem },
+                Some(Met::Unreachable(message)) => ChartError::Unreachable { source_name, message },
+                None => not_pulled(source, &message(&ended, &home, &BTreeSet::new())),
+            });
         }
         let said = format!("{}\n{}", String::from_utf8_lossy(&ended.output), ended.complaints);
         let digest = said.lines().find_map(|line| line.trim().strip_prefix("Digest: "));
@@ -207,5 +219,31 @@ fn only_archive(folder: &Path, source: &Source) -> Result<Vec<u8>, ChartError> {
             source_name: source.to_string(),
             message: format!("Helm left {} files instead of one archive", files.len()),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_call_has_a_home_of_its_own_and_keeps_its_heap_below_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { time: Duration::from_secs(1), memory: 256 << 20, output: 1 };
+        let helm = Helm::new("/helm".into(), folder.path().to_owned(), limits, BTreeSet::new(), Vec::new());
+        let home = helm.home().unwrap();
+        let call = helm.call(&home, Vec::new(), &[], Vec::new());
+        let given = |name: &str| {
+            let found = call.environment.iter().find(|(given, _)| *given == name);
+            found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        assert_eq!(given("GOMEMLIMIT"), (192_u64 << 20).to_string());
+        for name in
+            ["HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"]
+        {
+            assert!(Path::new(&given(name)).starts_with(folder.path()), "{name}");
+        }
     }
 }

@@ -16,6 +16,8 @@
 //! | `helm`, `complaint` | the calls of Helm, and what it means when it fails |
 //! | `child` | a child process within its limits |
 //! | `cache` | renderings by content |
+//! | `guard` | what Helm may reach while it fetches |
+//! | `turns`, `rests` | who may run Helm next, and places that didn't answer a moment ago |
 //! | `hidden` | secret values taken out of messages |
 //!
 //! Helm is given arguments and never a shell line; no plugins, no configuration, no cluster and no environment but what is made
@@ -37,10 +39,14 @@ mod charts;
 mod child;
 mod complaint;
 mod error;
+mod guard;
 mod helm;
 mod hidden;
+mod rests;
+mod turns;
 
 pub use charts::{Capabilities, Chart, Charts, Limits, Rendered, Request, Settings};
 pub use error::ChartError;
 pub use hidden::texts_of;
 pub use source::{Place, Source};
+pub use turns::Turn;

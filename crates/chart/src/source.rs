@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ChartError;
+use crate::guard;
 
 /// The longest address that is taken.
 const LONGEST: usize = 1024;
@@ -35,6 +36,15 @@ pub struct Source {
     pub version: String,
     /// What it must be: of an OCI chart its manifest's digest, which `helm pull` prints, and else the archive's.
     pub digest: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oci(url) | Self::Archive(url) => f.write_str(url),
+            Self::Repository { url, name } => write!(f, "{name} of {url}"),
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -129,6 +139,12 @@ impl<'a> Address<'a> {
         if authority.is_empty() || authority.starts_with('-') || !authority.bytes().all(host) {
             return wrong("names no host", "write the host behind ://");
         }
+        if is_own(authority) && !plain.contains(authority) {
+            return wrong(
+                &format!("leads to {authority}, an address of the machine itself"),
+                "write the address of a server, or have the operator's configuration allow this host (--charts-plain-host)",
+            );
+        }
         if scheme == "http" && !plain.contains(authority) {
             return wrong(
                 &format!("asks {authority} without TLS, so that anybody between could change the chart"),
@@ -137,6 +153,16 @@ impl<'a> Address<'a> {
         }
         Ok(Self { path })
     }
+}
+
+/// Whether a host is one that the operator's own machine has. What a name leads to is held when it is asked.
+fn is_own(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || host.parse().is_ok_and(guard::is_own)
 }
 
 fn bad(field: &'static str, problem: String, remedy: &str) -> ChartError {
@@ -190,7 +216,10 @@ mod tests {
             let place = Place::Repository { url: url.into(), name: "web_2".into() };
             assert_eq!(message(place, "1.8.2", None), None);
         }
-        assert_eq!(message(Place::Archive("https://[::1]:8/web.tgz?x=1".into()), "1.8.2", None), None);
+        assert_eq!(
+            message(Place::Archive("https://[2001:db8::1]:8/web.tgz?x=1".into()), "1.8.2", None),
+            None
+        );
     }
 
     #[test]
@@ -218,6 +247,11 @@ mod tests {
             (archive("https://-e.com/x"), "1.8.2", None, "names no host"),
             (archive("https://me:secret@e.com/x"), "1.8.2", None, "credentials"),
             (archive("http://e.com/x"), "1.8.2", None, "without TLS"),
+            (archive("https://127.0.0.1/x"), "1.8.2", None, "an address of the machine itself"),
+            (archive("https://[::1]:8/x"), "1.8.2", None, "an address of the machine itself"),
+            (archive("https://LocalHost:8/x"), "1.8.2", None, "an address of the machine itself"),
+            (archive("https://169.254.169.254/x"), "1.8.2", None, "an address of the machine itself"),
+            (Place::Oci("oci://127.0.0.1:5000/x".into()), "1.8.2", None, "--charts-plain-host"),
             (archive("oci://e.com/x"), "1.8.2", None, "https:// or http://"),
             (Place::Oci("https://e.com/x".into()), "1.8.2", None, "write one that begins with oci://"),
             (Place::Oci("oci://e.com/x:1.8.2".into()), "1.8.2", None, "fields of their own"),

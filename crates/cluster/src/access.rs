@@ -25,6 +25,9 @@ const RESERVED: usize = 4;
 const LAST: usize = 4;
 /// How long a kind that isn't served is not asked for again, by whomever and for whichever object.
 const UNSERVED_FOR: Duration = Duration::from_secs(30);
+/// How it is asked for.
+const DISCOVERY: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 /// The kinds of these writes.
 const LEAD_BACK: [&str; 2] = ["Service", "Rollout"];
 
@@ -246,6 +249,18 @@ impl Access {
             list.pointer("/metadata/continue").and_then(Value::as_str).is_some_and(|mark| !mark.is_empty());
         let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
         Ok((items.unwrap_or_default(), !more))
+    }
+
+    /// All that the API server serves under `/api` or `/apis`, in one answer.
+    pub(crate) async fn discover(&self, root: &str) -> Result<Value, Error> {
+        let resource = ApiResource {
+            kind: "discovery".into(),
+            ..ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&())
+        };
+        let target = Target { resource: &resource, namespace: "", name: root };
+        let request = http::Request::get(root).header(http::header::ACCEPT, DISCOVERY).body(Vec::new());
+        let request = request.map_err(kube::core::request::Error::BuildRequest);
+        self.ask("get", target, request).await
     }
 
     /// Any path, such as a list of what an API group has.

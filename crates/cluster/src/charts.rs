@@ -1,21 +1,26 @@
 //! Charts as this room sees them: what is to be rendered, and what came of it. Who fetches and renders comes from outside, because both
 //! take seconds and no look may wait: facts come in by [`Charting`], as those of metrics do by [`crate::Measuring`].
 
+mod served;
+
 use std::fmt;
 use std::sync::Arc;
 
 use teal_api::Rollout;
-use teal_api::rollout::Chart;
-use teal_plan::{ContentHash, Phase};
+use teal_api::rollout::{Chart, Traffic};
+use teal_plan::record::Release;
+use teal_plan::{ContentHash, Phase, Record};
 use teal_release::chart::{Body, ServiceMapping, Stage};
 
 use crate::checks::Poker;
 use crate::memory::Memory;
 
+pub use served::{Discovery, Serves};
+
 /// Whoever renders charts. Called from looks, so nothing here may wait.
 pub trait Charting: Send + Sync {
-    /// Takes whom to tell that something came of a chart.
-    fn listen(&self, poker: Poker);
+    /// Takes whom to tell that something came of a chart, and of whom to ask what the cluster has.
+    fn listen(&self, poker: Poker, discovery: Discovery);
     /// What came of a chart, which is begun where it isn't yet. What was asked for this Rollout before is forgotten where it is another.
     fn rendered(&self, wanted: Wanted) -> ChartSeen;
     /// Forgets a Rollout, by its uid.
@@ -52,7 +57,7 @@ pub struct Wanted {
 /// What came of a chart.
 #[derive(Clone, Debug, Default)]
 pub enum ChartSeen {
-    /// The release is none, or is kept already.
+    /// The release is none, or was made already: of that only what is kept counts.
     #[default]
     None,
     /// It is being fetched or rendered.
@@ -81,12 +86,21 @@ impl ChartSeen {
 const OFF: &str = "spec.release.chart can't be rendered, because charts are switched off in this operator: set charts.enabled in the \
                    values of Teal's chart, which gives it --helm, or list the objects in spec.release.manifests";
 
-/// What is known of the chart of a spec that is not kept with one of the revisions that stand.
+/// Whether a release may be made from what its chart is rendered to now: only before anything of it was kept or made. A version may hold
+/// something else by then, and what serves must stay what it is.
+pub(crate) fn is_unmade(record: &Record, release: &Release, is_made: bool) -> bool {
+    let is_first = matches!(record.phase, Phase::New | Phase::Installing { .. });
+    let begins = is_first || record.candidate.is_some_and(|candidate| candidate.slot == release.slot);
+    begins && !is_made
+}
+
+/// What is known of the chart of a spec that no revision which stands was made from. `is_made` says whether anything of one was.
 pub(crate) fn seen(
     charts: Option<&Charts>,
     rollout: &Rollout,
     hash: ContentHash,
     memory: &Memory,
+    is_made: impl Fn(&Release) -> bool,
 ) -> ChartSeen {
     let uid = rollout.metadata.uid.clone().unwrap_or_default();
     let chart = match rollout.spec.release.chart() {
@@ -96,7 +110,8 @@ pub(crate) fn seen(
     };
     let record = crate::observe::record(rollout);
     let mut standing = record.releases().filter(|release| release.hash == hash);
-    if standing.any(|release| memory.contents.contains_key(&release.slot.revision)) {
+    let is_kept = |release: &Release| memory.contents.contains_key(&release.slot.revision);
+    if standing.any(|release| is_kept(&release) || !is_unmade(&record, &release, is_made(&release))) {
         return forgotten(charts, &uid);
     }
     let Some(Charts(charts)) = charts else {
@@ -122,17 +137,20 @@ fn forgotten(charts: Option<&Charts>, uid: &str) -> ChartSeen {
     ChartSeen::None
 }
 
-/// Which Services of a chart stand behind the traffic Services, as the spec says it.
-pub(crate) fn mappings(rollout: &Rollout) -> Vec<ServiceMapping> {
-    let services = rollout.spec.traffic.services.iter();
+/// Which Services of a chart stand behind the traffic Services.
+pub(crate) fn mappings(traffic: &Traffic) -> Vec<ServiceMapping> {
+    let services = traffic.services.iter();
     services
         .map(|service| ServiceMapping { name: service.name.clone(), from: service.from.clone() })
         .collect()
 }
 
-/// What is kept with a revision whose traffic Services are these.
-pub(crate) fn kept_with(body: &Body, services: &[String], rollout: &Rollout) -> Body {
-    body.clone().with_services(body.mapped(services, &mappings(rollout)))
+/// What is kept with a revision whose traffic is this. What was kept before is kept as it was.
+pub(crate) fn kept_with(body: &Body, services: &[String], traffic: &Traffic) -> Body {
+    if !body.services().is_empty() {
+        return body.clone();
+    }
+    body.clone().with_services(body.mapped(services, &mappings(traffic)))
 }
 
 #[cfg(test)]
@@ -140,8 +158,8 @@ mod tests {
     use std::sync::Mutex;
 
     use serde_json::{Value, json};
-    use teal_plan::record::{Outcome, Release};
-    use teal_plan::{Color, Record, Slot, Time};
+    use teal_plan::record::Outcome;
+    use teal_plan::{Color, Slot, Time};
     use teal_release::Kept;
 
     use super::*;
@@ -151,7 +169,7 @@ mod tests {
     struct Asked(Mutex<Vec<String>>);
 
     impl Charting for Asked {
-        fn listen(&self, _: Poker) {}
+        fn listen(&self, _: Poker, _: Discovery) {}
         fn rendered(&self, wanted: Wanted) -> ChartSeen {
             let asked =
                 format!("{}/{} {} {:?}", wanted.namespace, wanted.name, wanted.chart.version, wanted.stage);
@@ -175,10 +193,14 @@ mod tests {
 
     /// What is said of a release by whom is asked, and what that one was asked.
     fn look(rollout: &Rollout, memory: &Memory, on: bool) -> (ChartSeen, Vec<String>) {
+        look_at(rollout, memory, on, false)
+    }
+
+    fn look_at(rollout: &Rollout, memory: &Memory, on: bool, is_made: bool) -> (ChartSeen, Vec<String>) {
         let asked = Arc::new(Asked::default());
         let charts = on.then(|| Charts(Arc::clone(&asked) as Arc<dyn Charting>));
         let hash = teal_release::hash(rollout.spec.release.raw());
-        let seen = seen(charts.as_ref(), rollout, hash, memory);
+        let seen = seen(charts.as_ref(), rollout, hash, memory, |_| is_made);
         let asked = asked.0.lock().unwrap().clone();
         (seen, asked)
     }
@@ -192,21 +214,50 @@ mod tests {
         assert!(matches!(seen, ChartSeen::Pending));
         assert_eq!(asked, ["shop/web 1.8.2 Install"]);
         let slot = Slot { color: Color::Blue, revision: hash.revision(1) };
-        let live = Some(Release { slot, hash, since: Time(0), attempt: 1 });
-        let phase = Phase::Rest { outcome: Outcome::Promoted };
-        let rest = json!(Record { live, phase, ..Record::default() });
-        let standing = rollout(&release, &rest);
-        assert_eq!(crate::observe::record(&standing).live.map(|live| live.hash), Some(hash), "it is read");
-        assert_eq!(
-            look(&standing, &memory, true).1,
-            ["shop/web 1.8.2 Upgrade"],
-            "what was kept of it is gone"
-        );
+        let standing = rollout(&release, &tried(slot, hash));
+        assert_eq!(crate::observe::record(&standing).candidate.map(|tried| tried.hash), Some(hash), "read");
+        assert_eq!(look(&standing, &memory, true).1, ["shop/web 1.8.2 Upgrade"], "nothing of it is made");
         let kept = Kept { hash, services: vec!["web".into()], release, body: Some(Body::default()) };
         memory.learn(hash.revision(1), Some(&kept));
         let (seen, asked) = look(&standing, &memory, true);
         assert!(matches!(seen, ChartSeen::None));
         assert_eq!(asked, ["forget 1"]);
+    }
+
+    /// A candidate, beside a live of something else.
+    fn tried(slot: Slot, hash: ContentHash) -> Value {
+        let candidate = Some(Release { slot, hash, since: Time(0), attempt: 1 });
+        let phase = Phase::Rest { outcome: Outcome::Promoted };
+        json!(Record { candidate, phase, ..Record::default() })
+    }
+
+    /// The registry's tag may have moved since, and live would get another content without a step.
+    #[test]
+    fn what_stands_and_is_not_kept_any_more_is_not_rendered_anew() {
+        let release = json!({"chart": {"url": "https://e.com/web.tgz", "version": "1.8.2"}});
+        let hash = teal_release::hash(&release);
+        let slot = Slot { color: Color::Blue, revision: hash.revision(1) };
+        let it = Some(Release { slot, hash, since: Time(0), attempt: 1 });
+        let rest = Phase::Rest { outcome: Outcome::Promoted };
+        let live = Record { live: it, phase: rest.clone(), ..Record::default() };
+        let previous = Record { previous: it, phase: rest, ..Record::default() };
+        let installing =
+            Record { live: it, phase: Phase::Installing { deadline: Time(9) }, ..Record::default() };
+        let asks = |record: Value, is_made: bool| {
+            let (seen, asked) = look_at(&rollout(&release, &record), &Memory::default(), true, is_made);
+            assert_eq!(matches!(seen, ChartSeen::None), asked == ["forget 1"], "{seen:?} {asked:?}");
+            asked != ["forget 1"]
+        };
+        for (record, is_made, expected) in [
+            (json!(live), false, false),
+            (json!(previous), false, false),
+            (json!(installing), false, true),
+            (json!(installing), true, false),
+            (tried(slot, hash), false, true),
+            (tried(slot, hash), true, false),
+        ] {
+            assert_eq!(asks(record.clone(), is_made), expected, "{record} {is_made}");
+        }
     }
 
     #[test]

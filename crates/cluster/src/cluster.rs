@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::charts::Charts;
+use crate::charts::{Charts, Discovery};
 use crate::checks::{Measuring, Poker};
 use crate::config::Config;
 use crate::events::Events;
@@ -65,7 +65,7 @@ impl Cluster {
         spawn_until(&mut tasks, stop, watches.run());
         let checks = measuring(Poker(pokes.clone()));
         if let Some(Charts(charts)) = &config.charts {
-            charts.listen(Poker(pokes.clone()));
+            charts.listen(Poker(pokes.clone()), Discovery(Arc::clone(&access)));
         }
         let written = Counter::default();
         let (events, tell) = Events::start(Arc::clone(&access), identity, written.clone());

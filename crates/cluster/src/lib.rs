@@ -51,7 +51,7 @@ mod stores;
 mod tests;
 
 pub use access::Requests;
-pub use charts::{ChartSeen, Charting, Charts, Wanted};
+pub use charts::{ChartSeen, Charting, Charts, Discovery, Serves, Wanted};
 pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};
 pub use cluster::{Cluster, Probe};
 pub use config::Config;

@@ -362,6 +362,11 @@ impl Packed {
         Some(body.manifests(color, &body.mapped(services, now)))
     }
 
+    /// Of a chart: its objects in both colors.
+    pub(crate) fn body(&self) -> Option<Body> {
+        self.mapped.as_ref().and_then(|_| serde_json::from_str(&self.content).ok())
+    }
+
     /// What its traffic Service is called in the chart; nothing of manifests.
     pub(crate) fn from(&self, name: &str) -> Option<String> {
         self.mapped.iter().flatten().find(|service| service.name == name)?.from.clone()

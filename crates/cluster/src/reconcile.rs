@@ -150,7 +150,7 @@ impl Reconciler {
 
     async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
         let unread = self.prepare(view, rollout, memory).await?;
-        let chart = self.chart(rollout, unread.is_some(), memory);
+        let chart = self.chart(view, rollout, unread.is_some(), memory);
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -299,9 +299,8 @@ impl Reconciler {
             record.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
         for release in record.releases() {
             let revision = release.slot.revision;
-            // What a chart was rendered to first is kept and counts, also where the spec is that content.
-            let needed = release.hash != hash || self.keeps_chart(view, rollout, revision);
-            if !needed || memory.contents.contains_key(&revision) {
+            let is_known = memory.contents.contains_key(&revision);
+            if is_known || !self.needs_kept((view, &record), rollout, &release, hash) {
                 continue;
             }
             if let Some(again) = again_at(memory).filter(|again| now() < *again) {

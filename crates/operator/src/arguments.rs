@@ -105,9 +105,13 @@ pub(crate) struct Operator {
     #[arg(long, env = "TEAL_CHARTS_FOLDER", default_value = "/tmp/teal-charts")]
     pub(crate) charts_folder: PathBuf,
 
-    /// Calls of Helm at one time.
+    /// Charts that are rendered or read at one time.
     #[arg(long, env = "TEAL_CHARTS_AT_ONCE", default_value_t = 1)]
     pub(crate) charts_at_once: u8,
+
+    /// Charts that are fetched at one time, beside those. With more than one, charts of one namespace never take all of them.
+    #[arg(long, env = "TEAL_CHARTS_FETCHED_AT_ONCE", default_value_t = 2)]
+    pub(crate) charts_fetched_at_once: u8,
 
     /// MiB of memory that one call of Helm may take, beside the operator's own.
     #[arg(long, env = "TEAL_CHARTS_MEMORY", default_value_t = 256, value_parser = clap::value_parser!(u64).range(96..=8192))]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kube::Client;
 use teal_chart::Limits;
 use teal_cluster::{Charts, Cluster, Config, LeaseConfig};
 use teal_measure::{Bounds, Measurer, SourceConfig, Sources};
@@ -57,7 +56,7 @@ async fn operate(settings: Operator) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let mut measuring = tokio::task::JoinSet::new();
     let lease = lease(&settings);
-    let charts = charts(&settings, &client)?;
+    let charts = charts(&settings)?;
     let cluster = Cluster::start(
         client,
         Config { charts, ..config(&settings) },
@@ -91,23 +90,21 @@ fn sources(path: Option<&Path>) -> Result<Sources, Error> {
 }
 
 /// None where the operator isn't told where Helm is.
-fn charts(settings: &Operator, client: &Client) -> Result<Option<Charts>, Error> {
+fn charts(settings: &Operator) -> Result<Option<Charts>, Error> {
     let Some(program) = settings.helm.clone() else { return Ok(None) };
     if !program.is_file() {
         return Err(Error::NoHelm { path: program });
     }
     let limits = Limits { memory: settings.charts_memory << 20, ..Limits::default() };
-    let renderer = Renderer::new(
-        teal_chart::Settings {
-            program,
-            folder: settings.charts_folder.clone(),
-            limits,
-            at_once: usize::from(settings.charts_at_once),
-            plain_hosts: settings.charts_plain_host.iter().cloned().collect(),
-            authorities: settings.charts_ca_file.clone(),
-        },
-        client.clone(),
-    )?;
+    let renderer = Renderer::new(teal_chart::Settings {
+        program,
+        folder: settings.charts_folder.clone(),
+        limits,
+        at_once: usize::from(settings.charts_at_once),
+        fetched_at_once: usize::from(settings.charts_fetched_at_once),
+        plain_hosts: settings.charts_plain_host.iter().cloned().collect(),
+        authorities: settings.charts_ca_file.clone(),
+    })?;
     Ok(Some(Charts(Arc::new(renderer))))
 }
 

@@ -32,7 +32,10 @@ pub(crate) fn release(
         refusals.extend(services.iter().flat_map(|service| role_service(release, service)));
         refusals.extend(release.items.iter().flat_map(|item| of_references(release, item)));
         refusals.extend(
-            release.items.iter().flat_map(|item| of_selectors(release, item, is_role(item, services))),
+            release
+                .items
+                .iter()
+                .flat_map(|item| of_selectors(release, item, is_role(item, services), naming)),
         );
     }
     refusals
@@ -185,7 +188,7 @@ fn of_references(release: &Release, item: &Item) -> Vec<Refusal> {
     refusals
 }
 
-fn of_selectors(release: &Release, item: &Item, is_role: bool) -> Vec<Refusal> {
+fn of_selectors(release: &Release, item: &Item, is_role: bool, naming: &Naming) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if item.key.is("", "Service") {
         let plain = serde_json::json!({"matchLabels": item.object.get("/spec/selector")});
@@ -195,7 +198,7 @@ fn of_selectors(release: &Release, item: &Item, is_role: bool) -> Vec<Refusal> {
             mixed(release, item, selects)
         } else {
             // That one with a role is none to share is told by itself.
-            (!is_role).then(|| both_colors(release, item, selects)).flatten()
+            (!is_role).then(|| both_colors(release, item, naming, selects)).flatten()
         });
     }
     selectors(&mut item.object.clone(), &mut |field, selector: &mut Value| {
@@ -219,6 +222,7 @@ fn selected(
 fn both_colors(
     release: &Release,
     item: &Item,
+    naming: &Naming,
     matches: impl Fn(&crate::selector::Labels) -> bool,
 ) -> Option<Refusal> {
     let own = selected(release, |fate| fate == Fate::Own, &matches)?;
@@ -230,10 +234,18 @@ fn both_colors(
              requests before any step",
             own.key
         ),
-        format!(
-            "name the Service in spec.traffic.services, or take the annotation {} off it",
-            annotation::FATE
-        ),
+        if naming.is_charts() {
+            format!(
+                "name it by the release ({{{{ .Release.Name }}}}) and name it in spec.traffic.services[].from with {}, or switch it off in the \
+                 chart's values",
+                "$(color)"
+            )
+        } else {
+            format!(
+                "name the Service in spec.traffic.services, or take the annotation {} off it",
+                annotation::FATE
+            )
+        },
     ))
 }
 

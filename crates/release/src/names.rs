@@ -53,17 +53,26 @@ pub mod annotation {
 }
 
 /// The name that an object of a color has whatever the color: without the last of its words that is the color. Manifests have the color
-/// behind their names, charts where they put it.
+/// behind their names, charts where they put it. Most charts cut names at 63 signs, where the longer color leaves one sign less of the rest.
 pub fn uncolored(name: &str, color: Color) -> String {
     let words: Vec<&str> = name.split('-').collect();
     match words.iter().rposition(|word| *word == color.as_str()) {
         Some(place) if words.len() > 1 => {
             let others = words.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, word)| *word);
-            others.collect::<Vec<_>>().join("-")
+            let mut stem = others.collect::<Vec<_>>().join("-");
+            if name.len() == CUT && place + 1 < words.len() {
+                let kept = stem.char_indices().nth(CUT - COLOR_ROOM).map_or(stem.len(), |(at, _)| at);
+                stem.truncate(kept);
+                stem.truncate(stem.trim_end_matches('-').len());
+            }
+            stem
         }
         _ => name.to_owned(),
     }
 }
+
+/// The length at which charts cut names.
+const CUT: usize = 63;
 
 /// Environment variable with the color, first in every container of a color, so that `$(TEAL_COLOR)` works in the
 /// `env`, `command` and `args` that follow it (the kubelet expands it).

@@ -74,7 +74,7 @@ spec: {restartPolicy: Never, containers: [{name: t, image: "curl:1"}]}
 fn body_of(text: &str) -> Result<Body, Vec<Refusal>> {
     let of = |color: &str| Rendering::read(&text.replace("COLOR", color), "shop");
     let (blue, green) = (of("blue")?, of("green")?);
-    Body::of(BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) }, Stage::Upgrade)
+    Body::of(BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) }, Stage::Upgrade, 0)
 }
 
 fn body() -> Body {
@@ -191,6 +191,7 @@ fn a_role_is_led_by_the_service_that_is_named_or_was_named_when_it_was_kept() {
     assert_eq!(body.mapped(&names, &from("web-$(color)-api")), from("web-$(color)-api"));
     let kept = body.clone().with_services(from("web-$(color)-api"));
     assert_eq!(kept.mapped(&names, &from("gone-$(color)")), from("web-$(color)-api"));
+    assert_eq!(kept.mapped(&names, &web()), from("web-$(color)-api"), "another one is for revisions to come");
     assert_eq!(body.mapped(&names, &[]), web());
     let refusals = body.manifests(Color::Blue, &from("gone-$(color)")).unwrap_err();
     assert!(told(&refusals).contains("gone-blue, which is no Service of the chart"), "{}", told(&refusals));
@@ -320,4 +321,110 @@ fn values_may_speak_of_the_color_and_not_of_what_has_no_number_yet() {
     assert_eq!(for_color(&values("x-$(color)"), Color::Green).unwrap(), values("x-green"));
     let refused = for_color(&values("$(revision)"), Color::Green).unwrap_err();
     assert!(refused.to_string().contains("write $(color)"), "{refused}");
+}
+
+/// A load balancer, ports of nodes and names in the DNS are the role's: with one of each in each color, callers would come to a candidate
+/// by its own.
+#[test]
+fn a_service_that_is_reached_from_outside_is_so_by_its_role_alone() {
+    let notes = "annotations: {external-dns.alpha.kubernetes.io/hostname: web.example.com, \
+                 service.beta.kubernetes.io/aws-load-balancer-type: nlb, team: shop}";
+    let outside = format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: out-COLOR, {notes}}}\nspec:\n  type: LoadBalancer\n  externalTrafficPolicy: Local\n  \
+         loadBalancerIP: 192.0.2.7\n  loadBalancerClass: internal\n  selector: {{app: web}}\n  ports: [{{port: 80, nodePort: 30080}}]\n"
+    );
+    let body = body_of(&format!("{WEB}{outside}")).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+    let mapping = vec![ServiceMapping { name: "web".into(), from: Some("out-$(color)".into()) }];
+    let manifests =
+        body.manifests(Color::Green, &mapping).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+    let context = context(&manifests, Color::Green);
+    let rendered =
+        render(&manifests.objects, &context).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+    let inner = rendered.own.iter().find(|object| object.key().name == "out-green").unwrap().to_value();
+    assert_eq!(inner["metadata"]["annotations"]["team"], "shop");
+    let text = inner.to_string();
+    for word in ["LoadBalancer", "example.com", "aws", "30080", "Local", "192.0.2.7", "internal"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    assert_eq!(
+        (&inner["spec"]["type"], &inner["spec"]["ports"][0]["port"]),
+        (&json!("ClusterIP"), &json!(80))
+    );
+    let role = rendered.role_services[0].template.to_value();
+    assert_eq!(role["spec"]["type"], "LoadBalancer");
+    for word in ["web.example.com", "nlb", "30080", "Local", "192.0.2.7"] {
+        assert!(role.to_string().contains(word), "{word}: {role}");
+    }
+}
+
+/// It would lead callers to a candidate from its first pod on.
+#[test]
+fn a_service_of_both_colors_that_selects_their_pods_is_refused() {
+    let both = "apiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {app: web}, ports: [{port: 80}]}";
+    let body = body_of(&with(both)).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+    let manifests =
+        body.manifests(Color::Blue, &web()).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+    let refusals = render(&manifests.objects, &context(&manifests, Color::Blue)).unwrap_err();
+    for word in ["Service all", "requests before any step", "{{ .Release.Name }}", "from with $(color)"] {
+        assert!(told(&refusals).contains(word), "{word}: {}", told(&refusals));
+    }
+}
+
+/// They are kept together in one object.
+#[test]
+fn values_count_to_what_is_kept() {
+    let of = |color: &str| Rendering::read(&WEB.replace("COLOR", color), "shop").unwrap();
+    let (blue, green) = (of("blue"), of("green"));
+    let made = |beside| {
+        let both = BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) };
+        Body::of(both, Stage::Upgrade, beside)
+    };
+    assert!(made(900 << 10).is_ok());
+    let refusals = made(1 << 20).unwrap_err();
+    assert!(told(&refusals).contains("has 1024 KiB of values"), "{}", told(&refusals));
+}
+
+/// They are never run.
+#[test]
+fn tests_of_a_chart_are_not_judged() {
+    let note = "annotations: {helm.sh/hook: test}";
+    for document in [
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: fixed, {note}}}\ndata: {{of: COLOR}}"),
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: forever, {note}}}\nspec: {{restartPolicy: Always}}"
+        ),
+        format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: tester, {note}}}\nspec: {{}}"),
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: tests, {note}}}"
+        ),
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: away, namespace: other, {note}}}\nspec: {{restartPolicy: Never}}"
+        ),
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: web-COLOR-test, {note}}}\nspec: {{restartPolicy: Never}}"
+        ),
+    ] {
+        let body = body_of(&with(&document)).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+        assert_eq!(body, self::body(), "{document}");
+    }
+    let run = "apiVersion: v1\nkind: Pod\nmetadata: {name: forever, annotations: {helm.sh/hook: \"test,pre-upgrade\"}}\nspec: {}";
+    assert!(told(&body_of(&with(run)).unwrap_err()).contains("restartPolicy"), "this one runs");
+}
+
+/// As most charts do it: `trunc 63 | trimSuffix "-"`.
+#[test]
+fn names_that_are_cut_at_their_end_are_known_in_both_colors() {
+    let cut = |name: String| name.chars().take(63).collect::<String>().trim_end_matches('-').to_owned();
+    for length in 40..75 {
+        for hyphen in 0..length {
+            let mut rest: Vec<u8> = (0..length).map(|i| b'a' + u8::try_from(i % 26).unwrap()).collect();
+            rest[hyphen] = b'-';
+            let rest = String::from_utf8(rest).unwrap();
+            let [blue, green] = [Color::Blue, Color::Green]
+                .map(|color| uncolored(&cut(format!("web-{color}-{rest}")), color));
+            assert_eq!(blue, green, "{rest}");
+        }
+    }
+    let long = format!("{}-blue", "a".repeat(58));
+    assert_eq!(uncolored(&long, Color::Blue), "a".repeat(58), "manifests are not cut");
 }

@@ -23,7 +23,10 @@ pub const IMAGES: [Image; 2] = [
     Image { package: "teal-example-app", binary: "shop", name: "teal.dev/shop" },
 ];
 
-/// How the program that packs is told of Helm, before the names of images.
+/// The program whose image has Helm.
+pub const OPERATOR: &str = "teal";
+
+/// How the program that packs is told of Helm, before the names of images. Without a path it is the part of the test bed.
 pub const HELM: &str = "--helm=";
 
 /// Where the archives go.
@@ -32,12 +35,23 @@ pub struct Choice {
     /// Folder for the archives [default: images/ in the build folder]
     #[arg(long)]
     pub output: Option<PathBuf>,
-    /// A static Helm to put into the operator's image, by which charts can be switched on [default: none]
+    /// A static Helm to put into the operator's image [default: that of the test bed, which is built once]
     #[arg(long, value_name = "PATH")]
     pub helm: Option<PathBuf>,
+    /// Make the operator's image without Helm, so that charts can't be switched on
+    #[arg(long, conflicts_with = "helm")]
+    pub without_helm: bool,
     /// Make these alone [default: all]
     #[arg(value_name = "BINARY", value_parser = names())]
     pub only: Vec<String>,
+}
+
+impl Choice {
+    fn told_of_helm(&self) -> Option<String> {
+        let has_operator = chosen(&self.only).iter().any(|image| image.binary == OPERATOR);
+        let path = self.helm.as_ref().map(|helm| helm.display().to_string()).unwrap_or_default();
+        (has_operator && !self.without_helm).then(|| format!("{HELM}{path}"))
+    }
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
@@ -63,7 +77,7 @@ pub fn all(workspace: &Workspace, choice: &Choice) -> Result<(), Error> {
     cargo.args(["--features", "image", "--bin", "xtask-image", "--"]);
     cargo.arg(workspace.target().join(command::TARGET).join("release"));
     cargo.arg(choice.output.clone().unwrap_or_else(|| workspace.target().join("images")));
-    cargo.args(choice.helm.iter().map(|helm| format!("{HELM}{}", helm.display())));
+    cargo.args(choice.told_of_helm());
     cargo.args(&choice.only);
     command::succeed(&cargo)
 }
@@ -89,4 +103,22 @@ fn build(images: &[Image]) -> Result<(), Error> {
         let mut cargo = command::optimised("build");
         command::succeed(cargo.args(["--package", image.package, "--bin", image.binary]))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(helm: Option<&str>, without_helm: bool, only: &[&str]) -> Option<String> {
+        let only = only.iter().map(ToString::to_string).collect();
+        Choice { output: None, helm: helm.map(PathBuf::from), without_helm, only }.told_of_helm()
+    }
+
+    #[test]
+    fn the_operators_image_has_helm_unless_somebody_wants_none() {
+        assert_eq!(told(None, false, &[]).as_deref(), Some("--helm="));
+        assert_eq!(told(None, false, &["teal"]).as_deref(), Some("--helm="));
+        assert_eq!(told(Some("/w/helm"), false, &["shop", "teal"]).as_deref(), Some("--helm=/w/helm"));
+        assert_eq!((told(None, true, &[]), told(None, false, &["shop"])), (None, None));
+    }
 }

@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn routes_are_divided_in_the_order_of_their_virtual_service() {
         let to = |host: &str| json!({"route": [{"destination": {"host": host}}]});
-        let golden = golden(json!([to("web"), to("api"), to("web")]));
+        let golden = golden(&json!([to("web"), to("api"), to("web")]));
         let routes = |hosts: &[&str]| -> Routes {
             let of = |host: &&str| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), 100)]);
             hosts.iter().map(|host| (Value::Null, of(host))).collect()
@@ -431,7 +431,7 @@ mod tests {
         }
     }
 
-    fn golden(http: Value) -> Golden {
+    fn golden(http: &Value) -> Golden {
         Golden {
             name: "x".into(),
             services: Vec::new(),
@@ -450,6 +450,6 @@ mod tests {
             {"route": [to("web", json!(0))]},
             {"route": [to("api", Value::Null), to("search", json!(100))]},
         ]);
-        assert_eq!(lists(&golden(http), "shop"), [of("web", 100), of("search", 100)]);
+        assert_eq!(lists(&golden(&http), "shop"), [of("web", 100), of("search", 100)]);
     }
 }

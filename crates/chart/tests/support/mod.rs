@@ -120,6 +120,9 @@ impl Shelf {
         match self.answers.lock().unwrap().get(path).cloned() {
             Some((status, kind, body)) => {
                 let status = StatusCode::from_u16(status).unwrap();
+                if status.is_redirection() {
+                    return (status, [(header::LOCATION, kind)]).into_response();
+                }
                 (
                     status,
                     [

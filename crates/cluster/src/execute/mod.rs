@@ -75,7 +75,7 @@ pub(crate) struct Order<'a> {
     pub(crate) green: Option<Arc<Rendering>>,
     /// Jobs of steps that run although their step is over, by the names of their objects.
     pub(crate) left_step_jobs: &'a [String],
-    /// What came of the chart, where the release is one that is not kept yet.
+    /// What a revision of a chart is to be kept with.
     pub(crate) body: Option<Arc<Body>>,
     pub(crate) now: Time,
     /// Which shared objects the kept revisions have, as far as this process has read.
@@ -115,16 +115,25 @@ impl Done {
 /// waits until traffic is where it should be, because an API server that is busy with both is slower with each.
 pub(crate) async fn execute(tools: &Tools, order: &Order<'_>, effects: &[Effect]) -> Vec<Done> {
     let mut done = Vec::new();
-    for turn in turns(effects) {
+    let due: Vec<&Effect> = effects.iter().filter(|effect| !awaits_keeping(order, effect, effects)).collect();
+    for turn in turns(&due) {
         done.extend(join_all(turn.into_iter().map(|effect| one(tools, order, effect))).await);
     }
     done
 }
 
 /// What goes first, and what has time.
-fn turns(effects: &[Effect]) -> [Vec<&Effect>; 2] {
+fn turns<'e>(effects: &[&'e Effect]) -> [Vec<&'e Effect>; 2] {
     let (answers, traffic) = effects.iter().partition(|effect| matches!(effect, Effect::Answer { .. }));
     [traffic, answers]
+}
+
+/// Of a chart nothing is made before it is kept, and then from what was kept: after a crash in between, it would be rendered anew, and
+/// another try may have kept something else before.
+fn awaits_keeping(order: &Order<'_>, effect: &Effect, effects: &[Effect]) -> bool {
+    let Effect::ApplyRelease { slot, .. } = effect else { return false };
+    let is_chart = order.rollout.spec.release.raw().get("chart").is_some();
+    is_chart && effects.contains(&Effect::RecordRevision(slot.revision))
 }
 
 async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
@@ -205,7 +214,7 @@ impl<'a> Order<'a> {
             blue: seen.blue.clone(),
             green: seen.green.clone(),
             left_step_jobs: &seen.snapshot.world.left_step_jobs,
-            body: seen.chart.body().cloned(),
+            body: seen.body.clone(),
             now: seen.snapshot.now,
             shares: Arc::default(),
             was_whole: false,
@@ -415,7 +424,7 @@ mod tests {
     fn traffic_goes_before_what_people_are_answered() {
         let answer = Effect::Answer { decision: "web-1".to_owned(), ruling: Ruling::Done };
         let effects = [answer.clone(), Effect::LowerWeight(0), answer.clone(), Effect::EnterRoutes];
-        let [first, then] = turns(&effects);
+        let [first, then] = turns(&effects.iter().collect::<Vec<_>>());
         assert_eq!(first, [&Effect::LowerWeight(0), &Effect::EnterRoutes]);
         assert_eq!(then, [&answer, &answer]);
     }

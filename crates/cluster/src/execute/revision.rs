@@ -13,7 +13,6 @@ use teal_release::{Fate, Kept, Object, ObjectKey};
 
 use super::{Order, Tools, answer, worst};
 use crate::access::Target;
-use crate::charts::kept_with;
 use crate::error::Error;
 use crate::kinds;
 use crate::observe::Names;
@@ -34,8 +33,8 @@ pub(super) async fn record(tools: &Tools, order: &Order<'_>, revision: Revision)
     let release = order.rollout.spec.release.raw().clone();
     let body = match (release.get("chart"), &order.body) {
         (None, _) => None,
-        (Some(_), Some(body)) => Some(kept_with(body, &services, order.rollout)),
-        // After a restart it is rendered anew first: nothing was made from it yet.
+        (Some(_), Some(body)) => Some((**body).clone()),
+        // Nobody has it any more.
         (Some(_), None) => return Err(Error::ContentLost { revision: revision.to_string() }),
     };
     let kept = Kept { hash, services, release, body };

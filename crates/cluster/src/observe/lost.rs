@@ -15,10 +15,13 @@ pub(super) fn contents(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
     let live = record.live.as_ref().filter(is_lost);
     let release =
         live.or_else(|| [&record.previous, &record.candidate].into_iter().flatten().find(is_lost))?;
+    if release.hash == facts.hash {
+        return Some(of_chart(facts, release));
+    }
     let (role, remedy) = if live.is_some() {
         (
             "live",
-            "apply spec.release once as it was for that revision, which keeps it, and then what you want",
+            "where it is made of manifests, apply spec.release once as it was for that revision, which keeps it, and then what you want",
         )
     } else {
         ("the other color's", "nothing else is to be done, for it ends when that color is removed")
@@ -36,8 +39,31 @@ pub(super) fn contents(facts: &Facts<'_>, memory: &Memory) -> Option<Obstacle> {
     Some(obstacle("ContentLost", message, Stops::Nothing))
 }
 
-fn is_lost(facts: &Facts<'_>, release: &Release, memory: &Memory) -> bool {
-    release.hash != facts.hash && memory.lost.contains(&release.slot.revision)
+/// A chart may be rendered to something else by now, so that the spec doesn't say what it is.
+fn of_chart(facts: &Facts<'_>, release: &Release) -> Obstacle {
+    let is_tried = facts.record.is_tried(release.slot);
+    let remedy = if is_tried {
+        "roll back, or change something in spec.release.chart, a value is enough, which makes another revision"
+    } else {
+        "change something in spec.release.chart, a value is enough, which makes another revision that takes its place by its steps"
+    };
+    let message = format!(
+        "revision {revision} ({color}) was rendered from spec.release.chart, and what it was rendered to is not kept any more as \
+         ControllerRevision {namespace}/{rollout}-{revision}: it serves as it stands and can be gone back to, but what is edited or deleted \
+         of it is not mended, and it is not rendered anew, because the chart may hold something else by now; bring that ControllerRevision \
+         back from a backup, or {remedy}",
+        revision = release.slot.revision,
+        color = release.slot.color,
+        namespace = facts.names.namespace,
+        rollout = facts.names.name,
+    );
+    obstacle("ContentLost", message, if is_tried { Stops::Rollout } else { Stops::Nothing })
+}
+
+/// Of manifests the spec says what a release is, where it is that. Of a chart only what is kept does.
+pub(super) fn is_lost(facts: &Facts<'_>, release: &Release, memory: &Memory) -> bool {
+    let is_chart = || facts.rollout.spec.release.raw().get("chart").is_some();
+    memory.lost.contains(&release.slot.revision) && (release.hash != facts.hash || is_chart())
 }
 
 /// A release under which a Service leads where no pod of live listens: its promotion would leave nothing that says where live's do, and

@@ -35,8 +35,9 @@ use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
 use teal_api::rollout::{Traffic, TrafficService};
 use teal_plan::record::Release;
-use teal_plan::snapshot::{CheckSeen, Objects, Obstacle, Snapshot, Stops, World};
+use teal_plan::snapshot::{CheckSeen, ColorSeen, Objects, Obstacle, Snapshot, Stops, World};
 use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
+use teal_release::chart::Body;
 use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
@@ -116,6 +117,8 @@ pub(crate) struct Seen {
     pub(crate) green: Option<Arc<Rendering>>,
     /// What came of the chart, where the release is one that is not kept yet.
     pub(crate) chart: ChartSeen,
+    /// What a revision of a chart is to be kept with, where it isn't.
+    pub(crate) body: Option<Arc<Body>>,
 }
 
 /// Who the Rollout is.
@@ -178,15 +181,11 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let passing = overlap::Passing::of(&facts, &renderings);
     let (mut obstacles, usable) = obstacles::gather(&facts, &renderings, &routes, pokes, memory);
     obstacles.extend(passing.obstacles.iter().cloned());
-    obstacles.extend(step_jobs::selected(&facts, &renderings));
     obstacles.extend(problems.iter().map(|(reason, message)| obstacle(reason, message, Stops::Rollout)));
     obstacles.extend(remembered_obstacles(&facts, &renderings, memory));
     let weight = routes.seen.form.highest().max(committed_weight(&facts));
-    let blue = colors::see(&facts, &renderings, Color::Blue, weight, memory);
-    let green = colors::see(&facts, &renderings, Color::Green, weight, memory);
-    let of = |color| if color == Color::Blue { blue.available } else { green.available };
-    let up = facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color));
-    obstacles.extend(overlap::deserted(&facts, &passing, up));
+    let [blue, green] = both_colors(&facts, &renderings, weight, memory);
+    obstacles.extend(overlap::deserted(&facts, &passing, is_up(&facts, &blue, &green)));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
     let world = World {
         stale: !memory.unsure.is_empty(),
@@ -200,7 +199,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
         overlap: overlap::see(&facts, &renderings, &passing, memory),
         routes: routes.seen.clone(),
-        recorded: recorded(&facts),
+        recorded: recorded(&facts, memory),
         jobs: jobs::see(&facts),
         step_jobs: step_jobs::see(&facts, memory),
         left_step_jobs: step_jobs::left(&facts),
@@ -221,6 +220,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let contents_stray = contents_stray(&facts);
     let replaced = roles::replaced(&facts, &renderings, &world.obstacles, memory);
     memory.trim(&facts.revisions(), is_at_rest(&facts, &world));
+    let body = (!world.recorded).then(|| asked::body(&facts, memory)).flatten();
     let Facts { record, filled, services, later, names, traffic, traffic_waits, chart, .. } = facts;
     let deleting = rollout.metadata.deletion_timestamp.is_some();
     // The same at every look, so since the first one.
@@ -251,13 +251,30 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
         hash,
         need,
         chart,
+        body,
     }
+}
+
+fn both_colors(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    weight: u8,
+    memory: &mut Memory,
+) -> [ColorSeen; 2] {
+    [Color::Blue, Color::Green].map(|color| colors::see(facts, renderings, color, weight, memory))
+}
+
+/// Whether the candidate is available.
+fn is_up(facts: &Facts<'_>, blue: &ColorSeen, green: &ColorSeen) -> bool {
+    let of = |color| if color == Color::Blue { blue.available } else { green.available };
+    facts.record.candidate.is_some_and(|candidate| of(candidate.slot.color))
 }
 
 /// What is in the way, or to be told, by more than what the caches hold now.
 fn remembered_obstacles(facts: &Facts<'_>, renderings: &Renderings, memory: &mut Memory) -> Vec<Obstacle> {
     let mut obstacles: Vec<Obstacle> = marks::edited(facts, memory).into_iter().collect();
     obstacles.extend(jobs::failed(facts));
+    obstacles.extend(step_jobs::selected(facts, renderings));
     obstacles.extend(lost::contents(facts, memory));
     obstacles.extend(lost::ports(facts, renderings, memory));
     obstacles.extend(memory.obstacles(facts.names.generation, facts.now));
@@ -510,8 +527,12 @@ fn holds_sizes(record: &Record) -> bool {
     }
 }
 
-fn recorded(facts: &Facts<'_>) -> bool {
+fn recorded(facts: &Facts<'_>, memory: &Memory) -> bool {
     let Some(release) = facts.record.candidate.or(facts.record.live) else { return false };
+    if lost::is_lost(facts, &release, memory) {
+        // Nobody has what would be kept.
+        return true;
+    }
     let views = facts.stores.revisions.group(&facts.names.namespace, &facts.names.name);
     views
         .iter()

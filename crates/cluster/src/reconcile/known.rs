@@ -3,13 +3,14 @@
 use std::sync::{Arc, PoisonError};
 
 use teal_api::Rollout;
-use teal_plan::Revision;
+use teal_plan::record::Release;
+use teal_plan::{ContentHash, Record};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::Reconciler;
 use crate::charts::{self, ChartSeen, Charts};
 use crate::memory::Memory;
-use crate::stores::{ObjectId, RolloutView};
+use crate::stores::{ObjectId, ObjectView, RolloutView};
 
 impl Reconciler {
     pub(super) fn memory(&self, id: &ObjectId, uid: &str) -> Arc<AsyncMutex<Memory>> {
@@ -57,20 +58,43 @@ impl Reconciler {
     }
 
     /// What came of the chart of a Rollout. While it can't be read what is kept of it, nothing is rendered in its place.
-    pub(super) fn chart(&self, rollout: &Rollout, unread: bool, memory: &mut Memory) -> ChartSeen {
+    pub(super) fn chart(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        unread: bool,
+        memory: &mut Memory,
+    ) -> ChartSeen {
         if unread && rollout.spec.release.raw().get("chart").is_some() {
             return ChartSeen::Pending;
         }
         let hash = memory.hash(rollout);
-        charts::seen(self.tools.config.charts.as_ref(), rollout, hash, memory)
+        let is_made = |release: &Release| self.is_made(view, release);
+        charts::seen(self.tools.config.charts.as_ref(), rollout, hash, memory, is_made)
     }
 
-    /// Whether a revision of a chart was kept.
-    pub(super) fn keeps_chart(&self, view: &RolloutView, rollout: &Rollout, revision: Revision) -> bool {
-        let is_it = |kept: &Arc<crate::stores::ObjectView>| {
-            kept.revision == Some(revision) && kept.rollout_uid == view.uid
-        };
-        let kept = || self.tools.stores.revisions.group(&view.id.namespace, &view.id.name);
-        rollout.spec.release.raw().get("chart").is_some() && kept().iter().any(is_it)
+    /// Whether what is kept of a release is needed: where the spec is something else, and of a chart also where the spec is it, as soon as
+    /// anything was made of it.
+    pub(super) fn needs_kept(
+        &self,
+        (view, record): (&RolloutView, &Record),
+        rollout: &Rollout,
+        release: &Release,
+        hash: ContentHash,
+    ) -> bool {
+        let is_chart = || rollout.spec.release.raw().get("chart").is_some();
+        let made = || !charts::is_unmade(record, release, self.is_made(view, release));
+        release.hash != hash || (is_chart() && made())
+    }
+
+    /// Whether anything of a release was kept or made for this very Rollout.
+    fn is_made(&self, view: &RolloutView, release: &Release) -> bool {
+        let RolloutView { id, uid, .. } = view;
+        let is_of = |object: &Arc<ObjectView>| object.rollout_uid == *uid;
+        let kept = self.tools.stores.revisions.group(&id.namespace, &id.name);
+        let is_kept = |kept: &Arc<ObjectView>| is_of(kept) && kept.revision == Some(release.slot.revision);
+        let objects = || self.tools.stores.objects_of(&id.namespace, &id.name);
+        kept.iter().any(is_kept)
+            || objects().iter().any(|object| is_of(object) && object.slot() == Some(release.slot))
     }
 }

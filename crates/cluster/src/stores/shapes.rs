@@ -131,7 +131,7 @@ impl Job {
         let has_none = [status.active, status.terminating].iter().all(|count| count.unwrap_or(0) == 0);
         let lacks_pods = should_have && has_none && !view.deleting;
         let suspended = spec.suspend == Some(true);
-        Some(ObjectView { ended, suspended, lacks_pods, ..view })
+        Some(ObjectView { suspended, ended, lacks_pods, ..view })
     }
 }
 

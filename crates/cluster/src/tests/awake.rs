@@ -88,7 +88,7 @@ async fn what_wakes_has_the_size_that_the_other_had_unless_its_owner_writes_anot
         hand.promote_second();
         hand.rest_second();
         let slot = hand.slot(Color::Green);
-        let size = apply(hand, slot, true).await;
+        let size = Box::pin(apply(hand, slot, true)).await;
         assert_eq!(size.1, Value::Null, "who works has no note");
         size.0
     };

@@ -16,7 +16,7 @@ mod orphans;
 mod partly;
 mod ports;
 mod revisions;
-mod server;
+pub(crate) mod server;
 mod shared;
 mod standby;
 mod step_jobs;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use teal_api::names::{annotation, label};
 use teal_plan::{Color, ContentHash, Effect, Revision};
@@ -5,8 +7,10 @@ use teal_release::Kept;
 
 use super::server::Server;
 use super::{patches, recall, served};
+use crate::charts::ChartSeen;
 use crate::execute::{Order, execute, keep};
 use crate::kinds;
+use crate::observe::tests::charts;
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::Reconciler;
 use crate::stores::{ObjectId, Stores};
@@ -47,6 +51,23 @@ async fn of_the_kept_revisions_the_oldest_go_but_lives_and_those_of_others() {
     gone.sort();
     assert_eq!(gone, [2, 3, 4].map(|counter| format!("DELETE {}", path(hash.revision(counter)))));
     assert!([live, former].into_iter().all(|revision| server.object(&path(revision)).is_some()));
+}
+
+/// A crash in between would leave objects of which nobody knows what they were made from.
+#[tokio::test]
+async fn of_a_chart_nothing_is_made_before_it_is_kept() {
+    let mut hand = charts::wanted();
+    hand.chart = ChartSeen::Ready(Arc::new(charts::body("2")));
+    hand.start_candidate(10);
+    let (rollout, seen, slot) = (hand.rollout(), hand.look(0), hand.slot(Color::Green));
+    let (server, reconciler) = served(hand);
+    let order = Order::of(&rollout, &seen);
+    let effects = [Effect::RecordRevision(slot.revision), Effect::ApplyRelease { slot, active: false }];
+    let done = execute(&reconciler.tools, &order, &effects).await;
+    assert_eq!(done.iter().map(|done| done.effect).collect::<Vec<_>>(), ["RecordRevision"]);
+    assert!(server.object(&path(slot.revision)).is_some());
+    let done = execute(&reconciler.tools, &order, &effects[1..]).await;
+    assert_eq!(done.iter().map(|done| done.effect).collect::<Vec<_>>(), ["ApplyRelease"]);
 }
 
 /// As one that was here before under the same name kept it of live, if it goes with its Rollout.

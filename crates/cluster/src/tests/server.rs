@@ -19,7 +19,7 @@ type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// The server.
 #[derive(Clone, Default)]
-pub(super) struct Server(Arc<Mutex<State>>);
+pub(crate) struct Server(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -58,7 +58,7 @@ impl Manner {
 
 impl Server {
     /// Puts an object there.
-    pub(super) fn put(&self, path: &str, object: Value) {
+    pub(crate) fn put(&self, path: &str, object: Value) {
         self.change(|state| state.keep(path, object));
     }
 
@@ -91,7 +91,7 @@ impl Server {
         self.change(|state| state.manners.clear());
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();

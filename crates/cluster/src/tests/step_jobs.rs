@@ -130,7 +130,11 @@ async fn a_job_of_a_step_that_is_over_is_suspended_and_stays_for_its_logs() {
         "resourceVersion": "900", "labels": labels}, "spec": {}});
     hand.with_stores(|stores| stores.offer(kinds::JOB, &job));
     let (rollout, seen) = (hand.rollout(), hand.look(1_000));
-    assert_eq!(seen.snapshot.world.left_step_jobs, [other.clone()], "and not the one of the step under way");
+    assert_eq!(
+        seen.snapshot.world.left_step_jobs,
+        std::slice::from_ref(&other),
+        "and not the one of the step under way"
+    );
     let (server, reconciler) = served(hand);
     let path = format!("/apis/batch/v1/namespaces/shop/jobs/{other}");
     server.put(&path, job);

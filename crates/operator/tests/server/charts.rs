@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube::Client;
 use serde_json::{Value, json};
 use teal_chart::{Limits, Settings};
 use teal_cluster::Charts;
@@ -91,12 +90,11 @@ impl Store {
             folder: folder.path().join("charts"),
             limits: Limits::default(),
             at_once: 1,
+            fetched_at_once: 2,
             plain_hosts: BTreeSet::from([host.clone()]),
             authorities: None,
         };
-        let charts = move |client: Client| {
-            Charts(Arc::new(Renderer::new(settings.clone(), client).expect("a folder of charts")))
-        };
+        let charts = move || Charts(Arc::new(Renderer::new(settings.clone()).expect("a folder of charts")));
         let setup = Setup { charts: Some(Arc::new(charts)), ..Setup::default() };
         Self { shelf, host, _folder: folder, setup }
     }
@@ -217,6 +215,39 @@ async fn what_was_rendered_first_counts_also_after_a_restart_without_the_server_
     bench.end().await;
 }
 
+/// A version may have been published anew since, and live would get that without a step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_stands_is_not_rendered_anew_where_what_was_kept_is_gone() {
+    let store = Store::open().await;
+    let mut bench = store.installed("chart-lost").await;
+    let first = store.good("1");
+    let kept = format!("web-{}", bench.status("/live/revision").await);
+    bench.pause_teal().await;
+    bench.delete("controllerrevisions", &kept).await;
+    let changed = DEPLOYMENT.1.replace("shop/web:", "shop/other:");
+    let files = [CHART, SETTINGS, SERVICE, (DEPLOYMENT.0, changed.as_str()), ACCOUNT];
+    let path = first["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("an address").to_owned();
+    store.shelf.put(&path, 200, "application/gzip", archive(&files));
+    let asked = store.shelf.asked().len();
+    bench.resume_teal();
+    bench.until("told", async || bench.condition("ContentLost").await.0 == "True").await;
+    let (_, _, message) = bench.condition("ContentLost").await;
+    for word in [kept.as_str(), "not rendered anew", "spec.release.chart"] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    assert_eq!((bench.image("web-blue").await, store.shelf.asked().len()), ("shop/web:1".into(), asked));
+    assert_eq!(bench.exists("controllerrevisions", &kept).await, Some(false), "nobody knows what to keep");
+    // As the condition says.
+    bench.apply(&rollout(&store.good("2"))).await;
+    bench.phase("Waiting").await;
+    bench.decide("Approve").await;
+    bench.phase("Complete").await;
+    assert_eq!(bench.image("web-green").await, "shop/web:2");
+    bench.until("told no more", async || bench.condition("ContentLost").await.0.is_empty()).await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_job_before_an_upgrade_runs_once_before_the_workloads_of_its_color() {
@@ -284,13 +315,19 @@ fn bad(store: &Store) -> Vec<Bad> {
             "a version that is not there",
             json!({"url": format!("http://{}/gone.tgz", store.host), "version": "1.8.2"}),
             "ChartUnavailable",
-            vec!["gone.tgz"],
+            vec!["gone.tgz", "tried again by itself"],
         ),
         (
             "an archive that is none",
             store.archived(b"no archive".to_vec(), &json!({})),
             "ReleaseInvalid",
             vec![".tgz"],
+        ),
+        (
+            "an address of the machine itself",
+            json!({"url": "https://169.254.169.254/web.tgz", "version": "1.8.2"}),
+            "ReleaseInvalid",
+            vec!["169.254.169.254", "an address of the machine itself"],
         ),
         (
             "an address without TLS",
@@ -313,7 +350,13 @@ fn bad(store: &Store) -> Vec<Bad> {
     let mut numbered = store.good("1");
     numbered["values"]["shard"] = json!("$(revision)");
     cases.push(("a number that is not there yet", numbered, "ReleaseInvalid", vec!["write $(color)"]));
-    let templates: [(&str, &str, &str, &[&str]); 6] = [
+    let templates: [(&str, &str, &str, &[&str]); 7] = [
+        (
+            "a Service that selects both colors",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {app: web}, ports: [{port: 80}]}",
+            "ReleaseInvalid",
+            &["Service all", "requests before any step"],
+        ),
         ("a template that fails", "{{ fail \"no luck\" }}", "ReleaseInvalid", &["no luck"]),
         ("no YAML", "a: [", "ReleaseInvalid", &["x.yaml"]),
         (

@@ -10,9 +10,9 @@ use super::both::{BothColors, Common};
 use super::read::{ChartObject, Origin, Rendering};
 use super::services::{RolePair, ServiceMapping, role_pairs};
 use super::stands::standing;
-use super::{Stage, kinds};
+use super::{Stage, kinds, outside};
 use crate::context::Naming;
-use crate::object::{Object, ObjectKey, list_mut};
+use crate::object::{Object, ObjectKey};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::selector::{labels, plain_matches};
 
@@ -48,8 +48,9 @@ impl Manifests {
 }
 
 impl Body {
-    /// Makes one body of both renderings, or says everything that Teal can't do with them.
-    pub fn of(both: BothColors<'_>, stage: Stage) -> Result<Self, Vec<Refusal>> {
+    /// Makes one body of both renderings, or says everything that Teal can't do with them. `beside` are the bytes of the spec's words, which
+    /// are kept with it.
+    pub fn of(both: BothColors<'_>, stage: Stage, beside: usize) -> Result<Self, Vec<Refusal>> {
         let (blue, green) = (both.blue.1, both.green.1);
         let refusals = unwritable(blue, green);
         if !refusals.is_empty() {
@@ -58,10 +59,14 @@ impl Body {
         let common = both.common()?;
         let this = standing(&both, &common, stage)?;
         let size = serde_json::to_string(&this).map_or(usize::MAX, |text| text.len());
-        if size > LARGEST {
-            let problem = format!("renders to {} KiB in both colors together", size >> 10);
+        if size.saturating_add(beside) > LARGEST {
+            let problem = format!(
+                "renders to {} KiB in both colors together, and has {} KiB of values itself",
+                size >> 10,
+                beside >> 10
+            );
             let remedy = format!(
-                "make at most {} KiB, which is kept with each revision: give parts of it Rollouts of their own",
+                "make at most {} KiB of both, which are kept with each revision: give parts of it Rollouts of their own",
                 LARGEST >> 10
             );
             return Err(vec![Refusal::invalid(&"Chart", "spec.release.chart", problem, remedy)]);
@@ -90,14 +95,15 @@ impl Body {
         self.shared.iter().map(Object::key).collect()
     }
 
-    /// Which Service of a color stands behind each of these traffic Services: as it is said now, or else as it was when this was kept.
+    /// Which Service of a color stands behind each of these traffic Services: as it was when this was kept, and else as it is said now. What
+    /// is said now is for revisions to come: live's callers go nowhere else without a step.
     pub fn mapped(&self, names: &[String], now: &[ServiceMapping]) -> Vec<ServiceMapping> {
         let named = |all: &[ServiceMapping], name: &str| all.iter().find(|one| one.name == name).cloned();
         let has = |mapping: &ServiceMapping| service(&self.blue, &mapping.in_color(Color::Blue)).is_some();
         let of = |name: &String| {
             let usual = ServiceMapping { name: name.clone(), from: None };
             let said = named(now, name).unwrap_or(usual);
-            if has(&said) { said } else { named(&self.services, name).filter(has).unwrap_or(said) }
+            named(&self.services, name).filter(has).unwrap_or(said)
         };
         names.iter().map(of).collect()
     }
@@ -110,7 +116,8 @@ impl Body {
         role_pairs(services, &self.rendering(color.other()), &common, color.other())?;
         let roles = pairs.iter().zip(services).map(|(pair, mapping)| self.role(pair, mapping, color));
         let roles: Vec<Object> = roles.collect::<Result<_, _>>().map_err(|refusal| vec![refusal])?;
-        let all = roles.iter().chain(self.own(color)).chain(&self.shared);
+        let own: Vec<Object> = self.own(color).iter().map(outside::inner).collect();
+        let all = roles.iter().chain(&own).chain(&self.shared);
         Ok(Manifests { objects: all.map(Object::to_value).collect(), naming: Naming::Chart(shared) })
     }
 
@@ -135,7 +142,7 @@ impl Body {
     }
 
     /// The Service of a role, made from that of a color: with what both colors say alike, for it leads to one after the other and for
-    /// a time to both. What only one Service can have stays away from it, too.
+    /// a time to both. How it is reached from outside is the role's, and the color's own is reached from inside alone.
     fn role(&self, pair: &RolePair, mapping: &ServiceMapping, color: Color) -> Result<Object, Refusal> {
         let other = service(self.own(color.other()), &mapping.in_color(color.other()));
         let mut role = service(self.own(color), &pair.from.name).cloned().unwrap_or_default();
@@ -145,14 +152,7 @@ impl Body {
                 keep_alike(own, others);
             }
         }
-        for field in ["clusterIP", "clusterIPs", "loadBalancerIP", "healthCheckNodePort"] {
-            role.remove(&["spec"], field);
-        }
-        if let Some(spec) = role.get_mut("/spec") {
-            for port in list_mut(spec, "/ports").iter_mut().filter_map(Value::as_object_mut) {
-                port.remove("nodePort");
-            }
-        }
+        outside::keep_alike(&mut role, other);
         role.set(&["metadata"], "name", mapping.name.as_str().into());
         let selected = selected(role.get("/spec/selector"), self.own(color));
         if selected != pair.workloads {

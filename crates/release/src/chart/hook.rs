@@ -116,13 +116,15 @@ impl Hook {
                 object: object.clone(),
                 key,
             };
-            hook.work().map(|_| hook)
+            // What is never made may be as it likes.
+            if hook.is_never_made() { Ok(hook) } else { hook.work().map(|_| hook) }
         }))
     }
 
-    /// Whether no occasion that Teal has makes it.
+    /// Whether no occasion that Teal has makes it. A chart's tests are run by nobody but `helm test`.
     pub fn is_never_made(&self) -> bool {
-        self.events.iter().all(|event| matches!(event, HookEvent::Delete | HookEvent::Rollback))
+        let never = [HookEvent::Delete, HookEvent::Rollback, HookEvent::Test];
+        self.events.iter().all(|event| never.contains(event))
     }
 
     /// Helm's order: the weight, then the name.

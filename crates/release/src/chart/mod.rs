@@ -21,6 +21,7 @@ mod body;
 mod both;
 mod hook;
 mod kinds;
+mod outside;
 mod read;
 mod scalar;
 mod services;

@@ -133,12 +133,15 @@ impl Reader<'_> {
             }
             return;
         }
-        if let Err(refusal) = self.checked(&object, origin) {
+        let hook = Hook::read(&object, origin);
+        if matches!(&hook, Some(Ok(hook)) if hook.is_never_made()) {
+            self.rendering.hooks.extend(hook.and_then(Result::ok));
+        } else if let Err(refusal) = self.checked(&object, origin) {
             self.refusals.push(refusal);
         } else if is_definition(&object, origin) {
             self.rendering.definitions.push(object.key());
         } else {
-            match Hook::read(&object, origin) {
+            match hook {
                 Some(Ok(hook)) => self.rendering.hooks.push(hook),
                 Some(Err(refusal)) => self.refusals.push(refusal),
                 None => self.rendering.objects.push(ChartObject {
@@ -241,7 +244,8 @@ fn is_definition(object: &Object, origin: &Origin) -> bool {
 
 fn duplicates(rendering: &Rendering) -> Vec<Refusal> {
     let objects = rendering.objects.iter().map(|object| (&object.key, &object.origin));
-    let hooks = rendering.hooks.iter().map(|hook| (&hook.key, &hook.origin));
+    let hooks = rendering.hooks.iter().filter(|hook| !hook.is_never_made());
+    let hooks = hooks.map(|hook| (&hook.key, &hook.origin));
     let mut found = twice(objects);
     found.extend(twice(hooks));
     found

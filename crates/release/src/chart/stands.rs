@@ -152,7 +152,8 @@ fn unpaired(blue: &[Object], green: &[Object]) -> Vec<Refusal> {
     let found = if found.is_empty() { alone(&all[1], &all[0]) } else { found };
     let refuse = |key: &ObjectKey| {
         let problem = "has no counterpart in the other color whose name differs in the color alone";
-        let remedy = "name it by the release ({{ .Release.Name }}) and by nothing else that differs between the colors";
+        let remedy = "name it by the release ({{ .Release.Name }}) and by nothing else that differs between the colors, and short enough that \
+                      it isn't cut";
         Refusal::invalid(key, "metadata.name", problem, remedy)
     };
     found.iter().map(refuse).collect()

@@ -43,8 +43,23 @@ impl Parts {
         names: &[&str],
         progress: &mut dyn Progress,
     ) -> Result<Self> {
+        install_missing(recipes.uses().iter())?;
+        Self::made_from(recipes, cache, names, progress)
+    }
+
+    /// Makes sure that the named parts are in the cache, for use outside of a bed: of the machine only what they are made with is asked.
+    pub fn make(names: &[&str], progress: &mut dyn Progress) -> Result<Self> {
+        Self::made_from(&Recipes::of_checkout()?, &cache_folder()?, names, progress)
+    }
+
+    fn made_from(
+        recipes: &Recipes,
+        cache: &Path,
+        names: &[&str],
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         let wanted = names.iter().map(|name| recipes.get(name)).collect::<Result<Vec<_>>>()?;
-        install_missing(recipes.uses().iter().chain(wanted.iter().flat_map(|part| &part.uses)))?;
+        install_missing(wanted.iter().flat_map(|part| &part.uses))?;
         go::look(recipes, &unbuilt(recipes, cache, &wanted)?)?;
         let mut folders = BTreeMap::new();
         for (index, recipe) in wanted.iter().enumerate() {

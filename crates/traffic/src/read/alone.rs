@@ -47,12 +47,12 @@ pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
             found.extend(each.flat_map(|(index, route)| look.at((kind, index), route, ours)));
         }
     }
-    without_needless_guesses(found)
+    without_needless_guesses(&found)
 }
 
 /// A record speaks for one route. Where that is found by its conditions or the Rollout's list, another route to the same destination
 /// is its owner's own.
-fn without_needless_guesses(found: Vec<Alone>) -> Vec<Alone> {
+fn without_needless_guesses(found: &[Alone]) -> Vec<Alone> {
     let known = |one: &Alone| {
         let is_same =
             |other: &&Alone| (other.kind, &other.service, &other.like) == (one.kind, &one.service, &one.like);

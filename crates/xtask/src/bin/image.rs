@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use teal_testbed::image::{Image, ImageFile, check_layout, write_archive};
-use xtask::image::{HELM, archive, chosen};
-
-/// The program whose image may have Helm.
-const OPERATOR: &str = "teal";
+use teal_testbed::parts::{Parts, Terminal};
+use xtask::image::{HELM, OPERATOR, archive, chosen};
 
 /// All images carry the version of the workspace.
 const TAG: &str = env!("CARGO_PKG_VERSION");
@@ -23,6 +21,11 @@ enum ImageError {
     /// Called by hand.
     #[error("start this as `cargo xtask image`")]
     Arguments,
+    /// The test bed's can't be had.
+    #[error(
+        "Helm can't be built for the operator's image: give one by --helm PATH, or make it --without-helm"
+    )]
+    Helm(#[source] teal_testbed::Error),
     /// The archive was not written, or is not as it should be.
     #[error("the archive {} was not made", path.display())]
     Archive {
@@ -59,15 +62,25 @@ fn run() -> Result<(), ImageError> {
         .map_err(|source| ImageError::File { path: archives.clone(), source })?;
     let names: Vec<String> = arguments.collect();
     let (helm, names) = match names.split_first() {
-        Some((first, names)) if first.starts_with(HELM) => (first.strip_prefix(HELM).map(Path::new), names),
+        Some((first, names)) if first.starts_with(HELM) => (first.strip_prefix(HELM), names),
         _ => (None, names.as_slice()),
     };
+    let helm = helm.map(helm_at).transpose()?;
     for image in chosen(names) {
         let path = archive(&archives, image);
-        let helm = helm.filter(|_| image.binary == OPERATOR);
+        let helm = helm.as_deref().filter(|_| image.binary == OPERATOR);
         pack(&format!("{}:{TAG}", image.name), &binaries.join(image.binary), helm, &path)?;
     }
     Ok(())
+}
+
+/// That of the bed, which is static as ours are, where none is named.
+fn helm_at(path: &str) -> Result<PathBuf, ImageError> {
+    if !path.is_empty() {
+        return Ok(path.into());
+    }
+    let parts = Parts::make(&["helm"], &mut Terminal).map_err(ImageError::Helm)?;
+    parts.file("helm", "helm").map_err(ImageError::Helm)
 }
 
 fn pack(name: &str, binary: &Path, helm: Option<&Path>, path: &Path) -> Result<(), ImageError> {

@@ -11,6 +11,7 @@ use teal_release::chart::{Body, BothColors, Rendering, Stage};
 use super::cluster::Hand;
 use crate::charts::{ChartSeen, kept_with};
 use crate::memory::Packed;
+use crate::observe::TRAFFIC;
 
 const WEB: &str = r#"---
 apiVersion: v1
@@ -28,12 +29,12 @@ spec:
     spec: {containers: [{name: web, image: "web:IMAGE"}]}
 "#;
 
-fn body(image: &str) -> Body {
+pub(crate) fn body(image: &str) -> Body {
     let text = WEB.replace("IMAGE", image);
     let of = |color: &str| Rendering::read(&text.replace("COLOR", color), "shop").expect("a rendering");
     let (blue, green) = (of("blue"), of("green"));
     let both = BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) };
-    Body::of(both, Stage::Upgrade).expect("a body")
+    Body::of(both, Stage::Upgrade, 0).expect("a body")
 }
 
 fn chart() -> Value {
@@ -41,7 +42,7 @@ fn chart() -> Value {
 }
 
 /// With live of manifests, and a chart wanted.
-fn wanted() -> Hand {
+pub(crate) fn wanted() -> Hand {
     let mut hand = Hand::new();
     hand.install();
     hand.keep(Color::Blue, &["web"]);
@@ -111,7 +112,7 @@ fn what_was_kept_with_a_revision_counts_and_not_what_is_rendered_later() {
     let rollout = hand.rollout();
     let release = rollout.spec.release.raw().clone();
     let services = vec!["web".to_owned()];
-    let body = Some(kept_with(&body("kept"), &services, &rollout));
+    let body = Some(kept_with(&body("kept"), &services, &rollout.spec.traffic));
     let kept = Kept { hash: teal_release::hash(&release), services, release, body };
     let revision = hand.slot(Color::Green).revision;
     hand.memory.learn(revision, Some(&kept));
@@ -123,4 +124,68 @@ fn what_was_kept_with_a_revision_counts_and_not_what_is_rendered_later() {
     let role = seen.green.as_ref().and_then(|rendering| rendering.role_service("web")).expect("a role");
     assert_eq!(role.original_selector.keys().collect::<Vec<_>>(), ["app"]);
     assert_eq!(Packed::of(&kept).traffic(), ["web"]);
+}
+
+/// With the chart live, or as the candidate of a step, and nothing that says what it was rendered to.
+fn lost(promoted: bool) -> crate::observe::Seen {
+    let mut hand = wanted();
+    if promoted {
+        hand.promote_second();
+    } else {
+        hand.start_candidate(10);
+    }
+    hand.lose_content(Color::Green);
+    hand.chart = ChartSeen::Ready(Arc::new(body("another")));
+    hand.look(0)
+}
+
+/// The tag may have moved: what serves stays as it is, and it is told.
+#[test]
+fn what_stands_and_is_not_kept_any_more_is_told_and_never_made_from_another_rendering() {
+    for (promoted, stops, remedy) in
+        [(true, Stops::Nothing, "takes its place"), (false, Stops::Rollout, "roll back")]
+    {
+        let seen = lost(promoted);
+        assert!(seen.green.is_none(), "promoted: {promoted}");
+        assert!(seen.snapshot.world.recorded, "there is nothing to keep it with");
+        let mut all = seen.snapshot.world.obstacles.iter();
+        let told = all.find(|found| found.reason == "ContentLost").expect("it is told");
+        assert_eq!(told.stops, stops);
+        let revision = seen.snapshot.record.live.filter(|_| promoted).or(seen.snapshot.record.candidate);
+        let name = format!("shop/web-{}", revision.expect("a revision").slot.revision);
+        for word in [name.as_str(), "not rendered anew", "backup", remedy] {
+            assert!(told.message.contains(word), "{word}: {}", told.message);
+        }
+    }
+}
+
+/// While this process knows it, it is kept again as it was.
+#[test]
+fn what_was_kept_and_went_a_moment_ago_is_kept_again_as_it_was() {
+    let mut hand = wanted();
+    hand.promote_second();
+    let rollout = hand.rollout();
+    let release = rollout.spec.release.raw().clone();
+    let body = kept_with(&body("kept"), &["web".to_owned()], &rollout.spec.traffic);
+    let hash = teal_release::hash(&release);
+    let kept = Kept { hash, services: vec!["web".to_owned()], release, body: Some(body.clone()) };
+    hand.memory.learn(hand.slot(Color::Green).revision, Some(&kept));
+    let seen = hand.look(0);
+    assert!(!seen.snapshot.world.recorded);
+    assert_eq!(seen.body.as_deref(), Some(&body));
+    assert_eq!(kept_with(&body, &["other".to_owned()], &rollout.spec.traffic), body);
+}
+
+/// What the spec says while a rollout is under way counts once it is over.
+#[test]
+fn a_candidate_is_kept_with_the_traffic_that_counts() {
+    let mut hand = wanted();
+    let traffic = hand.rollout().spec.traffic;
+    hand.start_candidate(10);
+    hand.record(TRAFFIC, json!(traffic));
+    hand.spec("/traffic/services", json!([{"name": "web", "from": "other-$(color)"}]));
+    hand.chart = ChartSeen::Ready(Arc::new(body("2")));
+    let seen = hand.look(0);
+    let body = seen.body.expect("it is to be kept");
+    assert_eq!(body.services()[0].in_color(Color::Green), "web-green");
 }

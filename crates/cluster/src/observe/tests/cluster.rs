@@ -29,7 +29,7 @@ pub(crate) struct Hand {
     rollout: Value,
     pub(super) memory: Memory,
     /// What came of the chart, where the release is one.
-    pub(super) chart: ChartSeen,
+    pub(crate) chart: ChartSeen,
     version: u64,
 }
 

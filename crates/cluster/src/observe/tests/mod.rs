@@ -1,7 +1,7 @@
 //! Looks on caches that were filled by hand: one row is a cluster in and what the planner sees of it out.
 
 mod ages;
-mod charts;
+pub(crate) mod charts;
 pub(crate) mod cluster;
 mod connections;
 mod hands;

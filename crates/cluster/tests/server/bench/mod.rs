@@ -439,7 +439,7 @@ fn teal(client: &Client, setup: &Setup, namespace: &str, stop: &CancellationToke
         propagation: Span(500),
         drain: Span::seconds(1),
         decision_grace: Span::seconds(2),
-        charts: setup.charts.as_ref().map(|make| make(client.clone())),
+        charts: setup.charts.as_ref().map(|make| make()),
         ..TealConfig::default()
     };
     let cluster = Cluster::start(client.clone(), config, |poker| (setup.measuring)(poker, stop), None, stop);

@@ -23,8 +23,8 @@ use super::{api, config, object};
 /// Makes whoever measures.
 pub(crate) type Measures = Arc<dyn Fn(Poker, &CancellationToken) -> Arc<dyn Measuring> + Send + Sync>;
 
-/// Makes whoever renders charts, for a client of Teal.
-pub(crate) type Renders = Arc<dyn Fn(Client) -> Charts + Send + Sync>;
+/// Makes whoever renders charts.
+pub(crate) type Renders = Arc<dyn Fn() -> Charts + Send + Sync>;
 
 /// What is other than usual.
 #[derive(Clone)]
