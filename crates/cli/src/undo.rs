@@ -28,7 +28,9 @@ pub async fn undo(wanted: &Undo, cluster: &Cluster, terminal: &mut Terminal<'_>)
     let (rollout, kept) =
         futures::try_join!(find::rollout(cluster, &wanted.name), kept(cluster, &wanted.name))?;
     let revision = choose(&wanted.to, &kept).ok_or_else(|| not_kept(&rollout, &wanted.to, &kept))?;
-    let content = content(cluster, &rollout, revision).await?.with_sizes_of(&rollout);
+    let content = content(cluster, &rollout, revision).await?;
+    let sizes = sizes(cluster, &rollout, &kept).await?;
+    let content = content.with_sizes_of(sizes.as_ref());
     if is_asked_for(&rollout, &content.release) {
         return Err(CliError::AskedAlready {
             namespace: cluster.namespace.clone(),
@@ -101,19 +103,33 @@ struct Content {
     release: Value,
     /// The traffic Services that it had.
     services: Vec<String>,
+    /// It was kept for a former Rollout of this name.
+    is_formers: bool,
 }
 
 impl Content {
-    /// What reaches live in place, such as replicas and autoscalers, stays as the spec has it now: live would have it at once,
-    /// and what was enough for its traffic then may be too little today.
-    fn with_sizes_of(mut self, rollout: &Rollout) -> Self {
-        let now = rollout.spec.release.raw().get("manifests").and_then(Value::as_array);
-        let kept = self.release.get("manifests").and_then(Value::as_array);
-        if let (Some(kept), Some(now)) = (kept, now) {
-            let merged = teal_release::with_in_place_of(kept, now);
-            self.release = json!({"manifests": merged});
+    /// What reaches live in place, such as replicas and autoscalers, stays as it is now: live would have it at once, and what was
+    /// enough for its traffic then may be too little today.
+    fn with_sizes_of(mut self, now: Option<&Value>) -> Self {
+        let manifests = |release: &Value| release.get("manifests").and_then(Value::as_array).cloned();
+        if let (Some(kept), Some(now)) = (manifests(&self.release), now.and_then(manifests)) {
+            self.release = json!({"manifests": teal_release::with_in_place_of(&kept, &now)});
         }
         self
+    }
+}
+
+/// The release whose sizes hold now: what the spec asks for, or where that is a chart, which has none to be told from others, what
+/// live was kept with.
+async fn sizes(cluster: &Cluster, rollout: &Rollout, kept: &[String]) -> Result<Option<Value>, CliError> {
+    let asked = rollout.spec.release.raw();
+    if asked.get("manifests").is_some() {
+        return Ok(Some(asked.clone()));
+    }
+    let live = rollout.status.as_ref().and_then(|status| status.live.as_ref());
+    match live.filter(|live| kept.contains(&live.revision)) {
+        Some(live) => Ok(Some(content(cluster, rollout, &live.revision).await?.release)),
+        None => Ok(None),
     }
 }
 
@@ -123,12 +139,12 @@ async fn content(cluster: &Cluster, rollout: &Rollout, revision: &str) -> Result
     let doing = format!("reading ControllerRevision {}/{name}", cluster.namespace);
     let object = cluster.answer(&doing, revisions(cluster).get(&name)).await?;
     let object = object.map_err(|error| of_request(&doing, error))?;
-    read(&object, revision).map_err(|problem| CliError::Unusable { object: name, problem })
+    read(&object, rollout, revision).map_err(|problem| CliError::Unusable { object: name, problem })
 }
 
 /// What Teal kept under this very name. Whether the content is what its hash says, the operator finds out: else it gets another
 /// revision's name.
-fn read(object: &ControllerRevision, revision: &str) -> Result<Content, String> {
+fn read(object: &ControllerRevision, rollout: &Rollout, revision: &str) -> Result<Content, String> {
     let data = object.data.as_ref().map_or(&Value::Null, |data| &data.0);
     let format = data["format"].as_u64();
     if format != Some(FORMAT) {
@@ -150,7 +166,8 @@ fn read(object: &ControllerRevision, revision: &str) -> Result<Content, String> 
     }
     let services = data["services"].as_array().into_iter().flatten();
     let services = services.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    Ok(Content { release, services })
+    let is_formers = object.labels().get(names::label::ROLLOUT_UID) != rollout.uid().as_ref();
+    Ok(Content { release, services, is_formers })
 }
 
 /// Whether the spec has it already, whatever its sizes are, and as far as it can be shown.
@@ -195,6 +212,9 @@ fn notes(rollout: &Rollout, revision: &str, content: &Content) -> Vec<String> {
     let status = rollout.status.as_ref();
     if status.is_some_and(|status| status.rejected.iter().any(|rejected| rejected == revision)) {
         notes.push(format!("{revision} was sent back before."));
+    }
+    if content.is_formers {
+        notes.push(format!("{revision} was kept for a former Rollout of this name."));
     }
     if let Some(candidate) = status.and_then(|status| status.candidate.as_ref()) {
         notes.push(format!(

@@ -10,6 +10,8 @@ use support::{complete, object, waiting};
 use teal_cli::exit::Exit;
 
 const FIFTH: &str = "r5-77aa01ff";
+/// Of the Rollout.
+const UID: &str = "u-1";
 
 fn release(version: &str) -> Value {
     json!({"manifests": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"v": version}}]})
@@ -21,7 +23,7 @@ fn kept(revision: &str, release: &Value) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 5,
         "metadata": {"name": format!("web-{revision}"), "namespace": "shop",
-            "labels": {"teal.dev/rollout": "web", "teal.dev/revision": revision}},
+            "labels": {"teal.dev/rollout": "web", "teal.dev/rollout-uid": UID, "teal.dev/revision": revision}},
         "data": {"format": 1, "hash": format!("v1:{digest}{}", "0".repeat(56)), "services": ["web"], "release": release},
     })
 }
@@ -201,6 +203,34 @@ async fn sizes_and_autoscalers_stay_as_the_spec_has_them_now() {
     let (patches, ran) = ran(web).await;
     assert!(patches.is_empty());
     assert_eq!(ran.exit(), Exit::NotTaken);
+}
+
+/// The spec is a chart that was sent back, and live is still what it was.
+#[tokio::test]
+async fn where_the_spec_is_a_chart_the_sizes_are_those_that_live_was_kept_with() {
+    let workload = |image: &str, replicas: u32| {
+        json!({"manifests": [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": image}]}}}}]})
+    };
+    let mut web = object(&complete());
+    web["spec"]["release"] = json!({"chart": {"oci": "oci://registry.example.com/web", "version": "2.0.0"}});
+    let live = web["status"]["live"]["revision"].as_str().expect("a live revision").to_owned();
+    let server = Server::with(web)
+        .keeps(kept(FIFTH, &workload("web:5", 3)))
+        .keeps(kept(&live, &workload("web:6", 30)));
+    run(&server, "undo web --to r5").await;
+    assert_eq!(server.patches()[0].1[1]["value"], workload("web:5", 30));
+}
+
+#[tokio::test]
+async fn that_a_revision_was_kept_for_a_former_rollout_is_said() {
+    let mut former = kept(FIFTH, &release("5"));
+    former["metadata"]["labels"]["teal.dev/rollout-uid"] = json!("former");
+    let ran = run(&Server::with(object(&complete())).keeps(former), "undo web --to r5").await;
+    assert!(ran.err.contains("r5-77aa01ff was kept for a former Rollout of this name"), "{}", ran.err);
+    let ran = run(&server(object(&complete())), "undo web --to r5").await;
+    assert!(!ran.err.contains("former"), "{}", ran.err);
 }
 
 #[tokio::test]

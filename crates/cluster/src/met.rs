@@ -131,6 +131,7 @@ fn blamed(effect: &str, kind: Option<&str>) -> Option<(&'static str, &'static st
     const RELEASE: (&str, &str) = ("ReleaseInvalid", "spec.release");
     match (effect, kind) {
         ("ApplyRelease", _) => Some(RELEASE),
+        ("EndStepJobs", _) => None,
         ("RunStepJobs", _) => Some(("SpecInvalid", "spec.steps[].jobs")),
         (_, Some("VirtualService")) => Some(("RouteUnsupported", "the VirtualService")),
         (_, Some("Service")) => Some(("ServiceUnsupported", "the Service")),

@@ -155,7 +155,10 @@ pub struct StepJob {
     pub state: JobState,
     /// The epoch with which it became due. It is part of its object's name, so that no try is taken for another one.
     pub after: u64,
-    /// Since when it is due; once it was seen, since then: from then on it may run for its timeout.
+    /// A digest of what it does; none where an earlier version recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<u32>,
+    /// When it was first seen: from then on it may run for its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }

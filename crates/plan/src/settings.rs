@@ -72,6 +72,8 @@ pub struct StepJob {
     pub name: String,
     /// How long it may run.
     pub timeout: Span,
+    /// A digest of what it does: another one is another Job, which must end well itself.
+    pub spec: u32,
 }
 
 impl Step {

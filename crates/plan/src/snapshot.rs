@@ -144,6 +144,8 @@ pub struct StepJobSeen {
     pub there: bool,
     /// Since when it has not been there, at every look of this process: a cache may lag behind the record.
     pub missing_since: Option<Time>,
+    /// Since when each try to make it was refused, or had no answer, as far as this process knows.
+    pub refused_since: Option<Time>,
     /// Whether it ended well; none while it runs, or isn't there.
     pub ended: Option<bool>,
     /// Why it doesn't get on, as far as its pods say.

@@ -30,6 +30,7 @@ pub(crate) fn seen(caches: &Caches, fault: Option<Fault>) -> Vec<StepJobSeen> {
             there: there.is_some(),
             // For how long caches lag is no part of the model: what they don't show counts as gone.
             missing_since: there.is_none().then_some(Time(i64::MIN / 2)),
+            refused_since: None,
             ended: if unended { Some(true) } else { there.and_then(|test| test.ended) },
             trouble: None,
         }

@@ -140,7 +140,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     let jobs = |name: &str| if shape.jobs { vec![name.to_owned()] } else { Vec::new() };
     let [before, after] = JOBS;
     let check = |has: bool| if has { vec![CHECK.to_owned()] } else { Vec::new() };
-    let test = StepJob { name: TEST.to_owned(), timeout: Span(TIMEOUT * TICK) };
+    let test = StepJob { name: TEST.to_owned(), timeout: Span(TIMEOUT * TICK), spec: 1 };
     let first = Step {
         name: "canary".to_owned(),
         weight: if shape.routes == 0 { 0 } else { 10 },

@@ -153,7 +153,11 @@ fn filled_job(step: &str, job: &StepJob) -> Result<FilledJob, SpecError> {
         return Err(SpecError::Job { field: format!("{field}.spec.{place}"), problem, remedy });
     }
     let timeout_ms = at_least_a_second(&format!("{field}.timeout"), job.timeout.as_ref(), JOB_TIMEOUT_MS)?;
-    Ok(FilledJob { name: job.name.clone(), timeout_ms })
+    Ok(FilledJob { name: job.name.clone(), timeout_ms, digest: digest(&job.spec.to_string()) })
+}
+
+fn digest(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// What keeps a JobSpec from being a gate: where, what and what to write. All else the API server says when the Job is made.

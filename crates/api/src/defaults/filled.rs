@@ -89,6 +89,8 @@ pub struct FilledJob {
     pub name: String,
     /// How long it may run.
     pub timeout_ms: u64,
+    /// A digest (FNV-1a) of its spec, by which an edit shows.
+    pub digest: u32,
 }
 
 /// Who must agree.

@@ -186,9 +186,13 @@ fn tested(job: &Value) -> Result<Vec<FilledJob>, SpecError> {
 
 #[test]
 fn a_job_may_run_for_its_timeout_or_for_ten_minutes() {
-    let job = |timeout_ms| Ok(vec![FilledJob { name: "smoke".to_owned(), timeout_ms }]);
-    assert_eq!(tested(&json!({"name": "smoke", "spec": smoke()})), job(600_000));
-    assert_eq!(tested(&json!({"name": "smoke", "spec": smoke(), "timeout": "90s"})), job(90_000));
+    let timeout = |job| tested(&job).map(|jobs| jobs[0].timeout_ms);
+    assert_eq!(timeout(json!({"name": "smoke", "spec": smoke()})), Ok(600_000));
+    assert_eq!(timeout(json!({"name": "smoke", "spec": smoke(), "timeout": "90s"})), Ok(90_000));
+    let digest = |spec: Value| tested(&json!({"name": "smoke", "spec": spec})).map(|jobs| jobs[0].digest);
+    let mut edited = smoke();
+    edited["backoffLimit"] = json!(3);
+    assert_ne!(digest(edited), digest(smoke()), "an edit shows");
     let judged = spec(&json!({"steps": [
         {"name": "full", "weight": 100, "jobs": [{"name": "smoke", "spec": smoke()}]},
     ]}));

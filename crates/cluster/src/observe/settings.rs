@@ -97,7 +97,7 @@ fn step(step: &teal_api::defaults::FilledStep) -> Step {
         jobs: step
             .jobs
             .iter()
-            .map(|job| StepJob { name: job.name.clone(), timeout: millis(job.timeout_ms) })
+            .map(|job| StepJob { name: job.name.clone(), timeout: millis(job.timeout_ms), spec: job.digest })
             .collect(),
     }
 }

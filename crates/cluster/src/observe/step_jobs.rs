@@ -1,5 +1,6 @@
 //! Jobs that are gates of the step under way: what is there of each that the record has.
 
+use serde_json::Value;
 use teal_api::names;
 use teal_plan::record::{Phase, StepJob};
 use teal_plan::snapshot::{Obstacle, StepJobSeen, Stops};
@@ -23,6 +24,8 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Vec<StepJobSeen> {
     let missing: Vec<String> =
         place.jobs.iter().map(named).filter(|object| there(object).is_none()).collect();
     let missing_since = memory.sightings.since("missing Jobs of the step", &missing, facts.now);
+    let is_refused = memory.failing.contains_key(&("RunStepJobs", None));
+    let refused_since = memory.sightings.since_true("refused Jobs of the step", is_refused, facts.now);
     let one = |job: &StepJob| {
         let object = named(job);
         let view = there(&object);
@@ -31,6 +34,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Vec<StepJobSeen> {
             after: job.after,
             there: view.is_some(),
             missing_since: view.is_none().then_some(missing_since),
+            refused_since,
             ended: view.as_ref().and_then(|view| view.ended),
             trouble: view.as_ref().and_then(|view| trouble(facts, view, memory)),
             object,
@@ -65,22 +69,26 @@ pub(super) fn selected(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstac
     let steps = facts.rollout.spec.steps.iter().flatten();
     let jobs = steps.flat_map(|step| step.jobs.iter().flatten().map(move |job| (step, job)));
     let found = jobs.filter_map(|(step, job)| {
-        let labels = job.spec.pointer("/template/metadata/labels")?.as_object()?;
+        let labels = job.spec.pointer("/template/metadata/labels").and_then(Value::as_object);
+        // Teal gives them the Rollout's label, and takes those of a color away.
         let has = |(name, value): (&String, &String)| {
-            labels.get(name).and_then(serde_json::Value::as_str) == Some(value)
+            let written = || labels?.get(name)?.as_str();
+            let is_own = name.starts_with(names::label::PREFIX);
+            if is_own { name == names::label::ROLLOUT && *value == facts.names.name } else { written() == Some(value) }
         };
-        let own = |name: &str| name.starts_with(names::label::PREFIX);
-        let takes = |service: &&teal_release::RoleService| {
-            let selector = service.selector.iter().filter(|(name, _)| !own(name));
-            let mut selector = selector.peekable();
-            selector.peek().is_some() && selector.all(has)
-        };
+        let takes = |service: &&teal_release::RoleService| service.both().iter().all(has);
         let service = wanted.role_services.iter().find(takes)?;
+        let is_bare = service.both().keys().all(|name| name.starts_with(names::label::PREFIX));
+        let remedy = if is_bare {
+            "give spec.selector of the Service a label of the application's pods"
+        } else {
+            "give spec.steps[].jobs[].spec.template.metadata.labels other ones"
+        };
         Some(obstacle(
             "SelectorOverlap",
             format!(
                 "the pods of Job {} of step {} have the labels by which Service {} selects the release's, and would get its \
-                 requests: give spec.steps[].jobs[].spec.template.metadata.labels other ones",
+                 requests: {remedy}",
                 job.name, step.name, service.name
             ),
             Stops::Rollout,

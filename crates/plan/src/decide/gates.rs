@@ -336,7 +336,7 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
             weight: step.weight,
         });
     }
-    let jobs = step_jobs::due(place, step, draft.next_epoch(), s.now);
+    let jobs = step_jobs::due(place, step, draft.next_epoch());
     let mut reached =
         StepRecord { reached: Some(s.now), lost: None, jobs, terms: step.terms(), ..place.clone() };
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.

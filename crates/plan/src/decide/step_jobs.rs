@@ -5,16 +5,26 @@ use super::{Draft, Next, gates};
 use crate::outcome::{Effect, Plan, Tested, Why};
 use crate::record::{Cause, JobEnd, JobState, Phase, Record, StepJob, StepRecord};
 use crate::report::ended;
-use crate::settings::{OnFailure, Step};
-use crate::snapshot::{Snapshot, StepJobSeen};
+use crate::settings::{self, OnFailure, Step};
+use crate::snapshot::{Snapshot, StepJobSeen, Stops};
 use crate::words::{Span, Time};
 
-/// Those of the step as they are to be recorded: one that is known already is what it was, also after an edit.
-pub(super) fn due(place: &StepRecord, step: &Step, after: u64, now: Time) -> Vec<StepJob> {
-    let new = step.jobs.iter().filter(|job| recorded(place, &job.name).is_none());
-    let new =
-        new.map(|job| StepJob { name: job.name.clone(), state: JobState::Due, after, since: Some(now) });
-    place.jobs.iter().cloned().chain(new).collect()
+/// Those of the step as they are to be recorded: one that is known already is what it was, unless an edit made another one of it.
+pub(super) fn due(place: &StepRecord, step: &Step, after: u64) -> Vec<StepJob> {
+    let is_other = |known: &StepJob, job: &settings::StepJob| known.spec.is_some_and(|spec| spec != job.spec);
+    let is_edited =
+        |known: &StepJob| step.jobs.iter().any(|job| job.name == known.name && is_other(known, job));
+    let kept = place.jobs.iter().filter(|known| !is_edited(known)).cloned();
+    let is_new =
+        |job: &&settings::StepJob| recorded(place, &job.name).is_none_or(|known| is_other(known, job));
+    let new = step.jobs.iter().filter(is_new).map(|job| StepJob {
+        name: job.name.clone(),
+        state: JobState::Due,
+        after,
+        spec: Some(job.spec),
+        since: None,
+    });
+    kept.chain(new).collect()
 }
 
 fn recorded<'a>(place: &'a StepRecord, name: &str) -> Option<&'a StepJob> {
@@ -30,7 +40,7 @@ pub(super) fn note(s: &Snapshot, record: &mut Record) {
     let Phase::Step(place) = &mut record.phase else { return };
     for job in place.jobs.iter_mut().filter(|job| job.state != JobState::Done) {
         let Some(seen) = seen(s, job).filter(|seen| seen.there) else { continue };
-        job.since = job.since.filter(|_| job.state == JobState::Begun).or(Some(s.now));
+        job.since = job.since.or(Some(s.now));
         job.state = if seen.ended == Some(true) { JobState::Done } else { JobState::Begun };
     }
 }
@@ -38,7 +48,7 @@ pub(super) fn note(s: &Snapshot, record: &mut Record) {
 /// What must be committed before anything else is done at the step: that Jobs are due, were there, or ended well.
 pub(super) fn commit(s: &Snapshot, place: &StepRecord, step: &Step, reached: Time) -> Option<Plan> {
     let mut draft = Draft::new(s);
-    let jobs = due(place, step, draft.next_epoch(), s.now);
+    let jobs = due(place, step, draft.next_epoch());
     draft.record.phase = Phase::Step(StepRecord { jobs, ..place.clone() });
     note(s, &mut draft.record);
     let Phase::Step(now) = &draft.record.phase else { return None };
@@ -75,8 +85,7 @@ pub(super) fn have_passed(s: &Snapshot, step: &Step, place: &StepRecord, next: &
         }
         passed = false;
         // Of one that is late already a person decides.
-        if let Some(at) = job.and_then(|job| ends_at(s, place, job, wanted.timeout)).filter(|at| s.now < *at)
-        {
+        if let Some(at) = job.and_then(|job| ends_at(s, job, wanted.timeout)).filter(|at| s.now < *at) {
             next.wake(at);
         }
         let seen = job.and_then(|job| seen(s, job));
@@ -92,15 +101,15 @@ pub(super) fn have_passed(s: &Snapshot, step: &Step, place: &StepRecord, next: &
     passed
 }
 
-/// When it is known to have ended, if nothing is seen of it until then.
-fn ends_at(s: &Snapshot, place: &StepRecord, job: &StepJob, timeout: Span) -> Option<Time> {
+/// When it is known to have ended, if nothing is seen of it until then. One that nobody has tried to make yet, because something
+/// holds the step, is not late.
+fn ends_at(s: &Snapshot, job: &StepJob, timeout: Span) -> Option<Time> {
     let seen = seen(s, job);
     let missing = seen.and_then(|seen| seen.missing_since);
     match (job.state, missing) {
         (JobState::Done, _) => None,
-        (JobState::Due, _) if s.paused() => None,
-        // A pause has given the step its whole time anew.
-        (JobState::Due, _) => Some(place.deadline.max(job.since? + s.settings.progress_deadline)),
+        (JobState::Due, _) if s.paused() || s.stopped(Stops::Rollout).is_some() => None,
+        (JobState::Due, _) => Some(seen?.refused_since? + s.settings.progress_deadline),
         (JobState::Begun, Some(since)) => Some(since + s.settings.endpoint_grace),
         (JobState::Begun, None) => Some(job.since? + timeout),
     }
@@ -111,7 +120,7 @@ pub(super) fn failed(s: &Snapshot, place: &StepRecord, step: &Step) -> Option<(C
     step.jobs.iter().find_map(|wanted| {
         let job = recorded(place, &wanted.name)?;
         let seen = seen(s, job)?;
-        let late = ends_at(s, place, job, wanted.timeout).is_some_and(|at| s.now >= at);
+        let late = ends_at(s, job, wanted.timeout).is_some_and(|at| s.now >= at);
         let end = end(job, seen, late, wanted.timeout)?;
         let (check, detail) = (seen.object.clone(), format!("the Job {}", ended(end)));
         Some((Cause::Check { check, detail, job: Some(end) }, s.settings.on_failure))

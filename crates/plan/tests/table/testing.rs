@@ -13,14 +13,14 @@ const TIMEOUT: Span = Span::seconds(300);
 const OBJECT: &str = "canary-smoke-0a1b2c3d-green";
 
 fn wanted(name: &str) -> teal_plan::settings::StepJob {
-    teal_plan::settings::StepJob { name: name.to_owned(), timeout: TIMEOUT }
+    teal_plan::settings::StepJob { name: name.to_owned(), timeout: TIMEOUT, spec: 1 }
 }
 
 /// At 10 % for a minute, and only the Job of the step is waited for; it is recorded so.
 fn testing(state: JobState, since: Option<Time>) -> Snapshot {
     let mut s = reached("canary", 10, Time(NOW.0 - 60_000));
     s.settings.steps[0].jobs = vec![wanted("smoke")];
-    step(&mut s).jobs = vec![StepJob { name: "smoke".to_owned(), state, after: 7, since }];
+    step(&mut s).jobs = vec![StepJob { name: "smoke".to_owned(), state, after: 7, spec: Some(1), since }];
     s.world.step_jobs = vec![seen(false, None)];
     s
 }
@@ -28,7 +28,7 @@ fn testing(state: JobState, since: Option<Time>) -> Snapshot {
 fn seen(there: bool, ended: Option<bool>) -> StepJobSeen {
     let (name, object) = ("smoke".to_owned(), OBJECT.to_owned());
     let missing_since = (!there).then_some(LONG_AGO);
-    StepJobSeen { name, after: 7, object, there, missing_since, ended, trouble: None }
+    StepJobSeen { name, after: 7, object, there, missing_since, refused_since: None, ended, trouble: None }
 }
 
 fn step(s: &mut Snapshot) -> &mut StepRecord {
@@ -155,7 +155,8 @@ fn a_job_that_failed_holds_the_step_where_the_spec_says_so_and_a_retry_runs_all_
     let mut s = testing(JobState::Begun, Some(NOW));
     s.settings.on_failure = OnFailure::Hold;
     s.settings.steps[0].jobs.insert(0, wanted("load"));
-    let load = StepJob { name: "load".to_owned(), state: JobState::Done, after: 7, since: Some(NOW) };
+    let load =
+        StepJob { name: "load".to_owned(), state: JobState::Done, after: 7, spec: None, since: Some(NOW) };
     step(&mut s).jobs.insert(0, load);
     s.world.step_jobs = vec![seen(true, Some(false))];
     let plan = checked(&s);
@@ -247,24 +248,39 @@ fn a_job_that_is_not_seen_for_a_moment_is_not_gone_yet() {
 
 #[test]
 fn a_job_that_can_not_be_made_holds_a_step_no_longer_than_the_machine_may_take() {
-    let mut s = testing(JobState::Due, Some(NOW));
-    let plan = checked(&s);
+    let mut s = testing(JobState::Due, None);
+    s.world.step_jobs[0].refused_since = Some(NOW);
     let late = NOW + s.settings.progress_deadline;
-    assert_eq!((effects(&s), plan.wake_at), (MAKES.to_vec(), Some(late)));
+    assert_eq!((effects(&s), checked(&s).wake_at), (MAKES.to_vec(), Some(late)));
     s.now = late;
     let Phase::Returning { cause, .. } = committed(&s).0.phase else { panic!("it goes back") };
     let told = teal_plan::report::cause(&cause);
     assert_eq!(told, format!("Job {OBJECT} could not be made within spec.progressDeadline"));
-    // A pause doesn't count, and what comes after it has the whole time.
+    // Nobody tries while something else holds the step, and that is no fault of the Job.
     let mut paused = s.clone();
     paused.settings.mode = Mode::Paused;
     paused.record.paused = Some(teal_plan::record::Pause::Spec);
     assert_eq!(checked(&paused).decision, Decision::Rest);
-    step(&mut s).deadline = late + Span::seconds(1);
-    assert_eq!(effects(&s), MAKES);
-    // Once it is there it may run for its own timeout.
-    s.world.step_jobs = vec![seen(true, None)];
-    assert_eq!(place(&s).jobs[0].since, Some(late));
+    let mut blocked = s.clone();
+    blocked.world.obstacles = vec![obstacle(Stops::Rollout)];
+    assert_eq!(checked(&blocked).decision, Decision::Rest);
+    s.world.step_jobs[0].refused_since = None;
+    assert_eq!(effects(&s), MAKES, "however long it has been due");
+}
+
+#[test]
+fn a_job_that_an_edit_makes_another_one_of_runs_as_that() {
+    let mut s = testing(JobState::Done, Some(NOW));
+    let terms = s.settings.steps[0].terms();
+    s.settings.steps[0].jobs[0].spec = 2;
+    assert_ne!(s.settings.steps[0].terms(), terms, "people are asked anew");
+    let anew = place(&s);
+    assert_eq!(states(&anew), [("smoke", JobState::Due)]);
+    assert!(anew.jobs[0].after > 7, "under a name of its own");
+    let mut old = testing(JobState::Done, Some(NOW));
+    step(&mut old).jobs[0].spec = None;
+    old.settings.steps[0].jobs[0].spec = 2;
+    assert_eq!(place(&old).step, "full", "what an earlier version recorded is what it was");
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn rule_15_a_job_of_a_step_is_looked_for_by_the_name_of_its_try() {
         object,
         there: false,
         missing_since: Some(Time(1_000)),
+        refused_since: None,
         ended: None,
         trouble,
     };
@@ -154,5 +155,21 @@ fn a_job_whose_pods_a_traffic_service_would_select_is_told_before_the_first_weig
         told.message
     );
     assert_eq!(with(json!({"app": "smoke"})), None);
+    assert_eq!(with(json!({"app": "smoke", "teal.dev/color": "green"})), None, "which is taken away");
     assert_eq!(with(json!({})), None);
+}
+
+#[test]
+fn since_when_a_job_can_not_be_made_is_known_for_as_long_as_each_try_fails() {
+    let mut hand = tested();
+    hand.record(
+        "phase",
+        json!({"name": "Step", "step": "canary", "weight": 10, "deadline": 9_000_000, "reached": 0, "terms": 0,
+            "jobs": [{"name": "smoke", "state": "Due", "after": 4}]}),
+    );
+    assert_eq!(see(&mut hand).refused_since, None);
+    hand.memory.fails(("RunStepJobs", None), Time(1_000));
+    assert_eq!(see(&mut hand).refused_since, Some(Time(1_000)));
+    hand.memory.fails(("RunStepJobs", None), Time(1_000));
+    assert_eq!(see(&mut hand).refused_since, Some(Time(1_000)));
 }
