@@ -82,7 +82,7 @@ pub struct StepJob {
     /// A JobSpec (batch/v1) as written, with template.spec.restartPolicy Never or OnFailure. Placeholders in command, args and
     /// values of env: $(color), $(revision), $(service), $(candidateService), $(namespace), $(rollout); the Services are the
     /// first of traffic.services. A failed pod is replaced as backoffLimit says, 6 times if it says nothing: 0 is a test that
-    /// has one try.
+    /// has one try. An edit while the step is under way makes another Job of it, which runs, and people are asked anew.
     #[schemars(schema_with = "free_form")]
     pub spec: Value,
 
