@@ -6,7 +6,8 @@ mod filled;
 
 pub use fill::{filled, salvaged};
 pub use filled::{
-    Filled, FilledApproval, FilledCheck, FilledGuard, FilledJob, FilledStep, FilledVirtualService, SpecError,
+    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGuard, FilledJob, FilledStep,
+    FilledVirtualService, SpecError,
 };
 
 /// Milliseconds of a minute.
@@ -29,6 +30,10 @@ pub const PROGRESS_DEADLINE_MS: u64 = 10 * MINUTE;
 pub const APPROVAL_COUNT: u32 = 1;
 /// `steps[].jobs[].timeout`.
 pub const JOB_TIMEOUT_MS: u64 = 10 * MINUTE;
+/// `traffic.drain.timeout`.
+pub const DRAIN_TIMEOUT_MS: u64 = 30 * MINUTE;
+/// Time between two questions for open connections.
+pub const DRAIN_INTERVAL_MS: u64 = 5_000;
 /// `checks[].source`.
 pub const SOURCE: &str = "default";
 /// `checks[].interval`.

@@ -16,6 +16,9 @@ pub const DECISIONS: &str = "decisions.teal.dev";
 /// Who tells Events, in their `reportingController`.
 pub const REPORTING_CONTROLLER: &str = "teal.dev/operator";
 
+/// By what open connections are known among all that metrics are asked: no check can have this name.
+pub const DRAIN: &str = "traffic.drain";
+
 /// The two roles that a color can have.
 pub mod role {
     /// The color that serves.

@@ -11,8 +11,8 @@ pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
 pub use release::{Chart, Manifest, Release, ReleaseError};
 pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
 pub use status::{
-    ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
-    RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
+    ApprovalNeed, CandidateStatus, CheckStatus, DrainingStatus, GateStatus, HistoryEntry, LiveStatus,
+    PreviousStatus, RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
 pub use step::{Approval, Step, StepJob};
-pub use traffic::{Route, TcpRoute, TlsRoute, Traffic, TrafficService, VirtualServiceReference};
+pub use traffic::{Drain, Route, TcpRoute, TlsRoute, Traffic, TrafficService, VirtualServiceReference};

@@ -31,6 +31,14 @@ pub(crate) fn dns_label() -> Value {
     )])
 }
 
+/// The rule that a metrics source is one of the operator's.
+pub(crate) fn source() -> Value {
+    rules(&[(
+        "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        "name a metrics source of the operator's configuration, such as default: addresses are set there, not here",
+    )])
+}
+
 /// The words of an enum without the enum's own description, which would take the place of the field's.
 pub(crate) fn word<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = T::json_schema(generator);

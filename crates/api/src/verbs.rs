@@ -264,11 +264,13 @@ fn is_held(status: &RolloutStatus) -> bool {
     stalled && under_way && status.gate.is_none()
 }
 
-/// The revision of the color that no longer serves: the former live one, or a candidate that stays to be looked at.
+/// The revision of the color that no longer serves: the former live one, or a candidate that stays to be looked at; else the one whose
+/// connections are awaited.
 fn kept(status: &RolloutStatus) -> Option<String> {
     let inspected = status.candidate.as_ref().filter(|candidate| is_rejected(status, candidate));
     let previous = status.previous.as_ref().map(|previous| previous.revision.clone());
-    previous.or_else(|| inspected.map(|candidate| candidate.revision.clone()))
+    let draining = status.draining.as_ref().and_then(|draining| draining.revision.clone());
+    previous.or_else(|| inspected.map(|candidate| candidate.revision.clone())).or(draining)
 }
 
 /// It was sent back and only stays to be looked at. A retried revision stays in the list of rejected ones until it is promoted,

@@ -80,7 +80,8 @@ pub fn standing(rollout: &Rollout) -> Standing {
         if is_watch_held(status) || paused_by(rollout).is_some() {
             return Standing::Held { kept: status.previous.is_some() };
         }
-        return if status.previous.is_some() { Standing::Kept } else { Standing::Done };
+        let is_there = status.previous.is_some() || status.draining.is_some();
+        return if is_there { Standing::Kept } else { Standing::Done };
     }
     // Before Stalled: a check or deadline that holds is stalled for tools, but what it needs is a person's word.
     let phase = phase(status);

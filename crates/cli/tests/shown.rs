@@ -6,7 +6,7 @@ mod support;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use support::{
-    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, dead,
+    CANDIDATE, LIVE, blocked, blocked_and_kept, checking, clock, complete, condition, dead, draining,
     going_with_its_namespace, hands_off, held, held_while_promoting, installing, job_failed, kept,
     kept_by_check, object, overlapping, paused, paused_at_rest, paused_before_the_start, preparing,
     preparing_with_a_failed_job, preparing_without_a_deadline, ripening, rolled_back, rolling_back, rollout,
@@ -28,6 +28,7 @@ fn states() -> Vec<(&'static str, Value)> {
         ("held_while_promoting", held_while_promoting()),
         ("kept", kept()),
         ("kept_by_check", kept_by_check()),
+        ("draining", draining()),
         ("rolled_back", rolled_back()),
         ("blocked", blocked(false)),
         ("blocked_and_kept", blocked_and_kept()),
@@ -373,4 +374,26 @@ fn what_a_spec_that_can_not_be_used_does_not_hold_up_is_explained() {
     let text = render::explanation(&unusable, &clock(), Paint::Plain);
     assert!(text.contains("Nothing goes forward before the spec is mended"), "{text}");
     assert!(text.contains("is removed at"), "{text}");
+}
+
+/// That it went is not so while players are in it.
+#[test]
+fn a_color_with_open_connections_is_not_gone_and_retire_lets_it_go() {
+    let awaited = rollout(&draining());
+    assert_eq!(teal_cli::standing::standing(&awaited), Standing::Kept);
+    let text = render::explanation(&awaited, &clock(), Paint::Plain);
+    assert!(text.contains(&format!("kubectl teal retire web -n shop --revision {LIVE}")), "{text}");
+}
+
+/// When it goes is another question than until when it can be gone back to.
+#[test]
+fn that_connections_will_be_awaited_is_foreseen() {
+    let mut object = object(&kept());
+    object["spec"]["traffic"]["drain"] = json!({"timeout": "45m", "query": "open{c=\"$(color)\"}"});
+    let text = render::explanation(&support::from(&object), &clock(), Paint::Plain);
+    assert!(text.contains("is let go at"), "{text}");
+    assert!(
+        text.contains("Then its open connections are awaited, for up to 45m, before it is removed."),
+        "{text}"
+    );
 }

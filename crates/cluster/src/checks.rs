@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use teal_api::Rollout;
-use teal_api::defaults::FilledCheck;
+use teal_api::defaults::{Filled, FilledCheck};
 use teal_api::names::role;
 use teal_api::rollout::status::CheckStatus;
-use teal_plan::Time;
 use teal_plan::snapshot::CheckSeen;
+use teal_plan::{CONNECTIONS, Time};
 
 use crate::observe::Seen;
 use crate::stores::Pokes;
@@ -80,6 +80,8 @@ pub struct Question {
     /// Whether it is asked before the first weight, to see whether it can be answered: no answer is evidence then, and the
     /// first one is waited for.
     pub probe: bool,
+    /// Whether it is how many connections are open, which is told as a number and is no verdict on a release.
+    pub counts: bool,
 }
 
 /// Who is measured.
@@ -112,15 +114,17 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
     let question = |check: &FilledCheck| {
         let of_step = place.filter(|(step, _)| step.checks.contains(&check.name));
         let written = rollout.spec.checks.iter().flatten().find(|written| written.name == check.name);
+        let counts = check.name == CONNECTIONS;
         let threshold = written.and_then(|written| written.threshold.clone()).unwrap_or_default();
         Question {
             check: check.clone(),
             min: threshold.min.map(|limit| limit.to_string()),
-            max: threshold.max.map(|limit| limit.to_string()),
+            max: threshold.max.map(|limit| limit.to_string()).or_else(|| counts.then(|| "0".to_owned())),
             attempt: attempt.clone(),
             again,
             place: of_step.map(|(step, since)| (step.name.clone(), since)),
             probe,
+            counts,
         }
     };
     Questions {
@@ -128,7 +132,7 @@ pub(crate) fn questions(rollout: &Rollout, seen: &Seen, names: &[String]) -> Que
         namespace: seen.names.namespace.clone(),
         name: seen.names.name.clone(),
         checks: checks.map(question).collect(),
-        subject: subject(seen),
+        subject: if names.iter().any(|name| name == CONNECTIONS) { leaving(seen) } else { subject(seen) },
     }
 }
 
@@ -145,6 +149,20 @@ fn subject(seen: &Seen) -> Subject {
         revision: subject.map(|release| release.slot.revision.to_string()),
         role: word.to_owned(),
         other_color: other.map(|release| release.slot.color.to_string()),
+        service: service.map(|service| service.name.clone()),
+        candidate_service: service.map(|service| service.candidate.clone()),
+    }
+}
+
+/// What has no traffic any more. Nothing else is asked meanwhile, as nothing is tried or kept.
+fn leaving(seen: &Seen) -> Subject {
+    let record = &seen.snapshot.record;
+    let service = seen.services.first();
+    Subject {
+        color: record.live.map(|live| live.slot.color.other().to_string()),
+        revision: record.leaving.and_then(|leaving| leaving.revision).map(|revision| revision.to_string()),
+        role: String::new(),
+        other_color: record.live.map(|live| live.slot.color.to_string()),
         service: service.map(|service| service.name.clone()),
         candidate_service: service.map(|service| service.candidate.clone()),
     }
@@ -169,11 +187,11 @@ impl Measuring for Unmeasured {
 
 /// What is wrong with the checks of a spec.
 pub(crate) fn problems(measurer: &Measurer, rollout: &Rollout) -> Vec<(String, String)> {
-    if rollout.spec.checks.iter().flatten().next().is_none() {
+    if rollout.spec.checks.iter().flatten().next().is_none() && rollout.spec.traffic.drain.is_none() {
         return Vec::new();
     }
     let filled = teal_api::defaults::filled(&rollout.spec);
-    let checks = filled.iter().flat_map(|filled| &filled.checks);
+    let checks = filled.iter().flat_map(Filled::asked);
     checks
         .filter_map(|check| measurer.problem(check))
         .map(|(reason, said)| (reason.to_owned(), said))

@@ -4,11 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as At};
 use serde_json::Value;
 use teal_api::rollout::Traffic;
 use teal_api::rollout::status::{
-    ApprovalNeed, CandidateStatus, CheckStatus, GateStatus, HistoryEntry, LiveStatus, PreviousStatus,
-    RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
+    ApprovalNeed, CandidateStatus, CheckStatus, DrainingStatus, GateStatus, HistoryEntry, LiveStatus,
+    PreviousStatus, RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
 use teal_plan::record::{Attempt, Outcome, Release};
-use teal_plan::report::{Report, StepReport, cause};
+use teal_plan::report::{Draining, Report, StepReport, cause};
 use teal_plan::{Color, Phase, Record, Snapshot, Span, Time};
 
 use crate::error::Error;
@@ -56,6 +56,7 @@ pub(crate) fn render(parts: &Parts<'_>) -> Result<RolloutStatus, Error> {
             revision: release.slot.revision.to_string(),
             kept_until: record.kept_until.map(timestamp),
         }),
+        draining: report.draining.as_ref().map(draining),
         step: report.step.as_ref().map(step),
         traffic: known.then(|| traffic(parts)),
         gate: gate(record),
@@ -116,6 +117,15 @@ fn candidate(release: &Release, parts: &Parts<'_>) -> CandidateStatus {
         since: Some(timestamp(release.since)),
         deadline: parts.report.deadline.map(timestamp),
         summary: summary(release, parts),
+    }
+}
+
+fn draining(report: &Draining) -> DrainingStatus {
+    DrainingStatus {
+        color: report.color.to_string(),
+        revision: report.revision.map(|revision| revision.to_string()),
+        open: report.open.clone(),
+        until: Some(timestamp(report.until)),
     }
 }
 

@@ -29,7 +29,7 @@ pub mod words;
 
 mod decide;
 
-pub use decide::{evidence, needed, plan, probes, unanswered};
+pub use decide::{CONNECTIONS, evidence, needed, plan, probes, unanswered};
 pub use outcome::{Commit, Decision, Effect, Notice, Plan, Why};
 pub use record::{Phase, Record};
 pub use settings::{Settings, former_weight};

@@ -142,6 +142,11 @@ fn vacate_violation(s: &Snapshot, color: Color, except: Option<Revision>) -> Opt
     let carries = s.world.live_service.points.map_or(shared, |points| points.color == color) && whole;
     let weighted =
         whole && matches!(s.world.routes.form, Form::Entered(1..) | Form::Mixed { highest: 1.., .. });
+    let awaited = s.settings.connections.is_some() && s.record.leaving.is_some_and(|leaving| !leaving.over);
+    if awaited && whole && matches!(s.record.phase, Phase::Rest { .. }) {
+        let detail = format!("{color} would be cleared while its open connections are awaited");
+        return Some(Violation { invariant: "I15", detail });
+    }
     ((live && !installing) || kept || carries || weighted).then(|| Violation {
         invariant: "I3",
         detail: format!("{color} would be cleared while it serves or is kept"),

@@ -380,6 +380,17 @@ pub enum Why {
         /// When they are deleted all the same.
         until: Time,
     },
+    /// Connections to a color without traffic are open, or nobody knows whether any is.
+    Draining {
+        /// Whose.
+        color: Color,
+        /// Which, where it is known.
+        revision: Option<Revision>,
+        /// How many were open when that was last told; none where metrics have not said it.
+        open: Option<String>,
+        /// When it goes all the same.
+        until: Time,
+    },
     /// Jobs that come after retirement run.
     Running {
         /// Whose.

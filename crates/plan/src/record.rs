@@ -38,6 +38,9 @@ pub struct Record {
     /// From when objects in the slot that neither serves nor is kept may be deleted: the last traffic plus the drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vacate_after: Option<Time>,
+    /// What leaves that slot, where its open connections are awaited. None once another release is brought up there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
     /// Live's serving endpoints per traffic Service when the rollout started: the measure of enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baseline: Vec<u32>,
@@ -177,6 +180,18 @@ pub enum JobEnd {
     Gone,
     /// It could not be made in time.
     Unmade,
+}
+
+/// A release that had traffic and has none any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaving {
+    /// Which; none where the record of it was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// Nobody waits for its connections any more: all have ended, their time is over, or a person said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 /// The checks of a step that go on after promotion.

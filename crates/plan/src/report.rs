@@ -13,7 +13,7 @@ use crate::outcome::{Plan, Why};
 use crate::record::{Outcome, Phase, Record};
 use crate::settings::Mode;
 use crate::snapshot::{Snapshot, Stops};
-use crate::words::Time;
+use crate::words::{Color, Revision, Time};
 
 /// What the status says besides the record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub struct Report {
     pub waiting_for: Option<String>,
     /// The step under way.
     pub step: Option<StepReport>,
+    /// What is removed once its open connections have ended.
+    pub draining: Option<Draining>,
     /// When the way on will have taken too long: then traffic goes back, or a person is asked. None while no time counts.
     pub deadline: Option<Time>,
     /// Percent of requests that the candidate gets, as observed.
@@ -34,6 +36,19 @@ pub struct Report {
     pub trouble: bool,
     /// All conditions that apply; `Reconciling` and `Stalled` only while true.
     pub conditions: Vec<Condition>,
+}
+
+/// What has open connections and no traffic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draining {
+    /// Where.
+    pub color: Color,
+    /// Which, where it is known.
+    pub revision: Option<Revision>,
+    /// How many were open when that was last told.
+    pub open: Option<String>,
+    /// When it goes all the same.
+    pub until: Time,
 }
 
 /// The step under way.
@@ -86,11 +101,21 @@ pub fn report(s: &Snapshot, plan: &Plan) -> Report {
         message: message(&view),
         waiting_for: waiting_for(&view),
         step: step(&view),
+        draining: draining(&view),
         deadline: crate::decide::deadline(s, record),
         candidate_weight: observed_weight(&view),
         trouble: plan.why.iter().any(is_trouble),
         conditions: conditions::all(&view),
     }
+}
+
+fn draining(view: &View<'_>) -> Option<Draining> {
+    view.why.iter().find_map(|why| match why {
+        Why::Draining { color, revision, open, until } => {
+            Some(Draining { color: *color, revision: *revision, open: open.clone(), until: *until })
+        }
+        _ => None,
+    })
 }
 
 fn observed_weight(view: &View<'_>) -> u8 {
@@ -106,7 +131,7 @@ fn observed_weight(view: &View<'_>) -> u8 {
 }
 
 /// The part of all endpoints that one color has, in percent.
-fn shared(s: &Snapshot, color: crate::Color) -> u8 {
+fn shared(s: &Snapshot, color: Color) -> u8 {
     let count = |color| -> u64 { s.world.color(color).serving.iter().copied().map(u64::from).sum() };
     let own = count(color);
     let percent = (own * 100).checked_div(own + count(color.other())).unwrap_or(0);
@@ -291,6 +316,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
             }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
             Why::Stays { .. } => Some("deletion".to_owned()),
+            Why::Draining { color, .. } => Some(format!("connections ({color})")),
             Why::Finishing { jobs, .. } => Some(format!("jobs ({})", jobs.join(", "))),
             Why::Starting { .. } => Some("pods".to_owned()),
             Why::TooFewEndpoints { .. } | Why::Settling { .. } | Why::ReturnBlocked { .. } => {

@@ -134,6 +134,8 @@ pub struct Settings {
     pub propagation: Span,
     /// How long a color stays after its last traffic.
     pub drain: Span,
+    /// How much longer it stays at most while metrics say that connections to it are open; none where nobody asks them.
+    pub connections: Option<Span>,
     /// How long too few endpoints are borne before going back.
     pub endpoint_grace: Span,
 }

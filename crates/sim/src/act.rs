@@ -307,6 +307,7 @@ fn settle_ages(world: &mut World) {
                 && pods.revision == slot.revision
             {
                 pods.idle = 0;
+                pods.open = world.budget.shape.lingers;
             }
         }
     }

@@ -182,6 +182,7 @@ fn apply_release(truth: &mut Truth, slot: Slot, epoch: u64, fault: Option<Fault>
                 broken: false,
                 down: false,
                 idle: DRAINED,
+                open: false,
             });
         }
     }

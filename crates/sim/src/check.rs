@@ -8,6 +8,7 @@ use teal_plan::{Color, Effect, Slot};
 use crate::apply::{candidate_ready, serves};
 use crate::gate_jobs;
 use crate::jobs;
+use crate::lingering;
 use crate::model::{NOW, content, settings};
 use crate::view::shares;
 use crate::world::{DRAINED, PROPAGATED, Selects, Truth, World, Write};
@@ -121,7 +122,10 @@ pub(crate) fn issued(world: &World, write: &Write, epoch: u64, fresh: bool) -> O
             broken("I5", format!("both revisions behind the live role on the way back, not {slot:?} alone"))
         }
         Write::Commit(record) if epoch == truth.record.epoch => {
-            gates(world, record).or_else(|| if fresh { reached(truth, record) } else { None })
+            let given_up = || lingering::given_up(world, record);
+            gates(world, record)
+                .or_else(given_up)
+                .or_else(|| if fresh { reached(truth, record) } else { None })
         }
         Write::Job(which, slot) if fresh => jobs::made(truth, *which, *slot),
         Write::Test(slot, after) if fresh => gate_jobs::made(truth, *slot, *after),
@@ -324,6 +328,9 @@ fn vacated(before: &Truth, after: &Truth, color: Color) -> Option<Broken> {
         && record.candidate.is_some_and(|candidate| candidate.slot == slot);
     if kept || tried {
         return broken("I3", format!("{slot:?} was deleted while it serves, is tried or is kept"));
+    }
+    if gone.open {
+        return lingering::cut(record, slot);
     }
     (gone.idle < DRAINED)
         .then(|| format!("{slot:?} was deleted {} ticks after its last request", gone.idle))

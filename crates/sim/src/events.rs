@@ -9,6 +9,7 @@ use crate::act::{Gather, outdate};
 use crate::apply::{Kind, place};
 use crate::gate_jobs;
 use crate::jobs::recorded;
+use crate::lingering;
 use crate::world::{Act, Hand, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
@@ -16,6 +17,7 @@ pub(crate) fn gather(gather: &mut Gather<'_>) {
     pods(gather);
     jobs(gather);
     gate_jobs::gather(gather);
+    lingering::gather(gather);
     hands(gather);
     numbers(gather);
     spec(gather);
@@ -292,7 +294,11 @@ fn decision(record: &Record, action: Action, number: u8) -> Option<Act> {
         Action::Reject => (candidate, Some(step?.step.clone()), Some(gate?.nonce.clone())),
         Action::Skip => (candidate, Some(step?.step.clone()), None),
         Action::Retry => (Some(record.wanted?.revision), None, None),
-        Action::Retire => (Some(record.previous.or(record.candidate)?.slot.revision), None, None),
+        Action::Retire => {
+            let kept = record.previous.or(record.candidate).map(|kept| kept.slot.revision);
+            let leaving = || record.leaving.filter(|leaving| !leaving.over)?.revision;
+            (Some(kept.or_else(leaving)?), None, None)
+        }
         Action::Approve | Action::Rollback => return None,
     };
     Some(Act { action, revision, step, nonce, number, answered: false })

@@ -79,6 +79,8 @@ pub enum Fault {
     TestRunAgain,
     /// A Job that is a gate and has not ended counts as one that ended well.
     TestUnended,
+    /// Open connections count as none.
+    OpenIsNone,
     /// A weight that another hand gave before Teal counts as Teal's.
     RaiseAdopted,
     /// A plan that waits doesn't say until when.
@@ -92,7 +94,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 41] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 42] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -131,6 +133,7 @@ impl Fault {
         (Self::TestUnrecorded, "a step's Job", &["jobs"]),
         (Self::TestRunAgain, "a step's Job", &["jobs"]),
         (Self::TestUnended, "a step's Job", &["checks"]),
+        (Self::OpenIsNone, "open connections", &["I15"]),
         (Self::RaiseAdopted, "an export is applied in a pause", &["I8"]),
         (Self::Sleeps, "late writes and going back", &["wakes"]),
         (Self::Oversleeps, "a deadline", &["wakes"]),

@@ -22,6 +22,7 @@ pub mod explore;
 pub mod fault;
 mod gate_jobs;
 mod jobs;
+mod lingering;
 pub mod model;
 mod time;
 mod view;

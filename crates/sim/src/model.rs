@@ -75,6 +75,8 @@ pub struct Shape {
     pub jobs: bool,
     /// The first step has a Job as its only gate.
     pub tested: bool,
+    /// Connections outlive their requests, and are awaited.
+    pub lingers: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -91,6 +93,7 @@ impl Shape {
         overlaps: false,
         jobs: false,
         tested: false,
+        lingers: false,
         acts: &[],
     };
 }
@@ -132,6 +135,8 @@ pub const JOBS: [&str; 2] = ["migrate", "contract"];
 pub const TEST: &str = "smoke";
 /// See [`TEST`].
 pub const TIMEOUT: i64 = 2;
+/// For how many ticks open connections are awaited.
+pub const LINGER: i64 = 2;
 /// The guard.
 pub const GUARD: &str = "errors";
 
@@ -177,6 +182,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         routed: shape.routes > 0,
         propagation: Span(TICK),
         drain: Span(i64::from(DRAINED) * TICK),
+        connections: shape.lingers.then_some(Span(LINGER * TICK)),
         endpoint_grace: Span(TICK),
     }
 }

@@ -3,7 +3,7 @@
 use teal_plan::Time;
 use teal_plan::record::{Phase, Record, StepRecord};
 
-use crate::model::{FAR, NOW, TICK, TIMEOUT};
+use crate::model::{FAR, LINGER, NOW, TICK, TIMEOUT};
 use crate::world::{DRAINED, InFlight, LEFT, PROPAGATED, Proxies, World, Write};
 
 impl World {
@@ -184,8 +184,13 @@ fn forget(record: &mut Record) {
 /// Moves the instants that rules look at one tick into the past, no further than any rule looks.
 fn shift(record: &mut Record) {
     let watch = record.watch.as_mut().map(|watch| &mut watch.until);
-    for until in record.kept_until.iter_mut().chain(record.vacate_after.iter_mut()).chain(watch) {
+    for until in record.kept_until.iter_mut().chain(watch) {
         *until = Time((until.0 - TICK).max(NOW.0));
+    }
+    // Open connections are awaited from then on.
+    let least = if record.leaving.is_some_and(|leaving| !leaving.over) { LINGER * TICK } else { 0 };
+    if let Some(after) = &mut record.vacate_after {
+        *after = Time((after.0 - TICK).max(NOW.0 - least));
     }
     if let Phase::Step(StepRecord { deadline, .. }) | Phase::Promoting { deadline } = &mut record.phase
         && deadline.0 - NOW.0 < FAR

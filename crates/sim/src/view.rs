@@ -10,6 +10,7 @@ use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
 use crate::gate_jobs;
+use crate::lingering;
 use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
 use crate::world::{
     Caches, Hand, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
@@ -63,6 +64,9 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
         decisions: decisions(truth, fault),
         checks: vec![(GUARD.to_owned(), guard(truth))],
     };
+    if world.budget.shape.lingers {
+        snapshot.checks.push(lingering::counted(truth, fault));
+    }
     let here = teal_plan::evidence(&snapshot).map(|(step, since)| (step.name.clone(), since));
     snapshot.checks.push((CHECK.to_owned(), check(truth, here, fault)));
     snapshot

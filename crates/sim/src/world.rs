@@ -232,6 +232,8 @@ pub struct Pods {
     pub down: bool,
     /// Ticks since any proxy sent them a request, up to [`DRAINED`].
     pub idle: u8,
+    /// A connection to them is open.
+    pub open: bool,
 }
 
 /// A Job of a release.
@@ -344,8 +346,15 @@ impl World {
         };
         let role = Stored { value: Some(slot), epoch: 1, age: LEFT };
         let live = Stored { value: Selects::Slot(slot), epoch: 1, age: LEFT };
-        let pods =
-            Pods { revision: slot.revision, epoch: 1, ready: true, broken: false, down: false, idle: 0 };
+        let pods = Pods {
+            revision: slot.revision,
+            epoch: 1,
+            ready: true,
+            broken: false,
+            down: false,
+            idle: 0,
+            open: false,
+        };
         let truth = Truth {
             record,
             wanted: 1,

@@ -85,6 +85,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
     const JOBS: Shape = Shape { jobs: true, ..Shape::PLAIN };
     const TESTED: Shape = Shape { tested: true, ..Shape::PLAIN };
+    const LINGERS: Shape = Shape { lingers: true, ..Shape::PLAIN };
     const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
@@ -151,6 +152,26 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("a step's Job while the record lags", shaped(Budget { lags: RECORD, ..NONE }, TESTED)),
         ("a step's Job while pods lag", shaped(Budget { breaks: 1, lags: PODS, ..NONE }, TESTED)),
         ("a step's Job in a pause", shaped(Budget { modes: 1, removals: 1, ..NONE }, TESTED)),
+        ("open connections", shaped(Budget { rollbacks: 1, ..NONE }, LINGERS)),
+        ("open connections and a late write", shaped(Budget { delays: 1, ..NONE }, LINGERS)),
+        (
+            "open connections of what is superseded",
+            shaped(Budget { contents: 2, crashes: 1, ..NONE }, LINGERS),
+        ),
+        ("open connections while routes lag", shaped(Budget { lags: ROUTES, ..NONE }, LINGERS)),
+        ("open connections while pods lag", shaped(Budget { guards: 1, lags: PODS, ..NONE }, LINGERS)),
+        (
+            "open connections and a retirement by hand",
+            shaped(Budget { acts: 1, ..NONE }, acts(LINGERS, &[Action::Retire])),
+        ),
+        (
+            "open connections, deleted, also without a status",
+            shaped(Budget { deletions: 1, losses: 1, ..NONE }, LINGERS),
+        ),
+        (
+            "open connections without a mesh",
+            shaped(Budget { rollbacks: 1, ..NONE }, Shape { routes: 0, ..LINGERS }),
+        ),
         ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }

@@ -25,6 +25,7 @@ mod page;
 mod play;
 mod removal;
 mod runner;
+mod sessions;
 mod teal_is_down;
 mod theirs;
 mod ways_back;
@@ -226,6 +227,14 @@ pub const STORIES: &[Story] = &[
             "connections",
             connections::shifted,
             "a tcp route has the weights of the http routes: connections reach the candidate by its share"
+        )
+    ),
+    in_bed!(
+        PROMETHEUS,
+        alone!(
+            "sessions",
+            sessions::awaited,
+            "200 WebSockets and gRPC streams outlive a rollout: their color stays until they have ended, or to its deadline"
         )
     ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),

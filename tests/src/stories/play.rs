@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use teal_api::Action;
-use teal_load::{Load, Record};
+use teal_load::{Load, Record, SessionTarget};
 
 use super::runner::say;
 use crate::error::{Error, Result, expect};
@@ -73,6 +73,16 @@ impl<'a> Play<'a> {
         Self::come(USUAL, shop, true).await
     }
 
+    /// The same without anybody who stays connected, for a story that brings its own.
+    pub(super) async fn open_without_sessions(
+        world: &'a World,
+        namespace: &str,
+        tailoring: Tailoring,
+    ) -> Result<Self> {
+        let shop = Shop::open(world, namespace, tailoring).await?;
+        Self::come_with(USUAL, shop, SessionTarget::default()).await
+    }
+
     /// The same where the namespace and what its owners wrote are there already.
     pub(super) async fn on(shop: Shop<'a>) -> Result<Self> {
         Self::come(USUAL, shop, false).await
@@ -84,15 +94,19 @@ impl<'a> Play<'a> {
     }
 
     async fn come(crowd: Crowd, shop: Shop<'a>, with_tcp: bool) -> Result<Self> {
+        let without_tcp = if with_tcp { shop.without_raw_tcp().await? } else { None };
+        without_tcp.iter().for_each(|why| say(&format!("{}: {why}", shop.namespace)));
+        let target = shop.sessions(with_tcp && without_tcp.is_none())?;
+        Self::come_with(crowd, shop, target).await
+    }
+
+    async fn come_with(crowd: Crowd, shop: Shop<'a>, target: SessionTarget) -> Result<Self> {
         let (world, namespace) = (shop.world, shop.namespace.as_str());
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(world.diary().of(namespace))));
         shop.install(&observer, "v1").await?;
         let load = shop.load()?.clients(crowd.keep_alive, crowd.per_request).rate(crowd.rate);
-        let without_tcp = if with_tcp { shop.without_raw_tcp().await? } else { None };
-        without_tcp.iter().for_each(|why| say(&format!("{namespace}: {why}")));
         let load = Load::start(load)?;
-        let target = shop.sessions(with_tcp && without_tcp.is_none())?;
         let sessions = SessionKeeper::start(observer.clone(), target).await?;
         Ok(Self { shop, observer, owners, load, sessions })
     }

@@ -3,15 +3,17 @@
 use serde_json::Value;
 
 use super::filled::{
-    Filled, FilledApproval, FilledCheck, FilledGuard, FilledJob, FilledStep, FilledVirtualService, SpecError,
+    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGuard, FilledJob, FilledStep,
+    FilledVirtualService, SpecError,
 };
 use super::{
-    APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DefaultStep, FAILURES, INTERVAL_MS, JOB_TIMEOUT_MS,
-    KEEP_FAILED_MS, KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS, SOURCE, STEPS,
-    STEPS_WITHOUT_MESH,
+    APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DRAIN_INTERVAL_MS, DRAIN_TIMEOUT_MS, DefaultStep, FAILURES,
+    INTERVAL_MS, JOB_TIMEOUT_MS, KEEP_FAILED_MS, KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS,
+    SOURCE, STEPS, STEPS_WITHOUT_MESH,
 };
 use crate::duration::DurationText;
-use crate::rollout::{Check, Guard, RolloutSpec, Step, StepJob, Threshold, Traffic};
+use crate::names::DRAIN;
+use crate::rollout::{Check, Drain, Guard, NoData, OnBlind, RolloutSpec, Step, StepJob, Threshold, Traffic};
 use crate::threshold::Limit;
 
 /// What holds of a spec that can't be used, until somebody corrects it: what is under way must be watched and led back all
@@ -31,6 +33,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         steps: steps(spec, &checks, !virtual_services.is_empty()).unwrap_or_else(|_| alone(under_way)),
         virtual_services,
+        drain: spec.traffic.drain.as_ref().and_then(salvaged_drain),
         guards: guards.collect(),
         progress_deadline_ms: or_default(spec.progress_deadline.as_ref(), PROGRESS_DEADLINE_MS).max(LEAST_MS),
         keep_previous_ms: or_default(keep.previous.as_ref(), KEEP_PREVIOUS_MS),
@@ -71,6 +74,7 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
     Ok(Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         virtual_services,
+        drain: spec.traffic.drain.as_ref().map(filled_drain).transpose()?,
         steps,
         checks,
         guards,
@@ -247,6 +251,40 @@ fn filled_check(check: &Check) -> Result<FilledCheck, SpecError> {
         blind_limit_ms: millis(&in_check("blindLimit"), check.blind_limit.as_ref(), BLIND_LIMIT_MS)?,
         on_blind: check.on_blind.unwrap_or_default(),
     })
+}
+
+fn filled_drain(drain: &Drain) -> Result<FilledDrain, SpecError> {
+    let remedy = "write PromQL that gives the number of open connections of $(color)";
+    let query = drain.query.clone().ok_or_else(|| missing("spec.traffic.drain.query", remedy))?;
+    let timeout = drain.timeout.as_ref();
+    let timeout_ms = at_least_a_second("spec.traffic.drain.timeout", timeout, DRAIN_TIMEOUT_MS)?;
+    Ok(FilledDrain { timeout_ms, connections: connections(query, drain.source.clone()) })
+}
+
+/// Of a spec that can't be used a timeout that can't be read is the default: nothing is cut before it.
+fn salvaged_drain(drain: &Drain) -> Option<FilledDrain> {
+    let readable = Drain { timeout: None, ..drain.clone() };
+    filled_drain(drain).or_else(|_| filled_drain(&readable)).ok()
+}
+
+/// The number of open connections as a check. Once there is none, that is so: nothing opens another one. How many there are is
+/// never a failure.
+fn connections(query: String, source: Option<String>) -> FilledCheck {
+    FilledCheck {
+        name: DRAIN.to_owned(),
+        query,
+        source: source.unwrap_or_else(|| SOURCE.to_owned()),
+        min: None,
+        max: Some(0.0),
+        limit: "max 0".to_owned(),
+        interval_ms: DRAIN_INTERVAL_MS,
+        delay_ms: 0,
+        passes: 1,
+        failures: u32::MAX,
+        no_data: NoData::Wait,
+        blind_limit_ms: BLIND_LIMIT_MS,
+        on_blind: OnBlind::Hold,
+    }
 }
 
 fn limits(field: &str, threshold: &Threshold) -> Result<(Option<f64>, Option<f64>), SpecError> {

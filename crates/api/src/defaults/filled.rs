@@ -11,6 +11,8 @@ pub struct Filled {
     pub services: Vec<String>,
     /// The `VirtualServices`; none: plain blue-green.
     pub virtual_services: Vec<FilledVirtualService>,
+    /// Which open connections are awaited; nothing: none are.
+    pub drain: Option<FilledDrain>,
     /// The steps in order; the last has weight 100.
     pub steps: Vec<FilledStep>,
     /// The checks.
@@ -39,9 +41,14 @@ impl Filled {
         !self.virtual_services.is_empty()
     }
 
-    /// The check of this name.
+    /// The check of this name, or what is asked of open connections.
     pub fn check(&self, name: &str) -> Option<&FilledCheck> {
-        self.checks.iter().find(|check| check.name == name)
+        self.asked().find(|check| check.name == name)
+    }
+
+    /// Everything that metrics may be asked.
+    pub fn asked(&self) -> impl Iterator<Item = &FilledCheck> {
+        self.checks.iter().chain(self.drain.iter().map(|drain| &drain.connections))
     }
 
     /// Whether nothing but readiness and time is judged: a condition says so.
@@ -61,6 +68,15 @@ pub struct FilledVirtualService {
     pub name: String,
     /// Its managed routes; nothing: every http route that leads to one of the Services.
     pub routes: Option<Vec<Route>>,
+}
+
+/// Which open connections are awaited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilledDrain {
+    /// How long at most.
+    pub timeout_ms: u64,
+    /// How many are open, as a check that passes once it is 0.
+    pub connections: FilledCheck,
 }
 
 /// One step.

@@ -222,3 +222,32 @@ fn a_job_that_can_be_no_gate_is_refused_with_what_to_write() {
     let said = tested(&json!({"name": "smoke", "spec": smoke(), "timeout": "10ms"})).expect_err("too short");
     assert!(said.to_string().contains("spec.steps[try].jobs[smoke].timeout"), "{said}");
 }
+
+#[test]
+fn open_connections_are_awaited_where_the_spec_says_so_and_for_half_an_hour_at_most() {
+    let of = |drain: Value| {
+        let traffic = json!({"services": [{"name": "web"}], "drain": drain});
+        spec(
+            &json!({"traffic": traffic, "checks": [{"name": "errors", "query": "x", "threshold": {"max": "1%"}}]}),
+        )
+    };
+    assert_eq!(filled(&spec(&json!({}))).expect("complete").drain, None);
+    let filled_in = filled(&of(json!({"query": "open{c=\"$(color)\"}"}))).expect("complete");
+    let drain = filled_in.drain.as_ref().expect("given");
+    assert_eq!(drain.timeout_ms, 1_800_000);
+    let asked = filled_in.check(crate::names::DRAIN).expect("asked as checks are");
+    assert_eq!((asked.max, asked.passes, asked.failures, asked.delay_ms), (Some(0.0), 1, u32::MAX, 0));
+    assert_eq!((asked.no_data, asked.source.as_str()), (NoData::Wait, "default"));
+    assert!(filled_in.steps.iter().all(|step| step.checks == ["errors"]), "it gates no step");
+
+    let error = |drain: Value| filled(&of(drain)).expect_err("can't be used").to_string();
+    assert!(error(json!({"timeout": "1m"})).starts_with("spec.traffic.drain.query is missing: write PromQL"));
+    assert!(
+        error(json!({"timeout": "0s", "query": "x"}))
+            .starts_with("spec.traffic.drain.timeout: 0s is too short")
+    );
+    let kept =
+        salvaged(&of(json!({"timeout": "long", "query": "x"})), None).drain.expect("of what can be read");
+    assert_eq!(kept.timeout_ms, 1_800_000, "nothing is cut because of a word");
+    assert_eq!(salvaged(&of(json!({"timeout": "1m"})), None).drain, None);
+}

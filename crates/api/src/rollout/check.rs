@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{dns_label, rules, word};
+use crate::schema::{dns_label, rules, source, word};
 use crate::threshold::Limit;
 
 /// A question to metrics with its limits.
@@ -49,10 +49,7 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = limit::DNS_LABEL),
-        extend("x-kubernetes-validations" = rules(&[(
-            "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-            "name a metrics source of the operator's configuration, such as default: addresses are set there, not here",
-        )]))
+        extend("x-kubernetes-validations" = source())
     )]
     pub source: Option<String>,
 

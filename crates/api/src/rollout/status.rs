@@ -47,6 +47,10 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousStatus>,
 
+    /// What is removed once its open connections have ended. Only there while they are awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draining: Option<DrainingStatus>,
+
     /// The step that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepStatus>,
@@ -159,6 +163,27 @@ pub struct PreviousStatus {
     /// Until when it stays as it is. Later it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_until: Option<Timestamp>,
+}
+
+/// The release that has no traffic any more, but open connections.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DrainingStatus {
+    /// Its color: blue or green.
+    pub color: String,
+
+    /// Its revision id, such as r6-5b1d9e02. Absent where the record of it was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+
+    /// How many connections were open when that was last told: at once when more are open or half of them have ended, else
+    /// once a minute. Absent while metrics give no number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
+
+    /// When it is removed, whatever is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The step that is under way.

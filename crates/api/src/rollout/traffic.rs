@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{ATOMIC, MAP, rules};
+use crate::schema::{ATOMIC, MAP, rules, source};
 
 /// Services and routes of a Rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,58 @@ pub struct Traffic {
         )
     )]
     pub virtual_services: Option<Vec<VirtualServiceReference>>,
+
+    /// Awaits connections that outlive the weight that let them in, such as WebSockets, streams and sessions of games, before a
+    /// color without traffic is removed. Default: it is removed 30 seconds after its last request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+}
+
+/// Which open connections of a color are awaited before it is removed, and for how long.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "has(self.query)",
+    "say in query how many connections are open: PromQL that gives one number for $(color)",
+)])))]
+pub struct Drain {
+    /// How long they are awaited at most, from when the color would have been removed without this: after keep.previous or
+    /// keep.failed, or 30 seconds after its last request where another revision takes its place. Then it is removed, whatever is
+    /// open. Default: 30m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = at_least_a_second()))]
+    pub timeout: Option<DurationText>,
+
+    /// How many connections are open: PromQL that gives one number; once it is 0, the color is removed. No answer, or one without
+    /// data, is no 0. Placeholders, which speak of the color that goes: $(color), $(revision), $(service), $(candidateService),
+    /// $(namespace), $(rollout); $(liveColor) is the other one. Example:
+    /// sum(connections_open{kind=~"websocket|grpc",teal_dev_revision="$(revision)"}).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = limit::QUERY),
+        extend("x-kubernetes-validations" = rules(&[
+            (
+                "self.matches('^([^$]|[$]+[^$(]|[$]+[(](color|liveColor|revision|service|candidateService|namespace|rollout)[)])*\
+                 [$]*$')",
+                "the query has a placeholder that does not exist here: use $(color), $(liveColor), $(revision), $(service), \
+                 $(candidateService), $(namespace) or $(rollout)",
+            ),
+            (
+                "self.contains('$(color)') || self.contains('$(revision)')",
+                "the query asks for both colors, so the new one's connections would keep the old one: select by $(color) or \
+                 $(revision)",
+            ),
+        ]))
+    )]
+    pub query: Option<String>,
+
+    /// Which metrics source is asked: a name that the operator's configuration has, never a URL. Default: default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = limit::DNS_LABEL),
+        extend("x-kubernetes-validations" = source())
+    )]
+    pub source: Option<String>,
 }
 
 /// One Service of the release.

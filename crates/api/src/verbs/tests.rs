@@ -1,5 +1,5 @@
 use super::*;
-use crate::rollout::{GateStatus, LiveStatus, PreviousStatus, RolloutSpec, StepStatus};
+use crate::rollout::{DrainingStatus, GateStatus, LiveStatus, PreviousStatus, RolloutSpec, StepStatus};
 
 fn rollout(status: Option<RolloutStatus>) -> Rollout {
     let spec: RolloutSpec = serde_json::from_value(serde_json::json!({
@@ -161,6 +161,12 @@ fn resume_after_another_pause_is_another_decision() {
     assert_ne!(name(&rollout(Some(asking()))), name(&later));
 }
 
+/// Nothing is kept any more, and open connections of the former color are awaited.
+fn draining() -> RolloutStatus {
+    let draining = DrainingStatus { revision: Some("r5-00000000".to_owned()), ..DrainingStatus::default() };
+    RolloutStatus { previous: None, draining: Some(draining), ..kept_after_promotion() }
+}
+
 #[test]
 fn each_verb_names_the_revision_it_is_about() {
     let rows = [
@@ -179,6 +185,7 @@ fn each_verb_names_the_revision_it_is_about() {
         (Action::Retire, inspected("Blocked"), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Complete"), "r7-3f9c2a1b"),
         (Action::Retire, inspected("Paused"), "r7-3f9c2a1b"),
+        (Action::Retire, draining(), "r5-00000000"),
         (Action::Rollback, retried_and_paused(), "r7-3f9c2a1b"),
     ];
     for (action, status, revision) in rows {

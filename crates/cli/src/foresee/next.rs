@@ -13,7 +13,7 @@ use teal_api::{Rollout, RolloutStatus};
 
 use crate::render::Clock;
 use crate::standing::{goes_with_its_namespace, is_late, is_promotion_held, paused_by, phase};
-use rest::{kept, pause_beside, paused, resting};
+use rest::{draining, kept, pause_beside, paused, resting};
 
 /// The things that are read together.
 struct View<'a> {
@@ -79,13 +79,7 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         Some(Phase::Promoting) => with_deadline(view, &format!("{} becomes live.", candidate(view))),
         Some(Phase::Complete) => resting(view),
         Some(Phase::RollingBack) => vec![returning(view)],
-        Some(Phase::RolledBack) => vec![
-            format!(
-                "The same content is not tried again by itself. Its objects are removed {} after going back.",
-                duration::format(view.spec.keep_failed_ms)
-            ),
-            "A change of spec.release starts a new rollout.".into(),
-        ],
+        Some(Phase::RolledBack) => sent_back(view),
         Some(Phase::Blocked) => {
             let mended = "It goes on by itself when that is mended; traffic stays as it is.".to_owned();
             std::iter::once(mended).chain(kept(view)).chain(pause_beside(view)).collect()
@@ -95,6 +89,18 @@ fn of_phase(view: &View<'_>) -> Vec<String> {
         }
         None => vec!["Work is in progress.".into()],
     }
+}
+
+fn sent_back(view: &View<'_>) -> Vec<String> {
+    let goes = draining(view).unwrap_or_else(|| {
+        let kept = duration::format(view.spec.keep_failed_ms);
+        let first = if view.spec.drain.is_some() { " and its open connections have ended" } else { "" };
+        format!("Its objects are removed {kept} after going back{first}")
+    });
+    vec![
+        format!("The same content is not tried again by itself. {goes}."),
+        "A change of spec.release starts a new rollout.".into(),
+    ]
 }
 
 /// What was wanted no more is not kept: nothing was wrong with it.

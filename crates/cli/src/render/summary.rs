@@ -119,6 +119,12 @@ fn releases(status: &RolloutStatus, clock: &Clock) -> Vec<(&'static str, String)
         let kept = previous.kept_until.map(|at| format!("kept until {}", clock.at(at)));
         rows.push(("previous", release(&previous.revision, Some(&previous.color), [kept])));
     }
+    if let Some(draining) = &status.draining {
+        let open = draining.open.as_ref().map(|open| format!("open connections: {open}"));
+        let until = draining.until.map(|at| format!("removed by {}", clock.at(at)));
+        let revision = draining.revision.as_deref().unwrap_or("unknown");
+        rows.push(("draining", release(revision, Some(&draining.color), [open, until])));
+    }
     rows
 }
 

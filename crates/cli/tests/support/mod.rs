@@ -173,6 +173,20 @@ pub fn kept() -> Value {
     status
 }
 
+/// Promoted, and open connections of blue are awaited.
+pub fn draining() -> Value {
+    let mut status = complete();
+    status["live"] = json!({"color": "green", "revision": CANDIDATE, "since": "2026-03-02T11:40:00Z"});
+    status["draining"] =
+        json!({"color": "blue", "revision": LIVE, "open": "137", "until": "2026-03-02T12:30:00Z"});
+    status["waitingFor"] = json!("connections (blue)");
+    status["message"] = json!(format!(
+        "{CANDIDATE} (green) serves all requests; awaits the open connections of {LIVE} (blue), which were 137: it goes once they \
+         have ended, by 12:30:00 UTC (status.draining.until), or with a Decision Retire"
+    ));
+    status
+}
+
 /// Sent back by its guard.
 pub fn rolled_back() -> Value {
     let mut status = complete();

@@ -1,5 +1,6 @@
 use serde_json::json;
-use teal_plan::{Color, Time};
+use teal_plan::record::Leaving;
+use teal_plan::{CONNECTIONS, Color, Time};
 
 use super::{Question, Subject, questions};
 use crate::observe::tests::cluster::Hand;
@@ -72,4 +73,35 @@ fn evidence_of_a_step_begins_when_it_is_reached_and_a_guards_is_of_one_attempt()
     hand.promote_second();
     let after = question(&mut hand);
     assert_eq!((after.place, after.attempt), (None, asked.attempt), "a guard goes on with the same release");
+}
+
+/// The pure room repeats the name.
+#[test]
+fn open_connections_have_one_name_in_all_rooms() {
+    assert_eq!(CONNECTIONS, teal_api::names::DRAIN);
+}
+
+#[test]
+fn open_connections_are_asked_of_the_color_that_goes_and_of_nothing_else() {
+    let mut hand = Hand::new();
+    let mut traffic = serde_json::to_value(hand.rollout().spec.traffic).unwrap();
+    traffic["drain"] = json!({"query": "open{c=\"$(color)\"}"});
+    hand.spec("/traffic", traffic);
+    hand.install();
+    hand.start_candidate(10);
+    hand.promote_second();
+    let mut seen = hand.look(0);
+    let former = seen.snapshot.record.previous.take().unwrap().slot;
+    seen.snapshot.record.leaving = Some(Leaving { revision: Some(former.revision), over: false });
+    let asked = questions(&hand.rollout(), &seen, &[CONNECTIONS.to_owned()]);
+    let Subject { color, revision, other_color, .. } = asked.subject;
+    assert_eq!(
+        (color, other_color),
+        (Some(former.color.to_string()), Some(former.color.other().to_string()))
+    );
+    assert_eq!(revision, Some(former.revision.to_string()));
+    let question = &asked.checks[0];
+    assert_eq!((question.counts, question.max.as_deref(), question.probe), (true, Some("0"), false));
+    seen.snapshot.record.leaving = Some(Leaving { revision: None, over: false });
+    assert_eq!(questions(&hand.rollout(), &seen, &[CONNECTIONS.to_owned()]).subject.revision, None);
 }

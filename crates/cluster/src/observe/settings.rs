@@ -82,6 +82,7 @@ pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, renderings: &
         routed: filled.has_mesh(),
         propagation: config.propagation,
         drain: config.drain,
+        connections: filled.drain.as_ref().map(|drain| millis(drain.timeout_ms)),
         endpoint_grace: config.endpoint_grace,
     }
 }

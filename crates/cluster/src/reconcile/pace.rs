@@ -75,7 +75,9 @@ fn stays(from: &Record, to: &Record) -> bool {
         }
         (from, to) => from == to,
     };
-    let places = |record: &Record| (record.live, record.candidate, record.previous, record.vacate_after);
+    let places = |record: &Record| {
+        (record.live, record.candidate, record.previous, record.vacate_after, record.leaving)
+    };
     same_place && places(from) == places(to)
 }
 

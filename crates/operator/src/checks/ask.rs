@@ -22,6 +22,8 @@ pub(super) struct Ask {
     pub(super) place: Option<(String, Time)>,
     /// Asked only to see whether there is an answer.
     pub(super) probe: bool,
+    /// How many connections are open.
+    pub(super) counts: bool,
 }
 
 impl Ask {
@@ -38,6 +40,7 @@ impl Ask {
             again: question.again,
             place: question.place.clone(),
             probe: question.probe,
+            counts: question.counts,
         }
     }
 }
@@ -103,6 +106,7 @@ mod tests {
             attempt: "r2-02020202#1".to_owned(),
             place: None,
             probe: false,
+            counts: false,
         }
     }
 

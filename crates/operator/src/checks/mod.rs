@@ -286,7 +286,7 @@ impl Measuring for Checks {
     }
 
     fn problem(&self, check: &FilledCheck) -> Option<(&'static str, String)> {
-        let field = format!("spec.checks[{}]", check.name);
+        let field = trouble::of(&check.name);
         if let Err(error) = check_query(&check.query) {
             return Some(("QueryInvalid", format!("{field}.query: {error}: correct it")));
         }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use teal_api::rollout::status::CheckStatus;
 use teal_judge::{Check, CheckState, Outcome, Sample, Standing, judge_sample};
-use teal_plan::Time;
 use teal_plan::snapshot::{CheckSeen, Standing as Planned};
+use teal_plan::{Span, Time};
 
 use super::ask::Ask;
 use super::trouble::{self, Kind};
@@ -15,6 +15,9 @@ use super::trouble::{self, Kind};
 static BEGUN: AtomicU64 = AtomicU64::new(1);
 /// The longest time between two tries of a probe, however seldom the check itself is asked: a release waits for it.
 const PROBE_AGAIN_MS: u64 = 15_000;
+
+/// How long a number of open connections stands that only fell a little.
+const TOLD_AGAIN: Span = Span::seconds(60);
 
 /// Held by a question as long as it is open: however that ends, answered, given up or lost with its task, it ends for its check too.
 pub(super) type Open = Arc<()>;
@@ -32,6 +35,8 @@ pub(super) struct States {
     since: Time,
     standing: Planned,
     trouble: Option<Kind>,
+    /// How many connections were open, as that was last told, and when.
+    count: Option<(f64, Time)>,
 }
 
 impl States {
@@ -50,6 +55,7 @@ impl States {
             since: now,
             standing: Planned::Pending,
             trouble: None,
+            count: None,
         }
     }
 
@@ -102,6 +108,7 @@ impl States {
             state.fold(check, sample.clone());
         }
         let proven = self.guard.is_proven();
+        let counted = ask.counts && self.count(&sample, at);
         if self.probe {
             return self.fold_probe(check, sample);
         }
@@ -114,9 +121,23 @@ impl States {
             self.standing = standing;
             self.since = at;
         }
-        let changed = turned || trouble != self.trouble || proven != self.guard.is_proven();
+        let changed = counted || turned || trouble != self.trouble || proven != self.guard.is_proven();
         self.trouble = trouble;
         changed
+    }
+
+    /// Takes a number of open connections, and says whether it is told: each one that is wakes every watcher of the Rollout.
+    fn count(&mut self, sample: &Sample, at: Time) -> bool {
+        let Outcome::Value(open) = sample.outcome else { return false };
+        let open = open.get();
+        let tells = self.count.is_none_or(|(told, since)| {
+            let fewer = open < told && (open * 2.0 <= told || at - since >= TOLD_AGAIN);
+            fewer || open > told
+        });
+        if tells {
+            self.count = Some((open, at));
+        }
+        tells
     }
 
     /// The first answer ends it, whatever it says.
@@ -156,13 +177,15 @@ impl States {
         let trouble = self.trouble.map(|kind| trouble::told(kind, name, self.state()));
         let good = self.guard.is_proven() && !self.probe;
         let place = self.step.as_ref().map(|(place, _)| place.clone());
-        let (standing, detail, answered) = (self.standing, sentence.unwrap_or_default(), self.answered);
+        let detail = if ask.counts { self.count.map(|(open, _)| open.to_string()) } else { sentence };
+        let (standing, detail, answered) = (self.standing, detail.unwrap_or_default(), self.answered);
         CheckSeen { standing, place, detail, trouble, good, answered }
     }
 
-    /// For people. Of a probe only what is wrong: its numbers say nothing of a candidate without requests.
+    /// For people. Of a probe only what is wrong: its numbers say nothing of a candidate without requests. Open connections are told
+    /// elsewhere.
     pub(super) fn status(&self, name: &str, ask: &Ask) -> Option<CheckStatus> {
-        (!self.probe || self.trouble.is_some()).then(|| self.told(name, ask))
+        (!ask.counts && (!self.probe || self.trouble.is_some())).then(|| self.told(name, ask))
     }
 
     fn told(&self, name: &str, ask: &Ask) -> CheckStatus {
@@ -224,6 +247,7 @@ mod tests {
             attempt: "r2-02020202#1".to_owned(),
             place: Some((step.to_owned(), reached)),
             probe: false,
+            counts: false,
         }
     }
 
@@ -250,6 +274,46 @@ mod tests {
         assert_eq!(standing(&states, &ask), Planned::Pending);
         assert!(answer(&mut states, &ask, reached, 60, 0.0), "the third that is late enough");
         assert_eq!(standing(&states, &ask), Planned::Pass);
+    }
+
+    /// Each number that is told is a write of the status.
+    #[test]
+    fn open_connections_are_told_when_more_are_open_or_half_have_ended_and_else_once_a_minute() {
+        let at = now();
+        let none = Threshold::new(None, "0".parse::<Limit>().ok()).unwrap();
+        let judged = Check { delay_ms: 0, passes: 1, failures: u32::MAX, ..Check::new(none) };
+        let ask = Ask { judged: Some(judged), counts: true, place: None, ..ask("", at) };
+        let mut states = States::begin(&ask);
+        let mut count = |seconds, open: f64| {
+            let told = answer(&mut states, &ask, at, seconds, open);
+            let seen = states.seen(teal_api::names::DRAIN, &ask);
+            assert_eq!(states.status(teal_api::names::DRAIN, &ask), None, "it is no check of a release");
+            (told, seen.detail, seen.standing)
+        };
+        let pending = |told, text: &str| (told, text.to_owned(), Planned::Pending);
+        assert_eq!(count(5, 200.0), pending(true, "200"));
+        assert_eq!(count(10, 150.0), pending(false, "200"));
+        assert_eq!(count(15, 150.0), pending(false, "200"));
+        assert_eq!(count(20, 100.0), pending(true, "100"));
+        assert_eq!(count(25, 101.0), pending(true, "101"));
+        assert_eq!(count(84, 99.0), pending(false, "101"));
+        assert_eq!(count(85, 99.0), pending(true, "99"));
+        assert_eq!(count(150, 99.0), pending(false, "99"), "the same is no news, however long it lasts");
+        assert_eq!(count(155, 0.0), (true, "0".to_owned(), Planned::Pass), "one answer is enough");
+    }
+
+    #[test]
+    fn without_a_number_no_connection_has_ended() {
+        let at = now();
+        let none = Threshold::new(None, "0".parse::<Limit>().ok()).unwrap();
+        let judged = Check { delay_ms: 0, passes: 1, failures: u32::MAX, ..Check::new(none) };
+        let ask = Ask { judged: Some(judged), counts: true, place: None, ..ask("", at) };
+        let mut states = States::begin(&ask);
+        let at_ms = |seconds: i64| millis(Time(at.0 + seconds * 1_000));
+        states.fold(&ask, Sample { at_ms: at_ms(5), outcome: Outcome::NoData }, at);
+        let seen = states.seen(teal_api::names::DRAIN, &ask);
+        assert_eq!((seen.standing, seen.detail.as_str()), (Planned::Pending, ""));
+        assert_eq!(seen.trouble.map(|trouble| trouble.reason).as_deref(), Some("NoData"));
     }
 
     #[test]

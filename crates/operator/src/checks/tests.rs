@@ -21,6 +21,7 @@ pub(super) fn questions() -> Questions {
         attempt: "r2-00000000#1".into(),
         place: None,
         probe: false,
+        counts: false,
     };
     let (namespace, name) = ("shop".into(), "web".into());
     Questions { uid: "1".into(), namespace, name, checks: vec![question], subject: Subject::default() }

@@ -1,5 +1,6 @@
 //! Why an answer can't be used, as people are told it: which check, which field, and what to do.
 
+use teal_api::names::DRAIN;
 use teal_judge::{Check, CheckState, NoData, Outcome, ProblemKind, judge_sample};
 use teal_plan::snapshot::Trouble;
 
@@ -28,12 +29,24 @@ pub(super) fn kind(check: &Check, state: &CheckState) -> Option<Kind> {
 
 /// The same in words.
 pub(super) fn told(kind: Kind, name: &str, state: &CheckState) -> Trouble {
-    let (reason, field, remedy) = words(kind);
+    let (reason, field, remedy) = match words(kind) {
+        ("NoData", field, _) if name == DRAIN => ("NoData", field, UNCOUNTED),
+        words => words,
+    };
     let said = match state.last().map(|last| &last.outcome) {
         Some(Outcome::Error(problem)) => problem.message().to_owned(),
         Some(Outcome::NoData | Outcome::Value(_)) | None => "the query has no data".to_owned(),
     };
-    Trouble { reason: reason.to_owned(), message: format!("spec.checks[{name}].{field}: {said}: {remedy}") }
+    Trouble { reason: reason.to_owned(), message: format!("{}.{field}: {said}: {remedy}", of(name)) }
+}
+
+/// Nothing is promoted by this number, but a 0 that nobody measured would cut what is open.
+const UNCOUNTED: &str = "see that the pods of the color that goes are scraped (docs/reference/metrics.md), and correct the query's labels; \
+     until there is a number it stays, up to its timeout";
+
+/// Where in the spec what is asked stands.
+pub(super) fn of(name: &str) -> String {
+    if name == DRAIN { format!("spec.{DRAIN}") } else { format!("spec.checks[{name}]") }
 }
 
 /// A reason of the condition, the field that leads to what must be mended, and how.
@@ -129,5 +142,18 @@ mod tests {
                 "{told:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_open_connections_the_field_that_they_stand_in_is_named_and_no_word_of_candidates() {
+        let state = after(60_000, Outcome::NoData);
+        let trouble = told(Kind::NoData, DRAIN, &state);
+        assert_eq!(trouble.reason, "NoData");
+        assert!(
+            trouble.message.starts_with("spec.traffic.drain.query: the query has no data: see that"),
+            "{}",
+            trouble.message
+        );
+        assert!(!trouble.message.contains("candidate"), "{}", trouble.message);
     }
 }

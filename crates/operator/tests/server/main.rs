@@ -8,6 +8,7 @@
 #[path = "../../../cluster/tests/server/bench/mod.rs"]
 mod bench;
 mod charts;
+mod drain;
 mod metrics;
 mod prometheus;
 #[path = "../../../chart/tests/support/mod.rs"]

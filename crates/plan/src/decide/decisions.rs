@@ -4,9 +4,9 @@
 use super::gates;
 use super::{Draft, Next, home, jobs, rest, returning};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
-use crate::record::{Cause, Consumed, Gate, Pause, Phase, Release, StepRecord, Vote};
+use crate::record::{Cause, Consumed, Gate, Leaving, Pause, Phase, Release, StepRecord, Vote};
 use crate::settings::{Mode, Step};
-use crate::snapshot::{Action, DecisionSeen, Form, Snapshot};
+use crate::snapshot::{Action, DecisionSeen, Form, Objects, Snapshot};
 use crate::words::{Span, Time};
 
 /// What Decisions lead to: at most one commit, and answers to those that need none.
@@ -437,6 +437,30 @@ fn retire(s: &Snapshot, d: &DecisionSeen) -> Followed {
              status.candidate.revision after going back, and decide anew",
             kept.slot.revision
         )),
-        Some(_) | None => refused("no release is kept, so there is nothing to retire"),
+        None if resting => stop_awaiting(s, d),
+        Some(_) | None => refused(NOTHING_KEPT),
+    }
+}
+
+const NOTHING_KEPT: &str = "no release is kept, so there is nothing to retire";
+
+/// Of what goes already: its open connections are awaited no more.
+fn stop_awaiting(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    let there = s.record.live.is_some_and(|live| {
+        let color = live.slot.color.other();
+        s.world.color(color).objects != Objects::Absent
+    });
+    let awaited =
+        s.record.leaving.filter(|leaving| there && !leaving.over && s.settings.connections.is_some());
+    match awaited {
+        None => refused(NOTHING_KEPT),
+        Some(leaving) if leaving.revision.map(|revision| revision.to_string()) == d.revision => {
+            let mut draft = consume(s, d, false);
+            draft.record.leaving = Some(Leaving { over: true, ..leaving });
+            Followed::Commit(draft.commit(Vec::new()))
+        }
+        Some(_) => superseded(
+            "spec.revision is not the one whose connections are awaited: copy it from status.draining.revision, and decide anew",
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! Deletion of the Rollout: traffic to live, routes to their owner's bytes, the candidate away; then the finalizer.
 
-use super::{Next, home, reach, returning};
-use crate::outcome::{Effect, Plan};
+use super::{Next, connections, home, reach, returning};
+use crate::outcome::{Effect, Plan, Why};
 use crate::record::{Cause, Phase};
 use crate::snapshot::{Found, Objects, Snapshot};
 
@@ -45,6 +45,13 @@ fn leave(s: &Snapshot) -> Plan {
     let color = live.slot.color.other();
     let kept = s.record.previous.is_some();
     if !kept && s.world.color(color).objects != Objects::Absent {
+        if let Some(draft) = connections::over(s) {
+            return draft.commit(vec![Why::Clearing(color)]);
+        }
+        if let Some((until, why)) = connections::waiting(s) {
+            next.wait(until, why);
+            return next.into();
+        }
         super::clearing(s, color, &mut next);
         match reach::draining(s) {
             Some(until) => next.wake(until),

@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, enough, overlap, probe, share, step_jobs};
+use super::{Draft, Next, connections, enough, overlap, probe, share, step_jobs};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -21,6 +21,7 @@ pub(super) fn measured(s: &Snapshot) -> Vec<String> {
     }
     names.extend(guards(s).map(str::to_owned));
     names.extend(probe::wanted(s).map(str::to_owned));
+    names.extend(connections::awaited(s).map(|_| connections::CONNECTIONS.to_owned()));
     names.sort();
     names.dedup();
     names

@@ -1,6 +1,6 @@
 //! The first release goes straight to live; a lost record is made anew from what serves.
 
-use super::{Draft, Next, jobs, lengths, serves};
+use super::{Draft, Next, connections, jobs, lengths, serves};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Outcome, Pause, Phase, Release, Wanted};
 use crate::snapshot::{Found, Objects, ServiceSeen, Snapshot, Stops};
@@ -36,6 +36,7 @@ fn rebuild(s: &Snapshot, slot: Slot, hash: ContentHash) -> Plan {
     // What was tried is kept to be looked at, but by no Rollout that goes.
     let kept = if s.deleting { s.settings.drain } else { s.settings.drain.max(s.settings.keep_failed) };
     draft.record.vacate_after = Some(s.now + kept);
+    draft.record.leaving = connections::leaving(s, None);
     draft.record.phase = Phase::Returning { cause: crate::record::Cause::Cancelled, since: s.now };
     draft.tell(Notice::Rebuilt { revision: slot.revision });
     draft.commit(vec![Why::Returning])

@@ -1,5 +1,6 @@
 //! The rules, a file per phase. The most urgent comes first.
 
+mod connections;
 mod deadline;
 mod decisions;
 mod delete;
@@ -18,6 +19,7 @@ mod returning;
 mod step;
 mod step_jobs;
 
+pub use connections::CONNECTIONS;
 pub(crate) use deadline::{back_late, deadline};
 pub use gates::evidence;
 pub(crate) use gates::towards_live;

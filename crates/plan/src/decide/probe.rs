@@ -15,7 +15,7 @@ pub(crate) fn is_on(s: &Snapshot) -> bool {
 }
 
 /// No step before this one gave the candidate any weight. Without a mesh nothing but all of it is a weight.
-fn is_first(s: &Snapshot, place: &StepRecord) -> bool {
+pub(super) fn is_first(s: &Snapshot, place: &StepRecord) -> bool {
     let mut before = s.settings.steps.iter().take_while(|step| step.name != place.step);
     !s.settings.routed || before.all(|step| step.weight == 0)
 }

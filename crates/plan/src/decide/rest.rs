@@ -1,6 +1,6 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, deadline, gates, home, jobs, lengths, reach, returning};
+use super::{Draft, Next, connections, deadline, gates, home, jobs, lengths, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
@@ -121,7 +121,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     }
     let other = s.world.color(live.slot.color.other());
     if other.objects != Objects::Absent {
-        if let Some(draft) = jobs::ended(s) {
+        if let Some(draft) = before_clearing(s) {
             return Some(draft.commit(vec![Why::Clearing(live.slot.color.other())]));
         }
         let next = clear(s, live.slot, Next::default());
@@ -192,6 +192,9 @@ fn unblock(s: &Snapshot) -> Option<Plan> {
 /// Going back ends being possible before anything of the old release is touched; the drain still holds.
 pub(super) fn make_room(mut draft: Draft<'_>) -> Plan {
     let gone = draft.record.previous.take();
+    if let Some(previous) = gone {
+        draft.record.leaving = connections::leaving(draft.s, Some(previous.slot.revision));
+    }
     draft.record.candidate = None;
     draft.record.kept_until = None;
     draft.record.watch = None;
@@ -213,16 +216,25 @@ fn meanwhile<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -> Option<Dra
     if s.world.color(live.slot.color.other()).objects == Objects::Absent {
         return jobs::afterwards(s, live, next);
     }
-    if let Some(draft) = jobs::ended(s) {
+    if let Some(draft) = before_clearing(s) {
         return Some(draft);
     }
     *next = clear(s, live.slot, std::mem::take(next));
     None
 }
 
+/// What is committed before a slot is cleared.
+fn before_clearing(s: &Snapshot) -> Option<Draft<'_>> {
+    jobs::ended(s).or_else(|| connections::over(s))
+}
+
 /// Deletes what is in the other slot, once its last traffic has drained.
 fn clear(s: &Snapshot, live: Slot, mut next: Next) -> Next {
     let color = live.color.other();
+    if let Some((until, why)) = connections::waiting(s) {
+        next.wait(until, why);
+        return next;
+    }
     super::clearing(s, color, &mut next);
     if let Some(until) = reach::draining(s) {
         next.wake(until);
@@ -249,6 +261,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     draft.record.wanted = Some(wanted);
     draft.record.blocked_since = None;
     draft.record.vacate_after = None;
+    draft.record.leaving = None;
     draft.record.sent_back = None;
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
@@ -281,7 +294,7 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
             None => next.wait(until, Why::Keeping { until }),
         }
     } else if s.world.color(live.slot.color.other()).objects != Objects::Absent {
-        match jobs::ended(s) {
+        match before_clearing(s) {
             Some(draft) => news = Some(draft),
             None => return clear(s, live.slot, next).into(),
         }

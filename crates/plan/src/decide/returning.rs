@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, enough, home, lengths, reach};
+use super::{Draft, Next, connections, enough, home, lengths, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -20,6 +20,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
         draft.record.kept_until = None;
         draft.record.watch = None;
     }
+    connections::leave(s, &mut draft.record);
     if cause.rejects()
         && let Some(candidate) = draft.record.candidate
     {

@@ -3,7 +3,7 @@
 use super::{View, conditions, intent};
 use crate::outcome::{Notice, Tested, Why};
 use crate::record::{Cause, JobEnd, Outcome, Phase};
-use crate::words::{Color, Slot, Span};
+use crate::words::{Color, Revision, Slot, Span, Time};
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
 pub(super) const fn tells(why: &Why) -> bool {
@@ -175,6 +175,9 @@ pub fn sentence(why: &Why) -> String {
         Why::Keeping { .. } => "the other color is kept for its time".to_owned(),
         Why::Going { slot, jobs } => going(*slot, jobs),
         Why::Finishing { color, jobs, .. } => finishing(*color, jobs),
+        Why::Draining { color, revision, open, until } => {
+            draining(*color, *revision, open.as_deref(), *until)
+        }
         Why::Running { slot, jobs } => running(*slot, jobs),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
@@ -258,6 +261,24 @@ fn finishing(color: Color, jobs: &[String]) -> String {
          or do harm: delete what need not end",
         jobs.join(", ")
     )
+}
+
+fn draining(color: Color, revision: Option<Revision>, open: Option<&str>, until: Time) -> String {
+    let name = revision.map_or_else(|| color.to_string(), |revision| format!("{revision} ({color})"));
+    let known = match open {
+        Some(open) => format!("awaits the open connections of {name}, which were {open}"),
+        None => format!("awaits the open connections of {name}, of which metrics have given no number yet"),
+    };
+    let until = clock(until);
+    format!(
+        "{known}: it goes once they have ended, by {until} (status.draining.until), or with a Decision Retire"
+    )
+}
+
+/// The time of day.
+fn clock(at: Time) -> String {
+    let seconds = at.0.div_euclid(1000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn running(slot: Slot, jobs: &[String]) -> String {

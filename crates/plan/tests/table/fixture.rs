@@ -70,6 +70,7 @@ fn settings() -> Settings {
         routed: true,
         propagation: Span::seconds(2),
         drain: Span::seconds(30),
+        connections: None,
         endpoint_grace: Span::seconds(10),
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a row that can't be read is a failed row")]
 
 mod available;
+mod connections;
 mod decisions;
 mod fixture;
 mod gates;

@@ -1,5 +1,6 @@
 //! What happens next where nothing is under way, or nothing may go on.
 
+use teal_api::duration;
 use teal_api::rollout::Mode;
 
 use super::View;
@@ -29,7 +30,8 @@ pub(super) fn resting(view: &View<'_>) -> Vec<String> {
     if is_other_wanted(view.status) && !is_watch_held(view.status) {
         return vec![following(view)];
     }
-    let mut lines: Vec<String> = kept(view).into_iter().chain(pause_beside(view)).collect();
+    let leaves = draining(view).map(|line| format!("{line}."));
+    let mut lines: Vec<String> = kept(view).into_iter().chain(leaves).chain(pause_beside(view)).collect();
     if is_other_wanted(view.status) {
         lines.push("What spec.release asks for now is tried after that.".into());
     }
@@ -47,7 +49,7 @@ fn following(view: &View<'_>) -> String {
             let name = format!("{} ({})", previous.revision, previous.color);
             format!("{name} is removed, after which there is no going back to it")
         }
-        None => format!("What is left in {} is removed", other_color(view)),
+        None => draining(view).unwrap_or_else(|| format!("What is left in {} is removed", other_color(view))),
     };
     let then = match (&view.paused, view.spec.mode) {
         (Some(_), _) => " once it is resumed",
@@ -55,6 +57,27 @@ fn following(view: &View<'_>) -> String {
         (None, _) => "",
     };
     format!("{first}; then what spec.release asks for now is tried{then}.")
+}
+
+/// What of a color without traffic is awaited.
+pub(super) fn draining(view: &View<'_>) -> Option<String> {
+    let draining = view.status.draining.as_ref()?;
+    let name = match &draining.revision {
+        Some(revision) => format!("{revision} ({})", draining.color),
+        None => draining.color.clone(),
+    };
+    let until =
+        draining.until.map(|at| format!(", at {} at the latest", view.clock.at(at))).unwrap_or_default();
+    Some(format!("{name} is removed once its open connections have ended{until}"))
+}
+
+/// What comes between the end of what is kept and its removal.
+fn then_awaited(view: &View<'_>) -> String {
+    let of = |drain: &teal_api::defaults::FilledDrain| {
+        let limit = duration::format(drain.timeout_ms);
+        format!(" Then its open connections are awaited, for up to {limit}, before it is removed.")
+    };
+    view.spec.drain.as_ref().map(of).unwrap_or_default()
 }
 
 fn other_color(view: &View<'_>) -> &'static str {
@@ -76,7 +99,9 @@ pub(super) fn kept(view: &View<'_>) -> Option<String> {
     }
     Some(match previous.kept_until {
         Some(until) => {
-            format!("{name} is removed at {}; until then going back takes one moment.", view.clock.at(until))
+            let until = view.clock.at(until);
+            let verb = if view.spec.drain.is_some() { "is let go" } else { "is removed" };
+            format!("{name} {verb} at {until}; until then going back takes one moment.{}", then_awaited(view))
         }
         None => format!("{name} is removed after keep.previous; until then going back takes one moment."),
     })
