@@ -8,6 +8,7 @@ use teal_api::rollout::DrainingStatus;
 use teal_load::{SessionReport, SessionTarget, Sessions};
 
 use super::play::{PATIENCE, Play};
+use super::runner::say;
 use crate::error::{Result, expect};
 use crate::observe::Journal;
 use crate::world::{World, quick};
@@ -63,9 +64,9 @@ pub(super) async fn awaited(world: &World, namespace: &str) -> Result<()> {
     expect(early == 0, || format!("{early} were cut before the deadline {:?}", told.until))?;
     let late = ended.iter().map(|at| at.saturating_duration_since(until)).max().unwrap_or_default();
     expect(late < SOON, || format!("the last one ended {late:?} after the deadline"))?;
-    println!(
+    say(&format!(
         "sessions: left {took:?} before their color went; those that stayed ended up to {late:?} after the deadline"
-    );
+    ));
     drop(sessions);
     play.end(None).await
 }
