@@ -85,7 +85,6 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     const OVERLAPS: Shape = Shape { overlaps: true, ..Shape::PLAIN };
     const JOBS: Shape = Shape { jobs: true, ..Shape::PLAIN };
     const TESTED: Shape = Shape { tested: true, ..Shape::PLAIN };
-    const LINGERS: Shape = Shape { lingers: true, ..Shape::PLAIN };
     const PLAIN_OVERLAPS: Shape = Shape { routes: 0, ..OVERLAPS };
     const fn acts(shape: Shape, acts: &'static [Action]) -> Shape {
         Shape { acts, ..shape }
@@ -152,6 +151,14 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("a step's Job while the record lags", shaped(Budget { lags: RECORD, ..NONE }, TESTED)),
         ("a step's Job while pods lag", shaped(Budget { breaks: 1, lags: PODS, ..NONE }, TESTED)),
         ("a step's Job in a pause", shaped(Budget { modes: 1, removals: 1, ..NONE }, TESTED)),
+        ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
+    ]
+}
+
+/// Worlds in which connections outlive their requests.
+fn lingering() -> Vec<(&'static str, Budget)> {
+    const LINGERS: Shape = Shape { lingers: true, ..Shape::PLAIN };
+    vec![
         ("open connections", shaped(Budget { rollbacks: 1, ..NONE }, LINGERS)),
         ("open connections and a late write", shaped(Budget { delays: 1, ..NONE }, LINGERS)),
         (
@@ -162,7 +169,7 @@ fn worlds() -> Vec<(&'static str, Budget)> {
         ("open connections while pods lag", shaped(Budget { guards: 1, lags: PODS, ..NONE }, LINGERS)),
         (
             "open connections and a retirement by hand",
-            shaped(Budget { acts: 1, ..NONE }, acts(LINGERS, &[Action::Retire])),
+            shaped(Budget { acts: 1, ..NONE }, Shape { acts: &[Action::Retire], ..LINGERS }),
         ),
         (
             "open connections, deleted, also without a status",
@@ -172,7 +179,6 @@ fn worlds() -> Vec<(&'static str, Budget)> {
             "open connections without a mesh",
             shaped(Budget { rollbacks: 1, ..NONE }, Shape { routes: 0, ..LINGERS }),
         ),
-        ("callers jump", shaped(Budget { verdicts: 2, acts: 1, ..NONE }, acts(JUMPS, &[Action::Retire]))),
     ]
 }
 
@@ -210,7 +216,7 @@ fn combined() -> Vec<(&'static str, Budget)> {
 }
 
 fn all() -> Vec<(&'static str, Budget)> {
-    budgets().into_iter().chain(worlds()).collect()
+    budgets().into_iter().chain(worlds()).chain(lingering()).collect()
 }
 
 #[test]

@@ -91,7 +91,7 @@ async fn a_new_revision_waits_for_them_and_retire_ends_that_at_once() {
 #[ignore = "needs an API server"]
 async fn open_connections_that_nobody_counts() {
     let stand = Stand::new(Reply::series(&[]));
-    let bench = with_two("uncounted", &stand, "12s").await;
+    let bench = with_two("uncounted", &stand, "30s").await;
     bench.until("told", async || bench.condition("MetricsBlind").await.1 == "NoData").await;
     let said = bench.condition("MetricsBlind").await.2;
     for words in
@@ -99,7 +99,8 @@ async fn open_connections_that_nobody_counts() {
     {
         assert!(said.contains(words), "{said}");
     }
-    assert!(bench.status("/message").await.contains("metrics have given no number yet"));
+    let message = bench.status("/message").await;
+    assert!(message.contains("metrics have given no number yet"), "{message}");
     assert!(is_there(&bench).await, "no number is no 0");
     // Never for longer than it may take.
     is_gone(&bench).await;
