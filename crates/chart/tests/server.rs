@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use support::{CHART, File, Shelf, archive, packed, sha256};
+use support::{CHART, File, Shelf, archive, base64, packed, sha256};
 use teal_chart::{
     Capabilities, Chart, ChartError, Charts, Limits, Place, Rendered, Request, Settings, Source, texts_of,
 };
@@ -439,20 +439,6 @@ async fn values_reach_the_templates_as_they_are() {
             assert_eq!(seen[part].get(name), Some(value), "{part} {name}");
         }
     }
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => u32::from(byte - b'A'),
-        b'a'..=b'z' => u32::from(byte - b'a') + 26,
-        b'0'..=b'9' => u32::from(byte - b'0') + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let digits: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
-    let bits = |chunk: &[u32]| chunk.iter().fold(0, |sum, digit| sum << 6 | digit) << (6 * (4 - chunk.len()));
-    let bytes = digits.chunks(4).flat_map(|chunk| bits(chunk).to_be_bytes()[1..chunk.len()].to_vec());
-    bytes.collect()
 }
 
 #[tokio::test]
