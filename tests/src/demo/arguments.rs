@@ -13,6 +13,9 @@ pub struct Arguments {
     /// Approve without asking
     #[arg(long)]
     pub yes: bool,
+    /// Ship the versions as a Helm chart, examples/chart, from a registry in the cluster that is started, instead of as manifests
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub chart: bool,
     /// Print one JSON object per line: every weight change, verdict and decision, and last a summary;
     /// docs/reference/demo.md has their fields
     #[arg(long)]
@@ -67,6 +70,16 @@ mod tests {
         assert!(Arguments::try_parse_from(&asked[..5]).is_err(), "nobody would send the bad version back");
         let kept = [&asked[..], &["--keep"]].concat();
         assert!(Arguments::try_parse_from(kept).is_ok_and(|arguments| arguments.keep), "what stays is said");
+    }
+
+    #[test]
+    fn a_chart_comes_from_a_registry_that_another_cluster_has_not() {
+        assert!(
+            Arguments::try_parse_from(["demo", "--chart", "--yes"]).is_ok_and(|arguments| arguments.chart)
+        );
+        let theirs =
+            ["demo", "--chart", "--kubeconfig", "k", "--gateway", "http://g", "--prometheus", "http://p"];
+        assert!(Arguments::try_parse_from(theirs).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::screen::Screen;
 use super::summary::Summary;
 use crate::error::Result;
 use crate::observe::{Event, Journal, Observer, SessionKeeper, Subscriber};
-use crate::world::{Installation, Shop, World};
+use crate::world::{Installation, Shop, World, chart_address, charted};
 
 /// The namespace, as it stands in the examples.
 pub(super) const NAMESPACE: &str = "shop";
@@ -50,8 +50,14 @@ impl<'a> Stage<'a> {
         screen
             .note(&format!("installing Teal by its chart (drain shortened to {} s) …", how.drain.as_secs()));
         world.install_teal(&how).await?;
-        screen.note("applying examples/shop: v1 …");
-        let shop = Shop::open(world, NAMESPACE, |_| {}).await?;
+        let shop = if arguments.chart {
+            world.charts().await?;
+            screen.note(&format!("applying a Rollout of the chart {}: v1 …", chart_address()));
+            Shop::open(world, NAMESPACE, charted).await?
+        } else {
+            screen.note("applying examples/shop: v1 …");
+            Shop::open(world, NAMESPACE, |_| {}).await?
+        };
         shop.apply_examples(&["tcp.yaml"]).await?;
         let owners = shop.virtual_service().await?;
         let observer = Arc::new(shop.observe(Some(speak(screen))));

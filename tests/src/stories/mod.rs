@@ -3,6 +3,7 @@
 mod alerts;
 mod by_hand;
 mod calm;
+mod chart;
 mod connections;
 mod deletion;
 mod edits;
@@ -104,6 +105,7 @@ const PROMETHEUS: &str =
 const PROCESSES: &str =
     "only a bed's containers are processes of this machine, which can be killed and stopped";
 const ISTIOD: &str = "only a bed's istiod can be started in another way";
+const REGISTRY: &str = "only a bed has a registry of charts that its operator may ask without TLS";
 const AGAIN: &str = "it tells of a bed as if it were such a cluster";
 const DEFINITIONS: &str = "it deletes the definitions under all Rollouts of the cluster";
 
@@ -159,6 +161,14 @@ pub const STORIES: &[Story] = &[
         "canary",
         life::canary,
         "10 % (also at /metrics), an approval, 100 %, the old color kept, then gone; owner's bytes again"
+    ),
+    in_bed!(
+        REGISTRY,
+        story!(
+            "chart",
+            chart::to_100_and_back,
+            "a Helm chart from a registry: 10 %, 100 %, and one taken back; its ConfigMap by the answers, its Jobs once a color"
+        )
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),

@@ -8,6 +8,7 @@ pub mod manifests;
 mod notes;
 mod plain_writes;
 mod raw_tcp;
+mod registry;
 mod shop;
 
 use std::ffi::OsStr;
@@ -28,6 +29,7 @@ pub use command_line::Said;
 pub use diary::Diary;
 pub use notes::Notes;
 pub use plain_writes::PlainWrites;
+pub use registry::{Registry, address as chart_address, charted};
 pub use shop::{NAME, Shop, Tailoring, quick};
 
 /// The release of the chart and its namespace.
@@ -70,6 +72,7 @@ pub struct World {
     pub client: kube::Client,
     bed: Option<Bed>,
     installed: OnceCell<()>,
+    charts: OnceCell<Registry>,
     diary: Diary,
     notes: Notes,
 }
@@ -85,6 +88,7 @@ impl World {
             client,
             bed: Some(bed),
             installed: OnceCell::new(),
+            charts: OnceCell::new(),
             diary: Diary::default(),
             notes: Notes::default(),
         })
@@ -98,6 +102,7 @@ impl World {
             client,
             bed: None,
             installed: OnceCell::new(),
+            charts: OnceCell::new(),
             diary: Diary::default(),
             notes: Notes::default(),
         })
@@ -157,6 +162,11 @@ impl World {
         Ok(())
     }
 
+    /// A registry with the chart of the examples. Only in a bed, where the operator may ask it.
+    pub async fn charts(&self) -> Result<&Registry> {
+        self.charts.get_or_try_init(|| Registry::open(self)).await
+    }
+
     /// Installs Teal again over what is there, or where nothing is left of it.
     pub async fn install_teal_again(&self, how: &Installation) -> Result<()> {
         self.install(how).await
@@ -183,6 +193,13 @@ impl World {
         helm.args(["--set", &format!("drain={}s", how.drain.as_secs())]);
         if let Some(prometheus) = &self.cluster.prometheus {
             helm.args(["--set", &format!("prometheus.sources.default.url={prometheus}")]);
+        }
+        if self.bed.is_some() {
+            let memory = "resources.limits.memory=1280Mi".to_owned();
+            let plain = format!("charts.plainHosts[0]={}", registry::host());
+            for value in ["charts.enabled=true".to_owned(), plain, memory] {
+                helm.args(["--set", &value]);
+            }
         }
         how.set.iter().for_each(|value| {
             helm.args(["--set", value]);
