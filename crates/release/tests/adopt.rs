@@ -274,7 +274,7 @@ fn what_is_in_the_way_says_what_to_do() {
             refused(|all| {
                 all.retain(|object| object["kind"] != "Deployment" || object["metadata"]["name"] != "web");
             }),
-            &["Deployment web", "spec.release.workloads", "isn't there"],
+            &["Deployment web", "metadata.name", "no workload of this kind"],
         ),
         (
             refused(|all| all.retain(|object| object["kind"] != "Service")),

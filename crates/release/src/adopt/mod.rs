@@ -104,8 +104,8 @@ fn find_all<'a>(names: &[ObjectKey], objects: &'a [Object], refusals: &mut Vec<R
             }
             None => refusals.push(Refusal::invalid(
                 key,
-                "spec.release.workloads",
-                "names a workload that isn't there",
+                "metadata.name",
+                "is the name of no workload of this kind",
                 "correct kind and name, or apply it: it is read as it is in the cluster",
             )),
         }

@@ -27,9 +27,9 @@ pub(super) fn refusals(workload: &Object) -> Vec<Refusal> {
     let key = workload.key();
     let mut found = Vec::new();
     if !(key.is("apps", "Deployment") || key.is("apps", "StatefulSet")) {
-        let problem = format!("is of kind {}, which can't be adopted", key.kind);
+        let problem = format!("is {}, of which no copy can be made", key.kind);
         let remedy = "name a Deployment or a StatefulSet";
-        found.push(Refusal::invalid(&key, "spec.release.workloads", problem, remedy));
+        found.push(Refusal::invalid(&key, "kind", problem, remedy));
     }
     let owners = workload.get("/metadata/ownerReferences").and_then(Value::as_array);
     if let Some(owner) = owners.into_iter().flatten().next() {
