@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use teal_api::duration;
+use teal_release::ObjectKey;
 
 pub use verb::{Verb, Wish};
 
@@ -68,6 +69,8 @@ pub enum Command {
     /// Go back further: ask for the content of a kept revision again, as a rollout of its own
     #[command(after_help = exit::HELP)]
     Undo(Undo),
+    /// Look at an application that runs without Teal: print a Rollout that takes it over, and what is left to do
+    Adopt(Adopt),
     /// Decide.
     #[command(flatten)]
     Decide(Verb),
@@ -135,6 +138,46 @@ pub struct Undo {
     /// Don't ask on a terminal whether this is meant; needed elsewhere if GitOps owns the Rollout
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// `adopt`.
+#[derive(Args, Clone, Debug)]
+pub struct Adopt {
+    /// The Rollout to be
+    #[arg(value_name = "NAME", value_parser = rollout_name)]
+    pub name: String,
+    /// A Service that leads to it and is to be traffic's; may be repeated. The one called NAME if left out
+    #[arg(long = "service", value_name = "NAME")]
+    services: Vec<String>,
+    /// A Deployment or StatefulSet that is taken over, such as deployment/web; may be repeated. Those to whose pods the Services lead if
+    /// left out
+    #[arg(long = "workload", value_name = "KIND/NAME", value_parser = workload)]
+    pub workloads: Vec<ObjectKey>,
+    /// A VirtualService whose weights are to be moved; may be repeated. None if left out
+    #[arg(long = "virtual-service", value_name = "NAME")]
+    pub virtual_services: Vec<String>,
+    /// Write nothing. Has to be said, because nothing else can be done so far
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+}
+
+impl Adopt {
+    /// The traffic Services.
+    pub fn services(&self) -> Vec<String> {
+        if self.services.is_empty() { vec![self.name.clone()] } else { self.services.clone() }
+    }
+}
+
+/// A workload as kubectl names it.
+fn workload(text: &str) -> Result<ObjectKey, String> {
+    let example = "write deployment/NAME or statefulset/NAME";
+    let (kind, name) = text.split_once('/').ok_or(example)?;
+    let kind = match kind.split('.').next().unwrap_or_default().to_lowercase().as_str() {
+        "deployment" | "deployments" | "deploy" => "Deployment",
+        "statefulset" | "statefulsets" | "sts" => "StatefulSet",
+        _ => return Err(format!("{kind} can't be adopted: {example}")),
+    };
+    if name.is_empty() { Err(example.to_owned()) } else { Ok(ObjectKey::new("apps", kind, name)) }
 }
 
 fn duration_of(text: &str) -> Result<Duration, duration::DurationError> {

@@ -172,6 +172,33 @@ pub enum CliError {
         /// What.
         owner: String,
     },
+    /// What runs can't be adopted as it is.
+    #[error("{rollout}: nothing was written, and this is in the way:\n- {problems}")]
+    InTheWay {
+        /// Namespace and name of the Rollout to be.
+        rollout: String,
+        /// A line for each: object, field, remedy.
+        problems: String,
+    },
+    /// No workload is behind the Services.
+    #[error(
+        "{rollout}: Service {services} leads to pods of no Deployment or StatefulSet that isn't Teal's: name the Service by --service, or \
+         the workload by --workload"
+    )]
+    NothingToAdopt {
+        /// Namespace and name of the Rollout to be.
+        rollout: String,
+        /// The Services.
+        services: String,
+    },
+    /// The Rollout is there.
+    #[error(
+        "there is a Rollout {rollout} already: give another name, or look at it with kubectl teal status"
+    )]
+    AdoptedAlready {
+        /// Namespace and name.
+        rollout: String,
+    },
     /// Somebody else wrote the Rollout since it was looked at.
     #[error("{rollout} was changed meanwhile, and nothing was written: look at it and try again")]
     ChangedMeanwhile {
@@ -235,6 +262,9 @@ impl CliError {
             | Self::NotInstalled
             | Self::NoRollout { .. }
             | Self::NotKept { .. }
+            | Self::InTheWay { .. }
+            | Self::NothingToAdopt { .. }
+            | Self::AdoptedAlready { .. }
             | Self::Unusable { .. }
             | Self::Deleted { .. }
             | Self::Terminal(_) => Exit::Failed,

@@ -24,12 +24,14 @@
 //! | `in_place` | what reaches live without a rollout; holding autoscalers |
 //! | `quantity`, `need`, `room` | what a color needs and whether there is room |
 //! | `keep` | what is kept of a revision |
+//! | [`adopt`] | from what runs already to manifests, and who would write it back |
 //! | [`chart`] | what Helm renders of a chart, for one color and between both |
 //!
 //! How an inner Service is reached: it exists once per color (`api-blue`), and every container of a color has the
 //! variable `TEAL_COLOR` first in its environment, so that `http://api-$(TEAL_COLOR)` in `env` or `args` leads to the
 //! own color. Manifests are not a template language: no placeholder is replaced in them.
 
+pub mod adopt;
 pub mod chart;
 pub mod fate;
 pub mod names;

@@ -19,6 +19,10 @@ pub mod label {
     pub const STEP: &str = "teal.dev/step";
     /// What Istio's telemetry shows as the revision of a workload.
     pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
+    /// What Istio's telemetry calls the service that pods are of, whatever their other labels say.
+    pub(crate) const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
+    /// How all of Teal's begin.
+    pub(crate) const PREFIX: &str = "teal.dev/";
 }
 
 /// Annotations.
@@ -46,6 +50,10 @@ pub mod annotation {
     pub const OWNER_MAX_REPLICAS: &str = "teal.dev/owner-max-replicas";
     /// On a held `ScaledObject`: the `idleReplicaCount` its owner wrote.
     pub const OWNER_IDLE_REPLICAS: &str = "teal.dev/owner-idle-replicas";
+    /// On a workload that was adopted: how many its copies are to have where nothing sizes them. It has none itself at rest.
+    pub const REPLICAS: &str = "teal.dev/replicas";
+    /// On a traffic Service that was adopted: the selector that it had before, as JSON.
+    pub const ADOPTED_SELECTOR: &str = "teal.dev/adopted-selector";
     /// What `kubectl apply` leaves behind; never carried over.
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     /// KEDA: holds the target at this size.

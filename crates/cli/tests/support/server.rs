@@ -45,6 +45,10 @@ struct State {
     kept: Vec<Value>,
     /// Bodies of patches, with their queries.
     patches: Vec<(String, Value)>,
+    /// Objects that aren't Teal's, by the path under which their kind is listed.
+    others: Vec<(String, Value)>,
+    /// Ends of paths that may not be read.
+    forbidden: Vec<&'static str>,
     /// Open watches.
     watches: Vec<Sender<Bytes, Infallible>>,
     /// Methods and paths, in order.
@@ -120,6 +124,21 @@ impl Server {
         self
     }
 
+    /// An object that isn't Teal's. Its kind is served, as are those that every cluster has.
+    pub fn has(self, plural: &str, object: Value) -> Self {
+        let version = object["apiVersion"].as_str().expect("a version");
+        let root = if version.contains('/') { "apis" } else { "api" };
+        let path = format!("/{root}/{version}/namespaces/shop/{plural}");
+        self.change(|state| state.others.push((path, object)));
+        self
+    }
+
+    /// What ends so may not be read.
+    pub fn forbids(self, end: &'static str) -> Self {
+        self.change(|state| state.forbidden.push(end));
+        self
+    }
+
     /// What was written into Rollouts: queries and operations.
     pub fn patches(&self) -> Vec<(String, Value)> {
         self.change(|state| state.patches.clone())
@@ -169,6 +188,9 @@ impl State {
         if self.without_kinds {
             return Response::builder().status(404).body(full("404 page not found\n")).expect("a response");
         }
+        if let Some(answer) = self.not_teals(method, path) {
+            return answer;
+        }
         match (method, path, query.contains("watch=true")) {
             (_, path, watch) if path.contains("/rollouts") && self.hides(watch) => {
                 refusal(403, "Forbidden", "rollouts.teal.dev is forbidden: User cannot do so", "")
@@ -195,6 +217,38 @@ impl State {
             }
             _ => self.one(path),
         }
+    }
+
+    /// An answer about objects that aren't Teal's. A kind of which nothing is here exists where every cluster has it.
+    fn not_teals(&self, method: &str, path: &str) -> Option<Response<Answer>> {
+        if method != "GET" || path.contains("/teal.dev/") || path.contains("controllerrevisions") {
+            return None;
+        }
+        if self.forbidden.iter().any(|end| path.ends_with(end)) {
+            return Some(refusal(403, "Forbidden", "User cannot list resource", ""));
+        }
+        let here: Vec<Value> = self
+            .others
+            .iter()
+            .filter(|(kind, _)| kind == path)
+            .map(|(_, object)| without_kind(object))
+            .collect();
+        let usual =
+            ["/api/v1/", "/apis/apps/", "/apis/autoscaling/", "/apis/policy/", "/apis/networking.k8s.io/"];
+        let is_usual = usual.iter().any(|root| path.starts_with(root));
+        let (kind, name) = path.rsplit_once('/')?;
+        let is_list = kind.ends_with("/namespaces/shop");
+        if is_list && (is_usual || !here.is_empty()) {
+            return Some(list("Object", &here));
+        }
+        let found = self.others.iter().find(|(of, object)| of == kind && object["metadata"]["name"] == name);
+        Some(match found {
+            Some((_, object)) => whole(200, object),
+            None if is_list => {
+                Response::builder().status(404).body(full("404 page not found\n")).expect("a response")
+            }
+            None => refusal(404, "NotFound", &format!("{name:?} not found"), name),
+        })
     }
 
     fn hides(&self, watch: bool) -> bool {
@@ -268,6 +322,15 @@ impl State {
             None => refusal(404, "NotFound", &format!("rollouts.teal.dev {name:?} not found"), name),
         }
     }
+}
+
+/// As it stands in a list.
+fn without_kind(object: &Value) -> Value {
+    let mut item = object.clone();
+    for field in ["apiVersion", "kind"] {
+        item.as_object_mut().map(|item| item.remove(field));
+    }
+    item
 }
 
 /// Whether the query asks for this name, or for none.

@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod adopted;
 mod alone;
 mod bad_input;
 mod bench;
