@@ -14,7 +14,7 @@ const LIMIT: Span = Span::seconds(1800);
 fn open(count: &str) -> (String, teal_plan::snapshot::CheckSeen) {
     let verdict = if count == "0" { Standing::Pass } else { Standing::Pending };
     let (name, mut seen) = standing(CONNECTIONS, verdict);
-    seen.detail = count.to_owned();
+    count.clone_into(&mut seen.detail);
     (name, seen)
 }
 
