@@ -22,6 +22,8 @@ const SHORT: Duration = Duration::from_secs(25);
 /// How long after the last one has left its color may still be asked to stay: a question every five seconds, the time between two
 /// scrapes, and the deletion of the pods.
 const SOON: Duration = Duration::from_secs(15);
+/// The application leaves sessions most of its pods' grace of 30 seconds.
+const ENDED: Duration = Duration::from_secs(40);
 /// How long is looked whether anything is cut while it is awaited.
 const WATCHED: Duration = Duration::from_secs(6);
 
@@ -67,7 +69,7 @@ pub(super) async fn awaited(world: &World, namespace: &str) -> Result<()> {
     let early = ended.iter().filter(|at| **at < until).count();
     expect(early == 0, || format!("{early} were cut before the deadline {:?}", told.until))?;
     let late = ended.iter().map(|at| at.saturating_duration_since(until)).max().unwrap_or_default();
-    expect(late < SOON, || format!("the last one ended {late:?} after the deadline"))?;
+    expect(late < ENDED, || format!("the last one ended {late:?} after the deadline"))?;
     say(&format!(
         "sessions: left {took:?} before their color went; those that stayed ended up to {late:?} after the deadline"
     ));
