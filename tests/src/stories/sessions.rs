@@ -52,9 +52,10 @@ pub(super) async fn awaited(world: &World, namespace: &str) -> Result<()> {
     })?;
     none_cut(&sessions)?;
 
-    play.shop.edit(json!({"spec": {"traffic": {"drain": {"timeout": seconds(SHORT)}}}})).await?;
     open(&play, &sessions, STREAMS, STREAMS).await?;
     let third = play.to_10("v2-mended").await?;
+    // Whoever applies the release applies the longer time with it.
+    play.shop.edit(json!({"spec": {"traffic": {"drain": {"timeout": seconds(SHORT)}}}})).await?;
     play.approve().await?;
     play.promoted(&third).await?;
     let told = draining(&play, &second, &(2 * STREAMS).to_string()).await?;
