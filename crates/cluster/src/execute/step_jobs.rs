@@ -1,15 +1,13 @@
 //! Jobs that are gates of a step: each try is made once, as the record says, which was committed before (rule 15).
 
 use serde_json::{Value, json};
-use teal_api::names::manager;
 use teal_plan::record::{JobState, StepJob};
 use teal_plan::{Phase, Slot};
 use teal_release::Context;
 
 use super::release::{apply_piece_over, view};
 use super::unseen::unseen;
-use super::{Order, Tools, worst};
-use crate::access::Target;
+use super::{Order, Tools, ticks, worst};
 use crate::error::Error;
 use crate::kinds;
 use crate::observe::identity;
@@ -34,20 +32,10 @@ pub(super) async fn end(tools: &Tools, order: &Order<'_>) -> Result<bool, Error>
 }
 
 async fn suspend(tools: &Tools, order: &Order<'_>, name: &str) -> Result<bool, Error> {
-    let (kind, namespace) = (kinds::JOB, &order.names.namespace);
-    let Some(view) = tools.stores.object(kind.group, kind.kind, namespace, name) else { return Ok(false) };
-    let resource = kinds::JOB.resource();
-    let target = Target { resource: &resource, namespace: &order.names.namespace, name };
-    order.check_epoch(target, view.epoch)?;
-    let patch = json!({
-        "metadata": {
-            "resourceVersion": view.version.to_string(),
-            "annotations": {order.epoch_key(): order.record.epoch.to_string()},
-        },
-        "spec": {"suspend": true},
-    });
-    let answer = tools.access.merge(target, manager::RELEASE, false, &patch).await?;
-    tools.stores.offer(kinds::JOB, &answer);
+    let kind = kinds::JOB;
+    let there = tools.stores.object(kind.group, kind.kind, &order.names.namespace, name);
+    let Some(view) = there else { return Ok(false) };
+    ticks::suspend(tools, order, (kind, name), &view.version.to_string(), view.epoch).await?;
     Ok(true)
 }
 

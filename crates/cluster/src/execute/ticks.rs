@@ -17,7 +17,7 @@ use super::{Order, Tools};
 use crate::access::Target;
 use crate::error::Error;
 use crate::json::{annotation, text};
-use crate::kinds;
+use crate::kinds::{self, Known};
 use crate::observe::epoch_on;
 use crate::rendering::Piece;
 
@@ -83,18 +83,30 @@ fn is_awake(worked: &Value, rollout: &str) -> bool {
 
 /// Of what is only left over in its color, or whose content is lost, nobody else brings it to rest.
 async fn lay_to_sleep(tools: &Tools, order: &Order<'_>, name: &str, worked: &Value) -> Result<(), Error> {
-    let resource = kinds::CRON_JOB.resource();
+    let version = text(worked, "/metadata/resourceVersion");
+    suspend(tools, order, (kinds::CRON_JOB, name), version, epoch_on(worked, &order.names.uid)).await
+}
+
+/// Suspends a Job or CronJob as it was seen, unless a newer record has written it.
+pub(super) async fn suspend(
+    tools: &Tools,
+    order: &Order<'_>,
+    (kind, name): (Known, &str),
+    version: &str,
+    epoch: u64,
+) -> Result<(), Error> {
+    let resource = kind.resource();
     let target = Target { resource: &resource, namespace: &order.names.namespace, name };
-    order.check_epoch(target, epoch_on(worked, &order.names.uid))?;
+    order.check_epoch(target, epoch)?;
     let patch = json!({
         "metadata": {
-            "resourceVersion": text(worked, "/metadata/resourceVersion"),
+            "resourceVersion": version,
             "annotations": {order.epoch_key(): order.record.epoch.to_string()},
         },
         "spec": {"suspend": true},
     });
     let answer = tools.access.merge(target, manager::RELEASE, false, &patch).await?;
-    tools.stores.offer(kinds::CRON_JOB, &answer);
+    tools.stores.offer(kind, &answer);
     Ok(())
 }
 

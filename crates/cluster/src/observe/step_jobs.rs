@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use teal_api::names;
-use teal_plan::record::{Phase, StepJob};
+use teal_plan::Slot;
+use teal_plan::record::{Phase, StepJob, StepRecord};
 use teal_plan::snapshot::{Obstacle, StepJobSeen, Stops};
 
 use super::jobs::JOB_NAME;
@@ -16,7 +17,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Vec<StepJobSeen> {
     let (Phase::Step(place), Some(candidate)) = (&facts.record.phase, facts.record.candidate) else {
         return Vec::new();
     };
-    let named = |job: &StepJob| identity(&facts.names, &place.step, job, candidate.slot).object_name();
+    let named = |job: &StepJob| object_name(facts, place, job, candidate.slot);
     let there = |object: &str| {
         let view = facts.object(kinds::JOB.group, kinds::JOB.kind, object);
         view.filter(|view| view.rollout_uid == facts.names.uid)
@@ -47,8 +48,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Vec<StepJobSeen> {
 pub(super) fn left(facts: &Facts<'_>) -> Vec<String> {
     let known: Vec<String> = match (&facts.record.phase, facts.record.candidate) {
         (Phase::Step(place), Some(candidate)) => {
-            let named = |job| identity(&facts.names, &place.step, job, candidate.slot).object_name();
-            place.jobs.iter().map(named).collect()
+            place.jobs.iter().map(|job| object_name(facts, place, job, candidate.slot)).collect()
         }
         _ => Vec::new(),
     };
@@ -97,12 +97,16 @@ pub(super) fn selected(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstac
     found.collect()
 }
 
+fn object_name(facts: &Facts<'_>, place: &StepRecord, job: &StepJob, slot: Slot) -> String {
+    identity(&facts.names, &place.step, job, slot).object_name()
+}
+
 /// Which Job of which try it is.
 pub(crate) fn identity<'a>(
     names: &'a Names,
     step: &'a str,
     job: &'a StepJob,
-    slot: teal_plan::Slot,
+    slot: Slot,
 ) -> teal_release::StepJob<'a> {
     teal_release::StepJob { rollout: &names.uid, step, name: &job.name, slot, after: job.after }
 }
