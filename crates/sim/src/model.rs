@@ -75,6 +75,8 @@ pub struct Shape {
     pub jobs: bool,
     /// The first step has a Job as its only gate.
     pub tested: bool,
+    /// People may ask for the candidate, and the first step has weight 0 for them.
+    pub previewed: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -91,6 +93,7 @@ impl Shape {
         overlaps: false,
         jobs: false,
         tested: false,
+        previewed: false,
         acts: &[],
     };
 }
@@ -143,7 +146,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     let test = StepJob { name: TEST.to_owned(), timeout: Span(TIMEOUT * TICK) };
     let first = Step {
         name: "canary".to_owned(),
-        weight: if shape.routes == 0 { 0 } else { 10 },
+        weight: if shape.routes == 0 || shape.previewed { 0 } else { 10 },
         hold: Span(0),
         min_pod_age: Span(0),
         checks: check(shape.checked),

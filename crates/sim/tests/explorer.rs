@@ -155,6 +155,22 @@ fn worlds() -> Vec<(&'static str, Budget)> {
     ]
 }
 
+/// People may ask for the candidate.
+fn previews() -> Vec<(&'static str, Budget)> {
+    const PREVIEWED: Shape = Shape { previewed: true, ..Shape::PLAIN };
+    const TWO_PREVIEWED: Shape = Shape { routes: 2, ..PREVIEWED };
+    vec![
+        ("a preview", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PREVIEWED)),
+        ("a preview and a foreign hand", shaped(Budget { drifts: 1, rollbacks: 1, ..NONE }, PREVIEWED)),
+        ("a preview is exported and applied", shaped(Budget { exports: 1, modes: 1, ..NONE }, PREVIEWED)),
+        ("a preview while routes lag", shaped(Budget { guards: 1, lags: ROUTES, ..NONE }, PREVIEWED)),
+        ("a preview while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, PREVIEWED)),
+        ("a preview of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, PREVIEWED)),
+        ("a preview and a deletion", shaped(Budget { deletions: 1, losses: 1, ..NONE }, PREVIEWED)),
+        ("previews of two VirtualServices", shaped(Budget { rollbacks: 1, ..NONE }, TWO_PREVIEWED)),
+    ]
+}
+
 /// Several kinds of trouble at once, for a search by hand: hours, if it is let.
 fn combined() -> Vec<(&'static str, Budget)> {
     const TWO: Shape = Shape { routes: 2, ..Shape::PLAIN };
@@ -189,7 +205,7 @@ fn combined() -> Vec<(&'static str, Budget)> {
 }
 
 fn all() -> Vec<(&'static str, Budget)> {
-    budgets().into_iter().chain(worlds()).collect()
+    budgets().into_iter().chain(worlds()).chain(previews()).collect()
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod overlap;
 mod overwriter;
 mod page;
 mod play;
+mod preview;
 mod removal;
 mod runner;
 mod teal_is_down;
@@ -158,6 +159,11 @@ pub const STORIES: &[Story] = &[
         "canary",
         life::canary,
         "10 % (also at /metrics), an approval, 100 %, the old color kept, then gone; owner's bytes again"
+    ),
+    story!(
+        "preview",
+        preview::asked_for,
+        "a header reaches the candidate alone at weight 0, and nothing else does; after a way back and a promotion it says nothing"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),

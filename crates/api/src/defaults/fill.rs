@@ -31,6 +31,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         steps: steps(spec, &checks, !virtual_services.is_empty()).unwrap_or_else(|_| alone(under_way)),
         virtual_services,
+        preview: spec.traffic.preview.clone(),
         guards: guards.collect(),
         progress_deadline_ms: or_default(spec.progress_deadline.as_ref(), PROGRESS_DEADLINE_MS).max(LEAST_MS),
         keep_previous_ms: or_default(keep.previous.as_ref(), KEEP_PREVIOUS_MS),
@@ -71,6 +72,7 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
     Ok(Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         virtual_services,
+        preview: spec.traffic.preview.clone(),
         steps,
         checks,
         guards,

@@ -7,12 +7,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Preview;
 use crate::names::limit;
 use crate::schema::{ATOMIC, MAP, rules};
 
 /// Services and routes of a Rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "!has(self.preview) || has(self.virtualServices)",
+    "a preview is a route of a VirtualService: name one in virtualServices, or take preview out",
+)])))]
 pub struct Traffic {
     /// The Services by which callers reach the release, 1 to 16. Each keeps its name and always selects the live
     /// color; beside it Teal makes one with -candidate behind the name, which selects the candidate.
@@ -43,6 +48,13 @@ pub struct Traffic {
         )
     )]
     pub virtual_services: Option<Vec<VirtualServiceReference>>,
+
+    /// Who is led to the candidate because they ask for it, whatever weight it has: requests that bear all of this. From when the
+    /// candidate is ready, so also in a step of weight 0, until it is promoted or goes back, each managed http route has another one
+    /// above it for them, which leads to the candidate and is otherwise the same. Such requests are no part of a step's weight.
+    /// Default: nobody may ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<Preview>>,
 }
 
 /// One Service of the release.

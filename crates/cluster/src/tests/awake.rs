@@ -61,7 +61,7 @@ async fn what_is_laid_to_rest_has_a_note_of_its_size_as_long_as_it_rests() {
         hand.lead_back();
         alter(&mut hand, "worker-green", |view| view.content = Some("former.2".into()));
         let slot = hand.slot(Color::Green);
-        apply(hand, slot, false).await
+        Box::pin(apply(hand, slot, false)).await
     };
     assert_eq!(rest(&|hand| resize(hand, "worker-green", 20)).await, (json!(0), json!("20")));
     assert_eq!(
@@ -88,7 +88,7 @@ async fn what_wakes_has_the_size_that_the_other_had_unless_its_owner_writes_anot
         hand.promote_second();
         hand.rest_second();
         let slot = hand.slot(Color::Green);
-        let size = apply(hand, slot, true).await;
+        let size = Box::pin(apply(hand, slot, true)).await;
         assert_eq!(size.1, Value::Null, "who works has no note");
         size.0
     };

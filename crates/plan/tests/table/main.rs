@@ -12,6 +12,7 @@ mod jobs;
 mod late;
 mod lengths;
 mod overlap;
+mod previews;
 mod probing;
 mod promotion;
 mod reaching;
