@@ -166,6 +166,12 @@ pub mod limit {
     pub const ROUTES: u32 = 50;
     /// Names of one tls route.
     pub const SNI_HOSTS: u32 = 16;
+    /// Headers, or labels of callers, of a preview.
+    pub const PREVIEW_HEADERS: u32 = 8;
+    /// Cookies of a preview: each order in which they may stand is written out.
+    pub const PREVIEW_COOKIES: u32 = 2;
+    /// Characters of the value of a header or cookie of a preview.
+    pub const PREVIEW_VALUE: u32 = 256;
     /// Steps of one Rollout.
     pub const STEPS: u32 = 20;
     /// Characters of a step's name.

@@ -1,6 +1,7 @@
 //! The kind `Rollout`: what a release is made of, how traffic moves to it, and what gates each step.
 
 pub mod check;
+mod preview;
 pub mod release;
 pub mod spec;
 pub mod status;
@@ -8,6 +9,7 @@ pub mod step;
 pub mod traffic;
 
 pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
+pub use preview::{Preview, PreviewCookie, PreviewHeader};
 pub use release::{Chart, Manifest, Release, ReleaseError};
 pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
 pub use status::{

@@ -69,6 +69,26 @@ fn a_step_that_waits_for_the_age_of_pods_is_explained() {
     insta::assert_snapshot!("explain_ripening", text);
 }
 
+/// Before its step is reached there is no route to it yet.
+#[test]
+fn how_a_candidate_can_be_looked_at_is_said_while_its_step_is_judged() {
+    let said = |status: &Value| {
+        let mut web = object(status);
+        web["spec"]["traffic"]["preview"] = json!({
+            "headers": [{"name": "x-teal-preview", "value": "true"}], "cookies": [{"name": "preview", "value": "1"}],
+            "sourceLabels": {"team": "qa"},
+        });
+        let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+        let how = "Whoever calls with header x-teal-preview: true and cookie preview=1 and label team=qa on its pod reaches";
+        text.contains(&format!("{how} {CANDIDATE} (green), at any weight."))
+    };
+    for (status, is_said) in
+        [(waiting(), true), (checking(), true), (preparing(), false), (complete(), false)]
+    {
+        assert_eq!(said(&status), is_said, "{status}");
+    }
+}
+
 #[test]
 fn the_jobs_of_a_step_are_explained_before_it_and_while_it_waits_for_them() {
     let mut web = object(&checking());

@@ -63,17 +63,33 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         Effect::RunStepJobs(slot) => step_jobs_violation(s, *slot),
         Effect::PointLive(slot) => live_violation(s, *slot),
         Effect::Overlap(slot) => overlap_violation(s, *slot),
+        Effect::PointCandidate(slot) => candidate_violation(s, *slot),
+        Effect::LeaveRoutes if s.world.routes.preview.any => {
+            broken("rule 3", "routes would be left while a preview leads to the candidate".into())
+        }
         Effect::Finalizer(_)
         | Effect::EndStepJobs
         | Effect::RecordRevision(_)
         | Effect::ApplyRelease { .. }
-        | Effect::PointCandidate(_)
         | Effect::EnterRoutes
         | Effect::LowerWeight(_)
         | Effect::CutOff(_)
         | Effect::LeaveRoutes
         | Effect::Answer { .. } => None,
     }
+}
+
+/// Forward it is turned only while no proxy routes to it.
+fn candidate_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
+    let forward = s.record.candidate.is_some_and(|candidate| candidate.slot == slot);
+    let turned = s.world.candidate_service.points == Some(slot);
+    // Once the live role is there, both are the same pods, and another hand's turn is undone at once.
+    let home = matches!(s.record.phase, Phase::Returning { .. } | Phase::Rest { .. })
+        || s.world.live_service.points == Some(slot);
+    (forward && !turned && !home && s.world.routes.preview.any).then(|| Violation {
+        invariant: "rule 2",
+        detail: format!("the candidate role would go to {slot:?} while a preview leads to it"),
+    })
 }
 
 /// What they do may be more than the former release could stand.
@@ -147,7 +163,9 @@ fn vacate_violation(s: &Snapshot, color: Color, except: Option<Revision>) -> Opt
         let detail = format!("{color} would be cleared while its open connections are awaited");
         return Some(Violation { invariant: "I15", detail });
     }
-    ((live && !installing) || kept || carries || weighted).then(|| Violation {
+    let previewed = s.world.routes.preview.any
+        && s.world.candidate_service.points.is_some_and(|slot| slot.color == color);
+    ((live && !installing) || kept || carries || weighted || (previewed && whole)).then(|| Violation {
         invariant: "I3",
         detail: format!("{color} would be cleared while it serves or is kept"),
     })

@@ -106,7 +106,10 @@ fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Ve
         Effect::RunJobs(slot) => jobs::make(s, 1, slot).into_iter().collect(),
         Effect::RunStepJobs(slot) => gate_jobs::due(s).map(|after| Write::Test(slot, after)).collect(),
         Effect::RaiseWeight(weight) => {
-            let next = routes.iter().position(|route| route.value.weight() != Some(weight));
+            let wanted = world.budget.shape.previewed;
+            let differs =
+                |value: crate::world::Weights| value.weight() != Some(weight) || value.preview != wanted;
+            let next = routes.iter().position(|route| differs(route.value));
             next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
         }
         effect if effect.writes_routes() => all.map(|index| Write::Route(index, effect.clone())).collect(),
@@ -300,7 +303,8 @@ fn catch_up(gather: &mut Gather<'_>) {
 fn settle_ages(world: &mut World) {
     let proxies = world.proxies;
     let count = world.truth.routes.iter().count().max(1);
-    for weight in proxies.routes.into_iter().take(count) {
+    let previews = proxies.previews.into_iter().filter(|there| *there).map(|_| Some(100));
+    for weight in proxies.routes.into_iter().take(count).chain(previews) {
         for (slot, share) in shares(weight, proxies.live, proxies.candidate) {
             if share > 0
                 && let Some(pods) = world.truth.slot_mut(slot.color)

@@ -37,6 +37,9 @@ pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
         );
     }
     let proxies = &world.proxies;
+    if let Some(broken) = previewed(world, disturbed) {
+        return Some(broken);
+    }
     proxies.routes.into_iter().take(routes.iter().count().max(1)).find_map(|weight| {
         let shares = shares(weight, proxies.live, proxies.candidate);
         shares
@@ -44,6 +47,22 @@ pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
             .filter(|(_, share)| *share > 0)
             .find_map(|(slot, _)| nowhere(&world.truth, *slot))
             .or_else(|| if disturbed { None } else { wrong_share(world, &shares) })
+    })
+}
+
+/// Whoever asks for the candidate reaches pods that serve, and none of what was sent back.
+fn previewed(world: &World, disturbed: bool) -> Option<Broken> {
+    let (truth, proxies) = (&world.truth, &world.proxies);
+    if truth.gone() && truth.routes.previews().contains(&true) {
+        return broken("gone", "a preview leads to the candidate of a Rollout that is no more");
+    }
+    let slot = proxies.candidate.filter(|_| proxies.previews.contains(&true))?;
+    let live = truth.record.live.map(|live| live.slot);
+    let over =
+        matches!(truth.record.phase, Phase::Rest { outcome: Outcome::Promoted | Outcome::RolledBack(_) });
+    nowhere(truth, slot).or_else(|| {
+        let stray = over && !disturbed && live != Some(slot);
+        stray.then(|| format!("{slot:?} is reached by a preview at rest")).and_then(|d| broken("share", d))
     })
 }
 

@@ -6,24 +6,37 @@ use json_patch::Patch;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 use teal_plan::Effect;
-use teal_traffic::{Mesh, Refusal, RoleService, Scope, Stamp, enter, leave, lower, lower_to, set_weight};
+use teal_traffic::{
+    Mesh, Preview, Refusal, RoleService, Scope, Stamp, enter, leave, lower, lower_to, set_weight,
+};
 
 use crate::world::Weights;
 
+/// What a write hangs on: the weights, whether they stand in a form that can't be managed, whether there is to be a preview.
+type Key = (Weights, (bool, bool), Effect);
+
 /// The weights afterwards; none where nothing is sent, be it that it is refused or that it would change nothing.
-pub(crate) fn written(weights: Weights, mangled: bool, effect: &Effect) -> Option<Weights> {
+pub(crate) fn written(
+    weights: Weights,
+    (mangled, previewed): (bool, bool),
+    effect: &Effect,
+) -> Option<Weights> {
     thread_local! {
         /// There are few routes and few writes, and each is done at very many places of the search.
-        static KNOWN: RefCell<FxHashMap<(Weights, bool, Effect), Option<Weights>>> = RefCell::default();
+        static KNOWN: RefCell<FxHashMap<Key, Option<Weights>>> = RefCell::default();
     }
-    let key = (weights, mangled, effect.clone());
-    KNOWN.with_borrow_mut(|known| *known.entry(key).or_insert_with(|| write(weights, mangled, effect)))
+    let world = (mangled, previewed);
+    let key = (weights, world, effect.clone());
+    KNOWN.with_borrow_mut(|known| *known.entry(key).or_insert_with(|| write(weights, world, effect)))
 }
 
-fn write(weights: Weights, mangled: bool, effect: &Effect) -> Option<Weights> {
+fn write(weights: Weights, (mangled, previewed): (bool, bool), effect: &Effect) -> Option<Weights> {
+    let headers = [("x-preview".to_owned(), "true".to_owned())].into();
+    let preview = Preview { headers, ..Preview::default() };
     let (mesh, services, stamp) =
         (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1, "teal"));
-    let scope = Scope { mesh: &mesh, services: &services, routes: None };
+    let scope =
+        Scope { mesh: &mesh, services: &services, routes: None, preview: previewed.then_some(&preview) };
     let mut object = virtual_service(weights, mangled, &scope, &stamp)?;
     let patch = match effect {
         Effect::EnterRoutes => enter(&object, &scope, &stamp),
@@ -63,6 +76,14 @@ fn virtual_service(weights: Weights, mangled: bool, scope: &Scope<'_>, stamp: &S
             fields.get_mut("destination")?.as_object_mut()?.insert("subset".into(), json!("one"));
         }
     }
+    if weights.preview {
+        let route = json!({
+            "name": "preview.teal.dev/web/0",
+            "match": [{"headers": {"x-preview": {"exact": "true"}}}],
+            "route": [{"destination": {"host": "web-candidate"}}],
+        });
+        object.pointer_mut("/spec/http")?.as_array_mut()?.insert(0, route);
+    }
     Some(object)
 }
 
@@ -72,12 +93,13 @@ fn sent(object: &mut Value, patch: Result<Option<Patch>, Refusal>) -> Option<()>
 }
 
 fn read(object: &Value) -> Option<Weights> {
-    let entries = object.pointer("/spec/http/0/route")?.as_array()?;
+    let http = object.pointer("/spec/http")?.as_array()?;
+    let entries = http.last()?.get("route")?.as_array()?;
     let weight =
         |entry: &Value| entry.get("weight").map_or(Some(100), |weight| i16::try_from(weight.as_i64()?).ok());
     let candidate = match entries.get(1) {
         Some(entry) => Some(weight(entry)?),
         None => None,
     };
-    Some(Weights { live: weight(entries.first()?)?, candidate })
+    Some(Weights { live: weight(entries.first()?)?, candidate, preview: http.len() > 1 })
 }

@@ -30,8 +30,11 @@ pub(crate) fn gather(gather: &mut Gather<'_>) {
 fn proxies(gather: &mut Gather<'_>) {
     for index in 0..gather.world.truth.routes.iter().count() {
         gather.push("proxies see a VirtualService", |w| {
-            let there = w.truth.routes.weights();
+            let (there, previews) = (w.truth.routes.weights(), w.truth.routes.previews());
             if let (Some(seen), Some(there)) = (w.proxies.routes.get_mut(index), there.get(index)) {
+                *seen = *there;
+            }
+            if let (Some(seen), Some(there)) = (w.proxies.previews.get_mut(index), previews.get(index)) {
                 *seen = *there;
             }
         });
@@ -113,7 +116,8 @@ fn hands(gather: &mut Gather<'_>) {
     if gather.world.budget.exports > 0 {
         gather.push("the owner applies the routes exported at 10", |w| {
             w.budget.exports -= 1;
-            write_route(&mut w.truth, Weights::of(10), true);
+            let exported = Weights { preview: w.budget.shape.previewed, ..Weights::of(10) };
+            write_route(&mut w.truth, exported, true);
             outdate(w, Kind::Route(0));
         });
     }
@@ -136,7 +140,7 @@ fn hands(gather: &mut Gather<'_>) {
     hand("the owner re-applies the routes", Kind::Route(0), &weight(Weights::OWNERS, true));
     hand("another hand sets weight 50", Kind::Route(0), &weight(Weights::of(50), false));
     hand("another hand sets weight 0", Kind::Route(0), &weight(Weights::of(0), false));
-    let uneven = Weights { live: 100, candidate: Some(60) };
+    let uneven = Weights { live: 100, candidate: Some(60), preview: false };
     hand("another hand sets weights that sum to 160", Kind::Route(0), &weight(uneven, false));
     if may_mangle {
         hand("another hand sets weight 90 in a form that can't be managed", Kind::Route(0), &|truth| {

@@ -23,6 +23,8 @@ pub enum Fault {
     DeleteByName,
     /// Going back sets weights alone and leaves the roles where they are.
     BackByWeightsAlone,
+    /// What takes all weight from the candidate leaves the previews that lead to it.
+    PreviewStays,
     /// Promotion leaves the routes before the live role was turned.
     LeaveBeforeTurning,
     /// A raise goes straight to 100.
@@ -94,7 +96,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 42] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 43] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -104,6 +106,7 @@ impl Fault {
         (Self::ReadyAtOnce, "late writes and going back", &["I2"]),
         (Self::NoFreshRead, "pods lag", &["I2"]),
         (Self::DeleteByName, "superseded", &["I3", "I15"]),
+        (Self::PreviewStays, "a preview", &["settles"]),
         (Self::BackByWeightsAlone, "late writes and going back", &["I5", "I3", "settles", "share"]),
         (Self::LeaveBeforeTurning, "late writes and going back", &["share", "settles"]),
         (Self::Overshoot, "late writes and going back", &["I14"]),

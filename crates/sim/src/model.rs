@@ -77,6 +77,8 @@ pub struct Shape {
     pub tested: bool,
     /// Connections outlive their requests, and are awaited.
     pub lingers: bool,
+    /// People may ask for the candidate, and the first step has weight 0 for them.
+    pub previewed: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -94,6 +96,7 @@ impl Shape {
         jobs: false,
         tested: false,
         lingers: false,
+        previewed: false,
         acts: &[],
     };
 }
@@ -148,7 +151,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
     let test = StepJob { name: TEST.to_owned(), timeout: Span(TIMEOUT * TICK), spec: 1 };
     let first = Step {
         name: "canary".to_owned(),
-        weight: if shape.routes == 0 { 0 } else { 10 },
+        weight: if shape.routes == 0 || shape.previewed { 0 } else { 10 },
         hold: Span(0),
         min_pod_age: Span(0),
         checks: check(shape.checked),

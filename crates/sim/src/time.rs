@@ -130,6 +130,7 @@ impl World {
         }
         self.proxies = Proxies {
             routes: truth.routes.weights(),
+            previews: truth.routes.previews(),
             live: truth.behind_live(),
             candidate: truth.candidate.value,
         };

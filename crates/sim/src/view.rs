@@ -4,7 +4,7 @@ use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::Mode;
 use teal_plan::snapshot::{
     Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
-    RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
+    PreviewSeen, RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
@@ -132,6 +132,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: foreign(truth, fault),
+            preview: previews(&caches.routes, unmanaged, world.budget.shape.previewed),
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
@@ -201,6 +202,12 @@ fn form(routes: &Routes, unmanaged: bool, fault: Option<Fault>) -> Form {
         (Some(_), Some(weight)) if !owner && lowest == Some(weight) => Form::Entered(weight),
         (Some(_), Some(highest)) => Form::Mixed { highest, owner },
     }
+}
+
+/// As `cluster::observe` puts them together: of what can't be managed it is said only whether any are there.
+fn previews(routes: &Routes, unmanaged: bool, wanted: bool) -> PreviewSeen {
+    let any = routes.iter().any(|route| route.value.preview);
+    PreviewSeen { any, fits: unmanaged || routes.iter().all(|route| route.value.preview == wanted) }
 }
 
 fn lowest_epoch(routes: &Routes) -> u64 {

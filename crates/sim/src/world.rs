@@ -59,6 +59,8 @@ pub struct Truth {
     pub foreign: Option<Hand>,
     /// Another hand gave the first VirtualService a form that can't be managed, whatever its weights.
     pub mangled: bool,
+    /// People may ask for the candidate: see the shape.
+    pub previewed: bool,
     /// The Rollout is being deleted; gone once no finalizer holds it.
     pub deleting: bool,
 }
@@ -111,15 +113,17 @@ pub struct Weights {
     pub live: i16,
     /// Of the candidate role; none where it isn't named.
     pub candidate: Option<i16>,
+    /// A route for those who ask for the candidate stands above.
+    pub preview: bool,
 }
 
 impl Weights {
     /// As their owner wrote them.
-    pub const OWNERS: Self = Self { live: 100, candidate: None };
+    pub const OWNERS: Self = Self { live: 100, candidate: None, preview: false };
 
     /// So much for the candidate, and the rest for live.
     pub const fn of(candidate: i16) -> Self {
-        Self { live: 100 - candidate, candidate: Some(candidate) }
+        Self { live: 100 - candidate, candidate: Some(candidate), preview: false }
     }
 
     /// All together.
@@ -167,6 +171,11 @@ impl Routes {
     /// Whether the weights of some sum to something else than 100: such a route isn't managed as it stands.
     pub fn uneven(&self) -> bool {
         self.iter().any(|route| route.value.sum() != 100)
+    }
+
+    /// Above which of them a preview stands.
+    pub fn previews(&self) -> [bool; 2] {
+        self.each.map(|route| route.value.preview)
     }
 
     /// What all of them say.
@@ -284,6 +293,8 @@ pub struct Caches {
 pub struct Proxies {
     /// Routes.
     pub routes: [Weight; 2],
+    /// Previews above these.
+    pub previews: [bool; 2],
     /// Pods behind the live role: of one revision, or of two.
     pub live: [Option<Slot>; 2],
     /// Pods behind the candidate role.
@@ -377,11 +388,17 @@ impl World {
             rollback: None,
             foreign: None,
             mangled: false,
+            previewed: budget.shape.previewed,
             deleting: false,
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
-            proxies: Proxies { routes: [None; 2], live: [Some(slot), None], candidate: Some(slot) },
+            proxies: Proxies {
+                routes: [None; 2],
+                previews: [false; 2],
+                live: [Some(slot), None],
+                candidate: Some(slot),
+            },
             truth,
             in_flight: None,
             budget,

@@ -182,6 +182,22 @@ fn lingering() -> Vec<(&'static str, Budget)> {
     ]
 }
 
+/// People may ask for the candidate.
+fn previews() -> Vec<(&'static str, Budget)> {
+    const PREVIEWED: Shape = Shape { previewed: true, ..Shape::PLAIN };
+    const TWO_PREVIEWED: Shape = Shape { routes: 2, ..PREVIEWED };
+    vec![
+        ("a preview", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, PREVIEWED)),
+        ("a preview and a foreign hand", shaped(Budget { drifts: 1, rollbacks: 1, ..NONE }, PREVIEWED)),
+        ("a preview is exported and applied", shaped(Budget { exports: 1, modes: 1, ..NONE }, PREVIEWED)),
+        ("a preview while routes lag", shaped(Budget { guards: 1, lags: ROUTES, ..NONE }, PREVIEWED)),
+        ("a preview while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, PREVIEWED)),
+        ("a preview of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, PREVIEWED)),
+        ("a preview and a deletion", shaped(Budget { deletions: 1, losses: 1, ..NONE }, PREVIEWED)),
+        ("previews of two VirtualServices", shaped(Budget { rollbacks: 1, ..NONE }, TWO_PREVIEWED)),
+    ]
+}
+
 /// Several kinds of trouble at once, for a search by hand: hours, if it is let.
 fn combined() -> Vec<(&'static str, Budget)> {
     const TWO: Shape = Shape { routes: 2, ..Shape::PLAIN };
@@ -216,7 +232,7 @@ fn combined() -> Vec<(&'static str, Budget)> {
 }
 
 fn all() -> Vec<(&'static str, Budget)> {
-    budgets().into_iter().chain(worlds()).chain(lingering()).collect()
+    budgets().into_iter().chain(worlds()).chain(lingering()).chain(previews()).collect()
 }
 
 #[test]

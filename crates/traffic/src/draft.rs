@@ -56,6 +56,8 @@ pub(crate) struct Draft {
     guards: Vec<PatchOperation>,
     edits: Vec<PatchOperation>,
     results: Vec<PatchOperation>,
+    /// Routes that come and go, last of all, because all else counts by their places before.
+    moves: Vec<PatchOperation>,
 }
 
 impl Draft {
@@ -73,6 +75,16 @@ impl Draft {
 
     pub(crate) fn remove(&mut self, path: Path) {
         self.edits.push(remove(path));
+    }
+
+    /// Takes a route out. Of several the last in its list comes first.
+    pub(crate) fn take_route(&mut self, path: Path) {
+        self.moves.push(remove(path));
+    }
+
+    /// Puts a route in at this place, once those are gone that are taken out. Of several the last in its list comes first.
+    pub(crate) fn put_route(&mut self, path: Path, route: Value) {
+        self.moves.push(add(path, route));
     }
 
     /// Sets the weight of a destination whatever it is.
@@ -95,10 +107,11 @@ impl Draft {
         self.guards.append(&mut other.guards);
         self.edits.append(&mut other.edits);
         self.results.append(&mut other.results);
+        self.moves.append(&mut other.moves);
     }
 
     pub(crate) fn changes_nothing(&self) -> bool {
-        self.edits.is_empty()
+        self.edits.is_empty() && self.moves.is_empty()
     }
 
     /// The patch, or nothing if it would change nothing: a request that says nothing is not sent.
@@ -108,6 +121,7 @@ impl Draft {
         }
         self.guards.append(&mut self.edits);
         self.guards.append(&mut self.results);
+        self.guards.append(&mut self.moves);
         Some(Patch(self.guards))
     }
 
@@ -156,7 +170,7 @@ impl Draft {
 
     /// How many operations it has.
     pub(crate) const fn len(&self) -> usize {
-        self.guards.len() + self.edits.len() + self.results.len()
+        self.guards.len() + self.edits.len() + self.results.len() + self.moves.len()
     }
 
     /// Puts the epoch on an object that is only written if nobody newer has written.

@@ -11,9 +11,11 @@ pub use alone::left_alone;
 use crate::draft::MOST_OPERATIONS;
 use crate::moved::Moved;
 use crate::object::list;
+use crate::preview::is_preview;
 use crate::saved::is_recorded;
 use crate::{
-    Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteKind, RouteSelector, Saved,
+    Destination, Mesh, ObjectName, Pair, Preview, Refusal, Role, RoleService, Route, RouteKind,
+    RouteSelector, Saved,
 };
 
 /// What a Rollout manages in one `VirtualService`.
@@ -26,6 +28,8 @@ pub struct Scope<'a> {
     /// The routes named in the Rollout, or `None` for every http route that has one of the Services as destination: tls and tcp
     /// routes are moved only where somebody asks for it, because what their connections do is for their owner to judge.
     pub routes: Option<&'a [RouteSelector]>,
+    /// What a request must bear to be led to the candidate whatever its weight; none where nobody may ask for it.
+    pub preview: Option<&'a Preview>,
 }
 
 /// The managed routes of one `VirtualService`.
@@ -66,7 +70,7 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
         return Err(reader.nothing());
     }
     let set = RouteSet { object: reader.object, routes };
-    if operations(&set) > MOST_OPERATIONS {
+    if operations(&set, scope.preview.is_some()) > MOST_OPERATIONS {
         return Err(Refusal::TooManyRoutes { object: set.object.boxed(), routes: set.routes.len() });
     }
     Ok(set)
@@ -74,9 +78,11 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
 
 /// The most that any of our requests needs: tests of a name and of a list, and two writes for each Service; and what is
 /// noted on the object, with a test of its version.
-fn operations(set: &RouteSet) -> usize {
+fn operations(set: &RouteSet, previews: bool) -> usize {
     let of = |route: &Route| usize::from(route.name.is_some()) + 1 + 2 * route.pairs.len();
-    set.routes.iter().map(of).sum::<usize>() + 5
+    // A route of a preview is tested, taken out and put in.
+    let preview = |route: &Route| if previews && route.kind == RouteKind::Http { 3 } else { 0 };
+    set.routes.iter().map(|route| of(route) + preview(route)).sum::<usize>() + 5
 }
 
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
@@ -213,7 +219,8 @@ impl<'a> Reader<'a> {
     }
 
     fn names_live(&self, at: At) -> bool {
-        let entries = self.get(at).map_or(&[][..], |route| list(route, "/route"));
+        let route = self.get(at).filter(|route| !is_preview(route, &self.object.namespace, self.scope));
+        let entries = route.map_or(&[][..], |route| list(route, "/route"));
         entries.iter().any(|entry| live_of(entry, &self.object.namespace, self.scope).is_some())
     }
 
@@ -421,7 +428,7 @@ pub fn leads_to(
     services: &[RoleService],
 ) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
-    let scope = Scope { mesh, services, routes: None };
+    let scope = Scope { mesh, services, routes: None, preview: None };
     let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
     let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
     let routes = kind.routes(virtual_service).iter().filter(meant);

@@ -199,6 +199,27 @@ pub enum Refusal {
         /// Its weight.
         weight: i64,
     },
+    /// The candidate was to be taken out while a route of a preview leads to it.
+    #[error("{object}: {field} still leads to the candidate for a preview: take it out and wait before")]
+    StillPreviewed {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route.
+        field: String,
+    },
+    /// Of a header both what a route says and what a preview says can't be asked for.
+    #[error(
+        "{object}: {field} says by a regular expression, or of other cookies, what header {header} must be, and \
+             spec.traffic.preview asks for it too, which can't be said at once: choose another header in spec.traffic.preview"
+    )]
+    PreviewUnclear {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route's conditions.
+        field: String,
+        /// The header.
+        header: String,
+    },
     /// Someone with a newer epoch has written.
     #[error(
         "{object}: annotation {annotation} is {found}, newer than this writer's {own}: read again and claim"
@@ -274,11 +295,12 @@ impl Refusal {
             | Self::RecordTooLarge { .. }
             | Self::PortNotNamed { .. }
             | Self::TwoDestinations { .. }
+            | Self::PreviewUnclear { .. }
             | Self::Subset { .. } => "RouteUnsupported",
             Self::WeightsNotHundred { .. } => "WeightsInvalid",
             Self::Malformed { .. } => "ObjectMalformed",
             Self::NotEntered { .. } => "RouteNotEntered",
-            Self::CandidateHasWeight { .. } => "CandidateHasWeight",
+            Self::CandidateHasWeight { .. } | Self::StillPreviewed { .. } => "CandidateHasWeight",
             Self::StaleEpoch { .. } => "StaleEpoch",
             Self::ServiceUnsupported { .. } => "ServiceUnsupported",
             Self::PortChanged { .. } => "PortChanged",

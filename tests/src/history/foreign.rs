@@ -11,7 +11,7 @@ use super::Options;
 use super::json::{self, annotations, difference, label as label_of, text};
 use super::replay::{Change, Check};
 use super::rollout::Rollout;
-use super::routes::{Hosts, LISTS, is_selected, listed};
+use super::routes::{Hosts, LISTS, is_preview, is_selected, listed};
 use super::tally::{Invariant, Summary};
 use super::world::World;
 use super::writer::Writer;
@@ -129,7 +129,10 @@ impl<'h> Foreign<'h, '_> {
     fn without_ours(&self, value: &Value, name: &str, users: &[&Rollout<'_>]) -> Value {
         let mut value = plain(value);
         for list in LISTS {
-            let routes = value.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+            let mut routes = value.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+            if let Some(routes) = &mut routes {
+                routes.retain(|route| users.iter().all(|user| !user.traffic.previewed) || !is_preview(route));
+            }
             for route in routes.into_iter().flatten() {
                 for user in users {
                     let selected = listed(user, name).is_some_and(|entry| is_selected(entry, list, route));

@@ -34,6 +34,8 @@ pub(super) struct Rollout<'h> {
 pub(super) struct Traffic {
     pub(super) services: Vec<String>,
     pub(super) virtual_services: Vec<FilledVirtualService>,
+    /// People may ask for the candidate.
+    pub(super) previewed: bool,
 }
 
 static NULL: Value = Value::Null;
@@ -155,6 +157,10 @@ pub(super) const fn at(time: Time) -> i64 {
 fn counted(spec: &RolloutSpec) -> Traffic {
     let filled = filled(spec).ok();
     filled
-        .map(|filled| Traffic { services: filled.services, virtual_services: filled.virtual_services })
+        .map(|filled| Traffic {
+            services: filled.services,
+            virtual_services: filled.virtual_services,
+            previewed: filled.preview.is_some(),
+        })
         .unwrap_or_default()
 }

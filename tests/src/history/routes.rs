@@ -113,7 +113,12 @@ fn is_for(condition: &Value, port: Option<u16>) -> bool {
     port.is_none_or(|port| condition.get("port").is_some_and(|own| *own == port))
 }
 
-/// The routes that a Rollout manages.
+/// Whether a route is one of a preview: Teal's as a whole, and no part of any share.
+pub(super) fn is_preview(route: &Value) -> bool {
+    text(route, "/name").is_some_and(|name| name.starts_with(teal_traffic::PREVIEW_PREFIX))
+}
+
+/// The routes that a Rollout manages. Their places are counted without those of a preview, which come and go.
 pub(super) fn managed<'h>(
     value: &'h Value,
     entry: &FilledVirtualService,
@@ -122,8 +127,10 @@ pub(super) fn managed<'h>(
 ) -> Vec<Route<'h>> {
     let hosts = Hosts { mesh, namespace: rollout.namespace };
     let routes = LISTS.into_iter().flat_map(|list| {
-        let all = self::list(value, &format!("/spec/{list}")).iter().enumerate();
-        all.map(move |(index, route)| (At { list, index }, route))
+        let all = self::list(value, &format!("/spec/{list}")).iter();
+        all.filter(|route| !is_preview(route))
+            .enumerate()
+            .map(move |(index, route)| (At { list, index }, route))
     });
     let selected = routes.filter(|(at, route)| is_selected(entry, at.list, route));
     let routes = selected.map(|(at, route)| Route {

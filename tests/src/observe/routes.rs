@@ -14,6 +14,9 @@ pub struct RouteShare {
     pub candidate: Option<u32>,
 }
 
+/// What the names of routes begin with that are there for those who ask for the candidate: no part of anybody's share.
+const PREVIEW: &str = "preview.teal.dev/";
+
 /// The HTTP routes that lead to one of the Service's roles.
 pub fn of_virtual_service(spec: &Value, service: &str) -> Vec<RouteShare> {
     let routes = spec.get("http").and_then(Value::as_array).into_iter().flatten().enumerate();
@@ -21,7 +24,8 @@ pub fn of_virtual_service(spec: &Value, service: &str) -> Vec<RouteShare> {
 }
 
 fn of_route(index: usize, route: &Value, service: &str) -> Option<RouteShare> {
-    let destinations = route.get("route")?.as_array()?;
+    let name = route.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned);
+    let destinations = route.get("route")?.as_array().filter(|_| !name.starts_with(PREVIEW))?;
     let weight = |role: &str| {
         let of_role = destinations.iter().filter(|one| host(one) == Some(role));
         // A weight means nothing where there is nothing to choose from.
@@ -30,7 +34,6 @@ fn of_route(index: usize, route: &Value, service: &str) -> Option<RouteShare> {
         weights.map(|weight| u32::try_from(weight).unwrap_or(u32::MAX)).reduce(u32::saturating_add)
     };
     let (live, candidate) = (weight(service), weight(&candidate_service(service)));
-    let name = route.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned);
     (live.is_some() || candidate.is_some()).then(|| RouteShare { name, live: live.unwrap_or(0), candidate })
 }
 

@@ -24,6 +24,7 @@ mod overlap;
 mod overwriter;
 mod page;
 mod play;
+mod preview;
 mod removal;
 mod runner;
 mod sessions;
@@ -169,6 +170,11 @@ pub const STORIES: &[Story] = &[
             chart::to_100_and_back,
             "a Helm chart from a registry: 10 %, 100 %, and one taken back; its ConfigMap by the answers, its Jobs once a color"
         )
+    ),
+    story!(
+        "preview",
+        preview::asked_for,
+        "a header reaches the candidate alone at weight 0, and nothing else does; after a way back and a promotion it says nothing"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),

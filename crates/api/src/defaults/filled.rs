@@ -1,7 +1,7 @@
 //! A spec with everything in place, and why it could not be made.
 
 use crate::duration::DurationError;
-use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Readiness, Route};
+use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Preview, Readiness, Route};
 use crate::threshold::LimitError;
 
 /// A spec, without its release, with every default in place, durations in milliseconds and limits in base units.
@@ -13,6 +13,8 @@ pub struct Filled {
     pub virtual_services: Vec<FilledVirtualService>,
     /// Which open connections are awaited; nothing: none are.
     pub drain: Option<FilledDrain>,
+    /// Who is led to the candidate because they ask for it.
+    pub preview: Option<Box<Preview>>,
     /// The steps in order; the last has weight 100.
     pub steps: Vec<FilledStep>,
     /// The checks.

@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Preview;
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
 use crate::schema::{ATOMIC, MAP, rules, source};
@@ -14,6 +15,10 @@ use crate::schema::{ATOMIC, MAP, rules, source};
 /// Services and routes of a Rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "!has(self.preview) || has(self.virtualServices)",
+    "a preview is a route of a VirtualService: name one in virtualServices, or take preview out",
+)])))]
 pub struct Traffic {
     /// The Services by which callers reach the release, 1 to 16. Each keeps its name and always selects the live
     /// color; beside it Teal makes one with -candidate behind the name, which selects the candidate.
@@ -49,6 +54,13 @@ pub struct Traffic {
     /// color without traffic is removed. Default: it is removed 30 seconds after its last request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+
+    /// Who is led to the candidate because they ask for it, whatever weight it has: requests that bear all of this. From when the
+    /// candidate is ready, so also in a step of weight 0, until it is promoted or goes back, each managed http route has another one
+    /// above it for them, which leads to the candidate and is otherwise the same. Such requests are no part of a step's weight.
+    /// Default: nobody may ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<Preview>>,
 }
 
 /// Which open connections of a color are awaited before it is removed, and for how long.

@@ -40,7 +40,9 @@ pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
     };
     match filled(&rollout.spec) {
         Ok(spec) => {
-            lines.extend(of_phase(&View { status, spec: &spec, clock, paused: paused_by(rollout) }));
+            let view = View { status, spec: &spec, clock, paused: paused_by(rollout) };
+            lines.extend(of_phase(&view));
+            lines.extend(previewed(&view));
         }
         Err(error) => {
             lines.push(format!("Nothing goes forward before the spec is mended: {error}."));
@@ -101,6 +103,14 @@ fn sent_back(view: &View<'_>) -> Vec<String> {
         format!("The same content is not tried again by itself. {goes}."),
         "A change of spec.release starts a new rollout.".into(),
     ]
+}
+
+/// How the candidate can be looked at while its step is judged.
+fn previewed(view: &View<'_>) -> Option<String> {
+    let judged = matches!(phase(view.status), Some(Phase::Checking | Phase::Waiting | Phase::Paused));
+    let reached = view.status.step.as_ref().is_some_and(|step| step.reached_at.is_some());
+    let preview = view.spec.preview.as_ref().filter(|_| judged && reached)?;
+    Some(format!("Whoever calls with {preview} reaches {}, at any weight.", candidate(view)))
 }
 
 /// What was wanted no more is not kept: nothing was wrong with it.

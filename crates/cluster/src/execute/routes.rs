@@ -15,6 +15,7 @@ use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
 use crate::observe::{is_owners, points_of, selectors};
+use crate::selector::preview;
 use crate::stores::JsonView;
 
 /// Names the candidate at weight 0 everywhere, with its policies made before, and its Service like the live one.
@@ -28,8 +29,9 @@ pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(&view.value()))?;
-    let named = selectors(entry);
-    let patch = teal_traffic::enter(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
+    let (named, preview) = (selectors(entry), order.filled.preview.as_deref().map(preview));
+    let scope = Scope { preview: preview.as_ref(), ..scope(tools, order, named.as_deref()) };
+    let patch = teal_traffic::enter(&view.value(), &scope, &order.stamp())?;
     send(tools, order, entry, patch).await
 }
 
@@ -73,8 +75,8 @@ async fn raise_one(
     weight: u8,
 ) -> Result<Option<u8>, Error> {
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(object))?;
-    let named = selectors(entry);
-    let scope = scope(tools, order, named.as_deref());
+    let (named, preview) = (selectors(entry), order.filled.preview.as_deref().map(preview));
+    let scope = Scope { preview: preview.as_ref(), ..scope(tools, order, named.as_deref()) };
     let before = teal_traffic::read(object, &scope)?.candidate_weight();
     let patch = teal_traffic::set_weight(object, &scope, weight, &order.stamp())?;
     Ok(send(tools, order, entry, patch).await?.then_some(before))
@@ -252,7 +254,7 @@ fn cached(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Opt
 }
 
 fn scope<'a>(tools: &'a Tools, order: &'a Order<'_>, routes: Option<&'a [RouteSelector]>) -> Scope<'a> {
-    Scope { mesh: &tools.config.mesh, services: order.services, routes }
+    Scope { mesh: &tools.config.mesh, services: order.services, routes, preview: None }
 }
 
 async fn send(

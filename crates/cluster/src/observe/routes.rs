@@ -8,15 +8,16 @@ use teal_api::defaults::FilledVirtualService;
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::record::Pause;
-use teal_plan::snapshot::{Foreign, Form, Obstacle, RoutesSeen, Stops};
+use teal_plan::snapshot::{Foreign, Form, Obstacle, PreviewSeen, RoutesSeen, Stops};
 use teal_traffic::{
-    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, read, record_fits,
+    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, preview_problem,
+    previewed, read, record_fits,
 };
 
 use super::{Facts, Names, obstacle};
 use crate::kinds;
 use crate::memory::Memory;
-use crate::selector::selector;
+use crate::selector::{preview, selector};
 use crate::stores::{JsonView, Stores, View, strangers};
 
 /// The routes, and what each VirtualService says of them.
@@ -75,6 +76,8 @@ struct Forms {
     broken: bool,
     /// The largest weight of a Service in a route.
     largest: i64,
+    /// Some are http routes.
+    previewable: bool,
 }
 
 /// The weight that routes should come to have now.
@@ -114,7 +117,13 @@ fn aim(facts: &Facts<'_>) -> Aim {
 
 pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     let mut routes = Routes {
-        seen: RoutesSeen { form: Form::Unrouted, since: facts.now, epoch: 0, foreign: None },
+        seen: RoutesSeen {
+            form: Form::Unrouted,
+            since: facts.now,
+            epoch: 0,
+            foreign: None,
+            preview: PreviewSeen::NONE,
+        },
         each: Vec::new(),
         obstacles: Vec::new(),
     };
@@ -136,6 +145,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     }
     if !forms.broken {
         routes.obstacles.extend(void_step(facts, forms.largest));
+        routes.obstacles.extend(void_preview(facts, forms.previewable));
     }
     let form = forms.together();
     let epochs = views.iter().map(|of| facts.believed(of.view.epoch(&facts.names.uid)));
@@ -168,11 +178,21 @@ fn one(
     routes: &mut Routes,
 ) -> Option<u8> {
     let named = selectors(entry);
-    let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
+    let preview = facts.filled.preview.as_deref().map(preview);
+    let (mesh, services) = (&facts.config.mesh, &facts.services);
+    let scope = Scope { mesh, services, routes: named.as_deref(), preview: preview.as_ref() };
     let value = view.value();
     let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
+    if !owners {
+        let seen = previewed(&value, &scope);
+        let (any, fits) = (routes.seen.preview.any || seen.any, routes.seen.preview.fits && seen.fits);
+        routes.seen.preview = PreviewSeen { any, fits };
+    }
     match read(&value, &scope) {
         Ok(set) => {
+            let unclear = preview_problem(&value, &set, &scope);
+            routes.obstacles.extend(unclear.map(|refusal| refused(&refusal)));
+            forms.previewable |= set.routes.iter().any(|route| route.kind == RouteKind::Http);
             let epoch = view.epoch(&facts.names.uid);
             for route in &set.routes {
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
@@ -216,6 +236,16 @@ fn void_step(facts: &Facts<'_>, largest: i64) -> Option<Obstacle> {
         facts.names.namespace,
         routes.join(", ")
     );
+    Some(obstacle("RouteUnsupported", message, Stops::Rollout))
+}
+
+/// A preview with nothing to hold on to: nothing but http routes is chosen by what a request bears.
+fn void_preview(facts: &Facts<'_>, previewable: bool) -> Option<Obstacle> {
+    if previewable || facts.filled.preview.is_none() {
+        return None;
+    }
+    let message = "spec.traffic.preview is of http routes alone, and none of those that are managed is one: name an http route in \
+                   spec.traffic.virtualServices[].routes, or take preview out";
     Some(obstacle("RouteUnsupported", message, Stops::Rollout))
 }
 

@@ -17,6 +17,7 @@ mod held;
 mod in_place;
 mod inner;
 mod life;
+mod previewed;
 mod replaced;
 mod resting;
 mod runbook;

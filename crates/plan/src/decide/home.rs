@@ -71,6 +71,11 @@ fn someone_serves(s: &Snapshot, live: Slot) -> bool {
 /// The same for the routes alone, which are left once the roles are home.
 pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
     let routes = &s.world.routes;
+    // The candidate's role goes home in the same plan, and these with it; only then may routes stop naming it.
+    if routes.preview.any {
+        next.act(Effect::LowerWeight(0));
+        return false;
+    }
     // The owner may give the candidate's Service a share of his own, which is nobody's before proxies know that it leads to live.
     let since = routes.since.max(s.world.candidate_service.since);
     match routes.form {

@@ -113,6 +113,10 @@ fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
     }
     match s.world.routes.form {
         Form::Unrouted => next.act(Effect::PointCandidate(slot)),
+        // On its way to 0 by what stands before this in the same plan.
+        _ if next.effects.contains(&Effect::LowerWeight(0)) => {}
+        // A manifest that was exported under way brought routes of a preview along.
+        _ if s.world.routes.preview.any => next.act(Effect::CutOff(slot)),
         Form::Entered(0) => {
             if let Some(until) = propagating(s, s.world.routes.since) {
                 next.wait(until, Why::Propagating { until });
@@ -120,8 +124,6 @@ fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
                 next.act(Effect::PointCandidate(slot));
             }
         }
-        // On its way to 0 by what stands before this in the same plan.
-        _ if next.effects.contains(&Effect::LowerWeight(0)) => {}
         // Somebody gave the candidate role weight while it selects other pods: it goes through 0 first.
         Form::Entered(_) | Form::Mixed { owner: false, .. } => next.act(Effect::CutOff(slot)),
         Form::Owner | Form::Mixed { owner: true, .. } | Form::Broken => {}
@@ -144,10 +146,13 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
         next.wait(until, Why::Propagating { until });
         return false;
     }
-    if at == weight {
-        return matches!(s.world.routes.form, Form::Entered(_));
+    let entered = matches!(s.world.routes.form, Form::Entered(_));
+    // A preview is put in with a raise, and by one of nothing where the weight is there.
+    let unpreviewed = at == weight && entered && !s.world.routes.preview.fits;
+    if at == weight && !unpreviewed {
+        return entered;
     }
-    if at < weight && may_advance(s, next) && probe::is_answered(s, next) {
+    if (at < weight || unpreviewed) && may_advance(s, next) && probe::is_answered(s, next) {
         next.say(Why::Shifting { weight });
         let color = s.world.color(slot.color);
         if enough(&color.serving, &share(s, slot, weight)) {

@@ -3,8 +3,8 @@
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
-    CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, RoutesSeen, ServiceSeen,
-    Standing, Stops, Trouble, World,
+    CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, PreviewSeen, RoutesSeen,
+    ServiceSeen, Standing, Stops, Trouble, World,
 };
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapshot, Span, Time, plan};
 
@@ -113,7 +113,7 @@ pub(crate) fn points(slot: Slot) -> ServiceSeen {
 }
 
 pub(crate) fn routes(form: Form) -> RoutesSeen {
-    RoutesSeen { form, since: LONG_AGO, epoch: 7, foreign: None }
+    RoutesSeen { form, since: LONG_AGO, epoch: 7, foreign: None, preview: PreviewSeen::NONE }
 }
 
 /// Content 1 is live in blue and wanted; nothing else is there.

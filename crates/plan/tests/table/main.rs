@@ -13,6 +13,7 @@ mod jobs;
 mod late;
 mod lengths;
 mod overlap;
+mod previews;
 mod probing;
 mod promotion;
 mod reaching;

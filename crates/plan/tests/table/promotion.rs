@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
 use teal_plan::settings::{Mode, OnFailure, Until};
-use teal_plan::snapshot::{Action, Form, Obstacle, ServiceSeen, Standing, Stops};
+use teal_plan::snapshot::{Action, Form, Obstacle, PreviewSeen, ServiceSeen, Standing, Stops};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
@@ -297,4 +297,15 @@ fn what_holds_a_promotion_is_the_first_thing_said() {
     s.world.green.available = false;
     s.now = DEADLINE + Span::seconds(1);
     assert!(matches!(checked(&s).why[0], Why::HeldByDeadline { .. }), "{:?}", checked(&s).why);
+}
+
+#[test]
+fn a_preview_goes_with_the_weights_and_a_wait_before_the_routes_are_left() {
+    for form in [Form::Entered(100), Form::Entered(0), Form::Owner, Form::Broken] {
+        let mut s = promoting();
+        s.world.live_service = points(candidate());
+        s.world.routes = routes(form);
+        s.world.routes.preview = PreviewSeen { any: true, fits: true };
+        assert_eq!(effects(&s), [Effect::LowerWeight(0)], "{form:?}");
+    }
 }

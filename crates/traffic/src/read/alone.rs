@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::draft::{Draft, Path};
 use crate::moved::{Likeness, Moved};
 use crate::object::{list, namespace, text};
+use crate::preview::is_preview;
 use crate::read::{live_of, said};
 use crate::saved::is_recorded;
 use crate::{ObjectName, Refusal, RoleService, RouteKind, Saved, Scope};
@@ -42,7 +43,8 @@ pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
         let look = Look { virtual_service, scope, namespace, service, records: &records, moved: &moved };
         for kind in RouteKind::ALL {
             let each = kind.routes(virtual_service).iter().enumerate();
-            let each = each.filter(|(_, route)| !look.names_live(route));
+            let each =
+                each.filter(|(_, route)| !look.names_live(route) && !is_preview(route, namespace, scope));
             let ours = bereft && kind == RouteKind::Http;
             found.extend(each.flat_map(|(index, route)| look.at((kind, index), route, ours)));
         }

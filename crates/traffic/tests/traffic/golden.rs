@@ -2,13 +2,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "the fixtures are files")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 use teal_traffic::{
-    Finding, Listed, Patch, RoleService, RouteSelector, enter, leave, set_weight, unmanaged_routes,
+    Finding, Listed, Patch, Preview, RoleService, RouteSelector, enter, leave, set_weight, unmanaged_routes,
 };
 
 use crate::support::{World, apply, stamp};
@@ -30,7 +31,16 @@ pub(crate) fn load(path: &Path) -> (World, Value) {
         .collect();
     world.routes =
         documents[0].get("routes").map(|routes| routes.as_array().unwrap().iter().map(selector).collect());
+    world.preview = documents[0].get("preview").map(asked);
     (world, documents[1].clone())
+}
+
+/// Maps of names to values.
+fn asked(preview: &Value) -> Preview {
+    let map = |part: &str| -> BTreeMap<String, String> {
+        preview.get(part).map(|map| serde_json::from_value(map.clone()).unwrap()).unwrap_or_default()
+    };
+    Preview { headers: map("headers"), cookies: map("cookies"), source_labels: map("sourceLabels") }
 }
 
 /// A name, or `tcp` or `tls` as a Rollout says it.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use similar::TextDiff;
-use teal_traffic::{Patch, Refusal, Saved, enter, leave, lower, read, set_weight};
+use teal_traffic::{Patch, Previewed, Refusal, Saved, enter, leave, lower, previewed, read, set_weight};
 
 use crate::golden::{load, told};
 use crate::support::{World, apply, stamp};
@@ -21,12 +21,21 @@ use crate::support::{World, apply, stamp};
 const BLESS: &str = "TEAL_BLESS";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
+    tests().join("goldens")
+}
+
+/// Those with a preview. What istiod is given by the story are the others.
+fn previews() -> PathBuf {
+    tests().join("previews")
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
 /// Names of the goldens that have a file of this extension.
-fn names(extension: &str) -> BTreeSet<String> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+fn names(folder: &Path, extension: &str) -> BTreeSet<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let of = files.filter(|path| path.extension().is_some_and(|own| own == extension));
     of.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
@@ -77,12 +86,26 @@ fn walk(world: &World, owner: &Value, out: &mut String) -> Result<(), Refusal> {
     };
     let patch = enter(&now, &world.scope(), &stamp(41))?;
     step("enter at 0 %", &mut now, patch);
+    if world.preview.is_some() {
+        let patch = set_weight(&now, &world.scope(), 0, &stamp(41))?;
+        step("0 % with the preview", &mut now, patch);
+        assert_eq!(previewed(&now, &world.scope()), Previewed { any: true, fits: true });
+    }
     for (percent, epoch) in [(10, 42), (100, 43), (0, 44)] {
-        let patch = set_weight(&now, &world.scope(), percent, &stamp(epoch))?;
+        let patch = if percent == 0 && world.preview.is_some() {
+            lower(&now, &world.scope(), &stamp(epoch))?
+        } else {
+            set_weight(&now, &world.scope(), percent, &stamp(epoch))?
+        };
         step(&format!("{percent} %"), &mut now, patch);
         let set = read(&now, &world.scope())?;
         assert!(set.routes.iter().all(|route| route.stands_at(percent)), "{now}");
-        assert_eq!(set_weight(&now, &world.scope(), percent, &stamp(epoch))?, None, "is there");
+        let again = if percent == 0 {
+            lower(&now, &world.scope(), &stamp(epoch))
+        } else {
+            set_weight(&now, &world.scope(), percent, &stamp(epoch))
+        };
+        assert_eq!(again?, None, "is there");
     }
     let restoration = leave(&now, &world.scope(), &stamp(45))?;
     assert!(restoration.exact);
@@ -94,13 +117,23 @@ fn walk(world: &World, owner: &Value, out: &mut String) -> Result<(), Refusal> {
 
 #[test]
 fn goldens() {
+    compare(&folder(), 40);
+}
+
+#[test]
+fn goldens_of_previews() {
+    compare(&previews(), 5);
+}
+
+/// Holds all of a folder, so many at least, against what becomes of them.
+fn compare(folder: &Path, least: usize) {
     let bless = std::env::var_os(BLESS).is_some_and(|value| value == "1");
-    let owners = names("yaml");
-    assert!(owners.len() >= 40, "{} VirtualServices", owners.len());
+    let owners = names(folder, "yaml");
+    assert!(owners.len() >= least, "{} VirtualServices", owners.len());
     let mut wrong = Vec::new();
     for name in &owners {
-        let (world, owner) = load(&folder().join(name).with_extension("yaml"));
-        let (file, found) = (folder().join(name).with_extension("diff"), life(&world, &owner));
+        let (world, owner) = load(&folder.join(name).with_extension("yaml"));
+        let (file, found) = (folder.join(name).with_extension("diff"), life(&world, &owner));
         let known = std::fs::read_to_string(&file).unwrap_or_default();
         if bless {
             std::fs::write(&file, &found).unwrap();
@@ -115,13 +148,13 @@ fn goldens() {
         wrong.len(),
         owners.len()
     );
-    assert_eq!(names("diff"), owners, "each .diff has its .yaml");
+    assert_eq!(names(folder, "diff"), owners, "each .diff has its .yaml");
 }
 
 /// So that a refusal is not taken for a life, nor the other way round, when all are written anew.
 #[test]
 fn most_goldens_have_a_whole_life() {
-    let all = names("yaml");
+    let all = names(&folder(), "yaml");
     let lives = all.iter().filter(|name| {
         let text = std::fs::read_to_string(folder().join(name).with_extension("diff")).unwrap();
         text.contains("# leave")

@@ -10,6 +10,7 @@ mod golden;
 mod goldens;
 mod lives;
 mod ownership;
+mod previews;
 mod properties;
 mod refusals;
 mod routes;

@@ -9,6 +9,7 @@ mod jobs;
 mod lost;
 mod overlap;
 mod owners;
+mod previews;
 mod resting;
 mod routes;
 mod salvaged;

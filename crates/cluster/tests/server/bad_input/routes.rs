@@ -252,3 +252,32 @@ async fn two_rollouts_on_one_service() {
     assert_eq!(bench.image("web-green").await, "shop/web:2");
     bench.end().await;
 }
+
+/// Of a cookie both what a route says and what a preview asks for can't be said at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_preview_by_a_header_that_a_route_describes_by_a_pattern() {
+    let bench = Bench::installed("pattern").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let previewed = |name: &str| {
+        let mut rollout = objects::rollout("2");
+        rollout["spec"]["traffic"]["preview"] = json!({"headers": [{"name": name, "value": "true"}]});
+        rollout
+    };
+    let mut spec = objects::virtual_service()["spec"].clone();
+    spec["http"][0]["match"] = json!([{"headers": {"x-team": {"regex": "a.*"}}}]);
+    bench.merge_as("owner", "virtualservices", "web", json!({"spec": spec})).await;
+    bench
+        .bad(
+            Case::refused(
+                "RouteUnsupported",
+                &object,
+                "spec.http[0] (primary).match",
+                "choose another header",
+            ),
+            async || bench.apply(&previewed("x-team")).await,
+            async || bench.apply(&previewed("x-teal-preview")).await,
+        )
+        .await;
+    bench.end().await;
+}
