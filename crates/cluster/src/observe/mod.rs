@@ -8,6 +8,7 @@ mod callers;
 mod claims;
 mod colors;
 mod decisions;
+mod facts;
 mod found;
 mod jobs;
 mod left;
@@ -17,6 +18,7 @@ mod marks;
 mod obstacles;
 mod overlap;
 mod ports;
+mod renderings;
 mod roles;
 mod routes;
 mod settings;
@@ -28,30 +30,29 @@ mod step_jobs;
 pub(crate) mod tests;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use teal_api::Rollout;
-use teal_api::defaults::{Filled, SpecError};
-use teal_api::rollout::{Traffic, TrafficService};
-use teal_plan::record::Release;
+use teal_api::defaults::Filled;
+use teal_api::rollout::Traffic;
 use teal_plan::snapshot::{CheckSeen, ColorSeen, Objects, Obstacle, Snapshot, Stops, World};
-use teal_plan::{Color, ContentHash, Phase, Record, Revision, Slot, Time};
+use teal_plan::{Color, ContentHash, Phase, Time};
 use teal_release::chart::Body;
 use teal_release::{ObjectKey, Resources};
 use teal_traffic::RoleService;
 
 use crate::charts::ChartSeen;
 use crate::config::Config;
-use crate::epochs::believed;
 use crate::execute::revision;
 use crate::kinds;
 use crate::memory::Memory;
-use crate::rendering::{For, RenderKey, Rendering, remembered, render, trial_slot};
-use crate::stores::{ObjectView, PodView, Pokes, Stores};
+use crate::rendering::Rendering;
+use crate::stores::{Pokes, Stores};
 
-use self::asked::{asked_for, manifests_for, manifests_of};
-use self::traffic::{Counting, Look};
+use self::asked::manifests_of;
+use self::facts::Facts;
+use self::renderings::Renderings;
 
 pub(crate) use around::{idle_copies, names_candidate, stray_copies};
 pub(crate) use callers::callers;
@@ -142,34 +143,6 @@ impl Names {
     }
 }
 
-/// What is gathered once and read by every part of a look.
-pub(crate) struct Facts<'a> {
-    stores: &'a Stores,
-    config: &'a Config,
-    rollout: &'a Rollout,
-    names: Names,
-    filled: Filled,
-    /// Why the spec can't be used.
-    problem: Option<SpecError>,
-    traffic: Traffic,
-    traffic_waits: bool,
-    services: Vec<RoleService>,
-    /// Services of the spec that count once a release that has them is live.
-    later: Vec<RoleService>,
-    /// Live has none of the spec's Services.
-    apart: bool,
-    record: Record,
-    /// The hash of `spec.release`.
-    hash: ContentHash,
-    objects: Vec<Arc<ObjectView>>,
-    pods: Vec<Arc<PodView>>,
-    /// Places of pods by uid.
-    places: HashMap<String, usize>,
-    /// What came of the chart, where the release is one.
-    chart: ChartSeen,
-    now: Time,
-}
-
 /// Looks.
 pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let Scene { stores, pokes, config, rollout, memory, checks, now, nonce, problems, chart } = scene;
@@ -187,27 +160,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let [blue, green] = both_colors(&facts, &renderings, weight, memory);
     obstacles.extend(overlap::deserted(&facts, &passing, is_up(&facts, &blue, &green)));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
-    let world = World {
-        stale: !memory.unsure.is_empty(),
-        abandoned: settings::abandoned(&facts, memory.namespace_goes),
-        finalizer: settings::has_finalizer(rollout),
-        policies: stores.admission.proves_decisions_since(),
-        blue,
-        green,
-        sizes: sizes::shared(&facts, &renderings),
-        live_service: roles::see(&facts, roles::Role::Live, memory),
-        candidate_service: roles::see(&facts, roles::Role::Candidate, memory),
-        overlap: overlap::see(&facts, &renderings, &passing, memory),
-        routes: routes.seen.clone(),
-        recorded: recorded(&facts, memory),
-        jobs: jobs::see(&facts),
-        step_jobs: step_jobs::see(&facts, memory),
-        left_step_jobs: step_jobs::left(&facts),
-        found: found::see(&facts, &mut obstacles),
-        obstacles,
-        highest_epoch: highest_epoch(&facts, &routes),
-        highest_counter: highest_counter(&facts),
-    };
+    let world = world(&facts, &renderings, &routes, &passing, [blue, green], obstacles, memory);
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
         ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
@@ -255,6 +208,39 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     }
 }
 
+/// What stands in the cluster, with what is in the way.
+fn world(
+    facts: &Facts<'_>,
+    renderings: &Renderings,
+    routes: &routes::Routes,
+    passing: &overlap::Passing,
+    [blue, green]: [ColorSeen; 2],
+    mut obstacles: Vec<Obstacle>,
+    memory: &mut Memory,
+) -> World {
+    World {
+        stale: !memory.unsure.is_empty(),
+        abandoned: settings::abandoned(facts, memory.namespace_goes),
+        finalizer: settings::has_finalizer(facts.rollout),
+        policies: facts.stores.admission.proves_decisions_since(),
+        blue,
+        green,
+        sizes: sizes::shared(facts, renderings),
+        live_service: roles::see(facts, roles::Role::Live, memory),
+        candidate_service: roles::see(facts, roles::Role::Candidate, memory),
+        overlap: overlap::see(facts, renderings, passing, memory),
+        routes: routes.seen.clone(),
+        recorded: recorded(facts, memory),
+        jobs: jobs::see(facts),
+        step_jobs: step_jobs::see(facts, memory),
+        left_step_jobs: step_jobs::left(facts),
+        found: found::see(facts, &mut obstacles),
+        obstacles,
+        highest_epoch: highest_epoch(facts, routes),
+        highest_counter: highest_counter(facts),
+    }
+}
+
 fn both_colors(
     facts: &Facts<'_>,
     renderings: &Renderings,
@@ -299,232 +285,6 @@ fn is_at_rest(facts: &Facts<'_>, world: &World) -> bool {
         && [&world.blue, &world.green]
             .iter()
             .all(|color| matches!(color.objects, Objects::Absent | Objects::Present { in_sync: true, .. }))
-}
-
-impl<'a> Facts<'a> {
-    fn gather(
-        stores: &'a Stores,
-        config: &'a Config,
-        rollout: &'a Rollout,
-        memory: &Memory,
-        hash: ContentHash,
-        now: Time,
-    ) -> Self {
-        let names = Names::of(rollout);
-        let mut record = record(rollout);
-        let pods = stores.pods.group(&names.namespace, &names.name);
-        let live = record.live.filter(|live| live.hash != hash);
-        let live = live.and_then(|live| memory.contents.get(&live.slot.revision));
-        let counting = Counting::of(&Look { stores, config, rollout, names: &names, record: &record, live });
-        let Counting { traffic, waits: traffic_waits, later, apart } = counting;
-        record.baseline = traffic::baseline(&record.baseline, traffic::committed(rollout).as_ref(), &traffic);
-        let (filled, problem) = settings::filled(rollout, &traffic, &record);
-        let role = |service: &TrafficService| RoleService::new(&names.namespace, &service.name);
-        let services = traffic.services.iter().map(role).collect();
-        Self {
-            stores,
-            config,
-            rollout,
-            filled,
-            problem,
-            services,
-            later,
-            apart,
-            record,
-            traffic,
-            traffic_waits,
-            hash,
-            objects: stores.objects_of(&names.namespace, &names.name),
-            places: pods.iter().enumerate().map(|(place, pod)| (pod.uid.clone(), place)).collect(),
-            pods,
-            chart: ChartSeen::None,
-            now,
-            names,
-        }
-    }
-
-    fn pod(&self, uid: &str) -> Option<&Arc<PodView>> {
-        self.places.get(uid).and_then(|place| self.pods.get(*place))
-    }
-
-    /// An object of this Rollout. Another's of the same name is none, however it is.
-    fn object(&self, group: &str, kind: &str, name: &str) -> Option<Arc<ObjectView>> {
-        let there = self.stores.object(group, kind, &self.names.namespace, name);
-        there.filter(|view| view.rollout == self.names.name)
-    }
-
-    /// The release that the record has in a color.
-    fn asked(&self, color: Color) -> Option<Release> {
-        self.record.releases().find(|release| release.slot.color == color)
-    }
-
-    fn revisions(&self) -> Vec<Revision> {
-        self.record.releases().map(|release| release.slot.revision).collect()
-    }
-
-    /// An epoch on an object of this Rollout, as far as it is believed.
-    fn believed(&self, epoch: u64) -> u64 {
-        believed(epoch, &self.record)
-    }
-
-    fn is_live(&self, slot: Slot) -> bool {
-        self.record.live.is_some_and(|live| live.slot == slot)
-    }
-}
-
-/// The renderings that a look needs.
-pub(crate) struct Renderings {
-    blue: Option<Arc<Rendering>>,
-    green: Option<Arc<Rendering>>,
-    /// What `spec.release` is, be it in a color or not yet.
-    wanted: Option<Arc<Rendering>>,
-    /// What is wrong with `spec.release`.
-    pub(crate) refusals: Vec<teal_release::Refusal>,
-    /// What is worth a warning about it.
-    pub(crate) findings: Vec<teal_release::Finding>,
-    /// The traffic Services as it wants them.
-    pub(crate) services: Vec<teal_release::RoleService>,
-    /// What it needs to start.
-    pub(crate) need: Option<Resources>,
-    /// Its Jobs that run before its workloads.
-    pub(crate) jobs: Vec<String>,
-    /// Its Jobs that run after retirement.
-    pub(crate) later: Vec<String>,
-}
-
-impl Renderings {
-    fn of(facts: &Facts<'_>, memory: &mut Memory) -> Self {
-        let mut this = Self {
-            blue: None,
-            green: None,
-            wanted: None,
-            refusals: Vec::new(),
-            findings: Vec::new(),
-            services: Vec::new(),
-            need: None,
-            jobs: Vec::new(),
-            later: Vec::new(),
-        };
-        let mut wanted = None;
-        for color in [Color::Blue, Color::Green] {
-            let Some(release) = facts.asked(color) else { continue };
-            let rendered = slot_rendering(facts, memory, &release);
-            // What is wrong with a release, and worth telling, is the same for both colors and roles.
-            if release.hash == facts.hash {
-                wanted.clone_from(&rendered);
-            }
-            match color {
-                Color::Blue => this.blue = rendered,
-                Color::Green => this.green = rendered,
-            }
-        }
-        match wanted.map_or_else(|| wanted_rendering(facts, memory), |known| Ok(Some(known))) {
-            Ok(None) => {}
-            Ok(Some(rendering)) => {
-                this.findings.clone_from(&rendering.findings);
-                this.services.clone_from(&rendering.role_services);
-                this.need = Some(rendering.need.clone());
-                this.jobs.clone_from(&rendering.job_names);
-                this.later.clone_from(&rendering.later_names);
-                this.wanted = Some(rendering);
-            }
-            Err(refusals) => this.refusals = refusals,
-        }
-        this
-    }
-
-    /// A traffic Service as the spec has it.
-    fn service(&self, name: &str) -> Option<&teal_release::RoleService> {
-        self.services.iter().find(|wanted| wanted.name == name)
-    }
-
-    /// A role's Service as the release has it that the record has in a slot.
-    fn role_service(&self, facts: &Facts<'_>, slot: Slot, name: &str) -> Option<&teal_release::RoleService> {
-        let asked = facts.asked(slot.color).is_some_and(|release| release.slot == slot);
-        self.color(slot.color).filter(|_| asked)?.role_service(name)
-    }
-
-    /// What should stand in a color.
-    pub(crate) fn color(&self, color: Color) -> Option<&Arc<Rendering>> {
-        match color {
-            Color::Blue => self.blue.as_ref(),
-            Color::Green => self.green.as_ref(),
-        }
-    }
-}
-
-/// Renders the spec for the slot that it has or would have, to see whether it can be.
-fn wanted_rendering(
-    facts: &Facts<'_>,
-    memory: &mut Memory,
-) -> Result<Option<Arc<Rendering>>, Vec<teal_release::Refusal>> {
-    let key = key(facts, trial_slot(&facts.hash), facts.hash, false, facts.filled.services.clone());
-    if let Some(known) = remembered(&memory.renderings, &key) {
-        return Ok(Some(known));
-    }
-    let Some(manifests) = asked_for(facts, memory, key.slot.color, &key.services)? else { return Ok(None) };
-    let rendering = Arc::new(render(manifests, &whom(facts, &key))?);
-    remember(memory, key, &rendering);
-    Ok(Some(rendering))
-}
-
-fn slot_rendering(facts: &Facts<'_>, memory: &mut Memory, release: &Release) -> Option<Arc<Rendering>> {
-    let services = services_of(facts, memory, release);
-    let key = key(facts, release.slot, release.hash, facts.is_live(release.slot), services);
-    if let Some(known) = remembered(&memory.renderings, &key) {
-        return Some(known);
-    }
-    let manifests = manifests_for(facts, memory, release, &key.services)?;
-    let rendering = Arc::new(render(manifests, &whom(facts, &key)).ok()?);
-    remember(memory, key, &rendering);
-    Some(rendering)
-}
-
-fn remember(memory: &mut Memory, key: RenderKey, rendering: &Arc<Rendering>) {
-    memory.renderings.retain(|(known, _)| known.generation == key.generation && known.slot != key.slot);
-    memory.renderings.push((key, Arc::clone(rendering)));
-}
-
-fn whom<'a>(facts: &'a Facts<'_>, key: &'a RenderKey) -> For<'a> {
-    For {
-        rollout: &facts.names.name,
-        namespace: &facts.names.namespace,
-        instance: &facts.config.instance,
-        key,
-    }
-}
-
-/// The traffic Services of a release. One that is kept has those with which it was kept, and those that it turned out to have.
-fn services_of(facts: &Facts<'_>, memory: &Memory, release: &Release) -> Vec<String> {
-    let counting = &facts.filled.services;
-    let kept = memory.contents.get(&release.slot.revision).filter(|_| release.hash != facts.hash);
-    kept.map_or_else(|| counting.clone(), |kept| kept.traffic_with(counting))
-}
-
-fn key(facts: &Facts<'_>, slot: Slot, hash: ContentHash, active: bool, services: Vec<String>) -> RenderKey {
-    let hold = facts.filled.services.iter().cloned().zip(facts.record.baseline.iter().copied());
-    RenderKey {
-        generation: facts.names.generation,
-        uid: facts.names.uid.clone(),
-        slot,
-        hash,
-        active,
-        sizes: if active { BTreeMap::new() } else { sizes::of_live(facts) },
-        services,
-        owned: facts.filled.on_delete == teal_api::rollout::OnDelete::DeleteAll,
-        hold: if holds_sizes(&facts.record) { hold.collect() } else { Vec::new() },
-        started: if holds_sizes(&facts.record) { facts.record.sizes.clone() } else { Vec::new() },
-        beside: if facts.record.is_tried(slot) { sizes::ready(facts) } else { BTreeMap::new() },
-    }
-}
-
-/// From the start of a rollout until the other color is let go.
-fn holds_sizes(record: &Record) -> bool {
-    match &record.phase {
-        Phase::Step(_) | Phase::Promoting { .. } | Phase::Returning { .. } => true,
-        Phase::Rest { .. } => record.previous.is_some(),
-        Phase::New | Phase::Installing { .. } => false,
-    }
 }
 
 fn recorded(facts: &Facts<'_>, memory: &Memory) -> bool {

@@ -10,7 +10,8 @@ use teal_plan::{Color, Phase, Record};
 use teal_release::RefusalReason;
 use teal_traffic::{Mesh, RoleService, RouteSelector, leads_to};
 
-use super::{Facts, Names, Renderings, asked_for, found, obstacle};
+use super::asked::asked_for;
+use super::{Facts, Names, Renderings, found, obstacle};
 use crate::config::Config;
 use crate::memory::{Memory, Packed};
 use crate::selector::selector;
