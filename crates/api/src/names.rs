@@ -184,6 +184,10 @@ pub mod limit {
     pub const QUERY: u32 = 4096;
     /// Characters of a duration.
     pub const DURATION: u32 = 16;
+    /// Windows of one Rollout.
+    pub const WINDOWS: u32 = 16;
+    /// Characters of the schedule of a window.
+    pub const SCHEDULE: u32 = 64;
     /// Characters of a threshold.
     pub const THRESHOLD: u32 = 32;
     /// Persons that one step may ask for.

@@ -7,6 +7,7 @@ pub mod spec;
 pub mod status;
 pub mod step;
 pub mod traffic;
+mod window;
 
 pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
 pub use preview::{Preview, PreviewCookie, PreviewHeader};
@@ -18,3 +19,4 @@ pub use status::{
 };
 pub use step::{Approval, Step, StepJob};
 pub use traffic::{Drain, Route, TcpRoute, TlsRoute, Traffic, TrafficService, VirtualServiceReference};
+pub use window::{Window, WindowEffect};

@@ -61,6 +61,7 @@ impl Cluster {
             pokes: pokes.clone(),
             namespace: config.namespace.clone(),
             instance: config.instance.clone(),
+            stop: config.stop.clone(),
         });
         spawn_until(&mut tasks, stop, watches.run());
         let checks = measuring(Poker(pokes.clone()));

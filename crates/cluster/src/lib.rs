@@ -54,7 +54,7 @@ pub use access::Requests;
 pub use charts::{ChartSeen, Charting, Charts, Discovery, Serves, Wanted};
 pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};
 pub use cluster::{Cluster, Probe};
-pub use config::Config;
+pub use config::{Config, StopSwitch};
 pub use error::{Class, Error};
 pub use lease::LeaseConfig;
 pub use metrics::{Counter, Figures, LOOK_BUCKETS, Looks, RolloutFigures};

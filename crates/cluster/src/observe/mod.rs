@@ -10,6 +10,7 @@ mod colors;
 mod decisions;
 mod facts;
 mod found;
+mod halts;
 mod jobs;
 mod left;
 mod likeness;
@@ -163,7 +164,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let world = world(&facts, &renderings, &routes, &passing, [blue, green], obstacles, memory);
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
-        ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
+        ..halts::with(settings::read(&facts, usable.then_some(facts.hash), &renderings), &facts)
     };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);

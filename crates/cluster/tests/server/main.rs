@@ -12,6 +12,7 @@ mod bench;
 mod connections;
 mod gates;
 mod grown;
+mod halted;
 mod hands;
 mod held;
 mod in_place;
