@@ -129,7 +129,7 @@ words! {
         DeadlineExceeded,
         /// Stalled, Accepted: the release can't be taken as it is written.
         ReleaseInvalid,
-        /// Stalled: something that is referred to is missing.
+        /// Stalled, Accepted: something that is referred to is missing.
         ReferenceMissing,
         /// Stalled, `TrafficInSync`: another writer changes the same weights or selectors.
         ForeignWriter,

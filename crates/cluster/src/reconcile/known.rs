@@ -7,7 +7,7 @@ use teal_plan::record::Release;
 use teal_plan::{ContentHash, Record};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::Reconciler;
+use super::{Reconciler, Values};
 use crate::charts::{self, ChartSeen, Charts};
 use crate::memory::Memory;
 use crate::stores::{ObjectId, ObjectView, RolloutView};
@@ -30,6 +30,7 @@ impl Reconciler {
     pub(crate) fn let_go(&self) {
         let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
         memories.values().for_each(|(uid, _)| self.ask_nothing(uid));
+        self.named.let_go();
     }
 
     /// Of whom anything is remembered or told, whether they are still there or not.
@@ -44,6 +45,7 @@ impl Reconciler {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((uid, _)) = memories.remove(id) {
             self.ask_nothing(&uid);
+            self.named.forget(id);
         }
         // Of one that could not be read nothing is remembered, and yet it is counted.
         self.watching.forget(id);
@@ -52,6 +54,10 @@ impl Reconciler {
     /// Neither of metrics nor of charts.
     pub(super) fn ask_nothing(&self, uid: &str) {
         self.checks.forget(uid);
+        self.ask_no_charts(uid);
+    }
+
+    fn ask_no_charts(&self, uid: &str) {
         if let Some(Charts(charts)) = &self.tools.config.charts {
             charts.forget(uid);
         }
@@ -62,9 +68,13 @@ impl Reconciler {
         &self,
         view: &RolloutView,
         rollout: &Rollout,
-        unread: bool,
+        (unread, values): (bool, Values),
         memory: &mut Memory,
     ) -> ChartSeen {
+        if let Values::Refused(problems) = values {
+            self.ask_no_charts(&view.uid);
+            return ChartSeen::Refused(problems);
+        }
         if unread && rollout.spec.release.raw().get("chart").is_some() {
             return ChartSeen::Pending;
         }

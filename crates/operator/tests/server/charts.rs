@@ -73,15 +73,15 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate, imag
 const GOOD: [File<'_>; 5] = [CHART, SETTINGS, SERVICE, DEPLOYMENT, ACCOUNT];
 
 /// A server of charts, and a Teal that may ask it.
-struct Store {
+pub(crate) struct Store {
     shelf: Shelf,
     host: String,
     _folder: tempfile::TempDir,
-    setup: Setup,
+    pub(crate) setup: Setup,
 }
 
 impl Store {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let shelf = Shelf::default();
         let host = shelf.open().await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -116,7 +116,7 @@ impl Store {
         self.chart(&files, &json!({"tag": "1", "shard": "$(color)"}))
     }
 
-    fn good(&self, tag: &str) -> Value {
+    pub(crate) fn good(&self, tag: &str) -> Value {
         self.chart(&GOOD, &json!({"tag": tag, "shard": "$(color)"}))
     }
 
@@ -130,23 +130,23 @@ impl Store {
     }
 }
 
-fn rollout(chart: &Value) -> Value {
+pub(crate) fn rollout(chart: &Value) -> Value {
     let mut rollout = objects::rollout("1");
     rollout["spec"]["release"] = json!({"chart": chart});
     rollout
 }
 
-async fn settings(bench: &Bench, name: &str) -> (String, String) {
+pub(crate) async fn settings(bench: &Bench, name: &str) -> (String, String) {
     let map = bench.value("configmaps", name).await;
     let text = |field: &str| map["data"][field].as_str().unwrap_or_default().to_owned();
     (text("tag"), text("shard"))
 }
 
-fn ten() -> [(String, i64); 2] {
+pub(crate) fn ten() -> [(String, i64); 2] {
     [("web".into(), 90), ("web-candidate".into(), 10)]
 }
 
-fn of(tag: &str, shard: &str) -> (String, String) {
+pub(crate) fn of(tag: &str, shard: &str) -> (String, String) {
     (tag.to_owned(), shard.to_owned())
 }
 
