@@ -53,6 +53,8 @@ words! {
         JobFailed,
         /// A Role permits an object by a name that gets a color.
         RoleNamesColored,
+        /// A Service of the chart that is to be reached from outside stands behind no traffic Service, so that it isn't.
+        ServiceInsideOnly,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.

@@ -12,6 +12,7 @@ use super::services::{RolePair, ServiceMapping, role_pairs};
 use super::stands::standing;
 use super::{Stage, kinds, outside};
 use crate::context::Naming;
+use crate::findings::Finding;
 use crate::object::{Object, ObjectKey};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::selector::{labels, plain_matches};
@@ -38,12 +39,14 @@ pub struct Manifests {
     pub objects: Vec<Value>,
     /// Where their names come from.
     pub naming: Naming,
+    /// What is worth a warning about how they were made.
+    pub findings: Vec<Finding>,
 }
 
 impl Manifests {
     /// Those of `spec.release.manifests`, whose names get the color behind.
     pub const fn listed(objects: Vec<Value>) -> Self {
-        Self { objects, naming: Naming::Behind }
+        Self { objects, naming: Naming::Behind, findings: Vec::new() }
     }
 }
 
@@ -117,8 +120,12 @@ impl Body {
         let roles = pairs.iter().zip(services).map(|(pair, mapping)| self.role(pair, mapping, color));
         let roles: Vec<Object> = roles.collect::<Result<_, _>>().map_err(|refusal| vec![refusal])?;
         let own: Vec<Object> = self.own(color).iter().map(outside::inner).collect();
+        let stands_behind = |object: &&Object| pairs.iter().any(|pair| pair.from == object.key());
+        let unled = self.own(color).iter().filter(|object| !stands_behind(object));
+        let findings = unled.filter_map(|object| outside::lost(object, color)).collect();
         let all = roles.iter().chain(&own).chain(&self.shared);
-        Ok(Manifests { objects: all.map(Object::to_value).collect(), naming: Naming::Chart(shared) })
+        let objects = all.map(Object::to_value).collect();
+        Ok(Manifests { objects, naming: Naming::Chart(shared), findings })
     }
 
     /// The objects of one color alone.
