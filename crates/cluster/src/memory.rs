@@ -19,6 +19,7 @@ use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
 use crate::kinds::Known;
+use crate::reconcile::Before;
 use crate::refusals::Refusals;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
@@ -48,6 +49,8 @@ pub(crate) struct Memory {
     pub(crate) shares: Arc<Mutex<Shares>>,
     /// What the chart of the release takes from elsewhere.
     pub(crate) taken: Option<Taken>,
+    /// What was kept of an earlier revision with the content that is wanted, where that is a chart.
+    pub(crate) before: Option<Before>,
     /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
     hash: Option<(i64, ContentHash)>,
     /// Renderings, so that a look costs no rendering while nothing changes.

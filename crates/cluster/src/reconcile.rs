@@ -1,5 +1,6 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
+mod charts;
 mod known;
 mod needs;
 mod pace;
@@ -19,6 +20,7 @@ use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, pl
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
+pub(crate) use self::charts::Before;
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
 use self::repairs::{due, note_whole, refused, stops};
 use self::settle::must_look_up;
@@ -127,7 +129,8 @@ impl Reconciler {
             let values = self.valued(id, &mut rollout, &mut memory).await;
             let next = self.look(&view, &rollout, values, &mut memory).await?;
             let again = memory.taken.as_ref().and_then(|taken| taken.again);
-            Ok(Some(earlier(next, until(again, now()))))
+            let before = memory.before.as_ref().and_then(|before| before.again);
+            Ok(Some(earlier(earlier(next, until(again, now())), until(before, now()))))
         };
         let started = std::time::Instant::now();
         let result: Result<Option<Next>, Error> = looked.instrument(span).await;
@@ -165,7 +168,7 @@ impl Reconciler {
         memory: &mut Memory,
     ) -> Result<Next, Error> {
         let unread = values.unread().max(self.prepare(view, rollout, memory).await?);
-        let chart = self.chart(view, rollout, (unread.is_some(), values), memory);
+        let chart = self.chart(view, rollout, (unread.is_some(), values), memory).await;
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {

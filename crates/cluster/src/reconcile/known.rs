@@ -7,8 +7,8 @@ use teal_plan::record::Release;
 use teal_plan::{ContentHash, Record};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{Reconciler, Values};
-use crate::charts::{self, ChartSeen, Charts};
+use super::Reconciler;
+use crate::charts::{self, Charts};
 use crate::memory::Memory;
 use crate::stores::{ObjectId, ObjectView, RolloutView};
 
@@ -57,30 +57,10 @@ impl Reconciler {
         self.ask_no_charts(uid);
     }
 
-    fn ask_no_charts(&self, uid: &str) {
+    pub(super) fn ask_no_charts(&self, uid: &str) {
         if let Some(Charts(charts)) = &self.tools.config.charts {
             charts.forget(uid);
         }
-    }
-
-    /// What came of the chart of a Rollout. While it can't be read what is kept of it, nothing is rendered in its place.
-    pub(super) fn chart(
-        &self,
-        view: &RolloutView,
-        rollout: &Rollout,
-        (unread, values): (bool, Values),
-        memory: &mut Memory,
-    ) -> ChartSeen {
-        if let Values::Refused(problems) = values {
-            self.ask_no_charts(&view.uid);
-            return ChartSeen::Refused(problems);
-        }
-        if unread && rollout.spec.release.raw().get("chart").is_some() {
-            return ChartSeen::Pending;
-        }
-        let hash = memory.hash(rollout);
-        let is_made = |release: &Release| self.is_made(view, release);
-        charts::seen(self.tools.config.charts.as_ref(), rollout, hash, memory, is_made)
     }
 
     /// Whether what is kept of a release is needed: where the spec is something else, and of a chart also where the spec is it, as soon as
@@ -98,7 +78,7 @@ impl Reconciler {
     }
 
     /// Whether anything of a release was kept or made for this very Rollout.
-    fn is_made(&self, view: &RolloutView, release: &Release) -> bool {
+    pub(super) fn is_made(&self, view: &RolloutView, release: &Release) -> bool {
         let RolloutView { id, uid, .. } = view;
         let is_of = |object: &Arc<ObjectView>| object.rollout_uid == *uid;
         let kept = self.tools.stores.revisions.group(&id.namespace, &id.name);

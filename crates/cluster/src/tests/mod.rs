@@ -2,6 +2,7 @@
 
 mod anew;
 mod awake;
+mod before;
 mod copies;
 mod ending;
 mod figures;

@@ -17,7 +17,22 @@ const MAP: &str = "/api/v1/namespaces/shop/configmaps/web-values";
 
 /// Takes note of the values that it is to render.
 #[derive(Default)]
-struct Asked(Mutex<Vec<Value>>);
+pub(super) struct Asked(Mutex<Vec<Value>>);
+
+impl Asked {
+    pub(super) fn taken(&self) -> Vec<Value> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Has one that takes note render for this one.
+pub(super) fn charting(reconciler: &mut Reconciler) -> Arc<Asked> {
+    let asked = Arc::<Asked>::default();
+    let charts = Charts(Arc::clone(&asked) as Arc<dyn Charting>);
+    let config = crate::config::Config { charts: Some(charts), ..crate::config::Config::default() };
+    reconciler.tools.config = Arc::new(config);
+    asked
+}
 
 impl Charting for Asked {
     fn listen(&self, _: Poker, _: Discovery) {}
@@ -39,10 +54,7 @@ fn wanted() -> (Server, Reconciler, Arc<Asked>) {
             "valuesFrom": [{"configMap": {"name": "web-values"}}]}}),
     );
     let (server, mut reconciler) = served(hand);
-    let asked = Arc::<Asked>::default();
-    let charts = Charts(Arc::clone(&asked) as Arc<dyn Charting>);
-    let config = crate::config::Config { charts: Some(charts), ..crate::config::Config::default() };
-    reconciler.tools.config = Arc::new(config);
+    let asked = charting(&mut reconciler);
     (server, reconciler, asked)
 }
 
@@ -75,13 +87,13 @@ async fn values_are_read_once_and_again_only_where_something_changed() {
         look(&reconciler).await;
     }
     assert_eq!(reads(&server), 1);
-    assert_eq!(asked.0.lock().unwrap().last(), Some(&json!({"tag": "2", "shard": "a"})));
+    assert_eq!(asked.taken().last(), Some(&json!({"tag": "2", "shard": "a"})));
     put(&server, "shard: b\n");
     // As with a spec that was edited, whatever the watch has shown by then.
     recall(&reconciler, |memory| memory.taken.as_mut().expect("values").generation -= 1);
     look(&reconciler).await;
     assert_eq!(reads(&server), 2);
-    assert_eq!(asked.0.lock().unwrap().last(), Some(&json!({"tag": "2", "shard": "b"})));
+    assert_eq!(asked.taken().last(), Some(&json!({"tag": "2", "shard": "b"})));
 }
 
 #[tokio::test]
@@ -93,7 +105,7 @@ async fn where_they_are_missing_nothing_is_rendered_and_that_is_told() {
     let (reason, message) = accepted(&server).expect("a condition");
     assert_eq!(reason, "ReferenceMissing");
     assert!(message.contains("ConfigMap web-values, which isn't there"), "{message}");
-    assert_eq!((asked.0.lock().unwrap().len(), reads(&server)), (0, 1));
+    assert_eq!((asked.taken().len(), reads(&server)), (0, 1));
 }
 
 /// Nobody knows then what is wanted: neither what was before nor the chart without them.
@@ -106,11 +118,11 @@ async fn where_they_can_not_be_read_now_nothing_is_rendered_and_they_are_read_la
     assert!(wait <= Duration::from_secs(2), "{wait:?}");
     look(&reconciler).await;
     assert_eq!(reads(&server), 1, "there is a pause between two tries");
-    assert!(asked.0.lock().unwrap().is_empty());
+    assert!(asked.taken().is_empty());
     server.mend();
     recall(&reconciler, |memory| memory.failing.clear());
     look(&reconciler).await;
-    assert_eq!(asked.0.lock().unwrap().len(), 1);
+    assert_eq!(asked.taken().len(), 1);
 }
 
 /// What was read last is what there is, as far as anybody knows, also while a later read fails.
@@ -123,5 +135,5 @@ async fn a_read_that_fails_later_takes_nothing_back() {
     recall(&reconciler, |memory| memory.taken.as_mut().expect("values").generation -= 1);
     look(&reconciler).await;
     assert_eq!(reads(&server), 2);
-    assert_eq!(asked.0.lock().unwrap().as_slice(), vec![json!({"tag": "2", "shard": "a"}); 2]);
+    assert_eq!(asked.taken(), vec![json!({"tag": "2", "shard": "a"}); 2]);
 }

@@ -248,6 +248,34 @@ async fn what_stands_is_not_rendered_anew_where_what_was_kept_is_gone() {
     bench.end().await;
 }
 
+/// As `kubectl teal undo` asks for it, and whoever reverts a commit: what was there comes back, whatever the version holds by now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_an_earlier_revision_was_rendered_to_comes_back_where_it_is_wanted_again() {
+    let store = Store::open().await;
+    let bench = store.installed("chart-undo").await;
+    let (first, second) = (store.good("1"), store.good("2"));
+    bench.apply(&rollout(&second)).await;
+    bench.phase("Waiting").await;
+    bench.decide("Approve").await;
+    bench.phase("Complete").await;
+    bench
+        .until("the former color is gone", async || bench.value("deployments", "web-blue").await.is_null())
+        .await;
+    let changed = DEPLOYMENT.1.replace("shop/web:", "shop/other:");
+    let files = [CHART, SETTINGS, SERVICE, (DEPLOYMENT.0, changed.as_str()), ACCOUNT];
+    let path = first["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("an address").to_owned();
+    store.shelf.put(&path, 200, "application/gzip", archive(&files));
+    let asked = store.shelf.asked().len();
+    bench.apply(&rollout(&first)).await;
+    bench.phase("Waiting").await;
+    assert_eq!(bench.image("web-blue").await, "shop/web:1");
+    assert_eq!(settings(&bench, "web-blue-settings").await, of("1", "blue"));
+    assert!(bench.status("/candidate/revision").await.starts_with("r3-"), "a rollout of its own");
+    assert_eq!(store.shelf.asked().len(), asked, "nothing is fetched for it");
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_job_before_an_upgrade_runs_once_before_the_workloads_of_its_color() {
