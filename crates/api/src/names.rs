@@ -160,6 +160,8 @@ pub mod limit {
     pub const DNS_SUBDOMAIN: u32 = 253;
     /// Objects of one release.
     pub const MANIFESTS: u32 = 64;
+    /// Objects that values of one chart come from.
+    pub const VALUES_FROM: u32 = 16;
     /// Services and `VirtualServices` of one Rollout.
     pub const TRAFFIC_OBJECTS: u32 = 16;
     /// Routes named of one `VirtualService`.

@@ -1,5 +1,6 @@
 //! The kind `Rollout`: what a release is made of, how traffic moves to it, and what gates each step.
 
+mod chart;
 pub mod check;
 mod preview;
 pub mod release;
@@ -9,9 +10,10 @@ pub mod step;
 pub mod traffic;
 mod window;
 
+pub use chart::{Chart, VALUES_KEY, ValuesFrom, ValuesObject};
 pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
 pub use preview::{Preview, PreviewCookie, PreviewHeader};
-pub use release::{Chart, Manifest, Release, ReleaseError};
+pub use release::{Manifest, Release, ReleaseError};
 pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
 pub use status::{
     ApprovalNeed, CandidateStatus, CheckStatus, DrainingStatus, GateStatus, HistoryEntry, LiveStatus,

@@ -17,6 +17,7 @@
 //! | `status`, `events` | what is said |
 //! | `checks` | what is asked of metrics; who asks comes from outside |
 //! | `charts` | which chart is to be rendered; who renders comes from outside |
+//! | `values` | what a chart takes from ConfigMaps, put into the release before a look |
 //! | `lease` | who acts |
 //! | `access` | the one door to the API server: bounded and counted |
 
@@ -49,6 +50,7 @@ mod status;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use access::Requests;
 pub use charts::{ChartSeen, Charting, Charts, Discovery, Serves, Wanted};

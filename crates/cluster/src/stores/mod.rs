@@ -5,6 +5,7 @@
 
 mod admission;
 mod cache;
+mod named;
 mod namespaces;
 mod objects;
 mod optional;
@@ -26,6 +27,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
+pub(crate) use named::{Named, Shown};
 pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, selects_both, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
