@@ -30,7 +30,7 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
     let known = Known {
         order: Order::of(virtual_service),
-        moved: Moved::of(virtual_service, std::slice::from_ref(&saved)),
+        moved: Moved::of(virtual_service, scope, std::slice::from_ref(&saved)),
         saved: &saved,
     };
     let mut draft = Draft::default();

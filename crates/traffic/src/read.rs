@@ -93,9 +93,8 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
     // A list that names nothing is what a definition without tls and tcp leaves of one that named them.
     let lacks = scope.routes.is_some_and(|selectors| selectors.is_empty() || !selectors.iter().all(found));
     let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
-    let moved = Moved::of(virtual_service, &records);
-    let is_moved =
-        |route: &Route| route.pairs.iter().any(|pair| moved.find(virtual_service, route, pair).is_some());
+    let moved = Moved::of(virtual_service, scope, &records);
+    let is_moved = |route: &Route| route.pairs.iter().any(|pair| moved.find(route, pair).is_some());
     let names_nothing = scope.routes.is_some_and(<[RouteSelector]>::is_empty);
     let is_entered = |route: &Route| {
         let Some(there) = route.of(virtual_service) else { return false };
