@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
+use crate::object::annotation;
 use crate::order::Order;
+use crate::ownership::add_unknown;
 use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
@@ -43,14 +45,30 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
         }
         draft.append(edits);
     }
-    draft.forget(virtual_service, &Saved::annotation(&stamp.rollout));
-    if let Some((key, _)) = earlier {
-        draft.forget(virtual_service, &key);
+    let own = Saved::annotation(&stamp.rollout);
+    draft.forget(virtual_service, &own);
+    if let Some((key, _)) = &earlier {
+        draft.forget(virtual_service, key);
+    }
+    for (key, other) in Saved::noted(virtual_service).filter(|(key, _)| *key != own) {
+        if earlier.as_ref().is_none_or(|(gone, _)| gone != key) {
+            hand_over(&mut draft, virtual_service, key, &other, &saved);
+        }
     }
     if !draft.changes_nothing() {
         draft.stamp_if_newer(virtual_service, stamp);
     }
     Ok(Restoration { patch: draft.finish(), exact })
+}
+
+/// Whoever leaves last gives all lists back, also those of which it knew no owner since it edits none of them.
+fn hand_over(draft: &mut Draft, virtual_service: &Value, key: &str, other: &Saved, own: &Saved) {
+    let mut heir = other.clone();
+    add_unknown(&mut heir.owners, own.owners.clone());
+    if other.has_entered() && heir != *other {
+        draft.test(Path::annotation(key), annotation(virtual_service, key).into());
+        draft.replace(Path::annotation(key), heir.text().into());
+    }
 }
 
 /// What is known of how the owner wrote it.

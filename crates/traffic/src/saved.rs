@@ -167,9 +167,19 @@ impl Saved {
 
     /// All records on an object, of whichever Rollout.
     pub(crate) fn all(object: &Value) -> Vec<Self> {
+        Self::noted(object).map(|(_, saved)| saved).collect()
+    }
+
+    /// They, with the annotations that they stand in.
+    pub(crate) fn noted(object: &Value) -> impl Iterator<Item = (&str, Self)> {
         let notes = map(object, "/metadata/annotations").into_iter().flatten();
         let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX));
-        records.filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok()).collect()
+        records.filter_map(|(key, text)| Some((key.as_str(), serde_json::from_str(text.as_str()?).ok()?)))
+    }
+
+    /// A record without a route is of no candidate.
+    pub(crate) fn has_entered(&self) -> bool {
+        !self.routes.is_empty()
     }
 
     /// Whether it has entries of any of these Services.
