@@ -37,7 +37,8 @@ const TLS_PORT: u16 = 443;
 const GATEWAY_PORTS: [(RouteKind, u16); 3] =
     [(RouteKind::Http, 80), (RouteKind::Tls, TLS_PORT), (RouteKind::Tcp, 9000)];
 /// Routes behind one that takes all requests, which are in no proxy.
-const UNREACHED: [(&str, RouteKind, usize); 1] = [("match-twice-the-same", RouteKind::Http, 1)];
+const UNREACHED: [(&str, RouteKind, usize); 2] =
+    [("match-twice-the-same", RouteKind::Http, 1), ("three-services-and-a-stranger", RouteKind::Http, 1)];
 /// A listener for whatever address.
 const ANY: &str = "0.0.0.0";
 
@@ -112,7 +113,12 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
 /// Which of its routes Teal divides.
 fn managed(golden: &Golden) -> Result<BTreeSet<(RouteKind, usize)>> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let set =
         read(&golden.now, &scope).map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     Ok(set.routes.iter().map(|route| (route.kind, route.index)).collect())
@@ -121,7 +127,12 @@ fn managed(golden: &Golden) -> Result<BTreeSet<(RouteKind, usize)>> {
 /// Enters, or gives the candidate this much.
 async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: &Stamp) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
         Some(percent) => set_weight(&golden.now, &scope, percent, stamp),
@@ -132,7 +143,12 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
 
 async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;
@@ -310,6 +326,7 @@ mod tests {
             address: String::new(),
             services: Vec::new(),
             routes: None,
+            subsets: Vec::new(),
             owners: Value::Null,
             now: json!({"spec": {"http": http}}),
         }
