@@ -35,8 +35,13 @@ fn write(weights: Weights, (mangled, previewed): (bool, bool), effect: &Effect) 
     let preview = Preview { headers, ..Preview::default() };
     let (mesh, services, stamp) =
         (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1, "teal"));
-    let scope =
-        Scope { mesh: &mesh, services: &services, routes: None, preview: previewed.then_some(&preview) };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &services,
+        routes: None,
+        preview: previewed.then_some(&preview),
+        subsets: &[],
+    };
     let mut object = virtual_service(weights, mangled, &scope, &stamp)?;
     let patch = match effect {
         Effect::EnterRoutes => enter(&object, &scope, &stamp),

@@ -10,7 +10,7 @@ use crate::moved::Moved;
 use crate::order::Order;
 use crate::ownership::{add_unknown, merge, owners, writers};
 use crate::read::{pairs, read};
-use crate::saved::record;
+use crate::saved::{beside, record};
 use crate::weigh::{is_at, weigh};
 use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, Scope, Stamp};
 
@@ -41,18 +41,23 @@ pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
-    draft.save(virtual_service, stamp, &remember(virtual_service, &set, stamp, known));
+    draft.save(virtual_service, stamp, &remember(virtual_service, scope, (&set, stamp), known));
     Ok(draft.finish())
 }
 
 /// The record after entering: the earlier one, with what was found in the owner's form written anew.
-fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Option<Saved>) -> Saved {
+fn remember(
+    virtual_service: &Value,
+    scope: &Scope<'_>,
+    (set, stamp): (&RouteSet, &Stamp),
+    known: Option<Saved>,
+) -> Saved {
     let kinds: BTreeSet<RouteKind> = set.routes.iter().map(|route| route.kind).collect();
-    let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
+    let mut saved = known.unwrap_or_else(|| begun(virtual_service, scope, set, stamp));
     merge(&mut saved.owners, owners(virtual_service, &stamp.manager, &kinds));
     let before = saved.clone();
     let order = Order::of(virtual_service);
-    let moved = Moved::of(virtual_service, std::slice::from_ref(&before));
+    let moved = Moved::of(virtual_service, scope, std::slice::from_ref(&before));
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
         if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
@@ -64,8 +69,12 @@ fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Optio
 
 /// A first record. Where another Rollout has entered before, its list of routes is Teal's, and its owner may stand in no entry any
 /// more: whoever leaves last gives the claim back, so each must know whose it was.
-fn begun(virtual_service: &Value, stamp: &Stamp) -> Saved {
-    let mut begun = Saved { writers: writers(virtual_service, &stamp.manager), ..Saved::default() };
+fn begun(virtual_service: &Value, scope: &Scope<'_>, set: &RouteSet, stamp: &Stamp) -> Saved {
+    let mut begun = Saved {
+        writers: writers(virtual_service, &stamp.manager),
+        beside: beside(virtual_service, scope, set),
+        ..Saved::default()
+    };
     for other in Saved::all(virtual_service) {
         add_unknown(&mut begun.owners, other.owners);
         begun.writers.extend(other.writers);

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
+use crate::object::annotation;
 use crate::order::Order;
+use crate::ownership::add_unknown;
 use crate::preview;
 use crate::read::{said, survey};
 use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, SavedRoute, Scope, Stamp};
@@ -37,7 +39,7 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();
     let known = Known {
         order: Order::of(virtual_service),
-        moved: Moved::of(virtual_service, std::slice::from_ref(&saved)),
+        moved: Moved::of(virtual_service, scope, std::slice::from_ref(&saved)),
         saved: &saved,
     };
     let mut draft = Draft::default();
@@ -50,14 +52,30 @@ pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
         }
         draft.append(edits);
     }
-    draft.forget(virtual_service, &Saved::annotation(&stamp.rollout));
-    if let Some((key, _)) = earlier {
-        draft.forget(virtual_service, &key);
+    let own = Saved::annotation(&stamp.rollout);
+    draft.forget(virtual_service, &own);
+    if let Some((key, _)) = &earlier {
+        draft.forget(virtual_service, key);
+    }
+    for (key, other) in Saved::noted(virtual_service).filter(|(key, _)| *key != own) {
+        if earlier.as_ref().is_none_or(|(gone, _)| gone != key) {
+            hand_over(&mut draft, virtual_service, key, &other, &saved);
+        }
     }
     if !draft.changes_nothing() {
         draft.stamp_if_newer(virtual_service, stamp);
     }
     Ok(Restoration { patch: draft.finish(), exact })
+}
+
+/// Whoever leaves last gives all lists back, also those of which it knew no owner since it edits none of them.
+fn hand_over(draft: &mut Draft, virtual_service: &Value, key: &str, other: &Saved, own: &Saved) {
+    let mut heir = other.clone();
+    add_unknown(&mut heir.owners, own.owners.clone());
+    if other.has_entered() && heir != *other {
+        draft.test(Path::annotation(key), annotation(virtual_service, key).into());
+        draft.replace(Path::annotation(key), heir.text().into());
+    }
 }
 
 /// What is known of how the owner wrote it.

@@ -149,7 +149,7 @@ pub(crate) fn writers(object: &Value, own: &str) -> Vec<String> {
 /// that it still does for some other field.
 pub fn restorer(object: &Value, saved: &Saved, own: &str) -> Option<String> {
     let [owner] = saved.owners.as_slice() else { return None };
-    if Saved::all(object).iter().filter(|record| *record != saved).any(has_entered) {
+    if Saved::all(object).iter().filter(|record| *record != saved).any(Saved::has_entered) {
         return None;
     }
     let updates = owner.operation == "Update" && owner.api_version.as_deref() == text(object, "/apiVersion");
@@ -159,11 +159,6 @@ pub fn restorer(object: &Value, saved: &Saved, own: &str) -> Option<String> {
     let known =
         is_name(&owner.manager) && entries(object).iter().any(|entry| manager(entry) == owner.manager);
     (updates && ours && known).then(|| owner.manager.clone())
-}
-
-/// A record without a route is of no candidate.
-fn has_entered(record: &Saved) -> bool {
-    !record.routes.is_empty()
 }
 
 /// What the API server takes for the name of a field manager: up to 128 printable characters.
@@ -183,7 +178,7 @@ const LONGEST_NAME: usize = 128;
 /// Take the record from the object *before* [`crate::leave`], which removes it.
 pub fn give_back(object: &Value, saved: &Saved, own: &str) -> Result<Option<Patch>, Refusal> {
     let name = ObjectName::of(object, "VirtualService")?;
-    if Saved::all(object).iter().any(has_entered) {
+    if Saved::all(object).iter().any(Saved::has_entered) {
         return Ok(None);
     }
     let before = entries(object);

@@ -15,7 +15,7 @@ use crate::preview::is_preview;
 use crate::saved::is_recorded;
 use crate::{
     Destination, Mesh, ObjectName, Pair, Preview, Refusal, Role, RoleService, Route, RouteKind,
-    RouteSelector, Saved,
+    RouteSelector, Saved, Subset, subset,
 };
 
 /// What a Rollout manages in one `VirtualService`.
@@ -30,6 +30,8 @@ pub struct Scope<'a> {
     pub routes: Option<&'a [RouteSelector]>,
     /// What a request must bear to be led to the candidate whatever its weight; none where nobody may ask for it.
     pub preview: Option<&'a Preview>,
+    /// Subsets that the routes name, as far as it was made out whether they hold for the candidate.
+    pub subsets: &'a [Subset],
 }
 
 /// The managed routes of one `VirtualService`.
@@ -99,9 +101,8 @@ pub(crate) fn survey(virtual_service: &Value, scope: &Scope<'_>) -> Result<Route
     // A list that names nothing is what a definition without tls and tcp leaves of one that named them.
     let lacks = scope.routes.is_some_and(|selectors| selectors.is_empty() || !selectors.iter().all(found));
     let records = if lacks { Saved::all(virtual_service) } else { Vec::new() };
-    let moved = Moved::of(virtual_service, &records);
-    let is_moved =
-        |route: &Route| route.pairs.iter().any(|pair| moved.find(virtual_service, route, pair).is_some());
+    let moved = Moved::of(virtual_service, scope, &records);
+    let is_moved = |route: &Route| route.pairs.iter().any(|pair| moved.find(route, pair).is_some());
     let names_nothing = scope.routes.is_some_and(<[RouteSelector]>::is_empty);
     let is_entered = |route: &Route| {
         let Some(there) = route.of(virtual_service) else { return false };
@@ -363,7 +364,9 @@ impl<'a> Reader<'a> {
             }
             (first, Some(second)) => {
                 let first = first.unwrap_or_default();
-                let of_subset = [first, second].into_iter().find_map(|place| self.subset(at, place));
+                let named =
+                    [first, second].into_iter().find_map(|place| Some((place, self.subset(at, place)?)));
+                let of_subset = named.map(|(place, name)| self.refuse(at, place, name, subset::divided()));
                 Err(of_subset.unwrap_or_else(|| Refusal::TwoDestinations {
                     object: self.object.boxed(),
                     field: self.field(at),
@@ -386,26 +389,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a destination that names a subset. An empty name is none: templates leave it behind, and Istio takes it for that.
-    fn subset(&self, at: At, place: usize) -> Option<Refusal> {
-        let subset = self.get(at)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str();
-        let subset = subset.filter(|name| !name.is_empty())?;
-        Some(Refusal::Subset {
-            object: self.object.boxed(),
-            field: format!("{}.route[{place}]", self.field(at)),
-            subset: subset.to_owned(),
-        })
+    /// The subset that a destination names.
+    fn subset(&self, at: At, place: usize) -> Option<&'a str> {
+        subset::name_of(list(self.get(at)?, "/route").get(place)?)
+    }
+
+    fn refuse(&self, at: At, place: usize, subset: &str, problem: String) -> Refusal {
+        let field = format!("{}.route[{place}]", self.field(at));
+        Refusal::Subset { object: self.object.boxed(), field, subset: subset.to_owned(), problem }
+    }
+
+    /// Refuses subsets that live and candidate don't share.
+    fn check_subsets(&self, route: &Route) -> Result<(), Refusal> {
+        let at = (route.kind, route.index);
+        for pair in &route.pairs {
+            let live = self.subset(at, pair.live);
+            if let Some(name) = live {
+                let service = &pair.service.name;
+                let known = self.scope.subsets.iter().find(|one| one.service == *service && one.name == name);
+                let problem = known.map_or_else(|| Some(subset::unknown(service)), |one| one.problem.clone());
+                problem.map_or(Ok(()), |problem| Err(self.refuse(at, pair.live, name, problem)))?;
+            }
+            let Some(candidate) = pair.candidate else { continue };
+            let other = self.subset(at, candidate);
+            if other != live {
+                let (place, name) = if other.is_some() { (candidate, other) } else { (pair.live, live) };
+                return Err(self.refuse(at, place, name.unwrap_or_default(), subset::unequal()));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what would make a weight mean something else than it says.
     fn check(&self, route: &Route) -> Result<(), Refusal> {
-        let managed = |to: &Destination| matches!(to.role, Role::Live(_) | Role::Candidate(_));
-        let places = route.destinations.iter().enumerate().filter(|(_, to)| managed(to)).map(|(at, _)| at);
-        for place in places {
-            if let Some(refusal) = self.subset((route.kind, route.index), place) {
-                return Err(refusal);
-            }
-        }
+        self.check_subsets(route)?;
         let sum = route.sum();
         if sum == 100 {
             return Ok(());
@@ -428,7 +445,7 @@ pub fn leads_to(
     services: &[RoleService],
 ) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
-    let scope = Scope { mesh, services, routes: None, preview: None };
+    let scope = Scope { mesh, services, routes: None, preview: None, subsets: &[] };
     let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
     let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
     let routes = kind.routes(virtual_service).iter().filter(meant);

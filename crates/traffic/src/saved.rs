@@ -3,20 +3,25 @@
 //! It is an annotation on the `VirtualService` itself, written in the same request as the candidate's destination. So
 //! the two can't part by a crash, status need not hold it, and a writer who replaces the object takes both away.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::moved::{Likeness, Moved, unordered};
-use crate::object::{annotation, map};
+use crate::moved::{Likeness, Moved, Named, unordered};
+use crate::object::{annotation, map, namespace};
 use crate::order::{Order, key};
 use crate::read::pairs;
-use crate::{Pair, Refusal, RoleService, Route, RouteKind, RouteOwner, RouteSet};
+use crate::{Pair, Refusal, RoleService, Route, RouteKind, RouteOwner, RouteSet, Scope};
 
 /// Prefix of the annotation; the Rollout's uid follows.
 pub const SAVED_PREFIX: &str = "saved.teal.dev/";
 
 /// How large all annotations of an object may be together, keys and values.
 const MOST_BYTES: usize = 256 * 1024;
+
+/// Of so many routes beside at most it is noted that they are not Teal's.
+const MOST_BESIDE: usize = 100;
 
 /// Refuses routes of which the record would have no room among the annotations that are there. `besides` is the size of
 /// annotations that were taken out of the object on its way here.
@@ -36,8 +41,8 @@ pub fn record_fits(
         100 + route.name.as_ref().map_or(0, String::len) + pair.service.name.len()
     };
     let record: usize = pairs(set).map(|(route, pair)| entry(route, pair)).sum();
-    // The epoch, and the names of field managers.
-    let bytes = besides + there + record + 2_000;
+    // The epoch, the names of field managers, and routes beside.
+    let bytes = besides + there + record + 2_000 + MOST_BESIDE * 20;
     if bytes <= MOST_BYTES {
         return Ok(());
     }
@@ -56,6 +61,10 @@ pub struct Saved {
     /// Names of all field managers that had written the object: a change by any other is a person's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<String>,
+    /// Tls and tcp routes that named the candidate by their owner's will when the first was entered: whatever becomes of that, they are
+    /// not it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// How the owner wrote the weights of one Service in one route.
@@ -153,14 +162,24 @@ impl Saved {
     ) -> Option<&'a SavedRoute> {
         let key = order.key(virtual_service, route, pair);
         let own = self.routes.iter().find(|saved| saved.route == key && saved.service == pair.service.name);
-        own.or_else(|| moved.find(virtual_service, route, pair))
+        own.or_else(|| moved.find(route, pair))
     }
 
     /// All records on an object, of whichever Rollout.
     pub(crate) fn all(object: &Value) -> Vec<Self> {
+        Self::noted(object).map(|(_, saved)| saved).collect()
+    }
+
+    /// They, with the annotations that they stand in.
+    pub(crate) fn noted(object: &Value) -> impl Iterator<Item = (&str, Self)> {
         let notes = map(object, "/metadata/annotations").into_iter().flatten();
         let records = notes.filter(|(key, _)| key.starts_with(SAVED_PREFIX));
-        records.filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok()).collect()
+        records.filter_map(|(key, text)| Some((key.as_str(), serde_json::from_str(text.as_str()?).ok()?)))
+    }
+
+    /// A record without a route is of no candidate.
+    pub(crate) fn has_entered(&self) -> bool {
+        !self.routes.is_empty()
     }
 
     /// Whether it has entries of any of these Services.
@@ -220,12 +239,8 @@ pub(crate) fn is_recorded(
     service: &RoleService,
 ) -> bool {
     let name = kind.name(route);
-    let digest = Likeness::of(route).with(Some(destination));
     let like = Likeness::beside_key(kind, route).with(Some(destination));
-    let own = match name {
-        Some(name) => format!("name:{name}"),
-        None => key(kind, &digest),
-    };
+    let own = own_key(kind, route, destination);
     // A name that stands there once says enough, whatever else became of the route.
     let once = kind == RouteKind::Http && moved.is_once(name);
     let is = |saved: &SavedRoute| {
@@ -233,4 +248,38 @@ pub(crate) fn is_recorded(
         saved.service == service.name && is_like && (saved.route == own || unordered(&saved.route) == own)
     };
     records.iter().any(|saved| saved.routes.iter().any(is))
+}
+
+/// What the first of the routes is called in a record that are alike.
+pub(crate) fn own_key(kind: RouteKind, route: &Value, live: &Value) -> String {
+    match kind.name(route) {
+        Some(name) => format!("name:{name}"),
+        None => key(kind, &Likeness::of(route).with(Some(live))),
+    }
+}
+
+/// What tls and tcp routes are called that name a candidate and are none of these, nor what became of any that was entered.
+pub(crate) fn beside(virtual_service: &Value, scope: &Scope<'_>, set: &RouteSet) -> Vec<String> {
+    let managed: BTreeSet<(RouteKind, usize)> =
+        set.routes.iter().map(|route| (route.kind, route.index)).collect();
+    let kinds: BTreeSet<RouteKind> =
+        managed.iter().map(|(kind, _)| *kind).filter(|kind| *kind != RouteKind::Http).collect();
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let records = Saved::all(virtual_service);
+    let moved = Moved::of(virtual_service, scope, &records);
+    let mut found = BTreeSet::new();
+    for kind in kinds {
+        for (index, route) in kind.routes(virtual_service).iter().enumerate() {
+            for service in scope.services {
+                let is_ours =
+                    managed.contains(&(kind, index)) || moved.get(kind, index, &service.name).is_some();
+                let named = Named::of(scope, namespace(virtual_service), route, service);
+                found
+                    .extend(named.filter(|_| !is_ours).map(|named| own_key(kind, route, &named.destination)));
+            }
+        }
+    }
+    found.into_iter().take(MOST_BESIDE).collect()
 }

@@ -29,9 +29,12 @@ pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(&view.value()))?;
-    let (named, preview) = (selectors(entry), order.filled.preview.as_deref().map(preview));
-    let scope = Scope { preview: preview.as_ref(), ..scope(tools, order, named.as_deref()) };
-    let patch = teal_traffic::enter(&view.value(), &scope, &order.stamp())?;
+    let (value, named) = (view.value(), selectors(entry));
+    let preview = order.filled.preview.as_deref().map(preview);
+    let subsets = policies::named(tools, order).held(&value, named.as_deref());
+    let scope =
+        Scope { preview: preview.as_ref(), subsets: &subsets, ..scope(tools, order, named.as_deref()) };
+    let patch = teal_traffic::enter(&value, &scope, &order.stamp())?;
     send(tools, order, entry, patch).await
 }
 
@@ -76,7 +79,9 @@ async fn raise_one(
 ) -> Result<Option<u8>, Error> {
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(object))?;
     let (named, preview) = (selectors(entry), order.filled.preview.as_deref().map(preview));
-    let scope = Scope { preview: preview.as_ref(), ..scope(tools, order, named.as_deref()) };
+    let subsets = policies::named(tools, order).held(object, named.as_deref());
+    let scope =
+        Scope { preview: preview.as_ref(), subsets: &subsets, ..scope(tools, order, named.as_deref()) };
     let before = teal_traffic::read(object, &scope)?.candidate_weight();
     let patch = teal_traffic::set_weight(object, &scope, weight, &order.stamp())?;
     Ok(send(tools, order, entry, patch).await?.then_some(before))
@@ -161,7 +166,8 @@ async fn lower_partly(
     let fresh = tools.fresh(kinds::VIRTUAL_SERVICE, &order.names.namespace, &entry.name).await?;
     let Some(object) = fresh else { return Ok(false) };
     let named = selectors(entry);
-    let scope = scope(tools, order, named.as_deref());
+    let subsets = policies::named(tools, order).held(&object, named.as_deref());
+    let scope = Scope { subsets: &subsets, ..scope(tools, order, named.as_deref()) };
     let patch = teal_traffic::lower_to(&object, &scope, weight, &order.stamp())?;
     send(tools, order, entry, patch.map(|patch| for_version(&object, patch))).await
 }
@@ -253,8 +259,9 @@ fn cached(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Opt
     tools.stores.virtual_services.get(&order.names.namespace, &entry.name)
 }
 
+/// Going back minds no subsets.
 fn scope<'a>(tools: &'a Tools, order: &'a Order<'_>, routes: Option<&'a [RouteSelector]>) -> Scope<'a> {
-    Scope { mesh: &tools.config.mesh, services: order.services, routes, preview: None }
+    Scope { mesh: &tools.config.mesh, services: order.services, routes, preview: None, subsets: &[] }
 }
 
 async fn send(

@@ -179,9 +179,9 @@ fn one(
 ) -> Option<u8> {
     let named = selectors(entry);
     let preview = facts.filled.preview.as_deref().map(preview);
-    let (mesh, services) = (&facts.config.mesh, &facts.services);
-    let scope = Scope { mesh, services, routes: named.as_deref(), preview: preview.as_ref() };
     let value = view.value();
+    let subsets = facts.named().held(&value, named.as_deref());
+    let scope = Scope { preview: preview.as_ref(), subsets: &subsets, ..facts.scope(named.as_deref()) };
     let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
     if !owners {
         let seen = previewed(&value, &scope);

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use serde_json::{Value, json};
 
 use crate::draft::{Draft, Path};
-use crate::moved::{Likeness, Moved};
+use crate::moved::{Moved, as_live};
 use crate::object::{list, namespace, text};
 use crate::preview::is_preview;
 use crate::read::{live_of, said};
@@ -22,10 +22,6 @@ pub(crate) struct Alone {
     candidate: String,
     /// Live's host, in the spelling that the candidate's has there.
     live: String,
-    /// What a tls or tcp route is known by whatever its conditions are.
-    like: Option<String>,
-    /// Whether nothing but that speaks for it.
-    is_guess: bool,
 }
 
 /// All of them in routes that the Rollout lists or had entered. Other routes may lead to the candidate by their owner's will,
@@ -49,19 +45,7 @@ pub(crate) fn alone(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Alone> {
             found.extend(each.flat_map(|(index, route)| look.at((kind, index), route, ours)));
         }
     }
-    without_needless_guesses(&found)
-}
-
-/// A record speaks for one route. Where that is found by its conditions or the Rollout's list, another route to the same destination
-/// is its owner's own.
-fn without_needless_guesses(found: &[Alone]) -> Vec<Alone> {
-    let known = |one: &Alone| {
-        let is_same =
-            |other: &&Alone| (other.kind, &other.service, &other.like) == (one.kind, &one.service, &one.like);
-        found.iter().filter(is_same).any(|other| !other.is_guess)
-    };
-    let is_needed = |one: &&Alone| !one.is_guess || !known(one);
-    found.iter().filter(is_needed).cloned().collect()
+    found
 }
 
 /// The first route in which a candidate has taken live's place, also where [`crate::read`] manages others: a route without live is
@@ -107,27 +91,15 @@ impl Look<'_> {
         let there = entries.iter().enumerate();
         let there = there.filter(|(_, entry)| self.names(entry, &candidate) && weighted(entry));
         let found = there.filter_map(|(place, entry)| {
-            let live = self.service.respell_live(text(entry, "/destination/host")?);
-            let mut destination = entry.get("destination")?.clone();
-            *destination.get_mut("host")? = json!(live);
-            let moved = || self.moved.get_or_init(|| Moved::of(self.virtual_service, self.records));
+            let destination = as_live(entry.get("destination")?, self.service)?;
+            let moved =
+                || self.moved.get_or_init(|| Moved::of(self.virtual_service, self.scope, self.records));
             let recorded = || is_recorded(self.records, moved(), (kind, route), &destination, self.service);
-            let like = Likeness::beside_key(kind, route).with(Some(&destination));
-            let guessed = || moved().get(kind, &self.service.name, &like).is_some();
-            let is_known = ours || self.lists(kind, route) || recorded();
+            let is_claimed = || moved().get(kind, index, &self.service.name).is_some();
+            let is_meant = ours || self.lists(kind, route) || recorded() || is_claimed();
             let (service, candidate) = (self.service.name.clone(), self.service.candidate.clone());
-            // The conditions of an http route are in what it is known by, so that another one is not like it.
-            let is_guess = !is_known && kind != RouteKind::Http;
-            (is_known || guessed()).then(|| Alone {
-                kind,
-                route: index,
-                place,
-                service,
-                candidate,
-                live,
-                like: (kind != RouteKind::Http).then_some(like),
-                is_guess,
-            })
+            let live = text(&destination, "/host")?.to_owned();
+            is_meant.then_some(Alone { kind, route: index, place, service, candidate, live })
         });
         found.collect()
     }

@@ -210,6 +210,89 @@ fn an_owners_own_route_to_the_candidates_port_stays_where_the_entered_one_is_led
     assert_eq!(now["spec"]["tcp"][1], owner["spec"]["tcp"][1]);
 }
 
+/// So it does where the entered one is for another port by now, or is gone: the owner's own named the candidate before.
+#[test]
+fn an_owners_own_route_is_not_taken_for_an_entered_one_that_is_for_another_port_or_gone() {
+    let world = tcp(9000);
+    let route = |port: u16, to: &str| format!("{{match: [{{port: {port}}}], route: [{to}]}}");
+    let to = |host: &str, weight: u8| {
+        format!("{{destination: {{host: {host}, port: {{number: 9000}}}}, weight: {weight}}}")
+    };
+    let shared = format!("{}, {}", to("web", 50), to("web-candidate", 50));
+    let live = route(9000, "{destination: {host: web, port: {number: 9000}}}");
+    for own in [to("web-candidate", 100), shared] {
+        // Also before the entered one.
+        for place in [0, 1] {
+            let both = [route(9001, &own), live.clone()];
+            let owner = object(&format!("{{tcp: [{}, {}]}}", both[place], both[1 - place]));
+            let entered_at = 1 - place;
+            let begun = at(&world, &entered(&world, &owner), 30);
+            let mut elsewhere = begun.clone();
+            elsewhere["spec"]["tcp"][entered_at]["match"][0]["port"] = json!(9002);
+            let mut gone = begun;
+            gone["spec"]["tcp"].as_array_mut().unwrap().remove(entered_at);
+            for (mut now, others) in [(elsewhere, place), (gone, 0)] {
+                while let Some(patch) = lower(&now, &world.scope(), &stamp(5)).unwrap() {
+                    apply(&mut now, &patch).unwrap();
+                }
+                let end = left(&world, &now);
+                assert_eq!(end["spec"]["tcp"][others], owner["spec"]["tcp"][place], "{own} at {place}");
+                let all = end["spec"]["tcp"].as_array().unwrap();
+                let rest: Vec<&Value> = all
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at != others)
+                    .map(|(_, one)| &one["route"])
+                    .collect();
+                assert!(
+                    rest.iter().all(|route| **route == owner["spec"]["tcp"][entered_at]["route"]),
+                    "{end}"
+                );
+            }
+        }
+    }
+}
+
+/// A record of before that was noted speaks for one route all the same: for that which names live as well.
+#[test]
+fn an_entry_speaks_for_one_route() {
+    let world = tcp(9000);
+    let own = "{match: [{port: 9001}], route: [{destination: {host: web-candidate}}]}";
+    let entered_one = "{match: [{port: 9000}], route: [{destination: {host: web}}]}";
+    let owner = object(&format!("{{tcp: [{own}, {entered_one}]}}"));
+    let mut now = at(&world, &entered(&world, &owner), 30);
+    let note = &mut now["metadata"]["annotations"][Saved::annotation("uid-1")];
+    let mut saved: Value = serde_json::from_str(note.as_str().unwrap()).unwrap();
+    saved.as_object_mut().unwrap().remove("beside");
+    *note = json!(saved.to_string());
+    now["spec"]["tcp"][1]["match"][0]["port"] = json!(9002);
+    assert_eq!(left_alone(&now, &world.scope()), None);
+    let patch = lower(&now, &world.scope(), &stamp(5)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    let end = left(&world, &now);
+    assert_eq!(end["spec"]["tcp"][0], owner["spec"]["tcp"][0]);
+    assert_eq!(end["spec"]["tcp"][1]["route"], owner["spec"]["tcp"][1]["route"]);
+}
+
+/// Two that lead to the same port, both for another one by now, get their own weights back.
+#[test]
+fn rule_5_of_several_that_are_for_other_ports_now_each_is_led_home() {
+    let world = named(vec![RouteSelector::Tcp(Some(9000)), RouteSelector::Tcp(Some(9001))]);
+    let route = |port: u16, weight: &str| {
+        format!("{{match: [{{port: {port}}}], route: [{{destination: {{host: web}}{weight}}}]}}")
+    };
+    let owner = object(&format!("{{tcp: [{}, {}]}}", route(9000, ", weight: 100"), route(9001, "")));
+    let mut now = at(&world, &entered(&world, &owner), 30);
+    let mut wanted = owner.clone();
+    for object in [&mut now, &mut wanted] {
+        object["spec"]["tcp"][0]["match"][0]["port"] = json!(9100);
+        object["spec"]["tcp"][1]["match"][0]["port"] = json!(9101);
+    }
+    let patch = lower(&now, &world.scope(), &stamp(5)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert_eq!(left(&world, &now)["spec"], wanted["spec"]);
+}
+
 /// What a definition of before tls and tcp leaves of a list that names them: a list that names nothing.
 #[test]
 fn rule_5_what_was_entered_is_led_home_also_by_a_list_that_names_nothing() {

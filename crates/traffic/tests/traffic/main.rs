@@ -17,4 +17,5 @@ mod routes;
 mod second_port;
 mod services;
 mod strays;
+mod subsets;
 mod support;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use teal_traffic::{
-    Patch, RoleService, RouteOwner, Saved, Stamp, enter, give_back, http_owners, leave, lower, restorer,
-    set_weight,
+    Patch, RoleService, RouteOwner, RouteSelector, Saved, Stamp, enter, give_back, http_owners, leave, lower,
+    restorer, set_weight,
 };
 
 use crate::support::{World, apply, at, left, stamp, virtual_service};
@@ -140,23 +140,29 @@ fn the_same_name_with_another_operation_is_another_owner() {
     assert_eq!(end["metadata"]["managedFields"][1], applied(&["gateways", "http"]));
 }
 
-/// Applies a patch as the API server does, which notes that whoever changes `spec.http` owns it from then on.
+/// Applies a patch as the API server does, which notes that whoever changes a list owns it from then on.
 fn send(object: &mut Value, manager: &str, patch: &Patch) {
-    let before = object["spec"]["http"].clone();
+    let before = object["spec"].clone();
     apply(object, patch).unwrap();
-    if object["spec"]["http"] == before {
-        return;
+    for list in ["http", "tls", "tcp"] {
+        if object["spec"][list] != before[list] {
+            take(object, manager, list);
+        }
     }
+}
+
+fn take(object: &mut Value, manager: &str, list: &str) {
+    let field = format!("f:{list}");
     let mut entries = object["metadata"]["managedFields"].as_array().unwrap().clone();
     for entry in &mut entries {
-        entry["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove("f:http");
+        entry["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove(&field);
     }
     entries.retain(|entry| entry["fieldsV1"]["f:spec"] != json!({}));
     let by = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Update";
     if let Some(own) = entries.iter_mut().find(|entry| by(entry)) {
-        own["fieldsV1"]["f:spec"]["f:http"] = json!({});
+        own["fieldsV1"]["f:spec"][field] = json!({});
     } else {
-        entries.push(entry(manager, "Update", "2026-01-02T00:00:00Z", &spec(&["http"])));
+        entries.push(entry(manager, "Update", "2026-01-02T00:00:00Z", &spec(&[list])));
     }
     object["metadata"]["managedFields"] = json!(entries);
 }
@@ -207,6 +213,61 @@ fn rule_19_whoever_leaves_last_of_several_rollouts_gives_the_owner_its_claim() {
                 let names: Vec<_> = claims.iter().map(|claim| (&*claim.manager, &*claim.operation)).collect();
                 assert_eq!(names, [("helm", operation)], "{beside:?} {order:?}");
             }
+        }
+    }
+}
+
+/// Lists of different kinds: who entered first knew nothing of the other's list, and leaves it to its owner all the same.
+#[test]
+fn rule_19_whoever_leaves_last_gives_back_the_lists_of_those_that_left_before() {
+    let old = "2026-01-01T00:00:00Z";
+    let rollout = |name: &str, uid: &str, routes: Option<Vec<RouteSelector>>| {
+        let world = World { services: vec![RoleService::new("shop", name)], routes, ..World::web() };
+        (world, Stamp::new(uid, 3, "teal"))
+    };
+    let rollouts = [
+        rollout("web", "uid-1", None),
+        rollout("api", "uid-2", Some(vec![RouteSelector::Tcp(None)])),
+        rollout("queue", "uid-3", Some(vec![RouteSelector::tls(None, vec![])])),
+    ];
+    let (helm, argo) = (("helm", "Update"), ("argocd", "Apply"));
+    for owners in [
+        json!([entry(helm.0, helm.1, old, &spec(&["hosts", "http", "tls", "tcp"]))]),
+        json!([entry(argo.0, argo.1, old, &spec(&["http", "tls", "tcp"]))]),
+        json!([
+            entry(helm.0, helm.1, old, &spec(&["http"])),
+            entry(argo.0, argo.1, old, &spec(&["tls", "tcp"]))
+        ]),
+    ] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut now = owned(&owners);
+            let to = |host: &str| json!([{"route": [{"destination": {"host": host}}]}]);
+            now["spec"] = json!({"hosts": ["web"], "http": to("web"), "tcp": to("api"), "tls": to("queue")});
+            now["spec"]["tls"][0]["match"] = json!([{"sniHosts": ["queue.example"]}]);
+            let spec = now["spec"].clone();
+            for (world, stamp) in &rollouts {
+                let patch = enter(&now, &world.scope(), stamp).unwrap().unwrap();
+                send(&mut now, "teal", &patch);
+            }
+            for which in order {
+                let (world, stamp) = &rollouts[which];
+                give_all_back(&mut now, world, stamp);
+            }
+            assert_eq!(now["spec"], spec);
+            let claims = |object: &Value| {
+                let entries = object["metadata"]["managedFields"].as_array().unwrap();
+                let of = |entry: &Value| {
+                    let fields = entry["fieldsV1"]["f:spec"].as_object().unwrap();
+                    let lists =
+                        fields.keys().filter(|field| *field != "f:hosts").cloned().collect::<Vec<_>>();
+                    (entry["manager"].to_string(), entry["operation"].to_string(), lists)
+                };
+                let mut all: Vec<_> =
+                    entries.iter().map(of).filter(|(.., lists)| !lists.is_empty()).collect();
+                all.sort();
+                all
+            };
+            assert_eq!(claims(&now), claims(&json!({"metadata": {"managedFields": owners}})), "{order:?}");
         }
     }
 }

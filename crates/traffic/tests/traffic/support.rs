@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use teal_traffic::{
-    Mesh, Patch, Preview, RoleService, RouteSelector, Scope, Stamp, enter, leave, read, set_weight,
+    Mesh, Patch, Preview, RoleService, RouteSelector, Scope, Stamp, Subset, enter, leave, read, set_weight,
 };
 
 /// A Rollout with Service `web` in namespace `shop`.
@@ -11,12 +11,18 @@ pub(crate) struct World {
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Option<Vec<RouteSelector>>,
     pub(crate) preview: Option<Preview>,
+    pub(crate) subsets: Vec<Subset>,
 }
 
 impl World {
     pub(crate) fn web() -> Self {
-        let services = vec![RoleService::new("shop", "web")];
-        Self { mesh: Mesh::default(), services, routes: None, preview: None }
+        Self {
+            mesh: Mesh::default(),
+            services: vec![RoleService::new("shop", "web")],
+            routes: None,
+            preview: None,
+            subsets: Vec::new(),
+        }
     }
 
     pub(crate) fn routes(mut self, names: &[&str]) -> Self {
@@ -30,6 +36,7 @@ impl World {
             services: &self.services,
             routes: self.routes.as_deref(),
             preview: self.preview.as_ref(),
+            subsets: &self.subsets,
         }
     }
 }
