@@ -12,7 +12,7 @@ use crate::ownership::{add_unknown, merge, owners, writers};
 use crate::read::{pairs, read};
 use crate::saved::record;
 use crate::weigh::{is_at, weigh};
-use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, Scope, Stamp};
+use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, SavedRoute, Scope, Stamp, mirror};
 
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
@@ -41,12 +41,17 @@ pub fn enter(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Resul
     }
     draft.guard_version(virtual_service, &set.object)?;
     draft.stamp(virtual_service, &set.object, stamp)?;
-    draft.save(virtual_service, stamp, &remember(virtual_service, &set, stamp, known));
+    draft.save(virtual_service, stamp, &remember(virtual_service, (&set, scope), stamp, known));
     Ok(draft.finish())
 }
 
 /// The record after entering: the earlier one, with what was found in the owner's form written anew.
-fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Option<Saved>) -> Saved {
+fn remember(
+    virtual_service: &Value,
+    (set, scope): (&RouteSet, &Scope<'_>),
+    stamp: &Stamp,
+    known: Option<Saved>,
+) -> Saved {
     let kinds: BTreeSet<RouteKind> = set.routes.iter().map(|route| route.kind).collect();
     let mut saved = known.unwrap_or_else(|| begun(virtual_service, stamp));
     merge(&mut saved.owners, owners(virtual_service, &stamp.manager, &kinds));
@@ -56,7 +61,8 @@ fn remember(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, known: Optio
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
         if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
-            saved.set(record(&order, virtual_service, route, pair));
+            let mirrors = mirror::leads(virtual_service, route, pair, scope);
+            saved.set(SavedRoute { mirrors, ..record(&order, virtual_service, route, pair) });
         }
     }
     saved

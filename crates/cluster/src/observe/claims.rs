@@ -42,6 +42,7 @@ pub(super) fn routes(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
             services: &facts.services,
             routes: named.as_deref(),
             preview: None,
+            mirror: None,
         };
         for rival in rivals {
             let shared = shared_with(facts, &virtual_service, &own, &entry.name, &rival);
@@ -69,8 +70,13 @@ fn shared_with(
     let named = place.and_then(|place| rival.routes.get(place)).cloned().flatten();
     let role = |name: &String| RoleService::new(&facts.names.namespace, name);
     let services: Vec<RoleService> = rival.services.iter().map(role).collect();
-    let theirs =
-        Scope { mesh: &facts.config.mesh, services: &services, routes: named.as_deref(), preview: None };
+    let theirs = Scope {
+        mesh: &facts.config.mesh,
+        services: &services,
+        routes: named.as_deref(),
+        preview: None,
+        mirror: None,
+    };
     shared_routes(virtual_service, own, &theirs).unwrap_or_default()
 }
 

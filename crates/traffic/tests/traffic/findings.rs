@@ -235,6 +235,7 @@ fn a_route_of_two_rollouts_is_found_whatever_its_weights_are() {
             services,
             routes,
             preview: None,
+            mirror: None,
         });
         shared_routes(&virtual_service, &web, &api).unwrap()
     };

@@ -32,6 +32,7 @@ pub(crate) fn load(path: &Path) -> (World, Value) {
     world.routes =
         documents[0].get("routes").map(|routes| routes.as_array().unwrap().iter().map(selector).collect());
     world.preview = documents[0].get("preview").map(asked);
+    world.mirror = documents[0].get("mirror").map(|percent| percent.as_u64().unwrap().try_into().unwrap());
     (world, documents[1].clone())
 }
 

@@ -6,17 +6,19 @@ use teal_traffic::{
 };
 
 /// A Rollout with Service `web` in namespace `shop`.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) mesh: Mesh,
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Option<Vec<RouteSelector>>,
     pub(crate) preview: Option<Preview>,
+    pub(crate) mirror: Option<u8>,
 }
 
 impl World {
     pub(crate) fn web() -> Self {
         let services = vec![RoleService::new("shop", "web")];
-        Self { mesh: Mesh::default(), services, routes: None, preview: None }
+        Self { mesh: Mesh::default(), services, routes: None, preview: None, mirror: None }
     }
 
     pub(crate) fn routes(mut self, names: &[&str]) -> Self {
@@ -30,6 +32,7 @@ impl World {
             services: &self.services,
             routes: self.routes.as_deref(),
             preview: self.preview.as_ref(),
+            mirror: self.mirror,
         }
     }
 }
