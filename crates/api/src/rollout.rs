@@ -19,6 +19,6 @@ pub use status::{
     ApprovalNeed, CandidateStatus, CheckStatus, DrainingStatus, GateStatus, HistoryEntry, LiveStatus,
     PreviousStatus, RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,
 };
-pub use step::{Approval, Step, StepJob};
+pub use step::{Approval, Mirror, Step, StepJob};
 pub use traffic::{Drain, Route, TcpRoute, TlsRoute, Traffic, TrafficService, VirtualServiceReference};
 pub use window::{Window, WindowEffect};

@@ -90,6 +90,23 @@ fn how_a_candidate_can_be_looked_at_is_said_while_its_step_is_judged() {
 }
 
 #[test]
+fn copies_that_a_candidate_gets_are_told_while_its_step_is_judged() {
+    let said = |status: &Value, step: usize| {
+        let mut web = object(status);
+        web["spec"]["steps"][step]["mirror"] = json!({"percent": 20});
+        let text = render::explanation(&support::from(&web), &clock(), Paint::Plain);
+        text.contains(&format!(
+            "Of 20 % of the requests {CANDIDATE} (green) gets a copy, whose answer nobody gets."
+        ))
+    };
+    for (status, step, is_said) in
+        [(waiting(), 0, true), (checking(), 0, true), (preparing(), 0, false), (complete(), 0, false)]
+    {
+        assert_eq!(said(&status, step), is_said, "{status}");
+    }
+}
+
+#[test]
 fn the_jobs_of_a_step_are_explained_before_it_and_while_it_waits_for_them() {
     let mut web = object(&checking());
     let container = json!({"name": "smoke", "image": "smoke:1"});

@@ -64,8 +64,8 @@ fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
         Effect::PointLive(slot) => live_violation(s, *slot),
         Effect::Overlap(slot) => overlap_violation(s, *slot),
         Effect::PointCandidate(slot) => candidate_violation(s, *slot),
-        Effect::LeaveRoutes if s.world.routes.preview.any => {
-            broken("rule 3", "routes would be left while a preview leads to the candidate".into())
+        Effect::LeaveRoutes if s.world.routes.beside.any => {
+            broken("rule 3", "routes would be left while a preview or a mirror leads to the candidate".into())
         }
         Effect::Finalizer(_)
         | Effect::EndStepJobs
@@ -86,9 +86,9 @@ fn candidate_violation(s: &Snapshot, slot: Slot) -> Option<Violation> {
     // Once the live role is there, both are the same pods, and another hand's turn is undone at once.
     let home = matches!(s.record.phase, Phase::Returning { .. } | Phase::Rest { .. })
         || s.world.live_service.points == Some(slot);
-    (forward && !turned && !home && s.world.routes.preview.any).then(|| Violation {
+    (forward && !turned && !home && s.world.routes.beside.any).then(|| Violation {
         invariant: "rule 2",
-        detail: format!("the candidate role would go to {slot:?} while a preview leads to it"),
+        detail: format!("the candidate role would go to {slot:?} while a preview or a mirror leads to it"),
     })
 }
 
@@ -163,9 +163,9 @@ fn vacate_violation(s: &Snapshot, color: Color, except: Option<Revision>) -> Opt
         let detail = format!("{color} would be cleared while its open connections are awaited");
         return Some(Violation { invariant: "I15", detail });
     }
-    let previewed = s.world.routes.preview.any
-        && s.world.candidate_service.points.is_some_and(|slot| slot.color == color);
-    ((live && !installing) || kept || carries || weighted || (previewed && whole)).then(|| Violation {
+    let beside =
+        s.world.routes.beside.any && s.world.candidate_service.points.is_some_and(|slot| slot.color == color);
+    ((live && !installing) || kept || carries || weighted || (beside && whole)).then(|| Violation {
         invariant: "I3",
         detail: format!("{color} would be cleared while it serves or is kept"),
     })

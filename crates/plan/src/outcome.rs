@@ -84,10 +84,10 @@ pub enum Effect {
     PointCandidate(Slot),
     /// Name the candidate role at weight 0 in every managed route, with what belongs to it (DestinationRule copies).
     EnterRoutes,
-    /// Raise the candidate's weight, and bring the routes of a preview to what is asked for; where the weight is there already, these
+    /// Raise the candidate's weight, and bring what stands beside to what is asked for; where the weight is there already, that
     /// alone: precondition resourceVersion, fresh reads of routes and endpoints.
     RaiseWeight(u8),
-    /// Lower the candidate's weight. To 0, with the routes of a preview out: past errors, guarded by the route's shape alone. To more than 0: with
+    /// Lower the candidate's weight. To 0, with all that stands beside out: past errors, guarded by the route's shape alone. To more than 0: with
     /// resourceVersion, because from a stale reading it would be a raise.
     LowerWeight(u8),
     /// Take the candidate's weight to 0 because its role selects other pods than this slot's. Reads the role afresh first and

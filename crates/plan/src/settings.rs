@@ -95,6 +95,8 @@ pub struct Step {
     pub name: String,
     /// Percent of the traffic for the candidate.
     pub weight: u8,
+    /// Percent of requests that are copied to the candidate, whose answers nobody gets; none where none are.
+    pub mirror: Option<u8>,
     /// Time at the observed weight.
     pub hold: Span,
     /// How long every ready pod of the candidate must have been ready.
@@ -125,7 +127,8 @@ impl Step {
         // What isn't asked for says nothing, so that a question stays open when an operator comes that knows of more gates.
         let age = (self.min_pod_age.0 > 0).then(|| format!(" age {:?}", self.min_pod_age));
         let jobs = (!self.jobs.is_empty()).then(|| format!(" jobs {:?}", self.jobs));
-        let text = [Some(text), age, jobs].into_iter().flatten().collect::<String>();
+        let mirror = self.mirror.map(|percent| format!(" mirror {percent}"));
+        let text = [Some(text), age, jobs, mirror].into_iter().flatten().collect::<String>();
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }
 }

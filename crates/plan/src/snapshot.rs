@@ -211,20 +211,21 @@ pub struct RoutesSeen {
     pub epoch: u64,
     /// Set when another writer wrote them last.
     pub foreign: Option<Foreign>,
-    /// How the routes stand by which people reach the candidate because they ask for it.
-    pub preview: PreviewSeen,
+    /// What stands beside the weights.
+    pub beside: Beside,
 }
 
-/// Routes for people who ask for the candidate. They are no share of the traffic, and stand while the candidate's role selects it.
+/// Routes for people who ask for the candidate, and mirrors that send it copies. They are no share of the traffic, and stand while the
+/// candidate's role selects it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct PreviewSeen {
+pub struct Beside {
     /// Some are there.
     pub any: bool,
-    /// They are as the spec asks for them; where it asks for none, there are none.
+    /// They are as the spec asks for them now; where it asks for none, there are none.
     pub fits: bool,
 }
 
-impl PreviewSeen {
+impl Beside {
     /// None are there, and none are asked for.
     pub const NONE: Self = Self { any: false, fits: true };
 }

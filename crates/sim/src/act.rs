@@ -106,9 +106,11 @@ fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Ve
         Effect::RunJobs(slot) => jobs::make(s, 1, slot).into_iter().collect(),
         Effect::RunStepJobs(slot) => gate_jobs::due(s).map(|after| Write::Test(slot, after)).collect(),
         Effect::RaiseWeight(weight) => {
-            let wanted = world.budget.shape.previewed;
-            let differs =
-                |value: crate::world::Weights| value.weight() != Some(weight) || value.preview != wanted;
+            let shape = &world.budget.shape;
+            let beside = (shape.previewed, shape.mirrored && weight < 100);
+            let differs = |value: crate::world::Weights| {
+                value.weight() != Some(weight) || (value.preview, value.mirror) != beside
+            };
             let next = routes.iter().position(|route| differs(route.value));
             next.map(|index| Write::Route(index, Effect::RaiseWeight(weight))).into_iter().collect()
         }
@@ -303,8 +305,8 @@ fn catch_up(gather: &mut Gather<'_>) {
 fn settle_ages(world: &mut World) {
     let proxies = world.proxies;
     let count = world.truth.routes.iter().count().max(1);
-    let previews = proxies.previews.into_iter().filter(|there| *there).map(|_| Some(100));
-    for weight in proxies.routes.into_iter().take(count).chain(previews) {
+    let beside = proxies.beside.into_iter().filter(|there| *there).map(|_| Some(100));
+    for weight in proxies.routes.into_iter().take(count).chain(beside) {
         for (slot, share) in shares(weight, proxies.live, proxies.candidate) {
             if share > 0
                 && let Some(pods) = world.truth.slot_mut(slot.color)

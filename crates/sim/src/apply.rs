@@ -139,19 +139,26 @@ fn do_route(
     fault: Option<Fault>,
 ) {
     let outdated = outdated && fault != Some(Fault::NoResourceVersion);
-    let (mangled, previewed) = (truth.mangled && index == 0, truth.previewed);
+    let ground = edit::Ground {
+        mangled: truth.mangled && index == 0,
+        previewed: truth.previewed,
+        mirrored: truth.mirrored,
+    };
     let Some(route) = truth.routes.iter_mut().nth(index) else { return };
     // To zero is right whatever stands there; to anything else only from what was read.
     let to_zero = matches!(effect, Effect::LowerWeight(0) | Effect::CutOff(_));
     if outdated && !to_zero {
         return;
     }
-    let Some(mut value) = edit::written(route.value, (mangled, previewed), effect) else { return };
+    let Some(mut value) = edit::written(route.value, ground, effect) else { return };
     if fault == Some(Fault::LiveUnweighed) && matches!(effect, Effect::RaiseWeight(_)) {
         value.live = route.value.live;
     }
     if fault == Some(Fault::PreviewStays) && to_zero {
         value.preview = route.value.preview;
+    }
+    if fault == Some(Fault::MirrorStays) {
+        value.mirror |= route.value.mirror;
     }
     let fenced = epoch < route.epoch;
     store(route, value, epoch, fault);

@@ -37,7 +37,7 @@ pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
         );
     }
     let proxies = &world.proxies;
-    if let Some(broken) = previewed(world, disturbed) {
+    if let Some(broken) = beside(world, disturbed) {
         return Some(broken);
     }
     proxies.routes.into_iter().take(routes.iter().count().max(1)).find_map(|weight| {
@@ -50,19 +50,27 @@ pub(crate) fn state(world: &World, disturbed: bool) -> Option<Broken> {
     })
 }
 
-/// Whoever asks for the candidate reaches pods that serve, and none of what was sent back.
-fn previewed(world: &World, disturbed: bool) -> Option<Broken> {
+/// Whoever asks for the candidate, and every copy, reaches pods that serve, and none of what was sent back. Copies are sent in a step
+/// that asks for them alone.
+fn beside(world: &World, disturbed: bool) -> Option<Broken> {
     let (truth, proxies) = (&world.truth, &world.proxies);
-    if truth.gone() && truth.routes.previews().contains(&true) {
-        return broken("gone", "a preview leads to the candidate of a Rollout that is no more");
+    if truth.gone() && truth.routes.beside().contains(&true) {
+        return broken("gone", "a preview or a mirror leads to the candidate of a Rollout that is no more");
     }
-    let slot = proxies.candidate.filter(|_| proxies.previews.contains(&true))?;
+    let copied = truth.routes.iter().any(|route| route.value.mirror);
+    let reached = matches!(&truth.record.phase, Phase::Step(place) if place.reached.is_some());
+    if copied && reached && !disturbed && !crate::view::mirrors(&truth.record.phase) {
+        return broken("share", "copies are sent in a step that asks for none".to_owned());
+    }
+    let slot = proxies.candidate.filter(|_| proxies.beside.contains(&true))?;
     let live = truth.record.live.map(|live| live.slot);
     let over =
         matches!(truth.record.phase, Phase::Rest { outcome: Outcome::Promoted | Outcome::RolledBack(_) });
     nowhere(truth, slot).or_else(|| {
         let stray = over && !disturbed && live != Some(slot);
-        stray.then(|| format!("{slot:?} is reached by a preview at rest")).and_then(|d| broken("share", d))
+        stray
+            .then(|| format!("{slot:?} is reached by a preview or a mirror at rest"))
+            .and_then(|d| broken("share", d))
     })
 }
 

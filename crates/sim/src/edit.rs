@@ -12,37 +12,45 @@ use teal_traffic::{
 
 use crate::world::Weights;
 
-/// What a write hangs on: the weights, whether they stand in a form that can't be managed, whether there is to be a preview.
-type Key = (Weights, (bool, bool), Effect);
+/// What surrounds the weights.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ground {
+    /// They stand in a form that can't be managed.
+    pub(crate) mangled: bool,
+    /// There is to be a preview.
+    pub(crate) previewed: bool,
+    /// Below 100 there are to be copies.
+    pub(crate) mirrored: bool,
+}
+
+/// What a write hangs on.
+type Key = (Weights, Ground, Effect);
 
 /// The weights afterwards; none where nothing is sent, be it that it is refused or that it would change nothing.
-pub(crate) fn written(
-    weights: Weights,
-    (mangled, previewed): (bool, bool),
-    effect: &Effect,
-) -> Option<Weights> {
+pub(crate) fn written(weights: Weights, ground: Ground, effect: &Effect) -> Option<Weights> {
     thread_local! {
         /// There are few routes and few writes, and each is done at very many places of the search.
         static KNOWN: RefCell<FxHashMap<Key, Option<Weights>>> = RefCell::default();
     }
-    let world = (mangled, previewed);
-    let key = (weights, world, effect.clone());
-    KNOWN.with_borrow_mut(|known| *known.entry(key).or_insert_with(|| write(weights, world, effect)))
+    let key = (weights, ground, effect.clone());
+    KNOWN.with_borrow_mut(|known| *known.entry(key).or_insert_with(|| write(weights, ground, effect)))
 }
 
-fn write(weights: Weights, (mangled, previewed): (bool, bool), effect: &Effect) -> Option<Weights> {
+fn write(weights: Weights, ground: Ground, effect: &Effect) -> Option<Weights> {
     let headers = [("x-preview".to_owned(), "true".to_owned())].into();
     let preview = Preview { headers, ..Preview::default() };
     let (mesh, services, stamp) =
         (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1, "teal"));
+    let copies = ground.mirrored && matches!(effect, Effect::RaiseWeight(..100));
     let scope = Scope {
         mesh: &mesh,
         services: &services,
         routes: None,
-        preview: previewed.then_some(&preview),
+        preview: ground.previewed.then_some(&preview),
         subsets: &[],
+        mirror: copies.then_some(20),
     };
-    let mut object = virtual_service(weights, mangled, &scope, &stamp)?;
+    let mut object = virtual_service(weights, ground.mangled, &scope, &stamp)?;
     let patch = match effect {
         Effect::EnterRoutes => enter(&object, &scope, &stamp),
         Effect::LowerWeight(0) | Effect::CutOff(_) => match lower(&object, &scope, &stamp) {
@@ -81,6 +89,10 @@ fn virtual_service(weights: Weights, mangled: bool, scope: &Scope<'_>, stamp: &S
             fields.get_mut("destination")?.as_object_mut()?.insert("subset".into(), json!("one"));
         }
     }
+    if weights.mirror {
+        let mirrors = json!([{"destination": {"host": "web-candidate"}, "percentage": {"value": 20}}]);
+        object.pointer_mut("/spec/http/0")?.as_object_mut()?.insert("mirrors".into(), mirrors);
+    }
     if weights.preview {
         let route = json!({
             "name": "preview.teal.dev/web/0",
@@ -99,6 +111,7 @@ fn sent(object: &mut Value, patch: Result<Option<Patch>, Refusal>) -> Option<()>
 
 fn read(object: &Value) -> Option<Weights> {
     let http = object.pointer("/spec/http")?.as_array()?;
+    let mirror = http.last()?.get("mirrors").is_some();
     let entries = http.last()?.get("route")?.as_array()?;
     let weight =
         |entry: &Value| entry.get("weight").map_or(Some(100), |weight| i16::try_from(weight.as_i64()?).ok());
@@ -106,5 +119,5 @@ fn read(object: &Value) -> Option<Weights> {
         Some(entry) => Some(weight(entry)?),
         None => None,
     };
-    Some(Weights { live: weight(entries.first()?)?, candidate, preview: http.len() > 1 })
+    Some(Weights { live: weight(entries.first()?)?, candidate, preview: http.len() > 1, mirror })
 }

@@ -10,6 +10,7 @@ use crate::apply::{Kind, place};
 use crate::gate_jobs;
 use crate::jobs::recorded;
 use crate::lingering;
+use crate::model::Shape;
 use crate::world::{Act, Hand, InFlight, Pods, Selects, Task, Truth, Weights, World, Write};
 
 pub(crate) fn gather(gather: &mut Gather<'_>) {
@@ -30,11 +31,11 @@ pub(crate) fn gather(gather: &mut Gather<'_>) {
 fn proxies(gather: &mut Gather<'_>) {
     for index in 0..gather.world.truth.routes.iter().count() {
         gather.push("proxies see a VirtualService", |w| {
-            let (there, previews) = (w.truth.routes.weights(), w.truth.routes.previews());
+            let (there, beside) = (w.truth.routes.weights(), w.truth.routes.beside());
             if let (Some(seen), Some(there)) = (w.proxies.routes.get_mut(index), there.get(index)) {
                 *seen = *there;
             }
-            if let (Some(seen), Some(there)) = (w.proxies.previews.get_mut(index), previews.get(index)) {
+            if let (Some(seen), Some(there)) = (w.proxies.beside.get_mut(index), beside.get(index)) {
                 *seen = *there;
             }
         });
@@ -116,7 +117,8 @@ fn hands(gather: &mut Gather<'_>) {
     if gather.world.budget.exports > 0 {
         gather.push("the owner applies the routes exported at 10", |w| {
             w.budget.exports -= 1;
-            let exported = Weights { preview: w.budget.shape.previewed, ..Weights::of(10) };
+            let Shape { previewed, mirrored, .. } = w.budget.shape;
+            let exported = Weights { preview: previewed, mirror: mirrored, ..Weights::of(10) };
             write_route(&mut w.truth, exported, true);
             outdate(w, Kind::Route(0));
         });
@@ -140,7 +142,7 @@ fn hands(gather: &mut Gather<'_>) {
     hand("the owner re-applies the routes", Kind::Route(0), &weight(Weights::OWNERS, true));
     hand("another hand sets weight 50", Kind::Route(0), &weight(Weights::of(50), false));
     hand("another hand sets weight 0", Kind::Route(0), &weight(Weights::of(0), false));
-    let uneven = Weights { live: 100, candidate: Some(60), preview: false };
+    let uneven = Weights { live: 100, candidate: Some(60), preview: false, mirror: false };
     hand("another hand sets weights that sum to 160", Kind::Route(0), &weight(uneven, false));
     if may_mangle {
         hand("another hand sets weight 90 in a form that can't be managed", Kind::Route(0), &|truth| {

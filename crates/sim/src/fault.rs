@@ -25,6 +25,8 @@ pub enum Fault {
     BackByWeightsAlone,
     /// What takes all weight from the candidate leaves the previews that lead to it.
     PreviewStays,
+    /// Whatever is written, a mirror to the candidate stays.
+    MirrorStays,
     /// Promotion leaves the routes before the live role was turned.
     LeaveBeforeTurning,
     /// A raise goes straight to 100.
@@ -96,7 +98,7 @@ impl Fault {
     ///
     /// Planning on caches older than the last own write is not among them: it was sown, and no invariant noticed it,
     /// because epochs, resourceVersions and fresh reads each catch what it does. It only costs writes that are refused.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 43] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 44] = [
         (Self::NoEpochFence, "late writes and going back", &["I4", "I5", "I3"]),
         (Self::NoResourceVersion, "superseded", &["I3", "I5", "I14"]),
         (Self::NoCompareAndSet, "the record lags", &["I4"]),
@@ -107,6 +109,7 @@ impl Fault {
         (Self::NoFreshRead, "pods lag", &["I2"]),
         (Self::DeleteByName, "superseded", &["I3", "I15"]),
         (Self::PreviewStays, "a preview", &["settles"]),
+        (Self::MirrorStays, "a mirror", &["settles"]),
         (Self::BackByWeightsAlone, "late writes and going back", &["I5", "I3", "settles", "share"]),
         (Self::LeaveBeforeTurning, "late writes and going back", &["share", "settles"]),
         (Self::Overshoot, "late writes and going back", &["I14"]),

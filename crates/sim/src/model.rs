@@ -81,6 +81,8 @@ pub struct Shape {
     pub previewed: bool,
     /// What the spec's mode would pause is stopped by the switch instead.
     pub switched: bool,
+    /// The first step sends the candidate copies.
+    pub mirrored: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -100,6 +102,7 @@ impl Shape {
         lingers: false,
         previewed: false,
         switched: false,
+        mirrored: false,
         acts: &[],
     };
 }
@@ -141,6 +144,8 @@ pub const JOBS: [&str; 2] = ["migrate", "contract"];
 pub const TEST: &str = "smoke";
 /// See [`TEST`].
 pub const TIMEOUT: i64 = 2;
+/// How many of a hundred requests the first step copies, where it does.
+const MIRROR: u8 = 20;
 /// For how many ticks open connections are awaited.
 pub const LINGER: i64 = 2;
 /// The guard.
@@ -156,6 +161,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         name: "canary".to_owned(),
         weight: if shape.routes == 0 || shape.previewed { 0 } else { 10 },
         hold: Span(0),
+        mirror: shape.mirrored.then_some(MIRROR),
         min_pod_age: Span(0),
         checks: check(shape.checked),
         approvals: (!shape.checked && !shape.tested).then_some(1),
@@ -165,6 +171,7 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         name: "full".to_owned(),
         weight: 100,
         hold: Span(if shape.bare { 0 } else { TICK }),
+        mirror: None,
         min_pod_age: Span(0),
         checks: check(shape.jumps),
         approvals: None,

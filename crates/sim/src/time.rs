@@ -130,7 +130,7 @@ impl World {
         }
         self.proxies = Proxies {
             routes: truth.routes.weights(),
-            previews: truth.routes.previews(),
+            beside: truth.routes.beside(),
             live: truth.behind_live(),
             candidate: truth.candidate.value,
         };

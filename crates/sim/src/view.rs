@@ -3,17 +3,18 @@
 use teal_plan::record::{JobState, Phase, Record};
 use teal_plan::settings::{Halt, HaltedBy, Mode};
 use teal_plan::snapshot::{
-    Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
-    PreviewSeen, RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
+    Action, Beside, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle,
+    Overlap, RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
 };
 use teal_plan::{Color, Slot, Snapshot, Span, Time};
 
 use crate::fault::Fault;
 use crate::gate_jobs;
 use crate::lingering;
-use crate::model::{CHECK, GUARD, JOBS, NOW, TICK, content, settings};
+use crate::model::{CHECK, GUARD, JOBS, NOW, Shape, TICK, content, settings};
 use crate::world::{
-    Caches, Hand, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, World, Write,
+    Caches, Hand, InFlight, LEFT, PROPAGATED, Pods, Routes, Selects, Stored, Truth, Weight, Weights, World,
+    Write,
 };
 
 /// Who plans.
@@ -141,7 +142,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
             since: ago(caches.routes.iter().map(|route| route.age).min().unwrap_or(PROPAGATED)),
             epoch: if stamped { u64::MAX } else { lowest_epoch(&caches.routes) },
             foreign: foreign(truth, fault),
-            preview: previews(&caches.routes, unmanaged, world.budget.shape.previewed),
+            beside: beside(caches, unmanaged, &world.budget.shape),
         },
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
@@ -214,9 +215,18 @@ fn form(routes: &Routes, unmanaged: bool, fault: Option<Fault>) -> Form {
 }
 
 /// As `cluster::observe` puts them together: of what can't be managed it is said only whether any are there.
-fn previews(routes: &Routes, unmanaged: bool, wanted: bool) -> PreviewSeen {
-    let any = routes.iter().any(|route| route.value.preview);
-    PreviewSeen { any, fits: unmanaged || routes.iter().all(|route| route.value.preview == wanted) }
+fn beside(caches: &Caches, unmanaged: bool, shape: &Shape) -> Beside {
+    let mirrored = shape.mirrored && mirrors(&caches.record.phase);
+    let fits = |value: Weights| value.preview == shape.previewed && value.mirror == mirrored;
+    Beside {
+        any: caches.routes.beside().contains(&true),
+        fits: unmanaged || caches.routes.iter().all(|route| fits(route.value)),
+    }
+}
+
+/// Whether the step that this says has copies, where any has.
+pub(crate) fn mirrors(phase: &Phase) -> bool {
+    matches!(phase, Phase::Step(place) if place.weight < 100)
 }
 
 fn lowest_epoch(routes: &Routes) -> u64 {

@@ -61,6 +61,8 @@ pub struct Truth {
     pub mangled: bool,
     /// People may ask for the candidate: see the shape.
     pub previewed: bool,
+    /// The first step sends the candidate copies.
+    pub mirrored: bool,
     /// The Rollout is being deleted; gone once no finalizer holds it.
     pub deleting: bool,
 }
@@ -115,15 +117,17 @@ pub struct Weights {
     pub candidate: Option<i16>,
     /// A route for those who ask for the candidate stands above.
     pub preview: bool,
+    /// Copies are sent to the candidate.
+    pub mirror: bool,
 }
 
 impl Weights {
     /// As their owner wrote them.
-    pub const OWNERS: Self = Self { live: 100, candidate: None, preview: false };
+    pub const OWNERS: Self = Self { live: 100, candidate: None, preview: false, mirror: false };
 
     /// So much for the candidate, and the rest for live.
     pub const fn of(candidate: i16) -> Self {
-        Self { live: 100 - candidate, candidate: Some(candidate), preview: false }
+        Self { live: 100 - candidate, candidate: Some(candidate), preview: false, mirror: false }
     }
 
     /// All together.
@@ -173,9 +177,9 @@ impl Routes {
         self.iter().any(|route| route.value.sum() != 100)
     }
 
-    /// Above which of them a preview stands.
-    pub fn previews(&self) -> [bool; 2] {
-        self.each.map(|route| route.value.preview)
+    /// Beside the weights of which of them a preview or a mirror leads to the candidate.
+    pub fn beside(&self) -> [bool; 2] {
+        self.each.map(|route| route.value.preview || route.value.mirror)
     }
 
     /// What all of them say.
@@ -293,8 +297,8 @@ pub struct Caches {
 pub struct Proxies {
     /// Routes.
     pub routes: [Weight; 2],
-    /// Previews above these.
-    pub previews: [bool; 2],
+    /// Previews above these, and their mirrors.
+    pub beside: [bool; 2],
     /// Pods behind the live role: of one revision, or of two.
     pub live: [Option<Slot>; 2],
     /// Pods behind the candidate role.
@@ -389,13 +393,14 @@ impl World {
             foreign: None,
             mangled: false,
             previewed: budget.shape.previewed,
+            mirrored: budget.shape.mirrored,
             deleting: false,
         };
         let mut world = Self {
             caches: Caches::fresh(&truth),
             proxies: Proxies {
                 routes: [None; 2],
-                previews: [false; 2],
+                beside: [false; 2],
                 live: [Some(slot), None],
                 candidate: Some(slot),
             },

@@ -212,6 +212,24 @@ fn previews() -> Vec<(&'static str, Budget)> {
     ]
 }
 
+/// The first step sends the candidate copies.
+fn mirrors() -> Vec<(&'static str, Budget)> {
+    const MIRRORED: Shape = Shape { mirrored: true, ..Shape::PLAIN };
+    const TWO_MIRRORED: Shape = Shape { routes: 2, ..MIRRORED };
+    const BOTH: Shape = Shape { previewed: true, ..MIRRORED };
+    vec![
+        ("a mirror", shaped(Budget { rollbacks: 1, delays: 1, ..NONE }, MIRRORED)),
+        ("a mirror and a foreign hand", shaped(Budget { drifts: 1, rollbacks: 1, ..NONE }, MIRRORED)),
+        ("a mirror is exported and applied", shaped(Budget { exports: 1, modes: 1, ..NONE }, MIRRORED)),
+        ("a mirror while routes lag", shaped(Budget { guards: 1, lags: ROUTES, ..NONE }, MIRRORED)),
+        ("a mirror while roles lag", shaped(Budget { rollbacks: 1, lags: ROLES, ..NONE }, MIRRORED)),
+        ("a mirror of a newer revision", shaped(Budget { contents: 2, crashes: 1, ..NONE }, MIRRORED)),
+        ("a mirror and a deletion", shaped(Budget { deletions: 1, losses: 1, ..NONE }, MIRRORED)),
+        ("mirrors of two VirtualServices", shaped(Budget { rollbacks: 1, ..NONE }, TWO_MIRRORED)),
+        ("a mirror at weight 0, and a preview", shaped(Budget { rollbacks: 1, ..NONE }, BOTH)),
+    ]
+}
+
 /// Several kinds of trouble at once, for a search by hand: hours, if it is let.
 fn combined() -> Vec<(&'static str, Budget)> {
     const TWO: Shape = Shape { routes: 2, ..Shape::PLAIN };
@@ -246,7 +264,8 @@ fn combined() -> Vec<(&'static str, Budget)> {
 }
 
 fn all() -> Vec<(&'static str, Budget)> {
-    budgets().into_iter().chain(worlds()).chain(lingering()).chain(previews()).chain(switches()).collect()
+    let worlds = budgets().into_iter().chain(worlds()).chain(lingering()).chain(previews());
+    worlds.chain(switches()).chain(mirrors()).collect()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::ownership::{add_unknown, merge, owners, writers};
 use crate::read::{pairs, read};
 use crate::saved::{beside, record};
 use crate::weigh::{is_at, weigh};
-use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, Scope, Stamp};
+use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, SavedRoute, Scope, Stamp, mirror};
 
 /// Names the candidate at weight 0 in every managed route, and records how to undo that.
 ///
@@ -61,7 +61,8 @@ fn remember(
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
         if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
-            saved.set(record(&order, virtual_service, route, pair));
+            let mirrors = mirror::leads(virtual_service, route, pair, scope);
+            saved.set(SavedRoute { mirrors, ..record(&order, virtual_service, route, pair) });
         }
     }
     saved

@@ -3,14 +3,14 @@
 use json_patch::Patch;
 use serde_json::Value;
 
+use crate::beside;
 use crate::draft::{Draft, Path};
 use crate::moved::Moved;
 use crate::object::annotation;
 use crate::order::Order;
 use crate::ownership::add_unknown;
-use crate::preview;
 use crate::read::{said, survey};
-use crate::{Pair, Refusal, Route, RouteKind, RouteSet, Saved, SavedRoute, Scope, Stamp};
+use crate::{Pair, Refusal, Route, RouteSet, Saved, SavedRoute, Scope, Stamp};
 
 /// What [`leave`] does.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +28,7 @@ pub struct Restoration {
 /// that an owner's manifest that itself names the candidate is harmless.
 pub fn leave(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Restoration, Refusal> {
     let set = survey(virtual_service, scope)?;
-    if let Some(place) = preview::places(virtual_service, scope).first() {
-        return Err(Refusal::StillPreviewed {
-            object: set.object.boxed(),
-            field: RouteKind::Http.field(*place, None),
-        });
-    }
+    beside::must_be_out(virtual_service, &set, scope)?;
     let earlier = Saved::left_behind(virtual_service, &stamp.rollout, scope.services);
     let known = Saved::of(virtual_service, &stamp.rollout);
     let saved = known.or_else(|| earlier.as_ref().map(|(_, saved)| saved.clone())).unwrap_or_default();

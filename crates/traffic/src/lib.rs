@@ -7,6 +7,7 @@
 //!
 //! Objects come from an API server, which sorts the keys of every map; the order of keys is therefore not kept.
 
+mod beside;
 mod callers;
 mod crowd;
 mod destination_rule;
@@ -19,6 +20,7 @@ mod kind;
 mod leave;
 mod likeness;
 mod mesh;
+mod mirror;
 mod moved;
 mod object;
 mod order;
@@ -34,6 +36,7 @@ mod service;
 mod subset;
 mod weigh;
 
+pub use beside::{Beside, beside};
 pub use callers::{
     DATAPLANE_MODE, Exports, USE_WAYPOINT, delegates, gateway_namespaces, holds_in_mesh, is_delegate,
 };
@@ -53,9 +56,10 @@ pub use kind::{RouteKind, RouteSelector, TlsSelector};
 pub use leave::{Restoration, leave};
 pub use likeness::{candidate_service, follow_live, unlike};
 pub use mesh::{Mesh, RoleService, covers};
+pub use mirror::mirror_problem;
 pub use object::ObjectName;
 pub use ownership::{RouteOwner, give_back, http_owners, restorer};
-pub use preview::{PREVIEW_PREFIX, Preview, Previewed, preview_problem, previewed};
+pub use preview::{PREVIEW_PREFIX, Preview, preview_problem};
 pub use read::{RouteSet, Scope, leads_to, left_alone, made_out, read};
 pub use refusal::Refusal;
 pub use rival::shared_routes;

@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, Path};
 use crate::object::{list, namespace, text};
-use crate::read::read;
-use crate::{ObjectName, Pair, Refusal, RoleService, Route, RouteKind, RouteSet, Scope};
+use crate::{ObjectName, Pair, Refusal, RoleService, Route, RouteKind, RouteSet, Scope, mirror};
 
 /// What the names of such routes begin with.
 pub const PREVIEW_PREFIX: &str = "preview.teal.dev/";
@@ -26,25 +25,6 @@ pub struct Preview {
     pub cookies: BTreeMap<String, String>,
     /// Labels of the caller's pod.
     pub source_labels: BTreeMap<String, String>,
-}
-
-/// How the routes of a preview stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Previewed {
-    /// Some are there.
-    pub any: bool,
-    /// They are those that are asked for, or none where none are.
-    pub fits: bool,
-}
-
-/// Looks for them. Of a `VirtualService` that [`read`] refuses it is said only whether any are there.
-pub fn previewed(virtual_service: &Value, scope: &Scope<'_>) -> Previewed {
-    let there = places(virtual_service, scope);
-    let fits = match read(virtual_service, scope) {
-        Ok(set) => fits(virtual_service, &set, scope, &there),
-        Err(_) => true,
-    };
-    Previewed { any: !there.is_empty(), fits }
 }
 
 /// Why there can be no such routes in a `VirtualService` that can be read, if there can't.
@@ -104,8 +84,10 @@ pub(crate) fn settle(
     Ok(Some(draft))
 }
 
-fn fits(virtual_service: &Value, set: &RouteSet, scope: &Scope<'_>, there: &[usize]) -> bool {
-    wanted(virtual_service, set, scope).is_ok_and(|wanted| stand(virtual_service, there, &wanted))
+/// Whether they are those that are asked for.
+pub(crate) fn fits(virtual_service: &Value, set: &RouteSet, scope: &Scope<'_>) -> bool {
+    let there = places(virtual_service, scope);
+    wanted(virtual_service, set, scope).is_ok_and(|wanted| stand(virtual_service, &there, &wanted))
 }
 
 /// Whether each stands directly above its route, as it should be, and no other is there.
@@ -127,15 +109,16 @@ fn wanted(
     let mut wanted = Vec::new();
     let http = set.routes.iter().filter(|route| route.kind == RouteKind::Http);
     for (number, route) in http.enumerate() {
-        let Some(there) = route.of(virtual_service).and_then(Value::as_object) else { continue };
-        let destinations = destinations(there, route);
-        let conditions = conditions(&set.object, route, there, preview)?;
+        // Whoever asked for the candidate is not copied to it besides.
+        let there = mirror::without(virtual_service, scope, route);
+        let destinations = destinations(&there, route);
+        let conditions = conditions(&set.object, route, &there, preview)?;
         let Some(first) = route.pairs.first().filter(|_| !destinations.is_empty() && !conditions.is_empty())
         else {
             continue;
         };
         let label = route.name.clone().unwrap_or_else(|| number.to_string());
-        let mut made = there.clone();
+        let mut made = there;
         made.insert("name".into(), json!(format!("{PREVIEW_PREFIX}{}/{label}", first.service.name)));
         made.insert("match".into(), json!(conditions));
         made.insert("route".into(), json!(destinations));

@@ -32,6 +32,8 @@ pub struct Scope<'a> {
     pub preview: Option<&'a Preview>,
     /// Subsets that the routes name, as far as it was made out whether they hold for the candidate.
     pub subsets: &'a [Subset],
+    /// How many of a hundred requests of a route are copied to the candidate; none outside of a step that asks for it.
+    pub mirror: Option<u8>,
 }
 
 /// The managed routes of one `VirtualService`.
@@ -72,7 +74,7 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
         return Err(reader.nothing());
     }
     let set = RouteSet { object: reader.object, routes };
-    if operations(&set, scope.preview.is_some()) > MOST_OPERATIONS {
+    if operations(&set, scope) > MOST_OPERATIONS {
         return Err(Refusal::TooManyRoutes { object: set.object.boxed(), routes: set.routes.len() });
     }
     Ok(set)
@@ -80,11 +82,12 @@ pub fn read(virtual_service: &Value, scope: &Scope<'_>) -> Result<RouteSet, Refu
 
 /// The most that any of our requests needs: tests of a name and of a list, and two writes for each Service; and what is
 /// noted on the object, with a test of its version.
-fn operations(set: &RouteSet, previews: bool) -> usize {
+fn operations(set: &RouteSet, scope: &Scope<'_>) -> usize {
     let of = |route: &Route| usize::from(route.name.is_some()) + 1 + 2 * route.pairs.len();
-    // A route of a preview is tested, taken out and put in.
-    let preview = |route: &Route| if previews && route.kind == RouteKind::Http { 3 } else { 0 };
-    set.routes.iter().map(|route| of(route) + preview(route)).sum::<usize>() + 5
+    // A route of a preview is tested, taken out and put in, and mirrors are tested and written.
+    let each = if scope.preview.is_some() { 3 } else { 0 } + if scope.mirror.is_some() { 2 } else { 0 };
+    let beside = |route: &Route| if route.kind == RouteKind::Http { each } else { 0 };
+    set.routes.iter().map(|route| of(route) + beside(route)).sum::<usize>() + 5
 }
 
 /// Reads what can be read, leaving out routes that are missing, malformed or unsupported, and minding no weights.
@@ -445,7 +448,7 @@ pub fn leads_to(
     services: &[RoleService],
 ) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
-    let scope = Scope { mesh, services, routes: None, preview: None, subsets: &[] };
+    let scope = Scope { mesh, services, routes: None, preview: None, mirror: None, subsets: &[] };
     let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
     let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
     let routes = kind.routes(virtual_service).iter().filter(meant);

@@ -198,9 +198,11 @@ pub enum Refusal {
         /// Its weight.
         weight: i64,
     },
-    /// The candidate was to be taken out while a route of a preview leads to it.
-    #[error("{object}: {field} still leads to the candidate for a preview: take it out and wait before")]
-    StillPreviewed {
+    /// The candidate was to be taken out while a route of a preview or a mirror leads to it.
+    #[error(
+        "{object}: {field} still leads to the candidate by a preview or a mirror: take that out and wait before"
+    )]
+    StillBeside {
         /// The VirtualService.
         object: Box<ObjectName>,
         /// The route.
@@ -218,6 +220,28 @@ pub enum Refusal {
         field: String,
         /// The header.
         header: String,
+    },
+    /// A route has a mirror in the form that allows of no others.
+    #[error(
+        "{object}: {field} is its owner's, and Istio takes no mirrors beside it, by which mirror in spec.steps leads to the \
+             candidate: write it as an entry of mirrors ({{destination, percentage}}), or take mirror out of spec.steps"
+    )]
+    MirrorTaken {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The mirror.
+        field: String,
+    },
+    /// A mirror of the owner's leads to the candidate.
+    #[error(
+        "{object}: {field} leads to the candidate already, and would stay when a step with mirror is over, so that live gets \
+             requests twice: take it out, or take mirror out of spec.steps"
+    )]
+    MirrorsCandidate {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The mirror.
+        field: String,
     },
     /// Someone with a newer epoch has written.
     #[error(
@@ -295,11 +319,13 @@ impl Refusal {
             | Self::PortNotNamed { .. }
             | Self::TwoDestinations { .. }
             | Self::PreviewUnclear { .. }
+            | Self::MirrorTaken { .. }
+            | Self::MirrorsCandidate { .. }
             | Self::Subset { .. } => "RouteUnsupported",
             Self::WeightsNotHundred { .. } => "WeightsInvalid",
             Self::Malformed { .. } => "ObjectMalformed",
             Self::NotEntered { .. } => "RouteNotEntered",
-            Self::CandidateHasWeight { .. } | Self::StillPreviewed { .. } => "CandidateHasWeight",
+            Self::CandidateHasWeight { .. } | Self::StillBeside { .. } => "CandidateHasWeight",
             Self::StaleEpoch { .. } => "StaleEpoch",
             Self::ServiceUnsupported { .. } => "ServiceUnsupported",
             Self::PortChanged { .. } => "PortChanged",

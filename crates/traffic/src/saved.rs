@@ -85,6 +85,9 @@ pub struct SavedRoute {
     /// Set if the owner's own manifest names the candidate (it was exported during a rollout).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<SavedWeight>,
+    /// The owner's own manifest leads copies to the candidate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirrors: bool,
 }
 
 /// The weight of a candidate's destination that the owner wrote.
@@ -202,6 +205,7 @@ pub(crate) fn record(order: &Order<'_>, virtual_service: &Value, route: &Route, 
         service: pair.service.name.clone(),
         live: written(pair.live),
         candidate: pair.candidate.map(|at| SavedWeight { weight: written(at) }),
+        mirrors: false,
     }
 }
 
@@ -215,6 +219,7 @@ pub(crate) fn lost(order: &Order<'_>, virtual_service: &Value, route: &Route, pa
         service: pair.service.name.clone(),
         live: Some(route.total(pair)).filter(|_| !alone),
         candidate: None,
+        mirrors: false,
     }
 }
 

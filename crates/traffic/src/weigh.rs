@@ -4,10 +4,10 @@
 use json_patch::Patch;
 use serde_json::Value;
 
+use crate::beside;
 use crate::draft::{Draft, MOST_OPERATIONS};
 use crate::epoch::has_annotations;
 use crate::order::Order;
-use crate::preview;
 use crate::read::{alone, pairs, read, survey};
 use crate::saved::lost;
 use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
@@ -16,8 +16,8 @@ use crate::{Pair, Refusal, RoleService, Route, RouteSet, Saved, Scope, Stamp};
 ///
 /// If that raises any, the patch holds only for the version that was read, and only if nobody with a newer epoch has
 /// written. If it lowers all, it holds for the routes as they were read, weights included: applied to a route that went
-/// to 0 meanwhile it would be a raise. At 0 it takes all weight, for routes that can be managed, as [`lower`] does. Routes of a
-/// preview are brought to what is asked for with it, and that is done with the care of a raise.
+/// to 0 meanwhile it would be a raise. At 0 it takes all weight, for routes that can be managed, as [`lower`] does. What
+/// stands beside the weights is brought to what is asked for with it, and that is done with the care of a raise.
 pub fn set_weight(
     virtual_service: &Value,
     scope: &Scope<'_>,
@@ -35,13 +35,13 @@ pub fn set_weight(
         }
     }
     let wanted = |route: &Route, pair: &Pair| route.candidate_at(pair, percent);
-    let previews = preview::settle(virtual_service, &set, scope)?;
-    if percent == 0 && previews.is_none() {
+    let beside = beside::settle(virtual_service, &set, scope)?;
+    if percent == 0 && beside.is_none() {
         return Ok(to_zero(virtual_service, &set, stamp, None));
     }
     let raises = pairs(&set).any(|(route, pair)| wanted(route, pair) > route.candidate_weight(pair));
-    if raises || previews.is_some() {
-        return raise(virtual_service, &set, stamp, wanted, previews);
+    if raises || beside.is_some() {
+        return raise(virtual_service, &set, stamp, wanted, beside);
     }
     Ok(reduce(virtual_service, &set, stamp, wanted))
 }
@@ -61,17 +61,15 @@ pub fn lower_to(
     Ok(reduce(virtual_service, &set, stamp, wanted))
 }
 
-/// Takes all weight from the candidate in every managed route that names it, and the routes of a preview out: the way back.
+/// Takes all weight from the candidate in every managed route that names it, and all that stands beside out: the way back.
 ///
 /// Works on what it finds: missing routes, weights that sum to something else, a newer or forged epoch don't stop it,
 /// nor do other writers of the object, or of these very weights. Where a candidate has taken live's place in a route, that
 /// destination is led to live. To be called until it returns `None`.
 pub fn lower(virtual_service: &Value, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Patch>, Refusal> {
     let set = survey(virtual_service, scope)?;
-    let mut previews = Draft::default();
-    preview::take_out(&mut previews, virtual_service, scope);
-    let previews = (!previews.changes_nothing()).then_some(previews);
-    Ok(to_zero(virtual_service, &set, stamp, previews).or_else(|| to_live(virtual_service, scope, stamp)))
+    let beside = beside::take_out(virtual_service, scope);
+    Ok(to_zero(virtual_service, &set, stamp, beside).or_else(|| to_live(virtual_service, scope, stamp)))
 }
 
 /// A request of its own, because that for the weights tests the lists as they become.
@@ -93,16 +91,16 @@ const FOR_MARKS: usize = 3;
 
 /// Where any candidate has weight, writes 0 to all, also where 0 was read: the guard does without the weights, so what
 /// was read may be old. Those that have weight come first, and what no request has room for is left to the next.
-fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, previews: Option<Draft>) -> Option<Patch> {
+fn to_zero(virtual_service: &Value, set: &RouteSet, stamp: &Stamp, beside: Option<Draft>) -> Option<Patch> {
     let weighted =
         |route: &Route| route.pairs.iter().any(|pair| pair.candidate.is_some() && !is_at(route, pair, 0));
     let named = |route: &&Route| route.pairs.iter().any(|pair| pair.candidate.is_some());
     let (first, then): (Vec<&Route>, Vec<&Route>) =
         set.routes.iter().filter(named).partition(|route| weighted(route));
-    if first.is_empty() && previews.is_none() {
+    if first.is_empty() && beside.is_none() {
         return None;
     }
-    let mut draft = previews.unwrap_or_default();
+    let mut draft = beside.unwrap_or_default();
     for route in first.into_iter().chain(then) {
         let mut taken = Draft::default();
         taken.take_all(virtual_service, route);
@@ -138,10 +136,10 @@ fn raise(
     set: &RouteSet,
     stamp: &Stamp,
     wanted: impl Fn(&Route, &Pair) -> i64,
-    previews: Option<Draft>,
+    beside: Option<Draft>,
 ) -> Result<Option<Patch>, Refusal> {
     let mut draft = divide(virtual_service, set, wanted);
-    draft.append(previews.unwrap_or_default());
+    draft.append(beside.unwrap_or_default());
     if draft.changes_nothing() {
         return Ok(None);
     }

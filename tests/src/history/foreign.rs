@@ -136,6 +136,9 @@ impl<'h> Foreign<'h, '_> {
             for route in routes.into_iter().flatten() {
                 for user in users {
                     let selected = listed(user, name).is_some_and(|entry| is_selected(entry, list, route));
+                    if selected && user.traffic.mirrored {
+                        self.without_mirrors(route, user);
+                    }
                     if let (true, Some(entries)) =
                         (selected, route.get_mut("route").and_then(Value::as_array_mut))
                     {
@@ -145,6 +148,20 @@ impl<'h> Foreign<'h, '_> {
             }
         }
         value
+    }
+
+    fn without_mirrors(&self, route: &mut Value, user: &Rollout<'_>) {
+        let mesh = &self.options.mesh;
+        let hosts = Hosts { mesh, namespace: user.namespace };
+        let candidate: BTreeSet<String> =
+            user.traffic.services.iter().map(|service| hosts.candidate(service)).collect();
+        let host =
+            |entry: &Value| mesh.expand(text(entry, "/destination/host").unwrap_or_default(), user.namespace);
+        let Some(mirrors) = route.get_mut("mirrors").and_then(Value::as_array_mut) else { return };
+        mirrors.retain(|entry| !candidate.contains(&host(entry)));
+        if let (true, Some(fields)) = (mirrors.is_empty(), route.as_object_mut()) {
+            fields.remove("mirrors");
+        }
     }
 
     fn without_destinations(&self, entries: &mut Vec<Value>, user: &Rollout<'_>) {

@@ -36,6 +36,8 @@ pub(super) struct Traffic {
     pub(super) virtual_services: Vec<FilledVirtualService>,
     /// People may ask for the candidate.
     pub(super) previewed: bool,
+    /// A step sends it copies.
+    pub(super) mirrored: bool,
 }
 
 static NULL: Value = Value::Null;
@@ -161,6 +163,7 @@ fn counted(spec: &RolloutSpec) -> Traffic {
             services: filled.services,
             virtual_services: filled.virtual_services,
             previewed: filled.preview.is_some(),
+            mirrored: filled.steps.iter().any(|step| step.mirror.is_some()),
         })
         .unwrap_or_default()
 }

@@ -118,6 +118,7 @@ fn managed(golden: &Golden) -> Result<BTreeSet<(RouteKind, usize)>> {
         services: &golden.services,
         routes: golden.routes.as_deref(),
         preview: None,
+        mirror: None,
         subsets: &golden.subsets,
     };
     let set =
@@ -134,6 +135,7 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
         routes: golden.routes.as_deref(),
         preview: None,
         subsets: &golden.subsets,
+        mirror: None,
     };
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
@@ -151,6 +153,7 @@ async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
         routes: golden.routes.as_deref(),
         preview: None,
         subsets: &golden.subsets,
+        mirror: None,
     };
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;

@@ -19,6 +19,7 @@ mod life;
 mod lost;
 mod mended;
 mod mesh;
+mod mirror;
 mod order;
 mod overlap;
 mod overwriter;
@@ -189,6 +190,11 @@ pub const STORIES: &[Story] = &[
         "preview",
         preview::asked_for,
         "a header reaches the candidate alone at weight 0, and nothing else does; after a way back and a promotion it says nothing"
+    ),
+    story!(
+        "mirror",
+        mirror::copied,
+        "the candidate gets copies of requests at weight 0 and at 10 %, and live gives all answers that it should; then none any more"
     ),
     story!("supersede", life::supersede, "a newer version takes the place of one at 10 %"),
     story!("supersede-twice", edits::twice, "two versions overtake one; only the newest goes on"),

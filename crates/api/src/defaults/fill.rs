@@ -56,6 +56,7 @@ fn alone(under_way: Option<(&str, u32)>) -> Vec<FilledStep> {
     let step = |(name, weight): (&str, u32)| FilledStep {
         name: name.to_owned(),
         weight,
+        mirror: None,
         hold_ms: 0,
         min_pod_age_ms: 0,
         checks: Vec::new(),
@@ -145,6 +146,7 @@ fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {
     FilledStep {
         name: step.name.to_owned(),
         weight: step.weight,
+        mirror: None,
         hold_ms: step.hold_ms,
         min_pod_age_ms: 0,
         checks: all_names(checks),
@@ -167,6 +169,7 @@ fn filled_step(step: &Step, checks: &[FilledCheck]) -> Result<FilledStep, SpecEr
     Ok(FilledStep {
         name: step.name.clone(),
         weight: step.weight,
+        mirror: mirror(step),
         hold_ms: millis(&format!("{field}.hold"), step.hold.as_ref(), 0)?,
         min_pod_age_ms: millis(&format!("{field}.minPodAge"), step.min_pod_age.as_ref(), 0)?,
         checks: names,
@@ -176,6 +179,12 @@ fn filled_step(step: &Step, checks: &[FilledCheck]) -> Result<FilledStep, SpecEr
             .map(|approval| FilledApproval { count: approval.count.unwrap_or(APPROVAL_COUNT) }),
         jobs: step.jobs.iter().flatten().map(|job| filled_job(&field, job)).collect::<Result<_, _>>()?,
     })
+}
+
+/// Where every request reaches the candidate there is nothing to copy.
+fn mirror(step: &Step) -> Option<u8> {
+    let percent = step.mirror.as_ref().filter(|_| step.weight < 100)?.percent.clamp(1, 100);
+    u8::try_from(percent).ok()
 }
 
 fn filled_job(step: &str, job: &StepJob) -> Result<FilledJob, SpecError> {

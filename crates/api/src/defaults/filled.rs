@@ -123,6 +123,8 @@ pub struct FilledStep {
     pub name: String,
     /// Percent of requests, 0 to 100.
     pub weight: u32,
+    /// Percent of requests that are copied to the candidate; none where none are.
+    pub mirror: Option<u8>,
     /// How long the weight stays at least.
     pub hold_ms: u64,
     /// How long every ready pod of the candidate must have been ready.

@@ -82,6 +82,11 @@ use crate::schema::{ATOMIC, MAP, rules, rules_at, word};
     ),
     (
         ".steps",
+        "!has(self.steps) || has(self.traffic.virtualServices) || self.steps.all(s, !has(s.mirror))",
+        "copies are made by a mesh: name the VirtualService in traffic.virtualServices, or take mirror out of the steps",
+    ),
+    (
+        ".steps",
         "!has(self.steps) || self.steps.all(s, s.weight == 100 || has(s.hold) || has(s.minPodAge) || has(s.approval) || \
          (has(s.jobs) && s.jobs.size() > 0) || (has(s.checks) ? s.checks.size() > 0 : s.weight > 0 && has(self.checks) && self.checks.size() > 0))",
         "a step below 100 needs hold, minPodAge, jobs, approval or checks, else it is over at once: add one, or write hold: 0s \

@@ -10,11 +10,15 @@ use serde_json::Value;
 
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{MAP, SET, dns_label, free_form};
+use crate::schema::{MAP, SET, dns_label, free_form, rules};
 
 /// A weight for the candidate and the gates that end the step. All gates must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules(&[(
+    "!has(self.mirror) || self.weight < 100",
+    "at weight 100 every request reaches the candidate already, so there is nothing to copy: take mirror out of this step",
+)])))]
 pub struct Step {
     /// Name of the step, at most 32 characters, such as canary.
     #[schemars(
@@ -28,6 +32,10 @@ pub struct Step {
     /// that step run after it.
     #[schemars(range(min = 0, max = 100))]
     pub weight: u32,
+
+    /// What else the candidate gets during the step: copies of requests. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
 
     /// Gate: how long the weight stays, counted from when it was observed. Such as 90s, 10m or 1h30m. Default: no
     /// time.
@@ -66,6 +74,17 @@ pub struct Step {
     /// started with: taking one out counts from the next revision, and Skip goes on without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+}
+
+/// Copies of requests for the candidate, whose answers are thrown away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mirror {
+    /// How many of a hundred requests of each managed http route are sent to the candidate once more, 1 to 100. Callers get the
+    /// answers of whom the weights choose, so at weight 0 all are live's. Everything that a request does is done twice, also what it
+    /// writes: mirror what only reads, or what may be repeated. The copies bear -shadow behind the name of their host.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u32,
 }
 
 /// A Job that is a gate.

@@ -43,6 +43,7 @@ pub fn next(rollout: &Rollout, clock: &Clock) -> Vec<String> {
             let view = View { status, spec: &spec, clock, paused: paused_by(rollout) };
             lines.extend(of_phase(&view));
             lines.extend(previewed(&view));
+            lines.extend(copied(&view));
         }
         Err(error) => {
             lines.push(format!("Nothing goes forward before the spec is mended: {error}."));
@@ -103,6 +104,14 @@ fn sent_back(view: &View<'_>) -> Vec<String> {
         format!("The same content is not tried again by itself. {goes}."),
         "A change of spec.release starts a new rollout.".into(),
     ]
+}
+
+/// What the candidate gets beside its weight while its step is judged.
+fn copied(view: &View<'_>) -> Option<String> {
+    let judged = matches!(phase(view.status), Some(Phase::Checking | Phase::Waiting | Phase::Paused));
+    let reached = view.status.step.as_ref().is_some_and(|step| step.reached_at.is_some());
+    let percent = current(view).filter(|_| judged && reached)?.1.mirror?;
+    Some(format!("Of {percent} % of the requests {} gets a copy, whose answer nobody gets.", candidate(view)))
 }
 
 /// How the candidate can be looked at while its step is judged.

@@ -14,7 +14,7 @@ use super::{Order, Tools, likeness, policies, stamp_patch, worst};
 use crate::error::{Class, Error};
 use crate::json;
 use crate::kinds;
-use crate::observe::{is_owners, points_of, selectors};
+use crate::observe::{is_owners, mirror, points_of, selectors};
 use crate::selector::preview;
 use crate::stores::JsonView;
 
@@ -80,8 +80,13 @@ async fn raise_one(
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(object))?;
     let (named, preview) = (selectors(entry), order.filled.preview.as_deref().map(preview));
     let subsets = policies::named(tools, order).held(object, named.as_deref());
-    let scope =
-        Scope { preview: preview.as_ref(), subsets: &subsets, ..scope(tools, order, named.as_deref()) };
+    let mirror = mirror(order.filled, &order.record.phase);
+    let scope = Scope {
+        preview: preview.as_ref(),
+        mirror,
+        subsets: &subsets,
+        ..scope(tools, order, named.as_deref())
+    };
     let before = teal_traffic::read(object, &scope)?.candidate_weight();
     let patch = teal_traffic::set_weight(object, &scope, weight, &order.stamp())?;
     Ok(send(tools, order, entry, patch).await?.then_some(before))
@@ -261,7 +266,14 @@ fn cached(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Opt
 
 /// Going back minds no subsets.
 fn scope<'a>(tools: &'a Tools, order: &'a Order<'_>, routes: Option<&'a [RouteSelector]>) -> Scope<'a> {
-    Scope { mesh: &tools.config.mesh, services: order.services, routes, preview: None, subsets: &[] }
+    Scope {
+        mesh: &tools.config.mesh,
+        services: order.services,
+        routes,
+        preview: None,
+        mirror: None,
+        subsets: &[],
+    }
 }
 
 async fn send(

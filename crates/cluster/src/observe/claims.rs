@@ -43,6 +43,7 @@ pub(super) fn routes(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
             routes: named.as_deref(),
             preview: None,
             subsets: &[],
+            mirror: None,
         };
         for rival in rivals {
             let shared = shared_with(facts, &virtual_service, &own, &entry.name, &rival);
@@ -76,6 +77,7 @@ fn shared_with(
         routes: named.as_deref(),
         preview: None,
         subsets: &[],
+        mirror: None,
     };
     shared_routes(virtual_service, own, &theirs).unwrap_or_default()
 }

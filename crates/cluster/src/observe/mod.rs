@@ -60,7 +60,7 @@ pub(crate) use around::{idle_copies, names_candidate, stray_copies};
 pub(crate) use callers::callers;
 pub(crate) use colors::is_sent_back;
 pub(crate) use roles::{epoch_on, points_of, selects_both_of};
-pub(crate) use routes::{RouteSeen, is_owners, selectors};
+pub(crate) use routes::{RouteSeen, is_owners, mirror, selectors};
 pub(crate) use settings::record;
 pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;

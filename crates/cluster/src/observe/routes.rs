@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
-use teal_api::defaults::FilledVirtualService;
+use teal_api::defaults::{Filled, FilledVirtualService};
 use teal_api::names::manager;
 use teal_plan::Phase;
 use teal_plan::record::Pause;
-use teal_plan::snapshot::{Foreign, Form, Obstacle, PreviewSeen, RoutesSeen, Stops};
+use teal_plan::snapshot::{Beside, Foreign, Form, Obstacle, RoutesSeen, Stops};
 use teal_traffic::{
-    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, preview_problem,
-    previewed, read, record_fits,
+    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, mirror_problem,
+    preview_problem, read, record_fits,
 };
 
 use super::{Facts, Names, obstacle};
@@ -77,7 +77,7 @@ struct Forms {
     /// The largest weight of a Service in a route.
     largest: i64,
     /// Some are http routes.
-    previewable: bool,
+    http: bool,
 }
 
 /// The weight that routes should come to have now.
@@ -122,7 +122,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
             since: facts.now,
             epoch: 0,
             foreign: None,
-            preview: PreviewSeen::NONE,
+            beside: Beside::NONE,
         },
         each: Vec::new(),
         obstacles: Vec::new(),
@@ -145,7 +145,7 @@ pub(super) fn see(facts: &Facts<'_>, memory: &mut Memory) -> Routes {
     }
     if !forms.broken {
         routes.obstacles.extend(void_step(facts, forms.largest));
-        routes.obstacles.extend(void_preview(facts, forms.previewable));
+        routes.obstacles.extend(void_beside(facts, forms.http));
     }
     let form = forms.together();
     let epochs = views.iter().map(|of| facts.believed(of.view.epoch(&facts.names.uid)));
@@ -179,20 +179,23 @@ fn one(
 ) -> Option<u8> {
     let named = selectors(entry);
     let preview = facts.filled.preview.as_deref().map(preview);
+    let mirror = mirror(&facts.filled, &facts.record.phase);
     let value = view.value();
     let subsets = facts.named().held(&value, named.as_deref());
-    let scope = Scope { preview: preview.as_ref(), subsets: &subsets, ..facts.scope(named.as_deref()) };
+    let scope =
+        Scope { preview: preview.as_ref(), mirror, subsets: &subsets, ..facts.scope(named.as_deref()) };
     let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
     if !owners {
-        let seen = previewed(&value, &scope);
-        let (any, fits) = (routes.seen.preview.any || seen.any, routes.seen.preview.fits && seen.fits);
-        routes.seen.preview = PreviewSeen { any, fits };
+        let seen = teal_traffic::beside(&value, &scope);
+        let (any, fits) = (routes.seen.beside.any || seen.any, routes.seen.beside.fits && seen.fits);
+        routes.seen.beside = Beside { any, fits };
     }
     match read(&value, &scope) {
         Ok(set) => {
             let unclear = preview_problem(&value, &set, &scope);
-            routes.obstacles.extend(unclear.map(|refusal| refused(&refusal)));
-            forms.previewable |= set.routes.iter().any(|route| route.kind == RouteKind::Http);
+            let taken = has_mirror(facts).then(|| mirror_problem(&value, &set, &scope, owners)).flatten();
+            routes.obstacles.extend(unclear.into_iter().chain(taken).map(|refusal| refused(&refusal)));
+            forms.http |= set.routes.iter().any(|route| route.kind == RouteKind::Http);
             let epoch = view.epoch(&facts.names.uid);
             for route in &set.routes {
                 let form = if owners { teal_traffic::Form::Owner } else { route.form() };
@@ -239,14 +242,29 @@ fn void_step(facts: &Facts<'_>, largest: i64) -> Option<Obstacle> {
     Some(obstacle("RouteUnsupported", message, Stops::Rollout))
 }
 
-/// A preview with nothing to hold on to: nothing but http routes is chosen by what a request bears.
-fn void_preview(facts: &Facts<'_>, previewable: bool) -> Option<Obstacle> {
-    if previewable || facts.filled.preview.is_none() {
-        return None;
-    }
-    let message = "spec.traffic.preview is of http routes alone, and none of those that are managed is one: name an http route in \
-                   spec.traffic.virtualServices[].routes, or take preview out";
+/// A preview or a mirror with nothing to hold on to: nothing but http routes is chosen by what a request bears, or copied.
+fn void_beside(facts: &Facts<'_>, http: bool) -> Option<Obstacle> {
+    let (field, out) = match (&facts.filled.preview, has_mirror(facts)) {
+        _ if http => return None,
+        (Some(_), _) => ("spec.traffic.preview", "preview"),
+        (None, true) => ("mirror in spec.steps", "mirror"),
+        (None, false) => return None,
+    };
+    let message = format!(
+        "{field} is of http routes alone, and none of those that are managed is one: name an http route in \
+         spec.traffic.virtualServices[].routes, or take {out} out"
+    );
     Some(obstacle("RouteUnsupported", message, Stops::Rollout))
+}
+
+fn has_mirror(facts: &Facts<'_>) -> bool {
+    facts.filled.steps.iter().any(|step| step.mirror.is_some())
+}
+
+/// How many of a hundred requests are to be copied now: as the step under way says it.
+pub(crate) fn mirror(filled: &Filled, phase: &Phase) -> Option<u8> {
+    let Phase::Step(place) = phase else { return None };
+    filled.steps.iter().find(|step| step.name == place.step)?.mirror
 }
 
 /// Whether what is noted of the routes is to go with their weights.

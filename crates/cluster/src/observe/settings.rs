@@ -94,6 +94,7 @@ fn step(step: &teal_api::defaults::FilledStep) -> Step {
     Step {
         name: step.name.clone(),
         weight: u8::try_from(step.weight).unwrap_or(100),
+        mirror: step.mirror,
         hold: millis(step.hold_ms),
         min_pod_age: millis(step.min_pod_age_ms),
         checks: step.checks.clone(),

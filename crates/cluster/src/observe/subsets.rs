@@ -37,7 +37,14 @@ impl Facts<'_> {
 
     /// What is managed, of which no subset is known.
     pub(super) fn scope<'s>(&'s self, routes: Option<&'s [RouteSelector]>) -> Scope<'s> {
-        Scope { mesh: &self.config.mesh, services: &self.services, routes, preview: None, subsets: &[] }
+        Scope {
+            mesh: &self.config.mesh,
+            services: &self.services,
+            routes,
+            preview: None,
+            mirror: None,
+            subsets: &[],
+        }
     }
 }
 

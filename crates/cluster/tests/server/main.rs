@@ -18,6 +18,7 @@ mod held;
 mod in_place;
 mod inner;
 mod life;
+mod mirrored;
 mod previewed;
 mod replaced;
 mod resting;

@@ -72,7 +72,7 @@ fn someone_serves(s: &Snapshot, live: Slot) -> bool {
 pub(super) fn routes(s: &Snapshot, stamp: u64, roles_home: bool, next: &mut Next) -> bool {
     let routes = &s.world.routes;
     // The candidate's role goes home in the same plan, and these with it; only then may routes stop naming it.
-    if routes.preview.any {
+    if routes.beside.any {
         next.act(Effect::LowerWeight(0));
         return false;
     }

@@ -111,7 +111,7 @@ fn turn_home(s: &Snapshot, candidate: &Release, next: &mut Next) -> bool {
         return false;
     }
     match world.routes.form {
-        _ if world.routes.preview.any => next.act(Effect::LowerWeight(0)),
+        _ if world.routes.beside.any => next.act(Effect::LowerWeight(0)),
         Form::Owner | Form::Unrouted => return true,
         Form::Broken => {}
         Form::Entered(0) | Form::Mixed { highest: 0, .. } => {

@@ -115,8 +115,8 @@ fn point_candidate(s: &Snapshot, slot: Slot, next: &mut Next) -> bool {
         Form::Unrouted => next.act(Effect::PointCandidate(slot)),
         // On its way to 0 by what stands before this in the same plan.
         _ if next.effects.contains(&Effect::LowerWeight(0)) => {}
-        // A manifest that was exported under way brought routes of a preview along.
-        _ if s.world.routes.preview.any => next.act(Effect::CutOff(slot)),
+        // A manifest that was exported under way brought routes of a preview, or a mirror, along.
+        _ if s.world.routes.beside.any => next.act(Effect::CutOff(slot)),
         Form::Entered(0) => {
             if let Some(until) = propagating(s, s.world.routes.since) {
                 next.wait(until, Why::Propagating { until });
@@ -147,12 +147,12 @@ fn raise(s: &Snapshot, slot: Slot, weight: u8, pointed: bool, next: &mut Next) -
         return false;
     }
     let entered = matches!(s.world.routes.form, Form::Entered(_));
-    // A preview is put in with a raise, and by one of nothing where the weight is there.
-    let unpreviewed = at == weight && entered && !s.world.routes.preview.fits;
-    if at == weight && !unpreviewed {
+    // What stands beside is brought in with a raise, and by one of nothing where the weight is there.
+    let lacks = at == weight && entered && !s.world.routes.beside.fits;
+    if at == weight && !lacks {
         return entered;
     }
-    if (at < weight || unpreviewed) && may_advance(s, next) && probe::is_answered(s, next) {
+    if (at < weight || lacks) && may_advance(s, next) && probe::is_answered(s, next) {
         next.say(Why::Shifting { weight });
         let color = s.world.color(slot.color);
         if enough(&color.serving, &share(s, slot, weight)) {

@@ -19,6 +19,13 @@ pub(super) const fn tells(why: &Why) -> bool {
     )
 }
 
+/// What the candidate gets besides.
+fn copies(view: &View<'_>, step: &str) -> String {
+    let steps = &view.s.settings.steps;
+    let percent = steps.iter().find(|known| known.name == step).and_then(|step| step.mirror);
+    percent.map_or_else(String::new, |percent| format!(", and copies of {percent} % are sent there"))
+}
+
 /// Where the Rollout is.
 pub(super) fn place(view: &View<'_>) -> String {
     let record = view.record;
@@ -29,7 +36,8 @@ pub(super) fn place(view: &View<'_>) -> String {
         (Phase::Installing { .. }, Some(live), _) => format!("installs {} ({})", live.revision, live.color),
         (Phase::Step(place), _, Some(candidate)) => match place.reached {
             Some(_) if super::observed_weight(view) == place.weight => {
-                format!("{} % of requests reach {} ({})", place.weight, candidate.revision, candidate.color)
+                let (weight, revision, color) = (place.weight, candidate.revision, candidate.color);
+                format!("{weight} % of requests reach {revision} ({color}){}", copies(view, &place.step))
             }
             Some(_) | None => {
                 format!(

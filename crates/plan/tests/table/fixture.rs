@@ -3,7 +3,7 @@
 use teal_plan::record::{Outcome, Phase, Record, Release, StepRecord, Wanted};
 use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, Until};
 use teal_plan::snapshot::{
-    CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, PreviewSeen, RoutesSeen,
+    Beside, CheckSeen, ColorSeen, Form, Found, NAMESPACE_TERMINATING, Objects, Obstacle, RoutesSeen,
     ServiceSeen, Standing, Stops, Trouble, World,
 };
 use teal_plan::{Color, ContentHash, Decision, Effect, Notice, Plan, Slot, Snapshot, Span, Time, plan};
@@ -44,6 +44,7 @@ fn step(name: &str, weight: u8, hold: i64) -> Step {
         name: name.to_owned(),
         weight,
         hold: Span::seconds(hold),
+        mirror: None,
         min_pod_age: Span(0),
         checks: Vec::new(),
         approvals: None,
@@ -116,7 +117,7 @@ pub(crate) fn points(slot: Slot) -> ServiceSeen {
 }
 
 pub(crate) fn routes(form: Form) -> RoutesSeen {
-    RoutesSeen { form, since: LONG_AGO, epoch: 7, foreign: None, preview: PreviewSeen::NONE }
+    RoutesSeen { form, since: LONG_AGO, epoch: 7, foreign: None, beside: Beside::NONE }
 }
 
 /// Content 1 is live in blue and wanted; nothing else is there.

@@ -13,6 +13,7 @@ mod install;
 mod jobs;
 mod late;
 mod lengths;
+mod mirrors;
 mod overlap;
 mod previews;
 mod probing;

@@ -1,13 +1,13 @@
 //! Routes for those who ask for the candidate: when they come and go.
 
 use teal_plan::record::Pause;
-use teal_plan::snapshot::{Form, PreviewSeen, Stops};
+use teal_plan::snapshot::{Beside, Form, Stops};
 use teal_plan::{Decision, Effect, Snapshot, Time};
 
 use crate::fixture::*;
 
-const MISSING: PreviewSeen = PreviewSeen { any: false, fits: false };
-const THERE: PreviewSeen = PreviewSeen { any: true, fits: true };
+const MISSING: Beside = Beside { any: false, fits: false };
+const THERE: Beside = Beside { any: true, fits: true };
 
 /// A candidate that is ready and selected, at this weight.
 fn selected(weight: u8) -> Snapshot {
@@ -25,7 +25,7 @@ fn selected(weight: u8) -> Snapshot {
 fn a_preview_comes_once_the_role_selects_serving_pods_and_the_step_is_reached_only_with_it() {
     for weight in [0, 10] {
         let mut s = selected(weight);
-        s.world.routes.preview = MISSING;
+        s.world.routes.beside = MISSING;
         assert_eq!(effects(&s), [Effect::RaiseWeight(weight)]);
         s.world.candidate_service.settled = false;
         assert_eq!(effects(&s), []);
@@ -33,7 +33,7 @@ fn a_preview_comes_once_the_role_selects_serving_pods_and_the_step_is_reached_on
         assert_eq!(effects(&s), [Effect::PointCandidate(candidate())]);
         let mut s = selected(weight);
         s.world.routes = routes(Form::Entered(weight));
-        s.world.routes.preview = THERE;
+        s.world.routes.beside = THERE;
         s.world.routes.since = Time(NOW.0 - 1_000);
         assert_eq!(effects(&s), [], "proxies don't know of it yet");
         s.world.routes.since = Time(NOW.0 - 2_000);
@@ -46,7 +46,7 @@ fn a_preview_comes_once_the_role_selects_serving_pods_and_the_step_is_reached_on
 fn a_preview_waits_for_what_a_weight_waits_for() {
     let with = |change: fn(&mut Snapshot)| {
         let mut s = selected(0);
-        s.world.routes.preview = MISSING;
+        s.world.routes.beside = MISSING;
         change(&mut s);
         s
     };
@@ -62,13 +62,13 @@ fn a_preview_waits_for_what_a_weight_waits_for() {
 
 #[test]
 fn a_preview_that_another_hand_changed_is_made_good_at_the_weight_that_is_there() {
-    for seen in [MISSING, PreviewSeen { any: true, fits: false }] {
+    for seen in [MISSING, Beside { any: true, fits: false }] {
         let mut s = reached("canary", 10, NOW);
-        s.world.routes.preview = seen;
+        s.world.routes.beside = seen;
         assert_eq!(effects(&s), [Effect::RaiseWeight(10)]);
     }
     let mut s = reached("canary", 10, NOW);
-    s.world.routes.preview = THERE;
+    s.world.routes.beside = THERE;
     assert_eq!(effects(&s), []);
 }
 
@@ -77,6 +77,6 @@ fn a_preview_that_another_hand_changed_is_made_good_at_the_weight_that_is_there(
 fn rule_2_the_candidate_role_is_turned_only_once_no_preview_leads_to_it() {
     let mut s = selected(10);
     s.world.candidate_service = points(live());
-    s.world.routes.preview = THERE;
+    s.world.routes.beside = THERE;
     assert_eq!(effects(&s), [Effect::CutOff(candidate())]);
 }

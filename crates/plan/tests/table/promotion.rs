@@ -2,7 +2,7 @@
 
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
 use teal_plan::settings::{Mode, OnFailure, Until};
-use teal_plan::snapshot::{Action, Form, Obstacle, PreviewSeen, ServiceSeen, Standing, Stops};
+use teal_plan::snapshot::{Action, Beside, Form, Obstacle, ServiceSeen, Standing, Stops};
 use teal_plan::{Effect, Snapshot, Span, Time, Why};
 
 use crate::fixture::*;
@@ -305,7 +305,7 @@ fn a_preview_goes_with_the_weights_and_a_wait_before_the_routes_are_left() {
         let mut s = promoting();
         s.world.live_service = points(candidate());
         s.world.routes = routes(form);
-        s.world.routes.preview = PreviewSeen { any: true, fits: true };
+        s.world.routes.beside = Beside { any: true, fits: true };
         assert_eq!(effects(&s), [Effect::LowerWeight(0)], "{form:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use teal_plan::outcome::Ruling;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
-use teal_plan::snapshot::{Action, DecisionSeen, Form, Objects, PreviewSeen};
+use teal_plan::snapshot::{Action, Beside, DecisionSeen, Form, Objects};
 use teal_plan::{Decision, Effect, Snapshot, Span, Time, Why};
 
 use crate::decisions::decision;
@@ -338,9 +338,9 @@ fn rule_9_routes_are_given_back_once_proxies_know_that_the_candidates_role_leads
 /// With the roles, and before the routes stop naming the candidate, whatever form they have.
 #[test]
 fn a_preview_goes_with_the_way_back() {
-    let there = PreviewSeen { any: true, fits: true };
+    let there = Beside { any: true, fits: true };
     let mut s = returning(failed());
-    s.world.routes.preview = there;
+    s.world.routes.beside = there;
     assert!(
         effects(&s).contains(&Effect::LowerWeight(0))
             && effects(&s).contains(&Effect::PointCandidate(live()))
@@ -349,7 +349,7 @@ fn a_preview_goes_with_the_way_back() {
         home(&mut s);
         s.world.routes = routes(form);
         s.world.routes.epoch = 8;
-        s.world.routes.preview = there;
+        s.world.routes.beside = there;
         assert_eq!(effects(&s), [Effect::LowerWeight(0)], "{form:?}");
     }
 }

@@ -236,6 +236,7 @@ fn a_route_of_two_rollouts_is_found_whatever_its_weights_are() {
             routes,
             preview: None,
             subsets: &[],
+            mirror: None,
         });
         shared_routes(&virtual_service, &web, &api).unwrap()
     };

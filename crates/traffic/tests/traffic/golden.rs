@@ -38,6 +38,7 @@ pub(crate) fn load(path: &Path) -> (World, Value) {
         Subset { service: service.to_owned(), name: name.to_owned(), problem: None }
     };
     world.subsets = names("subsets").unwrap_or_default().iter().map(held).collect();
+    world.mirror = documents[0].get("mirror").map(|percent| percent.as_u64().unwrap().try_into().unwrap());
     (world, documents[1].clone())
 }
 

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use similar::TextDiff;
-use teal_traffic::{Patch, Previewed, Refusal, Saved, enter, leave, lower, previewed, read, set_weight};
+use teal_traffic::{
+    Beside, Patch, Refusal, Saved, beside, enter, leave, lower, mirror_problem, read, set_weight,
+};
 
 use crate::golden::{load, told};
 use crate::support::{World, apply, stamp};
@@ -27,6 +29,11 @@ fn folder() -> PathBuf {
 /// Those with a preview. What istiod is given by the story are the others.
 fn previews() -> PathBuf {
     tests().join("previews")
+}
+
+/// Those with a mirror.
+fn mirrors() -> PathBuf {
+    tests().join("mirrors")
 }
 
 fn tests() -> PathBuf {
@@ -84,15 +91,23 @@ fn walk(world: &World, owner: &Value, out: &mut String) -> Result<(), Refusal> {
         }
         writeln!(out, "# {title}\n{}", difference(&before, &shown(now))).unwrap();
     };
+    if world.mirror.is_some()
+        && let Some(refusal) = mirror_problem(&now, &read(&now, &world.scope())?, &world.scope(), true)
+    {
+        return Err(refusal);
+    }
     let patch = enter(&now, &world.scope(), &stamp(41))?;
     step("enter at 0 %", &mut now, patch);
-    if world.preview.is_some() {
+    let preview = world.preview.is_some().then_some("preview");
+    if let Some(what) = world.mirror.map(|_| "mirror").or(preview) {
         let patch = set_weight(&now, &world.scope(), 0, &stamp(41))?;
-        step("0 % with the preview", &mut now, patch);
-        assert_eq!(previewed(&now, &world.scope()), Previewed { any: true, fits: true });
+        step(&format!("0 % with the {what}"), &mut now, patch);
+        assert_eq!(beside(&now, &world.scope()), Beside { any: true, fits: true });
     }
+    let last = World { mirror: None, ..world.clone() };
     for (percent, epoch) in [(10, 42), (100, 43), (0, 44)] {
-        let patch = if percent == 0 && world.preview.is_some() {
+        let world = if percent == 100 { &last } else { world };
+        let patch = if percent == 0 && (world.preview.is_some() || world.mirror.is_some()) {
             lower(&now, &world.scope(), &stamp(epoch))?
         } else {
             set_weight(&now, &world.scope(), percent, &stamp(epoch))?
@@ -123,6 +138,11 @@ fn goldens() {
 #[test]
 fn goldens_of_previews() {
     compare(&previews(), 5);
+}
+
+#[test]
+fn goldens_of_mirrors() {
+    compare(&mirrors(), 5);
 }
 
 /// Holds all of a folder, so many at least, against what becomes of them.

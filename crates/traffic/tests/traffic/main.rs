@@ -9,6 +9,7 @@ mod findings;
 mod golden;
 mod goldens;
 mod lives;
+mod mirrors;
 mod ownership;
 mod previews;
 mod properties;

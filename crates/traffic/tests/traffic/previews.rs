@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use teal_traffic::{
-    Preview, Previewed, enter, leave, left_alone, lower, lower_to, previewed, read, set_weight,
-};
+use teal_traffic::{Beside, Preview, beside, enter, leave, left_alone, lower, lower_to, read, set_weight};
 
 use crate::support::{World, apply, at, entered, left, stamp, virtual_service, weight};
 
@@ -34,8 +32,8 @@ fn back(world: &World, object: &Value) -> Value {
 /// What somebody does to the list of routes.
 type Hand<'a> = &'a dyn Fn(&mut Vec<Value>);
 
-const THERE: Previewed = Previewed { any: true, fits: true };
-const NONE: Previewed = Previewed { any: false, fits: true };
+const THERE: Beside = Beside { any: true, fits: true };
+const NONE: Beside = Beside { any: false, fits: true };
 
 #[test]
 fn a_preview_is_the_route_itself_but_for_who_asks_and_where_it_leads() {
@@ -69,7 +67,7 @@ fn a_preview_is_the_route_itself_but_for_who_asks_and_where_it_leads() {
     assert_eq!(http[2]["match"], json!([{"headers": {"x-teal-preview": {"exact": "true"}}}]));
     let full = json!([{"destination": {"host": "web-candidate.shop.svc.cluster.local"}}]);
     assert_eq!(http[2]["route"], full, "in the spelling of its route");
-    assert_eq!(previewed(&now, &world.scope()), THERE);
+    assert_eq!(beside(&now, &world.scope()), THERE);
 }
 
 #[test]
@@ -79,19 +77,19 @@ fn it_stays_through_the_weights_and_goes_with_the_last_of_them() {
         "[{name: other, route: [{destination: {host: docs}}]}, {route: [{destination: {host: web}}]}]",
     );
     let mut now = entered(&world, &owner);
-    assert_eq!(previewed(&now, &world.scope()), Previewed { any: false, fits: false });
+    assert_eq!(beside(&now, &world.scope()), Beside { any: false, fits: false });
     for percent in [0, 10, 50, 100] {
         now = at(&world, &now, percent);
-        assert_eq!((weight(&world, &now), previewed(&now, &world.scope())), (percent, THERE));
+        assert_eq!((weight(&world, &now), beside(&now, &world.scope())), (percent, THERE));
         assert_eq!(set_weight(&now, &world.scope(), percent, &stamp(2)).unwrap(), None, "is there");
     }
     let mut lowered = now.clone();
     apply(&mut lowered, &lower_to(&now, &world.scope(), 20, &stamp(2)).unwrap().unwrap()).unwrap();
-    assert_eq!((weight(&world, &lowered), previewed(&lowered, &world.scope())), (20, THERE));
+    assert_eq!((weight(&world, &lowered), beside(&lowered, &world.scope())), (20, THERE));
     let refusal = leave(&now, &world.scope(), &stamp(3)).unwrap_err();
     assert_eq!(refusal.reason(), "CandidateHasWeight");
     now = back(&world, &now);
-    assert_eq!((weight(&world, &now), previewed(&now, &world.scope()).any), (0, false));
+    assert_eq!((weight(&world, &now), beside(&now, &world.scope()).any), (0, false));
     assert_eq!(lower(&now, &world.scope(), &stamp(5)).unwrap(), None);
     assert_eq!(left(&world, &now)["spec"], owner["spec"]);
 }
@@ -132,7 +130,7 @@ fn rule_4_going_back_takes_it_out_of_whatever_version_unless_it_stands_elsewhere
     busy["metadata"]["resourceVersion"] = json!("99");
     busy["spec"]["http"][1]["timeout"] = json!("9s");
     apply(&mut busy, &patch).unwrap();
-    assert!(!previewed(&busy, &world.scope()).any);
+    assert!(!beside(&busy, &world.scope()).any);
     let mut moved = read.clone();
     moved["spec"]["http"]
         .as_array_mut()
@@ -148,8 +146,8 @@ fn going_back_takes_it_out_also_where_nothing_can_be_managed_any_more() {
         at(&world, &entered(&world, &virtual_service("[{route: [{destination: {host: web}}]}]")), 0);
     now["spec"]["http"][1]["route"][0]["weight"] = json!(30);
     assert_eq!(read(&now, &world.scope()).unwrap_err().reason(), "WeightsInvalid");
-    assert_eq!(previewed(&now, &world.scope()), THERE);
-    assert!(!previewed(&back(&world, &now), &world.scope()).any);
+    assert_eq!(beside(&now, &world.scope()), THERE);
+    assert!(!beside(&back(&world, &now), &world.scope()).any);
 }
 
 /// Its sole destination is the candidate, which else means that somebody took live's away.
@@ -189,9 +187,9 @@ fn whatever_another_hand_makes_of_it_is_made_good_and_what_it_puts_between_stays
         hand(now["spec"]["http"].as_array_mut().unwrap());
         let by_hand: Vec<Value> = now["spec"]["http"].as_array().unwrap().clone();
         let fits = what == "puts one above";
-        assert_eq!(previewed(&now, &world.scope()).fits, fits, "{what}");
+        assert_eq!(beside(&now, &world.scope()).fits, fits, "{what}");
         now = at(&world, &now, 10);
-        assert_eq!(previewed(&now, &world.scope()), THERE, "{what}");
+        assert_eq!(beside(&now, &world.scope()), THERE, "{what}");
         assert_eq!(weight(&world, &now), 10, "{what}");
         let own = |http: &[Value]| -> Vec<Value> {
             let own =
@@ -216,9 +214,9 @@ fn one_that_nobody_asks_for_is_taken_out() {
     let world = by_header();
     let now = at(&world, &entered(&world, &virtual_service("[{route: [{destination: {host: web}}]}]")), 10);
     let without = without(&world);
-    assert_eq!(previewed(&now, &without.scope()), Previewed { any: true, fits: false });
+    assert_eq!(beside(&now, &without.scope()), Beside { any: true, fits: false });
     let now = at(&without, &now, 10);
-    assert_eq!((previewed(&now, &without.scope()), weight(&without, &now)), (NONE, 10));
+    assert_eq!((beside(&now, &without.scope()), weight(&without, &now)), (NONE, 10));
 }
 
 #[test]
@@ -242,7 +240,7 @@ fn conditions_are_joined_and_what_contradicts_them_makes_no_route() {
             .filter(|_| now["spec"]["http"].as_array().unwrap().len() == 2);
         let wanted: Option<Value> = joined.map(|text| serde_yaml::from_str(text).unwrap());
         assert_eq!(made.map(|made| &made[0]["headers"]), wanted.as_ref(), "{headers}");
-        assert!(previewed(&now, &world.scope()).fits);
+        assert!(beside(&now, &world.scope()).fits);
     }
 }
 
@@ -297,7 +295,7 @@ fn of_several_services_each_candidate_has_its_part_and_others_none() {
         json!([{"destination": {"host": "web-candidate"}, "weight": 67}, {"destination": {"host": "api-candidate"}, "weight": 33}])
     );
     assert_eq!(now["spec"]["http"].as_array().unwrap().len(), 3, "nobody is led to live by the last");
-    assert_eq!(previewed(&now, &world.scope()), THERE);
+    assert_eq!(beside(&now, &world.scope()), THERE);
 }
 
 fn lists() -> impl Strategy<Value = Vec<Value>> {
@@ -330,7 +328,7 @@ proptest! {
         for percent in percents {
             now = at(&world, &now, percent);
             bare = at(&plain, &bare, percent);
-            prop_assert!(previewed(&now, &world.scope()).fits);
+            prop_assert!(beside(&now, &world.scope()).fits);
             let mut others = now["spec"].clone();
             others["http"].as_array_mut().unwrap().retain(|route| !route["name"].as_str().unwrap_or("").starts_with("preview"));
             prop_assert_eq!(&others, &bare["spec"], "weights and all else are as without one");

@@ -6,12 +6,14 @@ use teal_traffic::{
 };
 
 /// A Rollout with Service `web` in namespace `shop`.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) mesh: Mesh,
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Option<Vec<RouteSelector>>,
     pub(crate) preview: Option<Preview>,
     pub(crate) subsets: Vec<Subset>,
+    pub(crate) mirror: Option<u8>,
 }
 
 impl World {
@@ -21,6 +23,7 @@ impl World {
             services: vec![RoleService::new("shop", "web")],
             routes: None,
             preview: None,
+            mirror: None,
             subsets: Vec::new(),
         }
     }
@@ -37,6 +40,7 @@ impl World {
             routes: self.routes.as_deref(),
             preview: self.preview.as_ref(),
             subsets: &self.subsets,
+            mirror: self.mirror,
         }
     }
 }

@@ -8,6 +8,7 @@ mod halts;
 mod hands;
 mod jobs;
 mod lost;
+mod mirrors;
 mod overlap;
 mod owners;
 mod previews;

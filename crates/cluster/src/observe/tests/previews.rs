@@ -1,7 +1,7 @@
 //! Routes for those who ask for the candidate.
 
 use serde_json::{Value, json};
-use teal_plan::snapshot::{Form, PreviewSeen, Stops};
+use teal_plan::snapshot::{Beside, Form, Stops};
 
 use super::cluster::Hand;
 
@@ -36,15 +36,15 @@ fn made(value: &str) -> Value {
 #[test]
 fn a_preview_is_seen_beside_the_form_and_is_no_share() {
     for (route, seen) in [
-        (None, PreviewSeen { any: false, fits: false }),
-        (Some(made("true")), PreviewSeen { any: true, fits: true }),
-        (Some(made("false")), PreviewSeen { any: true, fits: false }),
+        (None, Beside { any: false, fits: false }),
+        (Some(made("true")), Beside { any: true, fits: true }),
+        (Some(made("false")), Beside { any: true, fits: false }),
     ] {
         let mut hand = at_ten();
         route.iter().for_each(|route| hand.put_first(route));
         let seen_now = hand.look(0);
         let world = seen_now.snapshot.world;
-        assert_eq!((world.routes.preview, world.routes.form), (seen, Form::Entered(10)), "{route:?}");
+        assert_eq!((world.routes.beside, world.routes.form), (seen, Form::Entered(10)), "{route:?}");
         assert_eq!(seen_now.routes.len(), 1, "and no route of its own in the status");
         assert_eq!(world.obstacles, []);
     }
@@ -56,13 +56,13 @@ fn without_a_preview_in_the_spec_one_that_is_there_is_too_many_but_for_an_owners
     let mut hand = at_ten();
     hand.put_first(&made("true"));
     asked_for(&mut hand, Value::Null);
-    assert_eq!(hand.look(0).snapshot.world.routes.preview, PreviewSeen { any: true, fits: false });
+    assert_eq!(hand.look(0).snapshot.world.routes.beside, Beside { any: true, fits: false });
     let mut hand = Hand::new();
     hand.install();
     hand.own_route(&json!([to("web", 100)]), None);
     hand.put_first(&made("true"));
     let world = hand.look(0).snapshot.world;
-    assert_eq!((world.routes.preview, world.routes.form), (PreviewSeen::NONE, Form::Owner));
+    assert_eq!((world.routes.beside, world.routes.form), (Beside::NONE, Form::Owner));
     assert_eq!(world.obstacles, []);
 }
 
@@ -73,7 +73,7 @@ fn a_preview_beside_a_route_that_is_broken_is_seen() {
     hand.route(&json!([{"destination": {"host": "web", "subset": "v1"}}]), "owner");
     hand.put_first(&made("true"));
     let world = hand.look(0).snapshot.world;
-    assert!(world.routes.preview.any, "{:?}", world.routes);
+    assert!(world.routes.beside.any, "{:?}", world.routes);
     assert_eq!(world.routes.form, Form::Broken);
 }
 

@@ -302,3 +302,34 @@ async fn a_preview_by_a_header_that_a_route_describes_by_a_pattern() {
         .await;
     bench.end().await;
 }
+
+/// Beside a mirror in the older form Istio takes no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_step_with_copies_of_a_route_that_has_a_mirror_in_the_older_form() {
+    let bench = Bench::installed("older").await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    let copying = |yes: bool| {
+        let mut rollout = objects::rollout("2");
+        if yes {
+            rollout["spec"]["steps"][0]["mirror"] = json!({"percent": 20});
+        }
+        rollout
+    };
+    let mut spec = objects::virtual_service()["spec"].clone();
+    spec["http"][0]["mirror"] = json!({"host": "audit"});
+    bench.merge_as("owner", "virtualservices", "web", json!({"spec": spec})).await;
+    bench
+        .bad(
+            Case::refused(
+                "RouteUnsupported",
+                &object,
+                "spec.http[0] (primary).mirror is its owner's",
+                "write it as an entry of mirrors",
+            ),
+            async || bench.apply(&copying(true)).await,
+            async || bench.apply(&copying(false)).await,
+        )
+        .await;
+    bench.end().await;
+}
