@@ -49,13 +49,12 @@ fn object(hash: ContentHash, revision: Revision, uid: Option<&str>, kept: &Kept)
 
 /// As it would be made for a first install, with a Job.
 fn of_an_install() -> Body {
-    let job = |color: &str| {
-        format!(
-            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: web-{color}-fill, annotations: {{helm.sh/hook: pre-install}}}}\n\
-             spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: 'c:1'}}]}}}}}}\n"
-        )
+    let job = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: web-COLOR-fill, annotations: {helm.sh/hook: pre-install}}\n\
+        spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: 'c:1'}]}}}\n";
+    let of = |color: &str| {
+        let text = format!("{}{job}", charts::WEB).replace("COLOR", color);
+        Rendering::read(&text, "shop").expect("a rendering")
     };
-    let of = |color: &str| Rendering::read(&job(color), "shop").expect("a rendering");
     let (blue, green) = (of("blue"), of("green"));
     let both = BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) };
     Body::of(both, Stage::Install, 0).expect("a body")

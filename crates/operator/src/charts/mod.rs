@@ -146,7 +146,7 @@ fn told(wanted: &Wanted, outcome: Outcome) -> ChartSeen {
                     "a chart comes out otherwise each time: what came first is kept"
                 );
             }
-            ChartSeen::Ready(Arc::new(body))
+            ChartSeen::Ready(body)
         }
         Outcome::Refused(mut problems, fault) => {
             if let Some((_, problem)) = problems.first_mut() {

@@ -1,6 +1,7 @@
 //! One try at a chart: fetched, rendered for both colors, and read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use teal_chart::{Capabilities, ChartError, Charts, Place, Rendered, Request, Source, Turn};
 use teal_cluster::{Discovery, Serves, Wanted};
@@ -11,7 +12,7 @@ use teal_release::chart::{Body, BothColors, Rendering, Stage, for_color, release
 /// What came of it.
 pub(super) enum Outcome {
     /// The objects, and those of them that come out otherwise each time.
-    Ready(Body, Vec<String>),
+    Ready(Arc<Body>, Vec<String>),
     /// It can't be used: reasons and sentences, and who must change something.
     Refused(Vec<(&'static str, String)>, Fault),
     /// It can't be had now.
@@ -61,7 +62,7 @@ pub(super) async fn render(charts: &Charts, discovery: &Discovery, wanted: &Want
             let read =
                 reading.await.map_err(|error| Outcome::Later(format!("a chart can't be read: {error}")));
             read.and_then(|read| read)
-                .map_or_else(|outcome| outcome, |(body, varying)| Outcome::Ready(body, varying))
+                .map_or_else(|outcome| outcome, |(body, varying)| Outcome::Ready(Arc::new(body), varying))
         }
         Err(outcome) => outcome,
     }
@@ -75,7 +76,7 @@ pub(super) fn forget(charts: &Charts, wanted: &Wanted) {
 }
 
 /// What Helm prints of one color, with the name of its release.
-type Text = (String, std::sync::Arc<Rendered>);
+type Text = (String, Arc<Rendered>);
 
 async fn texts(
     charts: &Charts,

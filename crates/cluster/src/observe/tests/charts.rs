@@ -13,7 +13,7 @@ use crate::charts::{ChartSeen, kept_with};
 use crate::memory::Packed;
 use crate::observe::TRAFFIC;
 
-const WEB: &str = r#"---
+pub(crate) const WEB: &str = r#"---
 apiVersion: v1
 kind: Service
 metadata: {name: web-COLOR}
