@@ -79,7 +79,7 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     say(&format!("{namespace}: {} VirtualServices; refused in their owner's form: {refused:?}", all.len()));
     expect(refused.len() <= REFUSED, || format!("refused: {refused:?}"))?;
     let before = settled(&shop, &proxies, &all, "owners").await?;
-    let managed: Vec<BTreeSet<(RouteKind, usize)>> = all.iter().map(managed).collect::<Result<_>>()?;
+    let managed: Vec<Managed> = all.iter().map(managed).collect::<Result<_>>()?;
     for (epoch, percent) in [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))] {
         for golden in &mut all {
             edit(&shop, golden, percent, &Stamp::new("golden", epoch, "teal/traffic")).await?;
@@ -100,7 +100,7 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     for (golden, (before, end)) in all.iter().zip(before.goldens.iter().zip(&end.goldens)) {
         expect(before == end, || format!("{}: Envoy had {before:?}, and has {end:?}", golden.name))?;
     }
-    let routes: usize = managed.iter().map(BTreeSet::len).sum();
+    let routes: usize = managed.iter().map(|of| of.values().filter(|weighs| **weighs).count()).sum();
     let seen = routes - UNREACHED.len();
     say(&format!(
         "{namespace}: Envoy divided {seen} of {routes} routes of all {}; the rest no request reaches",
@@ -110,8 +110,10 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     shop.close().await
 }
 
-/// Which of its routes Teal divides.
-fn managed(golden: &Golden) -> Result<BTreeSet<(RouteKind, usize)>> {
+/// Which of its routes Teal divides, and whether live has any weight there that could be divided.
+type Managed = BTreeMap<(RouteKind, usize), bool>;
+
+fn managed(golden: &Golden) -> Result<Managed> {
     let mesh = Mesh::default();
     let scope = Scope {
         mesh: &mesh,
@@ -123,7 +125,7 @@ fn managed(golden: &Golden) -> Result<BTreeSet<(RouteKind, usize)>> {
     };
     let set =
         read(&golden.now, &scope).map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
-    Ok(set.routes.iter().map(|route| (route.kind, route.index)).collect())
+    Ok(set.routes.iter().map(|route| ((route.kind, route.index), route.largest() > 0)).collect())
 }
 
 /// Enters, or gives the candidate this much.
@@ -280,18 +282,13 @@ fn attributed(
 
 /// The same places in the same order, which differ in the weights of the routes alone that Teal divides. What a candidate's requests
 /// are given is what live's are.
-fn only_weights(
-    golden: &Golden,
-    managed: &BTreeSet<(RouteKind, usize)>,
-    before: &Places,
-    after: &Places,
-) -> Result<()> {
+fn only_weights(golden: &Golden, managed: &Managed, before: &Places, after: &Places) -> Result<()> {
     for ((at, was), is) in before.iter().zip(after.values()) {
         let (_, kind, _) = at;
         let same = was.len() == is.len()
             && was.iter().zip(is).all(|((index, was), (also, is))| {
                 let rest = index == also && was.rest == is.rest;
-                rest && if managed.contains(&(*kind, *index)) { headers_stay(was, is) } else { was == is }
+                rest && if managed.contains_key(&(*kind, *index)) { headers_stay(was, is) } else { was == is }
             });
         expect(same, || format!("{}: {at:?}: Envoy had {was:?}, and has {is:?}", golden.name))?;
     }
@@ -306,8 +303,9 @@ fn headers_stay(was: &Place, is: &Place) -> bool {
 }
 
 /// Each route that Teal divides is divided in some proxy.
-fn all_are_seen(golden: &Golden, managed: &BTreeSet<(RouteKind, usize)>, after: &Places) -> Result<()> {
-    let mut left = managed.clone();
+fn all_are_seen(golden: &Golden, managed: &Managed, after: &Places) -> Result<()> {
+    let mut left: BTreeSet<(RouteKind, usize)> =
+        managed.iter().filter(|(_, weighs)| **weighs).map(|(at, _)| *at).collect();
     for ((_, kind, _), places) in after {
         for (index, place) in places {
             let candidate =
@@ -372,11 +370,11 @@ mod tests {
         undivided[0] = place(&[("web", 100)], "/a");
         assert!(check(undivided).is_err());
         assert!(check(good()[..2].to_vec()).is_err());
-        let (managed, places) = (BTreeSet::from([(RouteKind::Http, 0)]), |places| {
+        let (managed, places) = (Managed::from([((RouteKind::Http, 0), true)]), |places| {
             Places::from([(("gateway", RouteKind::Http, 80), check(places).unwrap())])
         });
         assert!(all_are_seen(&golden, &managed, &places(good())).is_ok());
-        let other = BTreeSet::from([(RouteKind::Http, 3)]);
+        let other = Managed::from([((RouteKind::Http, 3), true)]);
         assert!(all_are_seen(&golden, &other, &places(good())).is_err());
         assert!(only_weights(&golden, &other, &places(good()), &places(good())).is_ok());
     }
