@@ -23,7 +23,7 @@ pub(crate) fn written(weights: Weights, mangled: bool, effect: &Effect) -> Optio
 fn write(weights: Weights, mangled: bool, effect: &Effect) -> Option<Weights> {
     let (mesh, services, stamp) =
         (Mesh::default(), [RoleService::new("shop", "web")], Stamp::new("uid", 1, "teal"));
-    let scope = Scope { mesh: &mesh, services: &services, routes: None };
+    let scope = Scope { mesh: &mesh, services: &services, routes: None, subsets: &[] };
     let mut object = virtual_service(weights, mangled, &scope, &stamp)?;
     let patch = match effect {
         Effect::EnterRoutes => enter(&object, &scope, &stamp),

@@ -1,6 +1,6 @@
 //! What a `DestinationRule` gives to `web` must hold for `web-candidate` (rule 9): which rule istiod picks, and its copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use json_patch::Patch;
 use serde_json::{Value, json};
@@ -58,14 +58,16 @@ pub fn applicable<'a>(
 ///
 /// `rules` are those of the clients' namespaces, the Service's and the root namespace; Teal's own copies among them are
 /// passed over. `labels` go on the copies. Nothing is returned where a wildcard covers both hosts already. The root
-/// namespace counts as one of clients, since gateways run there whose `Gateway` lies elsewhere.
+/// namespace counts as one of clients, since gateways run there whose `Gateway` lies elsewhere. Of subsets a copy has those that
+/// routes name.
 pub fn candidate_rules(
     rules: &[Value],
     service: &RoleService,
     client_namespaces: &[String],
-    mesh: &Mesh,
+    (mesh, subsets): (&Mesh, &BTreeSet<String>),
     labels: &BTreeMap<String, String>,
 ) -> Result<Vec<Value>, Refusal> {
+    let view = View { service, mesh, subsets };
     let foreign: Vec<Value> = rules
         .iter()
         .filter(|rule| annotation(rule, COPIED_FROM).is_none() && concerns(rule, service, mesh))
@@ -76,38 +78,42 @@ pub fn candidate_rules(
     crowd::refuse(&foreign, &clients, service)?;
     let mut sources: Vec<&Value> = Vec::new();
     for client in &clients {
-        for rule in to_copy(&foreign, service, client, mesh)? {
+        for rule in to_copy(&foreign, client, view)? {
             if !sources.iter().any(|known| std::ptr::eq(*known, rule)) {
                 sources.push(rule);
             }
         }
     }
     let copies: Vec<Value> =
-        sources.into_iter().map(|rule| copy_for_candidate(rule, service, labels)).collect();
+        sources.into_iter().map(|rule| copy_for_candidate(rule, service, labels, subsets)).collect();
     one_origin(&copies, service)?;
     let all: Vec<Value> = foreign.iter().chain(&copies).cloned().collect();
     if let Some(copy) = copies.first() {
-        clients.iter().try_for_each(|client| holds_alike(&all, service, client, mesh, copy))?;
+        clients.iter().try_for_each(|client| holds_alike(&all, client, copy, view))?;
     }
     Ok(copies)
 }
 
+/// For whom rules are compared.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    service: &'a RoleService,
+    mesh: &'a Mesh,
+    /// Those that routes name.
+    subsets: &'a BTreeSet<String>,
+}
+
 /// Whether a rule's host covers that of one of the two roles; all others have no say in what holds for them.
-fn concerns(rule: &Value, service: &RoleService, mesh: &Mesh) -> bool {
+pub(crate) fn concerns(rule: &Value, service: &RoleService, mesh: &Mesh) -> bool {
     let full = full_host(rule, mesh);
     covers(&full, &service.live_host(mesh)) || covers(&full, &service.candidate_host(mesh))
 }
 
 /// A copy that is not seen by all who see its source, or hides another rule from some, would change what they do.
-fn holds_alike(
-    all: &[Value],
-    service: &RoleService,
-    client: &str,
-    mesh: &Mesh,
-    copy: &Value,
-) -> Result<(), Refusal> {
-    let pick = |host: &str| effective(&applicable(all, host, &service.namespace, client, mesh));
-    if same(&pick(&service.live_host(mesh)), &pick(&service.candidate_host(mesh))) {
+fn holds_alike(all: &[Value], client: &str, copy: &Value, view: View<'_>) -> Result<(), Refusal> {
+    let View { service, mesh, subsets } = view;
+    let pick = |host: &str| effective(&applicable(all, host, &service.namespace, client, mesh), subsets);
+    if same(&pick(&service.live_host(mesh)), &pick(&service.candidate_host(mesh)), subsets) {
         return Ok(());
     }
     let (origin, name) =
@@ -125,10 +131,21 @@ fn holds_alike(
 
 /// A rule for the candidate that is equal to `rule` but for host, name and marks. It lies in the Service's namespace.
 ///
-/// Subsets are left out: a managed route has none, and each would be a cluster in every proxy.
-pub fn copy_for_candidate(rule: &Value, service: &RoleService, labels: &BTreeMap<String, String>) -> Value {
+/// Subsets that no managed route names are left out: each would be a cluster in every proxy.
+pub fn copy_for_candidate(
+    rule: &Value,
+    service: &RoleService,
+    labels: &BTreeMap<String, String>,
+    subsets: &BTreeSet<String>,
+) -> Value {
     let mut spec = map(rule, "/spec").cloned().unwrap_or_default();
-    spec.remove("subsets");
+    let named: Vec<&Value> = subsets.iter().filter_map(|name| subset_of(rule, name)).collect();
+    match spec.get_mut("subsets") {
+        Some(there) if !named.is_empty() => *there = json!(named),
+        _ => {
+            spec.remove("subsets");
+        }
+    }
     let host = text(rule, "/spec/host").unwrap_or_default();
     // A short name would mean the rule's namespace, which need not be the copy's; and a copy of a wildcard is for the candidate
     // alone, before all wildcards of the copy's namespace.
@@ -184,16 +201,12 @@ pub fn refresh(existing: &Value, wanted: &Value) -> Result<Option<Patch>, Refusa
 }
 
 /// The rules that hold for `web` but not for its candidate, from the view of clients in one namespace.
-fn to_copy<'a>(
-    rules: &'a [Value],
-    service: &RoleService,
-    client: &str,
-    mesh: &Mesh,
-) -> Result<Vec<&'a Value>, Refusal> {
+fn to_copy<'a>(rules: &'a [Value], client: &str, view: View<'_>) -> Result<Vec<&'a Value>, Refusal> {
+    let View { service, mesh, subsets } = view;
     let pick = |host: &str| applicable(rules, host, &service.namespace, client, mesh);
-    let live = effective(&pick(&service.live_host(mesh)));
-    let candidate = effective(&pick(&service.candidate_host(mesh)));
-    if same(&live, &candidate) {
+    let live = effective(&pick(&service.live_host(mesh)), subsets);
+    let candidate = effective(&pick(&service.candidate_host(mesh)), subsets);
+    if same(&live, &candidate, subsets) {
         return Ok(Vec::new());
     }
     if let Some(other) = candidate.first().filter(|rule| !is_wildcard(rule) || live.is_empty()) {
@@ -248,10 +261,10 @@ fn one_origin(copies: &[Value], service: &RoleService) -> Result<(), Refusal> {
 
 /// Of rules that istiod merges (same clients, same visibility) the one whose policy counts: the oldest that has one. A
 /// rule without a policy stands for itself only if there is no other; it hides the wildcards behind it.
-fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
+fn effective<'a>(rules: &[&'a Value], subsets: &BTreeSet<String>) -> Vec<&'a Value> {
     let mut ordered = rules.to_vec();
-    if ordered.iter().any(|rule| has_policy(rule)) {
-        ordered.retain(|rule| has_policy(rule));
+    if ordered.iter().any(|rule| has_policy(rule, subsets)) {
+        ordered.retain(|rule| has_policy(rule, subsets));
     }
     // What isn't made yet, as a copy, will be the youngest.
     ordered.sort_by_key(|rule| {
@@ -273,27 +286,35 @@ fn effective<'a>(rules: &[&'a Value]) -> Vec<&'a Value> {
 }
 
 /// Whether two hosts are treated alike: by the same rules, or by rules that say the same.
-fn same(one: &[&Value], other: &[&Value]) -> bool {
-    policies(one).count() == policies(other).count()
-        && policies(one).all(|rule| policies(other).any(|other| mean_the_same(rule, other)))
+fn same(one: &[&Value], other: &[&Value], subsets: &BTreeSet<String>) -> bool {
+    policies(one, subsets).count() == policies(other, subsets).count()
+        && policies(one, subsets)
+            .all(|rule| policies(other, subsets).any(|other| mean_the_same(rule, other, subsets)))
 }
 
-/// Those with a policy of their own for the host.
-fn policies<'a>(rules: &'a [&'a Value]) -> impl Iterator<Item = &'a Value> {
-    rules.iter().copied().filter(|rule| has_policy(rule))
+/// Those with a policy of their own for the host, or a subset that routes name.
+fn policies<'a>(rules: &'a [&'a Value], subsets: &BTreeSet<String>) -> impl Iterator<Item = &'a Value> {
+    rules.iter().copied().filter(|rule| has_policy(rule, subsets))
 }
 
 /// Rules may be as large as objects can be, so neither is copied for this.
-fn mean_the_same(one: &Value, other: &Value) -> bool {
+fn mean_the_same(one: &Value, other: &Value, subsets: &BTreeSet<String>) -> bool {
     let meaning = |rule| {
         let spec = map(rule, "/spec").into_iter().flatten();
         spec.filter(|(field, _)| !matches!(field.as_str(), "host" | "subsets"))
     };
-    std::ptr::eq(one, other) || meaning(one).eq(meaning(other))
+    let named = || subsets.iter().all(|name| subset_of(one, name) == subset_of(other, name));
+    std::ptr::eq(one, other) || meaning(one).eq(meaning(other)) && named()
 }
 
-fn has_policy(rule: &Value) -> bool {
+fn has_policy(rule: &Value, subsets: &BTreeSet<String>) -> bool {
     rule.pointer("/spec/trafficPolicy").is_some()
+        || subsets.iter().any(|name| subset_of(rule, name).is_some())
+}
+
+/// A rule's subset of this name.
+pub(crate) fn subset_of<'a>(rule: &'a Value, name: &str) -> Option<&'a Value> {
+    list(rule, "/spec/subsets").iter().find(|subset| text(subset, "/name") == Some(name))
 }
 
 fn most_specific<'a>(rules: &[&'a Value], host: &str, mesh: &Mesh) -> Vec<&'a Value> {

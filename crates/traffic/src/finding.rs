@@ -107,7 +107,7 @@ pub fn unmanaged_routes(
     listed: &[Listed],
     mesh: &Mesh,
 ) -> Vec<Finding> {
-    let scope = Scope { mesh, services, routes: None };
+    let scope = Scope { mesh, services, routes: None, subsets: &[] };
     let mut findings = Vec::new();
     for object in virtual_services {
         let entry =

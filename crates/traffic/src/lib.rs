@@ -30,6 +30,7 @@ mod route;
 mod saved;
 mod second_port;
 mod service;
+mod subset;
 mod weigh;
 
 pub use callers::{
@@ -63,4 +64,5 @@ pub use service::{
     Direction, SWITCH, Switch, is_local, is_reached_late, overlap_problem, port_changes, repoint,
     service_problem, switch,
 };
+pub use subset::{Subset, subset_problem, subsets_named};
 pub use weigh::{lower, lower_to, set_weight};

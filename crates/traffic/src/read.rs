@@ -14,6 +14,7 @@ use crate::object::list;
 use crate::saved::is_recorded;
 use crate::{
     Destination, Mesh, ObjectName, Pair, Refusal, Role, RoleService, Route, RouteKind, RouteSelector, Saved,
+    Subset, subset,
 };
 
 /// What a Rollout manages in one `VirtualService`.
@@ -26,6 +27,8 @@ pub struct Scope<'a> {
     /// The routes named in the Rollout, or `None` for every http route that has one of the Services as destination: tls and tcp
     /// routes are moved only where somebody asks for it, because what their connections do is for their owner to judge.
     pub routes: Option<&'a [RouteSelector]>,
+    /// Subsets that the routes name, as far as it was made out whether they hold for the candidate.
+    pub subsets: &'a [Subset],
 }
 
 /// The managed routes of one `VirtualService`.
@@ -355,7 +358,9 @@ impl<'a> Reader<'a> {
             }
             (first, Some(second)) => {
                 let first = first.unwrap_or_default();
-                let of_subset = [first, second].into_iter().find_map(|place| self.subset(at, place));
+                let named =
+                    [first, second].into_iter().find_map(|place| Some((place, self.subset(at, place)?)));
+                let of_subset = named.map(|(place, name)| self.refuse(at, place, name, subset::divided()));
                 Err(of_subset.unwrap_or_else(|| Refusal::TwoDestinations {
                     object: self.object.boxed(),
                     field: self.field(at),
@@ -378,26 +383,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a destination that names a subset. An empty name is none: templates leave it behind, and Istio takes it for that.
-    fn subset(&self, at: At, place: usize) -> Option<Refusal> {
-        let subset = self.get(at)?.pointer(&format!("/route/{place}/destination/subset"))?.as_str();
-        let subset = subset.filter(|name| !name.is_empty())?;
-        Some(Refusal::Subset {
-            object: self.object.boxed(),
-            field: format!("{}.route[{place}]", self.field(at)),
-            subset: subset.to_owned(),
-        })
+    /// The subset that a destination names.
+    fn subset(&self, at: At, place: usize) -> Option<&'a str> {
+        subset::name_of(list(self.get(at)?, "/route").get(place)?)
+    }
+
+    fn refuse(&self, at: At, place: usize, subset: &str, problem: String) -> Refusal {
+        let field = format!("{}.route[{place}]", self.field(at));
+        Refusal::Subset { object: self.object.boxed(), field, subset: subset.to_owned(), problem }
+    }
+
+    /// Refuses subsets that live and candidate don't share.
+    fn check_subsets(&self, route: &Route) -> Result<(), Refusal> {
+        let at = (route.kind, route.index);
+        for pair in &route.pairs {
+            let live = self.subset(at, pair.live);
+            if let Some(name) = live {
+                let service = &pair.service.name;
+                let known = self.scope.subsets.iter().find(|one| one.service == *service && one.name == name);
+                let problem = known.map_or_else(|| Some(subset::unknown(service)), |one| one.problem.clone());
+                problem.map_or(Ok(()), |problem| Err(self.refuse(at, pair.live, name, problem)))?;
+            }
+            let Some(candidate) = pair.candidate else { continue };
+            let other = self.subset(at, candidate);
+            if other != live {
+                let (place, name) = if other.is_some() { (candidate, other) } else { (pair.live, live) };
+                return Err(self.refuse(at, place, name.unwrap_or_default(), subset::unequal()));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what would make a weight mean something else than it says.
     fn check(&self, route: &Route) -> Result<(), Refusal> {
-        let managed = |to: &Destination| matches!(to.role, Role::Live(_) | Role::Candidate(_));
-        let places = route.destinations.iter().enumerate().filter(|(_, to)| managed(to)).map(|(at, _)| at);
-        for place in places {
-            if let Some(refusal) = self.subset((route.kind, route.index), place) {
-                return Err(refusal);
-            }
-        }
+        self.check_subsets(route)?;
         let sum = route.sum();
         if sum == 100 {
             return Ok(());
@@ -420,7 +439,7 @@ pub fn leads_to(
     services: &[RoleService],
 ) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
-    let scope = Scope { mesh, services, routes: None };
+    let scope = Scope { mesh, services, routes: None, subsets: &[] };
     let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
     let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
     let routes = kind.routes(virtual_service).iter().filter(meant);

@@ -114,11 +114,8 @@ pub enum Refusal {
         /// What to change.
         remedy: &'static str,
     },
-    /// A subset divides the live destination.
-    #[error(
-        "{object}: {field}.destination.subset is {subset}; subsets are not supported together with a rollout: \
-             take the subset out, the role Services tell the two versions apart"
-    )]
+    /// A subset that is not for both versions alike.
+    #[error("{object}: {field}.destination.subset is {subset}; {problem}")]
     Subset {
         /// The VirtualService.
         object: Box<ObjectName>,
@@ -126,6 +123,8 @@ pub enum Refusal {
         field: String,
         /// The subset's name.
         subset: String,
+        /// Why, and what to do.
+        problem: String,
     },
     /// Weights that aren't percent.
     #[error(

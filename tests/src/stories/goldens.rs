@@ -115,7 +115,12 @@ type Managed = BTreeMap<(RouteKind, usize), bool>;
 
 fn managed(golden: &Golden) -> Result<Managed> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let set =
         read(&golden.now, &scope).map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     Ok(set.routes.iter().map(|route| ((route.kind, route.index), route.largest() > 0)).collect())
@@ -124,7 +129,12 @@ fn managed(golden: &Golden) -> Result<Managed> {
 /// Enters, or gives the candidate this much.
 async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: &Stamp) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
         Some(percent) => set_weight(&golden.now, &scope, percent, stamp),
@@ -135,7 +145,12 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
 
 async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope { mesh: &mesh, services: &golden.services, routes: golden.routes.as_deref() };
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        subsets: &golden.subsets,
+    };
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;
@@ -309,6 +324,7 @@ mod tests {
             address: String::new(),
             services: Vec::new(),
             routes: None,
+            subsets: Vec::new(),
             owners: Value::Null,
             now: json!({"spec": {"http": http}}),
         }

@@ -27,6 +27,7 @@ mod play;
 mod removal;
 mod runner;
 mod sessions;
+mod subsets;
 mod teal_is_down;
 mod theirs;
 mod ways_back;
@@ -161,6 +162,19 @@ pub const STORIES: &[Story] = &[
         "canary",
         life::canary,
         "10 % (also at /metrics), an approval, 100 %, the old color kept, then gone; owner's bytes again"
+    ),
+    in_bed!(
+        ENVOY,
+        story!(
+            "subsets",
+            subsets::shifted,
+            "two VirtualServices, one by a subset of a DestinationRule, move together, up and back, and lose no request"
+        )
+    ),
+    story!(
+        "subset-of-one",
+        subsets::of_one_version,
+        "a subset that means one version's pods: nothing is sent to the other, until it is mended"
     ),
     in_bed!(
         REGISTRY,

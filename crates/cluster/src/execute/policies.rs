@@ -13,7 +13,7 @@ use crate::access::Target;
 use crate::error::Error;
 use crate::json;
 use crate::kinds;
-use crate::observe::{idle_copies, names_candidate, stray_copies};
+use crate::observe::{Named, idle_copies, names_candidate, stray_copies};
 use crate::stores::{JsonView, View};
 
 fn labels(order: &Order<'_>) -> BTreeMap<String, String> {
@@ -34,11 +34,11 @@ pub(crate) async fn keep(tools: &Tools, order: &Order<'_>) -> Result<bool, Error
     if !matches!(order.record.phase, Phase::Rest { .. }) {
         let made = make(tools, order).await?;
         let clients = callers(tools, order);
-        let stray = stray_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients);
+        let stray = stray_copies(named(tools, order), &clients);
         return Ok(delete(tools, stray).await? || made);
     }
-    let named = |service: &&RoleService| names_candidate(&tools.stores, &tools.config.mesh, service);
-    let made = make_for(tools, order, order.services.iter().filter(named)).await?;
+    let is_named = |service: &&RoleService| names_candidate(&tools.stores, &tools.config.mesh, service);
+    let made = make_for(tools, order, order.services.iter().filter(is_named)).await?;
     Ok(remove(tools, order).await? || made)
 }
 
@@ -56,8 +56,9 @@ async fn make_for(
     let rules = crate::stores::rules(&tools.stores, &clients, &tools.config.mesh, services.clone());
     let mut changed = false;
     for service in services {
+        let (mesh, subsets) = (&tools.config.mesh, named(tools, order).of(service));
         let copies =
-            teal_traffic::candidate_rules(&rules, service, &clients, &tools.config.mesh, &labels(order))?;
+            teal_traffic::candidate_rules(&rules, service, &clients, (mesh, &subsets), &labels(order))?;
         for copy in copies {
             changed |= write(tools, order, copy).await?;
         }
@@ -92,7 +93,7 @@ async fn write(tools: &Tools, order: &Order<'_>, mut copy: Value) -> Result<bool
 /// whose source is no more.
 pub(super) async fn remove(tools: &Tools, order: &Order<'_>) -> Result<bool, Error> {
     let clients = callers(tools, order);
-    let idle = idle_copies(&tools.stores, &tools.config.mesh, order.names, order.services, &clients);
+    let idle = idle_copies(named(tools, order), &clients);
     delete(tools, idle).await
 }
 
@@ -107,6 +108,16 @@ async fn delete(tools: &Tools, copies: Vec<Arc<JsonView>>) -> Result<bool, Error
         changed = true;
     }
     Ok(changed)
+}
+
+pub(super) fn named<'a>(tools: &'a Tools, order: &'a Order<'_>) -> Named<'a> {
+    Named {
+        stores: &tools.stores,
+        mesh: &tools.config.mesh,
+        names: order.names,
+        services: order.services,
+        entries: &order.filled.virtual_services,
+    }
 }
 
 fn callers(tools: &Tools, order: &Order<'_>) -> Vec<String> {

@@ -28,8 +28,10 @@ pub(super) async fn enter(tools: &Tools, order: &Order<'_>) -> Result<bool, Erro
 async fn enter_one(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Result<bool, Error> {
     let Some(view) = cached(tools, order, entry) else { return Ok(false) };
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(&view.value()))?;
-    let named = selectors(entry);
-    let patch = teal_traffic::enter(&view.value(), &scope(tools, order, named.as_deref()), &order.stamp())?;
+    let (value, named) = (view.value(), selectors(entry));
+    let subsets = policies::named(tools, order).held(&value, named.as_deref());
+    let scope = Scope { subsets: &subsets, ..scope(tools, order, named.as_deref()) };
+    let patch = teal_traffic::enter(&value, &scope, &order.stamp())?;
     send(tools, order, entry, patch).await
 }
 
@@ -74,7 +76,8 @@ async fn raise_one(
 ) -> Result<Option<u8>, Error> {
     order.check_epoch(format!("VirtualService {}", entry.name), order.epoch_on(object))?;
     let named = selectors(entry);
-    let scope = scope(tools, order, named.as_deref());
+    let subsets = policies::named(tools, order).held(object, named.as_deref());
+    let scope = Scope { subsets: &subsets, ..scope(tools, order, named.as_deref()) };
     let before = teal_traffic::read(object, &scope)?.candidate_weight();
     let patch = teal_traffic::set_weight(object, &scope, weight, &order.stamp())?;
     Ok(send(tools, order, entry, patch).await?.then_some(before))
@@ -159,7 +162,8 @@ async fn lower_partly(
     let fresh = tools.fresh(kinds::VIRTUAL_SERVICE, &order.names.namespace, &entry.name).await?;
     let Some(object) = fresh else { return Ok(false) };
     let named = selectors(entry);
-    let scope = scope(tools, order, named.as_deref());
+    let subsets = policies::named(tools, order).held(&object, named.as_deref());
+    let scope = Scope { subsets: &subsets, ..scope(tools, order, named.as_deref()) };
     let patch = teal_traffic::lower_to(&object, &scope, weight, &order.stamp())?;
     send(tools, order, entry, patch.map(|patch| for_version(&object, patch))).await
 }
@@ -251,8 +255,9 @@ fn cached(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Opt
     tools.stores.virtual_services.get(&order.names.namespace, &entry.name)
 }
 
+/// Going back minds no subsets.
 fn scope<'a>(tools: &'a Tools, order: &'a Order<'_>, routes: Option<&'a [RouteSelector]>) -> Scope<'a> {
-    Scope { mesh: &tools.config.mesh, services: order.services, routes }
+    Scope { mesh: &tools.config.mesh, services: order.services, routes, subsets: &[] }
 }
 
 async fn send(

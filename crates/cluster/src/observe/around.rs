@@ -11,7 +11,7 @@ use teal_traffic::{Listed, Mesh, Refusal, RoleService, covers};
 
 use super::callers::Callers;
 use super::routes::selectors;
-use super::{Facts, Names, obstacle};
+use super::{Facts, Named, Names, obstacle};
 use crate::kinds;
 use crate::stores::{self, JsonView, ObjectId, PodView, Stores, View};
 
@@ -99,7 +99,8 @@ fn copies(
     service: &RoleService,
     clients: &[String],
 ) -> Result<Vec<Value>, Refusal> {
-    teal_traffic::candidate_rules(rules, service, clients, &facts.config.mesh, &BTreeMap::new())
+    let subsets = facts.named().of(service);
+    teal_traffic::candidate_rules(rules, service, clients, (&facts.config.mesh, &subsets), &BTreeMap::new())
 }
 
 /// Whether copies of DestinationRules are not what they should be, while routes name the candidate; or are there without their
@@ -121,7 +122,7 @@ pub(super) fn outdated(facts: &Facts<'_>, form: Form) -> bool {
     });
     let rests = !entered && matches!(facts.record.phase, Phase::Rest { .. });
     let needless = if rests { idle_copies } else { stray_copies };
-    differs || !needless(facts.stores, mesh, &facts.names, &facts.services, callers.ruling()).is_empty()
+    differs || !needless(facts.named(), callers.ruling()).is_empty()
 }
 
 /// Whether any route leads to the candidate by its name, be it one that Teal doesn't manage: what holds for the host must
@@ -138,18 +139,12 @@ pub(crate) fn names_candidate(stores: &Stores, mesh: &Mesh, service: &RoleServic
 }
 
 /// Teal's copies of rules for hosts that no route leads to, or of rules that there are no more.
-pub(crate) fn idle_copies(
-    stores: &Stores,
-    mesh: &Mesh,
-    names: &Names,
-    services: &[RoleService],
-    clients: &[String],
-) -> Vec<Arc<JsonView>> {
-    let mut all = own_copies(stores, names);
+pub(crate) fn idle_copies(of: Named<'_>, clients: &[String]) -> Vec<Arc<JsonView>> {
+    let mut all = own_copies(of.stores, of.names);
     if !all.is_empty() {
         let named: Vec<_> =
-            services.iter().filter(|service| names_candidate(stores, mesh, service)).collect();
-        let is_wanted = wanted(stores, mesh, &named, clients);
+            of.services.iter().filter(|service| names_candidate(of.stores, of.mesh, service)).collect();
+        let is_wanted = wanted(of, &named, clients);
         all.retain(|view| !is_for(view, &named) || !is_wanted(view));
     }
     all
@@ -157,24 +152,18 @@ pub(crate) fn idle_copies(
 
 /// Teal's copies for candidates of rules that there are no more, or that hold no more. Whether a route leads there doesn't count:
 /// they are made just before one does.
-pub(crate) fn stray_copies(
-    stores: &Stores,
-    mesh: &Mesh,
-    names: &Names,
-    services: &[RoleService],
-    clients: &[String],
-) -> Vec<Arc<JsonView>> {
-    let mut all = own_copies(stores, names);
+pub(crate) fn stray_copies(of: Named<'_>, clients: &[String]) -> Vec<Arc<JsonView>> {
+    let mut all = own_copies(of.stores, of.names);
     if !all.is_empty() {
-        let services: Vec<_> = services.iter().collect();
-        let is_wanted = wanted(stores, mesh, &services, clients);
+        let services: Vec<_> = of.services.iter().collect();
+        let is_wanted = wanted(of, &services, clients);
         all.retain(|view| is_for(view, &services) && !is_wanted(view));
     }
     all
 }
 
 /// By the Rollout's name: one that a backup brought back has the uid of a former one.
-fn own_copies(stores: &Stores, names: &Names) -> Vec<Arc<JsonView>> {
+pub(super) fn own_copies(stores: &Stores, names: &Names) -> Vec<Arc<JsonView>> {
     let mut all = stores.destination_rules.group(&names.namespace, "");
     all.retain(|view| {
         view.rollout() == Some(&names.name)
@@ -189,14 +178,14 @@ fn is_for(copy: &JsonView, services: &[&RoleService]) -> bool {
 
 /// Whether a copy is one of those that these Services should have.
 fn wanted(
-    stores: &Stores,
-    mesh: &Mesh,
+    of: Named<'_>,
     services: &[&RoleService],
     clients: &[String],
 ) -> impl Fn(&JsonView) -> bool + use<> {
-    let rules = stores::rules(stores, clients, mesh, services.iter().copied());
+    let rules = stores::rules(of.stores, clients, of.mesh, services.iter().copied());
     let copies = |service: &&RoleService| {
-        teal_traffic::candidate_rules(&rules, service, clients, mesh, &BTreeMap::new()).ok()
+        let subsets = of.of(service);
+        teal_traffic::candidate_rules(&rules, service, clients, (of.mesh, &subsets), &BTreeMap::new()).ok()
     };
     // Where it can't be said what is wanted, nothing is dropped for that.
     let wanted: Option<Vec<Value>> =

@@ -24,6 +24,7 @@ mod shared;
 mod sizes;
 mod starts;
 mod step_jobs;
+mod subsets;
 #[cfg(test)]
 pub(crate) mod tests;
 mod traffic;
@@ -62,6 +63,7 @@ pub(crate) use settings::record;
 pub(crate) use shared::answers_for;
 pub(crate) use starts::ends;
 pub(crate) use step_jobs::identity;
+pub(crate) use subsets::Named;
 pub(crate) use traffic::{TRAFFIC, told as traffic_told};
 
 /// Everything that a look is made from.

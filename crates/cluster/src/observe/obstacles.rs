@@ -119,7 +119,8 @@ fn second_ports(facts: &Facts<'_>, renderings: &Renderings) -> Vec<Obstacle> {
             continue;
         };
         let (value, named) = (view.value(), selectors(entry));
-        let scope = Scope { mesh, services: &facts.services, routes: named.as_deref() };
+        let subsets = facts.named().held(&value, named.as_deref());
+        let scope = Scope { subsets: &subsets, ..facts.scope(named.as_deref()) };
         // What can't be read is told as such.
         let Ok(set) = read(&value, &scope) else { continue };
         let refused = services.iter().filter_map(|(service, there, wanted)| {

@@ -168,8 +168,9 @@ fn one(
     routes: &mut Routes,
 ) -> Option<u8> {
     let named = selectors(entry);
-    let scope = Scope { mesh: &facts.config.mesh, services: &facts.services, routes: named.as_deref() };
     let value = view.value();
+    let subsets = facts.named().held(&value, named.as_deref());
+    let scope = Scope { subsets: &subsets, ..facts.scope(named.as_deref()) };
     let owners = is_owners(facts.stores, &facts.names, &facts.services, &facts.record.phase, &value);
     match read(&value, &scope) {
         Ok(set) => {

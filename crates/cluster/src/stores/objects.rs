@@ -83,6 +83,11 @@ impl JsonView {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
+    /// Whether any destination may name a subset, said without reading it.
+    pub(crate) fn says_subset(&self) -> bool {
+        self.text.contains("\"subset\"")
+    }
+
     /// Size of annotations that the object has and [`Self::value`] lacks.
     pub(crate) const fn stripped(&self) -> usize {
         self.stripped

@@ -21,4 +21,5 @@ mod replaced;
 mod resting;
 mod runbook;
 mod shared;
+mod subsets;
 mod work;

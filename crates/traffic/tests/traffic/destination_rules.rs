@@ -1,6 +1,6 @@
 //! Rule 9: what a `DestinationRule` gives to `web` holds for its candidate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -25,7 +25,13 @@ fn policy(namespace: &str, name: &str, host: &str) -> Value {
 fn copies(rules: &[Value], clients: &[&str]) -> Result<Vec<Value>, teal_traffic::Refusal> {
     let labels = BTreeMap::from([("teal.dev/rollout".to_owned(), "web".to_owned())]);
     let clients: Vec<String> = clients.iter().map(|client| (*client).to_owned()).collect();
-    candidate_rules(rules, &RoleService::new("shop", "web"), &clients, &Mesh::default(), &labels)
+    candidate_rules(
+        rules,
+        &RoleService::new("shop", "web"),
+        &clients,
+        (&Mesh::default(), &BTreeSet::new()),
+        &labels,
+    )
 }
 
 fn picked(rules: &[Value], client: &str) -> Vec<String> {
@@ -452,7 +458,11 @@ fn rule_9_a_copy_of_a_wildcard_is_for_the_candidate_alone() {
     }
     // For the Service's own namespace the copy would come before the wildcard that it has for both.
     assert_eq!(copies(&rules, &[]).unwrap_err().reason(), "DestinationRuleUnsupported");
-    let copy =
-        teal_traffic::copy_for_candidate(&rules[2], &RoleService::new("shop", "web"), &BTreeMap::new());
+    let copy = teal_traffic::copy_for_candidate(
+        &rules[2],
+        &RoleService::new("shop", "web"),
+        &BTreeMap::new(),
+        &BTreeSet::new(),
+    );
     assert_eq!(copy["spec"]["host"], "web-candidate");
 }

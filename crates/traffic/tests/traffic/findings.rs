@@ -234,6 +234,7 @@ fn a_route_of_two_rollouts_is_found_whatever_its_weights_are() {
             mesh: &mesh,
             services,
             routes,
+            subsets: &[],
         });
         shared_routes(&virtual_service, &web, &api).unwrap()
     };

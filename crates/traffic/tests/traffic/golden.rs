@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use teal_traffic::{
-    Finding, Listed, Patch, RoleService, RouteSelector, enter, leave, set_weight, unmanaged_routes,
+    Finding, Listed, Patch, RoleService, RouteSelector, Subset, enter, leave, set_weight, unmanaged_routes,
 };
 
 use crate::support::{World, apply, stamp};
@@ -30,6 +30,11 @@ pub(crate) fn load(path: &Path) -> (World, Value) {
         .collect();
     world.routes =
         documents[0].get("routes").map(|routes| routes.as_array().unwrap().iter().map(selector).collect());
+    let held = |name: &String| {
+        let (service, name) = name.split_once('/').unwrap();
+        Subset { service: service.to_owned(), name: name.to_owned(), problem: None }
+    };
+    world.subsets = names("subsets").unwrap_or_default().iter().map(held).collect();
     (world, documents[1].clone())
 }
 

@@ -16,4 +16,5 @@ mod routes;
 mod second_port;
 mod services;
 mod strays;
+mod subsets;
 mod support;

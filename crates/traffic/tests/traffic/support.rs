@@ -1,18 +1,26 @@
 //! What the tests share.
 
 use serde_json::Value;
-use teal_traffic::{Mesh, Patch, RoleService, RouteSelector, Scope, Stamp, enter, leave, read, set_weight};
+use teal_traffic::{
+    Mesh, Patch, RoleService, RouteSelector, Scope, Stamp, Subset, enter, leave, read, set_weight,
+};
 
 /// A Rollout with Service `web` in namespace `shop`.
 pub(crate) struct World {
     pub(crate) mesh: Mesh,
     pub(crate) services: Vec<RoleService>,
     pub(crate) routes: Option<Vec<RouteSelector>>,
+    pub(crate) subsets: Vec<Subset>,
 }
 
 impl World {
     pub(crate) fn web() -> Self {
-        Self { mesh: Mesh::default(), services: vec![RoleService::new("shop", "web")], routes: None }
+        Self {
+            mesh: Mesh::default(),
+            services: vec![RoleService::new("shop", "web")],
+            routes: None,
+            subsets: Vec::new(),
+        }
     }
 
     pub(crate) fn routes(mut self, names: &[&str]) -> Self {
@@ -21,7 +29,12 @@ impl World {
     }
 
     pub(crate) fn scope(&self) -> Scope<'_> {
-        Scope { mesh: &self.mesh, services: &self.services, routes: self.routes.as_deref() }
+        Scope {
+            mesh: &self.mesh,
+            services: &self.services,
+            routes: self.routes.as_deref(),
+            subsets: &self.subsets,
+        }
     }
 }
 

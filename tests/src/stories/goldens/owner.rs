@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kube::api::PostParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use teal_traffic::{Mesh, RoleService, RouteKind, RouteSelector};
+use teal_traffic::{Mesh, RoleService, RouteKind, RouteSelector, Subset};
 
 use super::{DOMAIN, GATEWAYS, HTTP_PORTS, INSIDE, TCP_PORTS, TLS_PORT};
 use crate::error::{Error, Result};
@@ -35,6 +35,8 @@ pub(super) struct Golden {
     pub(super) address: String,
     pub(super) services: Vec<RoleService>,
     pub(super) routes: Option<Vec<RouteSelector>>,
+    /// Those that hold for the candidate.
+    pub(super) subsets: Vec<Subset>,
     /// The spec as it was stored.
     pub(super) owners: Value,
     /// As it is now.
@@ -137,8 +139,14 @@ pub(super) async fn create(shop: &Shop<'_>, name: &str) -> Result<std::result::R
         .filter_map(|name| Some(RoleService::new(&shop.namespace, name.split_once('/')?.1)))
         .collect();
     let routes = header["routes"].as_array().map(|routes| routes.iter().filter_map(selector).collect());
+    let held = |name: &str| {
+        let (service, name) = name.split_once('/')?;
+        Some(Subset { service: service.to_owned(), name: name.to_owned(), problem: None })
+    };
+    let subsets = header["subsets"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let subsets = subsets.filter_map(held).collect();
     let (name, owners) = (name.to_owned(), now["spec"].clone());
-    Ok(Ok(Golden { name, address, services, routes, owners, now }))
+    Ok(Ok(Golden { name, address, services, routes, subsets, owners, now }))
 }
 
 /// Names in it as they are here: of the namespace, of the caller, and of what TLS connections ask for.

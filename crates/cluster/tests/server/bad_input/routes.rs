@@ -123,6 +123,27 @@ async fn a_route_with_subsets() {
     bench.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_subset_of_one_version() {
+    let bench = Bench::installed("subset-of-one").await;
+    let rule = json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "web"},
+        "spec": {"host": "web", "subsets": [{"name": "v1", "labels": {"app": "web", "version": "1"}}]}});
+    bench.create("destinationrules", "owner", rule).await;
+    let object = format!("VirtualService {}/web", bench.namespace());
+    bench
+        .bad(
+            Case::refused("RouteUnsupported", &object, "the label version: 1", "take the subset out"),
+            async || {
+                rewrite(&bench, json!([{"destination": {"host": "web", "subset": "v1"}}])).await;
+                bench.apply(&objects::rollout("2")).await;
+            },
+            async || bench.apply_route().await,
+        )
+        .await;
+    bench.end().await;
+}
+
 /// Another hand gives the candidate nearly all, in a form that can't be managed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
