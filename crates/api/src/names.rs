@@ -186,6 +186,8 @@ pub mod limit {
     pub const QUERY: u32 = 4096;
     /// Characters of a duration.
     pub const DURATION: u32 = 16;
+    /// Characters of a time.
+    pub const TIME: u32 = 40;
     /// Windows of one Rollout.
     pub const WINDOWS: u32 = 16;
     /// Characters of the schedule of a window.

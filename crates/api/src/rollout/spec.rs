@@ -193,6 +193,7 @@ pub struct RolloutSpec {
     /// No rollout starts before this time; one that is under way goes on, and so does going back. Example:
     /// 2026-12-01T02:00:00+09:00. Default: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxLength" = limit::TIME))]
     pub start_at: Option<Timestamp>,
 }
 

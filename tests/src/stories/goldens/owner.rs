@@ -172,7 +172,7 @@ fn bind(spec: &mut Value, own: [String; 2]) {
     let mut gateways = vec![json!(GATEWAYS[0]), json!(INSIDE)];
     for kind in RouteKind::ALL {
         let gateway = if kind == RouteKind::Tcp { GATEWAYS[1] } else { GATEWAYS[0] };
-        let routes = spec[kind.as_str()].as_array_mut().into_iter().flatten();
+        let routes = spec.get_mut(kind.as_str()).and_then(Value::as_array_mut).into_iter().flatten();
         for condition in routes.filter_map(|route| route.get_mut("match")?.as_array_mut()).flatten() {
             hosts.extend(condition["sniHosts"].as_array().into_iter().flatten().cloned());
             for name in condition.get_mut("gateways").and_then(Value::as_array_mut).into_iter().flatten() {
