@@ -86,12 +86,12 @@ pub(crate) fn settle(
     for route in set.routes.iter().filter(|route| route.kind == RouteKind::Http) {
         let mut wanted_here = others(entries(virtual_service, route.index), of(&ours, route.index));
         wanted_here.extend(wanted(virtual_service, route, scope));
-        write(&mut draft, virtual_service, route.index, wanted_here);
+        write(&mut draft, virtual_service, route.index, &wanted_here);
     }
     let managed = |index: usize| set.routes.iter().any(|r| r.kind == RouteKind::Http && r.index == index);
     for stray in ours.iter().filter(|one| !managed(one.route)) {
         let rest = others(entries(virtual_service, stray.route), &stray.entries);
-        write(&mut draft, virtual_service, stray.route, rest);
+        write(&mut draft, virtual_service, stray.route, &rest);
     }
     Ok(Some(draft))
 }
@@ -101,7 +101,7 @@ pub(crate) fn take_out(draft: &mut Draft, virtual_service: &Value, scope: &Scope
     for ours in all(virtual_service, scope) {
         let there = entries(virtual_service, ours.route);
         draft.test(path(ours.route), json!(there));
-        write(draft, virtual_service, ours.route, others(there, &ours.entries));
+        write(draft, virtual_service, ours.route, &others(there, &ours.entries));
     }
 }
 
@@ -231,9 +231,9 @@ fn path(route: usize) -> Path {
     Path::route(RouteKind::Http, route).then(MIRRORS)
 }
 
-fn write(draft: &mut Draft, virtual_service: &Value, route: usize, wanted: Vec<Value>) {
+fn write(draft: &mut Draft, virtual_service: &Value, route: usize, wanted: &[Value]) {
     let there = entries(virtual_service, route);
-    if there == wanted.as_slice() {
+    if there == wanted {
         return;
     }
     if wanted.is_empty() {

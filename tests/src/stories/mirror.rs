@@ -26,7 +26,7 @@ pub(super) async fn copied(world: &World, namespace: &str) -> Result<()> {
     step(&play, "warm").await?;
     let since = Instant::now();
     let warm = counted(&play, &second).await?;
-    answers(&play, since, "v1").await?;
+    answers(&play, since, "v1")?;
     about(&warm, f64::from(PERCENT) / 100.0)?;
     // Another hand applies the routes as they are in its file: copies come back.
     let owners = play.shop.owners_virtual_service()?;
@@ -42,7 +42,7 @@ pub(super) async fn copied(world: &World, namespace: &str) -> Result<()> {
     expect(quiet.candidate == 0, || {
         format!("{} requests were copied in a step without copies", quiet.candidate)
     })?;
-    answers(&play, since, "v1").await?;
+    answers(&play, since, "v1")?;
     play.approve().await?;
     play.share(&second, 10).await?;
     step(&play, "canary").await?;
@@ -135,7 +135,7 @@ fn about(counted: &Counted, part: f64) -> Result<()> {
 }
 
 /// All answers since then were of this version.
-async fn answers(play: &Play<'_>, since: Instant, version: &str) -> Result<()> {
+fn answers(play: &Play<'_>, since: Instant, version: &str) -> Result<()> {
     let tally = play.record().tally(since, Instant::now());
     expect(tally.requests() > 0 && tally.answers(version) == tally.requests(), || {
         format!("others than {version} answered: {tally:?}")

@@ -35,7 +35,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         steps: steps(spec, &checks, !virtual_services.is_empty()).unwrap_or_else(|_| alone(under_way)),
         virtual_services,
-        drain: spec.traffic.drain.as_ref().and_then(salvaged_drain),
+        drain: spec.traffic.drain.as_deref().and_then(salvaged_drain).map(Box::new),
         preview: spec.traffic.preview.clone(),
         guards: guards.collect(),
         progress_deadline_ms: or_default(spec.progress_deadline.as_ref(), PROGRESS_DEADLINE_MS).max(LEAST_MS),
@@ -80,7 +80,7 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
     Ok(Filled {
         services: spec.traffic.services.iter().map(|service| service.name.clone()).collect(),
         virtual_services,
-        drain: spec.traffic.drain.as_ref().map(filled_drain).transpose()?,
+        drain: spec.traffic.drain.as_deref().map(filled_drain).transpose()?.map(Box::new),
         preview: spec.traffic.preview.clone(),
         steps,
         checks,

@@ -17,7 +17,7 @@ pub struct Filled {
     /// The `VirtualServices`; none: plain blue-green.
     pub virtual_services: Vec<FilledVirtualService>,
     /// Which open connections are awaited; nothing: none are.
-    pub drain: Option<FilledDrain>,
+    pub drain: Option<Box<FilledDrain>>,
     /// Who is led to the candidate because they ask for it.
     pub preview: Option<Box<Preview>>,
     /// The steps in order; the last has weight 100.

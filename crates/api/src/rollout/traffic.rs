@@ -53,7 +53,7 @@ pub struct Traffic {
     /// Awaits connections that outlive the weight that let them in, such as WebSockets, streams and sessions of games, before a
     /// color without traffic is removed. Default: it is removed 30 seconds after its last request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drain: Option<Drain>,
+    pub drain: Option<Box<Drain>>,
 
     /// Who is led to the candidate because they ask for it, whatever weight it has: requests that bear all of this. From when the
     /// candidate is ready, so also in a step of weight 0, until it is promoted or goes back, each managed http route has another one

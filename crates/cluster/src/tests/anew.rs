@@ -80,7 +80,7 @@ fn of_git(name: &str, uid: &str, selector: &Value) -> Value {
 }
 
 /// A phase, how it is come to, and the color that the live role belongs at.
-fn phases() -> [(&'static str, Hand, Color); 4] {
+fn phases() -> Vec<(&'static str, Hand, Color)> {
     let installed = || {
         let mut hand = Hand::new();
         hand.install();
@@ -95,7 +95,7 @@ fn phases() -> [(&'static str, Hand, Color); 4] {
     let mut kept = installed();
     kept.promote_second();
     kept.record("keptUntil", json!(now().0 + 3_600_000));
-    [
+    vec![
         ("rest", installed(), Color::Blue),
         ("step", step, Color::Blue),
         ("returning", returning, Color::Blue),

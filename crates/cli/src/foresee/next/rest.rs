@@ -77,7 +77,7 @@ fn then_awaited(view: &View<'_>) -> String {
         let limit = duration::format(drain.timeout_ms);
         format!(" Then its open connections are awaited, for up to {limit}, before it is removed.")
     };
-    view.spec.drain.as_ref().map(of).unwrap_or_default()
+    view.spec.drain.as_deref().map(of).unwrap_or_default()
 }
 
 fn other_color(view: &View<'_>) -> &'static str {

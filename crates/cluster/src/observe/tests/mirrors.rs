@@ -90,7 +90,7 @@ fn a_mirror_of_the_owners_stops_a_rollout_that_copies_before_it_starts_and_no_ot
             object["spec"]["http"][0][field] = value.clone();
             hand.stores.offer(crate::kinds::VIRTUAL_SERVICE, &object);
             let world = hand.look(0).snapshot.world;
-            assert_eq!(world.routes.beside.any, false);
+            assert!(!world.routes.beside.any);
             let told: Vec<_> = world.obstacles.iter().filter(|one| one.stops == Stops::Rollout).collect();
             assert_eq!(told.len(), usize::from(copying_steps), "{told:?}");
             for obstacle in told {
