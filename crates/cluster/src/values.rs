@@ -18,6 +18,10 @@ pub(crate) type Problem = (&'static str, String);
 /// What is asked for again although nothing was seen to change: what may not be read may not be watched either.
 const AGAIN: Span = Span::seconds(30);
 
+/// Bytes of all values together, as JSON: no more of a release is kept.
+const MOST: usize = 1 << 20;
+const TOO_MUCH: &str = "spec.release.chart.valuesFrom gives more than 1 MiB of values: make less of them";
+
 /// What a chart takes from elsewhere, as it was read last.
 pub(crate) struct Taken {
     /// For which generation of the spec, and what that named.
@@ -65,21 +69,25 @@ impl Taken {
             objects.remove(&id).unwrap_or(Ok(None))?;
         }
         let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
-        let mut layers = Vec::new();
+        let mut values = Map::new();
         let mut problems = Vec::new();
         for (place, map) in from.iter().map(|from| from.config_map.as_ref()).enumerate() {
             let Some(map) = map else { continue };
             match layer(map, place, objects.get(&ObjectId::new(namespace, &map.name))) {
-                Ok(layer) => layers.push(layer),
+                // One after the other, so that there is never more of them than two.
+                Ok(layer) => values = merged([values, layer]),
                 Err(problem) => problems.push(problem),
             }
+        }
+        let text = Value::Object(values).to_string();
+        if text.len() > MOST {
+            problems.push(("ReleaseInvalid", TOO_MUCH.to_owned()));
         }
         let is_refused = objects.values().any(Result::is_err);
         let version = |read: &Result<Option<Value>, Error>| {
             let object = read.as_ref().ok()?.as_ref()?;
             object.pointer("/metadata/resourceVersion")?.as_str()?.parse().ok()
         };
-        let text = Value::Object(merged(layers)).to_string();
         Ok(Self {
             generation: rollout.metadata.generation.unwrap_or_default(),
             from,
@@ -229,6 +237,15 @@ mod tests {
         assert_eq!(teal_release::hash(&with), teal_release::hash(&written), "as if they stood in the spec");
         let turned = json!([from[1], from[0]]);
         assert_eq!(release(&turned, objects()).unwrap()["chart"]["values"]["shard"], "b");
+    }
+
+    #[test]
+    fn more_than_is_kept_of_a_release_is_refused_though_each_part_is_small() {
+        let from = json!([{"configMap": {"name": "a"}}, {"configMap": {"name": "b"}}]);
+        let part = |key: &str| map("7", &json!({"values.yaml": format!("{key}: {}\n", "x".repeat(600_000))}));
+        let problems = release(&from, read(&[("a", part("a")), ("b", part("b"))])).unwrap_err();
+        assert_eq!(problems, [("ReleaseInvalid", TOO_MUCH.to_owned())]);
+        assert!(release(&from, read(&[("a", part("a")), ("b", part("a"))])).is_ok());
     }
 
     #[test]

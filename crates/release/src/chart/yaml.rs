@@ -7,8 +7,13 @@ use serde_json::{Map, Value};
 
 use super::scalar;
 
-/// Values of one text. Aliases count as often as they are written, so a few lines can't become gigabytes.
+/// Values of all documents. Aliases count as often as they are written, and so does every [`BYTES`] of a text, so that a few lines can't
+/// become gigabytes.
 const MOST_VALUES: usize = 500_000;
+/// The same of a text that is read by itself, such as one that somebody keeps in a ConfigMap.
+const MOST_VALUES_OF_ONE: usize = 50_000;
+/// So many bytes of a text or a key count as one value more.
+const BYTES: usize = 64;
 /// Documents of one text, those without anything included.
 const MOST_DOCUMENTS: usize = 2000;
 /// How the tags of YAML's own types begin.
@@ -69,7 +74,7 @@ pub(super) fn documents(text: &str) -> Vec<Result<Document, Unread>> {
 
 /// Reads a text that holds one document.
 pub(super) fn single(text: &str) -> Result<Value, Fault> {
-    one(text, &mut MOST_VALUES.clone())
+    one(text, &mut MOST_VALUES_OF_ONE.clone())
 }
 
 /// Splits where Helm does: at lines that begin with three hyphens.
@@ -143,8 +148,9 @@ impl Builder<'_> {
                 let value = scalar_value(&text, is_plain, tag.as_deref()).ok_or_else(|| {
                     fault("has a value whose tag says that it is of another type: correct one of the two")
                 })?;
-                self.spend(1, span)?;
-                self.keep(anchor, &value, 1);
+                let size = count(&value);
+                self.spend(size, span)?;
+                self.keep(anchor, &value, size);
                 if merges { self.key(Key::Merge) } else { self.put(value, span)? }
             }
             Event::SequenceStart(_, anchor, _) => self.begin(anchor, Holds::List(Vec::new()), span)?,
@@ -153,10 +159,11 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::Alias(anchor) => {
-                let Some((value, size)) = self.anchors.get(&anchor).cloned() else {
+                let Some(size) = self.anchors.get(&anchor).map(|(_, size)| *size) else {
                     return Err(fault("has an alias inside of what it stands for: write it out"));
                 };
                 self.spend(size, span)?;
+                let value = self.anchors.get(&anchor).map(|(value, _)| value.clone()).unwrap_or_default();
                 self.put(value, span)?;
             }
             Event::DocumentStart(..) if self.done.is_some() => {
@@ -168,7 +175,11 @@ impl Builder<'_> {
     }
 
     fn spend(&mut self, values: usize, span: Span) -> Result<(), Fault> {
-        let problem = || format!("goes beyond {MOST_VALUES} values in all: make less of it");
+        let problem = || {
+            format!(
+                "goes beyond what may be in it, with aliases written out and {BYTES} bytes of a text as one value: make less of it"
+            )
+        };
         *self.left = self
             .left
             .checked_sub(values)
@@ -250,10 +261,12 @@ fn with_merged(mut entries: Map<String, Value>, merged: &[Value]) -> Map<String,
 }
 
 fn count(value: &Value) -> usize {
+    let text = |text: &str| 1 + text.len() / BYTES;
     match value {
         Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(|value| 1 + count(value)).sum::<usize>(),
-        _ => 1,
+        Value::Object(map) => 1 + map.iter().map(|(key, value)| text(key) + count(value)).sum::<usize>(),
+        Value::String(value) => text(value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
     }
 }
 
@@ -348,12 +361,19 @@ mod tests {
             let items = vec![format!("*a{last}"); 7].join(", ");
             bomb.extend(["a", &i.to_string(), ": &a", &i.to_string(), " [", &items, "]\n"]);
         }
-        assert!(problem(&bomb).1.contains("500000 values"), "{:?}", problem(&bomb));
+        assert!(problem(&bomb).1.contains("goes beyond"), "{:?}", problem(&bomb));
         let mut anchored = "x, ".repeat(100_000);
         for i in 0..200 {
             anchored = format!("&a{i} [{anchored}]");
         }
-        assert!(problem(&anchored).1.contains("500000 values"), "each anchor keeps what is inside");
+        assert!(problem(&anchored).1.contains("goes beyond"), "each anchor keeps what is inside");
+        let long = "x".repeat(100_000);
+        let aliases = "*a, ".repeat(1_000);
+        let key = format!("a: &a {{{}: 1}}\nl: [{}]", "x".repeat(1_000), "*a, ".repeat(5_000));
+        for text in [format!("a: &a {long}\nl: [{aliases}]"), key] {
+            assert!(problem(&text).1.contains("goes beyond"), "of a long text few aliases make much");
+        }
+        assert!(single(&format!("a: {}\n", "x".repeat(1 << 20))).is_ok(), "a ConfigMap may be full");
         let many = documents(&"---\nx\n".repeat(3000));
         assert_eq!(many.len(), 2001);
         assert!(many.last().unwrap().as_ref().unwrap_err().fault.problem.contains("2000 documents"));
