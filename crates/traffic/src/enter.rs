@@ -60,8 +60,11 @@ fn remember(
     let moved = Moved::of(virtual_service, scope, std::slice::from_ref(&before));
     for (route, pair) in pairs(set) {
         // A candidate that stands there without a record is its owner's, who exported the object during an earlier rollout.
-        if pair.candidate.is_none() || before.find((&order, &moved), virtual_service, route, pair).is_none() {
-            let mirrors = mirror::leads(virtual_service, route, pair, scope);
+        let known = before.find((&order, &moved), virtual_service, route, pair);
+        if pair.candidate.is_none() || known.is_none() {
+            // One that came since the route was entered is Teal's: another hand took the candidate out, and left it.
+            let mirrors =
+                known.is_none_or(|known| known.mirrors) && mirror::leads(virtual_service, route, pair, scope);
             saved.set(SavedRoute { mirrors, ..record(&order, virtual_service, route, pair) });
         }
     }

@@ -18,7 +18,7 @@ const MIRROR: &str = "mirror";
 
 /// Teal's entries of one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Ours {
+pub(crate) struct Ours {
     /// The position of the route in the list of http routes.
     route: usize,
     /// The positions in its `mirrors`.
@@ -106,10 +106,9 @@ pub(crate) fn take_out(draft: &mut Draft, virtual_service: &Value, scope: &Scope
 }
 
 /// A route without Teal's mirrors.
-pub(crate) fn without(virtual_service: &Value, scope: &Scope<'_>, route: &Route) -> Map<String, Value> {
+pub(crate) fn without(virtual_service: &Value, ours: &[Ours], route: &Route) -> Map<String, Value> {
     let mut made = route.of(virtual_service).and_then(Value::as_object).cloned().unwrap_or_default();
-    let ours = all(virtual_service, scope);
-    let own = of(&ours, route.index);
+    let own = of(ours, route.index);
     if !own.is_empty() {
         let rest = others(entries(virtual_service, route.index), own);
         if rest.is_empty() {
@@ -127,8 +126,8 @@ pub(crate) fn leads(virtual_service: &Value, route: &Route, pair: &Pair, scope: 
     there.is_some_and(|there| !led(there, namespace(virtual_service), scope, &[&pair.service]).is_empty())
 }
 
-/// All that are Teal's. A route that lost its live destination by another hand is meant, too, where the Rollout lists it.
-fn all(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Ours> {
+/// All that are Teal's. A route that lost its live destination by another hand is meant, too, where the Rollout lists it or a record has its name.
+pub(crate) fn all(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Ours> {
     let http = RouteKind::Http.routes(virtual_service);
     // Most routes have none at all, and are looked at often.
     if http.iter().all(|route| list(route, "/mirrors").is_empty()) {
@@ -146,7 +145,11 @@ fn all(virtual_service: &Value, scope: &Scope<'_>) -> Vec<Ours> {
     };
     let lists = |route: &Value| {
         let listed = scope.routes.is_some_and(|all| all.iter().any(|one| one.means(RouteKind::Http, route)));
-        listed && !records.is_empty() && !is_preview(route, namespace, scope)
+        let name = format!("name:{}", text(route, "/name").unwrap_or_default());
+        let entered = || {
+            records.iter().flat_map(|saved| &saved.routes).any(|saved| saved.route == name && !saved.mirrors)
+        };
+        (listed && !records.is_empty() || entered()) && !is_preview(route, namespace, scope)
     };
     let mut found = Vec::new();
     for (index, route) in http.iter().enumerate() {

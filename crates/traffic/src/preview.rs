@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use self::condition::Unclear;
 use crate::draft::{Draft, Path};
 use crate::object::{list, namespace, text};
 use crate::{ObjectName, Pair, Refusal, RoleService, Route, RouteKind, RouteSet, Scope, mirror};
@@ -106,11 +107,12 @@ fn wanted(
     scope: &Scope<'_>,
 ) -> Result<Vec<(usize, Value)>, Refusal> {
     let Some(preview) = scope.preview else { return Ok(Vec::new()) };
+    let mirrors = mirror::all(virtual_service, scope);
     let mut wanted = Vec::new();
     let http = set.routes.iter().filter(|route| route.kind == RouteKind::Http);
     for (number, route) in http.enumerate() {
         // Whoever asked for the candidate is not copied to it besides.
-        let there = mirror::without(virtual_service, scope, route);
+        let there = mirror::without(virtual_service, &mirrors, route);
         let destinations = destinations(&there, route);
         let conditions = conditions(&set.object, route, &there, preview)?;
         let Some(first) = route.pairs.first().filter(|_| !destinations.is_empty() && !conditions.is_empty())
@@ -169,11 +171,12 @@ fn conditions(
     for condition in each {
         match condition::with(condition, preview) {
             Ok(joined) => conditions.extend(joined),
-            Err(header) => {
-                return Err(Refusal::PreviewUnclear {
-                    object: object.boxed(),
-                    field: format!("{}.match", route.field()),
-                    header,
+            Err(unclear) => {
+                let (object, field) = (object.boxed(), format!("{}.match", route.field()));
+                return Err(match unclear {
+                    Unclear::Header(header) => Refusal::PreviewUnclear { object, field, header },
+                    Unclear::Callers => Refusal::PreviewByCallers { object, field },
+                    Unclear::Cookies => Refusal::PreviewCookiesLong { object, field },
                 });
             }
         }

@@ -221,6 +221,29 @@ pub enum Refusal {
         /// The header.
         header: String,
     },
+    /// A condition names gateways, and a preview asks for labels of the caller.
+    #[error(
+        "{object}: {field} names gateways, and then Istio doesn't read labels of callers, for which spec.traffic.preview.sourceLabels \
+             asks: everybody would be led to the candidate. Name headers or cookies there instead, or the gateways in spec.gateways \
+             of the VirtualService"
+    )]
+    PreviewByCallers {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route's conditions.
+        field: String,
+    },
+    /// The cookies of a preview, in each order, are more than Istio takes.
+    #[error(
+        "{object}: {field} can't ask for the cookies of spec.traffic.preview: in each order they are longer than the 1024 characters \
+             that Istio takes. Shorten their values, or name one"
+    )]
+    PreviewCookiesLong {
+        /// The VirtualService.
+        object: Box<ObjectName>,
+        /// The route's conditions.
+        field: String,
+    },
     /// A route has a mirror in the form that allows of no others.
     #[error(
         "{object}: {field} is its owner's, and Istio takes no mirrors beside it, by which mirror in spec.steps leads to the \
@@ -319,6 +342,8 @@ impl Refusal {
             | Self::PortNotNamed { .. }
             | Self::TwoDestinations { .. }
             | Self::PreviewUnclear { .. }
+            | Self::PreviewByCallers { .. }
+            | Self::PreviewCookiesLong { .. }
             | Self::MirrorTaken { .. }
             | Self::MirrorsCandidate { .. }
             | Self::Subset { .. } => "RouteUnsupported",

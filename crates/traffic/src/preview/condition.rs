@@ -6,8 +6,33 @@ use serde_json::{Map, Value, json};
 
 use crate::Preview;
 
-/// Both at once; nothing where no request can fulfil both, and the name of a header of which both can't be said at once.
-pub(super) fn with(condition: &Value, preview: &Preview) -> Result<Option<Value>, String> {
+/// The longest regular expression that Istio takes.
+const LONGEST: usize = 1024;
+/// How Istio calls the proxies beside pods, where gateways are named.
+const MESH: &str = "mesh";
+
+/// Why both can't be said at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unclear {
+    /// Of this header.
+    Header(String),
+    /// Of a condition that names gateways Istio doesn't read what it says of callers.
+    Callers,
+    /// The expression for the cookies is too long.
+    Cookies,
+}
+
+/// Both at once; nothing where no request can fulfil both.
+pub(super) fn with(condition: &Value, preview: &Preview) -> Result<Option<Value>, Unclear> {
+    if !preview.source_labels.is_empty() {
+        let gateways = condition.get("gateways").and_then(Value::as_array).filter(|all| !all.is_empty());
+        match gateways {
+            // Callers outside of the mesh have no labels.
+            Some(gateways) if !gateways.iter().any(|gateway| gateway == MESH) => return Ok(None),
+            Some(_) => return Err(Unclear::Callers),
+            None => {}
+        }
+    }
     let mut joined = condition.as_object().cloned().unwrap_or_default();
     let mut headers = of(&joined, "headers");
     for (name, value) in &preview.headers {
@@ -15,15 +40,19 @@ pub(super) fn with(condition: &Value, preview: &Preview) -> Result<Option<Value>
         match exact(headers.get(&key), value) {
             Some(true) => headers.insert(key, json!({ "exact": value })),
             Some(false) => return Ok(None),
-            None => return Err(name.clone()),
+            None => return Err(Unclear::Header(name.clone())),
         };
     }
     if !preview.cookies.is_empty() {
         let key = key(&headers, "cookie");
         if headers.get(&key).is_some_and(|there| !is_presence(there)) {
-            return Err("cookie".into());
+            return Err(Unclear::Header("cookie".into()));
         }
-        headers.insert(key, json!({ "regex": cookies(&preview.cookies) }));
+        let expression = cookies(&preview.cookies);
+        if expression.len() > LONGEST {
+            return Err(Unclear::Cookies);
+        }
+        headers.insert(key, json!({ "regex": expression }));
     }
     let mut labels = of(&joined, "sourceLabels");
     for (name, value) in &preview.source_labels {

@@ -173,6 +173,33 @@ fn a_mirror_of_a_route_that_was_renamed_or_lost_live_is_taken_out() {
     }
 }
 
+/// Where the Rollout lists no routes, the record knows the name of one that leads elsewhere by now.
+#[test]
+fn a_mirror_of_a_route_that_leads_elsewhere_is_known_by_its_record() {
+    let copying = World { mirror: Some(20), ..World::web() };
+    let owner = virtual_service(
+        "[{name: a, route: [{destination: {host: web}}]}, {name: z, route: [{destination: {host: web}}]}]",
+    );
+    let mut now = at(&copying, &entered(&copying, &owner), 10);
+    now["spec"]["http"][0]["route"] = json!([{"destination": {"host": "docs"}}]);
+    assert!(beside(&now, &World::web().scope()).any);
+    let now = back(&World::web(), &now);
+    assert_eq!([mirrors(&now, 0), mirrors(&now, 1)], [&Value::Null; 2]);
+}
+
+/// A hand that edits the destinations leaves the mirror: that stays Teal's, and goes with the rollout.
+#[test]
+fn a_mirror_whose_candidate_another_hand_took_out_is_still_teals() {
+    let (copying, plain) = (World { mirror: Some(20), ..World::web() }, World::web());
+    let owner = virtual_service("[{name: a, route: [{destination: {host: web}}]}]");
+    let mut now = at(&copying, &entered(&copying, &owner), 10);
+    now["spec"]["http"][0]["route"] = json!([{"destination": {"host": "web"}}]);
+    let patch = enter(&now, &plain.scope(), &stamp(3)).unwrap().unwrap();
+    apply(&mut now, &patch).unwrap();
+    assert!(beside(&now, &plain.scope()).any, "it isn't its owner's now");
+    assert_eq!(left(&plain, &back(&plain, &now))["spec"], owner["spec"]);
+}
+
 #[test]
 fn a_mirror_to_the_candidate_that_stood_there_before_is_its_owners() {
     let plain = World::web();

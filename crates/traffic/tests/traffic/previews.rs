@@ -340,3 +340,35 @@ proptest! {
         prop_assert_eq!(&left(&world, &back(&world, &now))["spec"], &owner["spec"]);
     }
 }
+
+/// Of a condition that names gateways Istio doesn't read the labels of callers: all would be led to the candidate.
+#[test]
+fn labels_of_callers_are_never_asked_for_where_gateways_are_named() {
+    let world = World { preview: Some(asked(&[], &[], &[("team", "qa")])), ..World::web() };
+    let outside = virtual_service(
+        "[{name: a, match: [{gateways: [front]}, {uri: {prefix: /a}}], route: [{destination: {host: web}}]}]",
+    );
+    let now = at(&world, &entered(&world, &outside), 0);
+    let made = &now["spec"]["http"][0];
+    assert_eq!(made["name"], "preview.teal.dev/web/a");
+    assert_eq!(made["match"], json!([{"uri": {"prefix": "/a"}, "sourceLabels": {"team": "qa"}}]));
+    let inside = virtual_service(
+        "[{name: a, match: [{gateways: [front, mesh]}], route: [{destination: {host: web}}]}]",
+    );
+    let refusal = set_weight(&entered(&world, &inside), &world.scope(), 0, &stamp(2)).unwrap_err();
+    assert_eq!(refusal.reason(), "RouteUnsupported");
+    assert!(refusal.to_string().contains("spec.http[0] (a).match names gateways"), "{refusal}");
+    let by_header = by_header();
+    assert!(set_weight(&entered(&by_header, &inside), &by_header.scope(), 0, &stamp(2)).is_ok());
+}
+
+#[test]
+fn cookies_that_are_longer_than_istio_takes_are_refused() {
+    let value = "x".repeat(250);
+    let world = World { preview: Some(asked(&[], &[("a", &value), ("b", &value)], &[])), ..World::web() };
+    let owner = virtual_service("[{name: a, route: [{destination: {host: web}}]}]");
+    let refusal = set_weight(&entered(&world, &owner), &world.scope(), 0, &stamp(2)).unwrap_err();
+    assert!(refusal.to_string().contains("1024 characters"), "{refusal}");
+    let one = World { preview: Some(asked(&[], &[("a", &value)], &[])), ..World::web() };
+    assert!(set_weight(&entered(&one, &owner), &one.scope(), 0, &stamp(2)).is_ok());
+}
