@@ -30,8 +30,8 @@ pub enum HaltedBy {
     Window {
         /// How the spec has it, such as `0 18 * * FRI for 62h`.
         window: String,
-        /// When it ends, for people.
-        ends: String,
+        /// When it ends, for people; none of windows that go on and on.
+        ends: Option<String>,
     },
     /// The switch that stops all Rollouts.
     Switch {
@@ -44,15 +44,6 @@ pub enum HaltedBy {
     StartAt {
         /// That time, for people.
         at: String,
-    },
-    /// As many Rollouts are under way as may be at one time.
-    Queue {
-        /// Its place in the queue, from 1 on.
-        place: u32,
-        /// How many may be under way.
-        limit: u32,
-        /// The namespace to which the limit belongs; none where it is the whole cluster's.
-        namespace: Option<String>,
     },
 }
 

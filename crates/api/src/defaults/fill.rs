@@ -1,5 +1,6 @@
 //! Reading a spec and filling in what it leaves out.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::filled::{
@@ -46,7 +47,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
         windows: spec.windows.iter().flatten().filter_map(|window| filled_window("", window).ok()).collect(),
-        start_at: spec.start_at,
+        start_at: start_at(spec).ok().flatten(),
         checks,
     }
 }
@@ -97,8 +98,14 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
         windows: windows(spec)?,
-        start_at: spec.start_at,
+        start_at: start_at(spec)?,
     })
+}
+
+/// The API server takes times that no calendar has.
+fn start_at(spec: &RolloutSpec) -> Result<Option<Timestamp>, SpecError> {
+    let read = |text: &String| text.parse().map_err(|_| SpecError::StartAt { text: text.clone() });
+    spec.start_at.as_ref().map(read).transpose()
 }
 
 fn windows(spec: &RolloutSpec) -> Result<Vec<FilledWindow>, SpecError> {

@@ -215,6 +215,14 @@ pub enum SpecError {
         /// What was written.
         text: String,
     },
+    /// The time to start is none.
+    #[error(
+        "spec.startAt: {text} can't be used as a time: write one like 2026-12-01T02:00:00+09:00, or take it out and set spec.mode to Paused"
+    )]
+    StartAt {
+        /// What was written.
+        text: String,
+    },
     /// When a window begins can't be read.
     #[error("{field}: {source}")]
     Schedule {

@@ -7,7 +7,6 @@
     reason = "these comments are shown by kubectl explain, where backticks are noise"
 )]
 
-use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -193,8 +192,8 @@ pub struct RolloutSpec {
     /// No rollout starts before this time; one that is under way goes on, and so does going back. Example:
     /// 2026-12-01T02:00:00+09:00. Default: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxLength" = limit::TIME))]
-    pub start_at: Option<Timestamp>,
+    #[schemars(length(max = limit::TIME), extend("format" = "date-time"))]
+    pub start_at: Option<String>,
 }
 
 /// How long colors stay that no longer serve.

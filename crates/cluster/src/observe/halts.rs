@@ -15,9 +15,12 @@ pub(super) fn with(settings: Settings, facts: &Facts<'_>) -> Settings {
     let now = timestamp(facts.now);
     // Those of a filled spec can all be read.
     let windows: Vec<_> = facts.filled.windows.iter().filter_map(|window| window.read().ok()).collect();
+    let denied = window::denied(&windows, now);
+    // While one lasts, that another one begins is nothing to look at.
+    let halts_at = if denied.is_some() { None } else { window::next(&windows, now).map(time) };
     Settings {
-        halt: switch(facts).or_else(|| denied(facts, &windows, now)),
-        halts_at: window::next(&windows, now).map(time),
+        halt: switch(facts).or_else(|| in_window(facts, &denied?)),
+        halts_at,
         start: start_at(facts),
         ..settings
     }
@@ -30,10 +33,11 @@ fn switch(facts: &Facts<'_>) -> Option<Halt> {
     Some(Halt { by: HaltedBy::Switch { object, reason }, until: None })
 }
 
-fn denied(facts: &Facts<'_>, windows: &[window::Schedule], now: Timestamp) -> Option<Halt> {
-    let (place, ends) = window::denied(windows, now)?;
-    let window = facts.filled.windows.get(place)?.to_string();
-    Some(Halt { by: HaltedBy::Window { window, ends: shown(&ends) }, until: Some(time(ends.timestamp())) })
+fn in_window(facts: &Facts<'_>, denied: &window::Denied) -> Option<Halt> {
+    let window = facts.filled.windows.get(denied.window)?.to_string();
+    let ends = denied.ends.then(|| shown(&denied.until));
+    let until = Some(time(denied.until.timestamp()));
+    Some(Halt { by: HaltedBy::Window { window, ends }, until })
 }
 
 fn start_at(facts: &Facts<'_>) -> Option<Halt> {

@@ -377,6 +377,9 @@ fn is_overtaken(s: &Snapshot, d: &DecisionSeen) -> bool {
 }
 
 fn retry(s: &Snapshot, d: &DecisionSeen) -> Followed {
+    if let Some(halt) = &s.settings.halt {
+        return refused(format!("nothing moves forward now: {}", halted(halt)));
+    }
     if let Some(plan) = rerun(s, d) {
         return Followed::Commit(plan);
     }

@@ -127,7 +127,8 @@ fn corrected(s: &Snapshot, live: &Release, hash: ContentHash, deadline: Time) ->
     }
     // Where others are selected, callers stay with those until all of it is ready.
     let turns = serves(serving) && !service.selects_others && !refused && !late;
-    (!turns).then(|| install(s, hash))
+    let starts = s.settings.halt.is_none() && s.settings.start.is_none();
+    (!turns && starts).then(|| install(s, hash))
 }
 
 /// What was in the way is gone, and the time that it took is the release's again.

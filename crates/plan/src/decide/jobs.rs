@@ -71,7 +71,11 @@ pub(super) fn afterwards<'a>(s: &'a Snapshot, live: &Release, next: &mut Next) -
         next.say(Why::Running { slot, jobs });
     }
     // A migration that the former release could not stand is a move forward.
-    let due = of_live.each.iter().filter(|job| job.state == JobState::Due && !s.paused());
+    let due = || of_live.each.iter().filter(|job| job.state == JobState::Due);
+    if let Some(halt) = s.settings.halt.as_ref().filter(|_| due().next().is_some()) {
+        next.say(Why::Halted(halt.clone()));
+    }
+    let due = due().filter(|_| !s.paused());
     let (held, due): (Vec<&Job>, Vec<&Job>) = due.partition(|job| is_held(s, slot.revision, job));
     if !held.is_empty() {
         next.say(Why::Going { slot, jobs: held.iter().map(|job| job.name.clone()).collect() });

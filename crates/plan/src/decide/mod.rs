@@ -42,12 +42,14 @@ pub fn plan(s: &Snapshot) -> Plan {
 
 /// Looks again when what keeps it from moving forward ends, and when the next such thing begins in the middle of a rollout.
 fn wake_for_halts(s: &Snapshot, plan: &mut Plan) {
-    let ends = plan.why.iter().filter_map(|why| match why {
+    let said = plan.why.iter().filter_map(|why| match why {
         Why::Halted(halt) => halt.until,
         _ => None,
     });
-    let begins = s.settings.halts_at.filter(|_| has_deadline(&s.record.phase));
-    let due = ends.chain(begins).filter(|at| *at > s.now).min();
+    // In the middle of a rollout it may be something else that is waited for, and no time counts.
+    let ends = s.settings.halt.as_ref().and_then(|halt| halt.until);
+    let under_way = ends.into_iter().chain(s.settings.halts_at).filter(|_| has_deadline(&s.record.phase));
+    let due = said.chain(under_way).filter(|at| *at > s.now).min();
     plan.wake_at = [plan.wake_at, due].into_iter().flatten().min();
 }
 

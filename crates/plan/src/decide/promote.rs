@@ -51,7 +51,8 @@ fn clock(s: &Snapshot) -> Option<Plan> {
         return None;
     }
     draft.record.phase = Phase::Promoting { deadline: s.now + s.settings.progress_deadline };
-    Some(draft.commit(Vec::new()))
+    let paused = s.paused().then(|| gates::paused(s));
+    Some(draft.commit(paused.into_iter().collect()))
 }
 
 fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {

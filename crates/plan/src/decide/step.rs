@@ -199,7 +199,8 @@ fn clock(s: &Snapshot, place: &StepRecord) -> Option<Plan> {
     if draft.record == s.record {
         return None;
     }
-    Some(anew(draft, place, Vec::new()))
+    let paused = s.paused().then(|| gates::paused(s));
+    Some(anew(draft, place, paused.into_iter().collect()))
 }
 
 /// What was in the way is gone, and nothing is left to write.
@@ -302,6 +303,11 @@ pub(super) fn live_role(s: &Snapshot, candidate: &Release, weight: u8, next: &mu
 fn unreached(s: &Snapshot, place: &StepRecord, mut next: Next) -> Plan {
     if let Some(foreign) = &s.world.routes.foreign {
         next.say(Why::ForeignWriter { manager: foreign.manager.clone() });
+    }
+    if s.paused() {
+        let why = gates::paused(s);
+        next.why.retain(|said| *said != why);
+        next.why.insert(0, why);
     }
     let blocked = s.stopped(Stops::Rollout);
     if let Some(obstacle) = blocked {

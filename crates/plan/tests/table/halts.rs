@@ -13,7 +13,7 @@ use crate::install::nothing;
 const ENDS: Time = Time(NOW.0 + 3_600_000);
 
 fn window() -> Halt {
-    let by = HaltedBy::Window { window: "0 18 * * FRI for 62h".to_owned(), ends: "Monday".to_owned() };
+    let by = HaltedBy::Window { window: "0 18 * * FRI for 62h".to_owned(), ends: Some("Monday".to_owned()) };
     Halt { by, until: Some(ENDS) }
 }
 
@@ -24,11 +24,6 @@ fn switch() -> Halt {
 
 fn start_at() -> Halt {
     Halt { by: HaltedBy::StartAt { at: "Monday".to_owned() }, until: Some(ENDS) }
-}
-
-fn queued() -> Halt {
-    let by = HaltedBy::Queue { place: 3, limit: 5, namespace: Some("shop".to_owned()) };
-    Halt { by, until: None }
 }
 
 fn told(s: &Snapshot) -> Report {
@@ -53,7 +48,6 @@ fn no_rollout_starts_under_any_of_them_and_each_says_what_to_do() {
             "stopped by ConfigMap teal/teal-stop (fire): they go on once it is deleted",
         ),
         (start_at(), true, "startAt", "starts at Monday, as spec.startAt says"),
-        (queued(), true, "queue (3)", "at place 3: no more than 5 may be under way in namespace shop"),
     ] {
         for mut s in [wanting(), nothing()] {
             if for_start {
@@ -73,7 +67,7 @@ fn no_rollout_starts_under_any_of_them_and_each_says_what_to_do() {
 #[test]
 fn what_only_keeps_rollouts_from_starting_lets_one_go_on_that_is_under_way() {
     let mut s = reached("canary", 10, Time(NOW.0 - 61_000));
-    s.settings.start = Some(queued());
+    s.settings.start = Some(start_at());
     let Phase::Step(place) = committed(&s).0.phase else { panic!("no step") };
     assert_eq!(place.step, "full");
 }
@@ -112,7 +106,7 @@ fn going_back_passes_all_of_them() {
     for halt in [window(), switch()] {
         let mut s = reached("canary", 10, LONG_AGO);
         (s.settings.halt, s.settings.start, s.record.paused) =
-            (Some(halt), Some(queued()), Some(Pause::Spec));
+            (Some(halt), Some(start_at()), Some(Pause::Spec));
         let mut guarded = s.clone();
         guarded.settings.guards = vec![guard("payments", Until::Promoted)];
         guarded.checks = vec![standing("payments", Standing::Fail)];
@@ -142,4 +136,25 @@ fn resume_and_skip_are_answered_with_what_holds() {
     skip.step = Some("canary".to_owned());
     s.decisions = vec![skip];
     assert!(answer(&s).contains("nothing moves forward now: all Rollouts are stopped by"), "{}", answer(&s));
+}
+
+#[test]
+fn a_candidate_that_is_not_ready_when_a_window_begins_is_looked_at_when_it_ends() {
+    let mut s = trying("canary", 10);
+    s.world.green.available = false;
+    s.settings.halt = Some(window());
+    let (record, _) = committed(&s);
+    assert_eq!(told(&s).waiting_for.as_deref(), Some("window"), "told with the beginning");
+    s.record = record;
+    assert_eq!(checked(&s).wake_at, Some(ENDS), "though it is the pods that are waited for");
+    assert_eq!(told(&s).waiting_for.as_deref(), Some("window"));
+}
+
+#[test]
+fn retry_is_answered_with_what_holds() {
+    let mut s = reached("canary", 10, LONG_AGO);
+    (s.settings.halt, s.record.paused) = (Some(switch()), Some(Pause::Spec));
+    s.decisions = vec![decision(Action::Retry, "ana")];
+    let answer = format!("{:?}", checked(&s).decision);
+    assert!(answer.contains("nothing moves forward now: all Rollouts are stopped by"), "{answer}");
 }

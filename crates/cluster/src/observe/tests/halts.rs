@@ -19,12 +19,23 @@ fn a_window_is_seen_with_its_end_and_the_next_one_with_its_beginning() {
     );
     let seen = settings(&mut hand);
     let halt = seen.halt.expect("the first half of the minute");
-    assert_eq!((halt.until, seen.halts_at), (Some(Time(30_000)), Some(Time(60_000))));
+    assert_eq!((halt.until, seen.halts_at), (Some(Time(30_000)), None));
     let HaltedBy::Window { window, ends } = halt.by else { panic!("{:?}", halt.by) };
     assert_eq!(window, "* * * * * (Asia/Seoul) for 30s");
-    assert_eq!(ends, "1970-01-01 09:00:30 KST");
-    assert_eq!(hand.look(30_000).snapshot.settings.halt, None);
+    assert_eq!(ends.as_deref(), Some("1970-01-01 09:00:30 KST"));
+    let after = hand.look(30_000).snapshot.settings;
+    assert_eq!((after.halt, after.halts_at), (None, Some(Time(60_000))));
     assert!(settings(&mut Hand::new()).halts_at.is_none());
+}
+
+#[test]
+fn of_windows_that_never_stop_the_same_is_said_at_every_look() {
+    let mut hand = Hand::new();
+    hand.spec("/windows", json!([{"effect": "Deny", "schedule": "* * * * *", "duration": "1h"}]));
+    let mut said = |at| hand.look(at).snapshot.settings.halt.map(|halt| halt.by);
+    let first = said(0);
+    assert!(matches!(&first, Some(HaltedBy::Window { ends: None, .. })), "{first:?}");
+    assert_eq!(first, said(60_000));
 }
 
 #[test]
@@ -57,6 +68,18 @@ fn start_at_counts_until_it_has_come() {
             held.then_some(Time(now.0 + after)),
             "{after}"
         );
+    }
+}
+
+#[test]
+fn a_time_that_no_calendar_has_makes_the_spec_unusable_and_nothing_else() {
+    for text in ["9999-12-31T23:59:59Z", "2026-12-01T00:00:00+99:99"] {
+        let mut hand = Hand::new();
+        hand.spec("/startAt", json!(text));
+        let obstacles = hand.look(0).snapshot.world.obstacles;
+        let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+        assert_eq!(obstacle.reason, "SpecInvalid");
+        assert!(obstacle.message.contains("spec.startAt"), "{}", obstacle.message);
     }
 }
 
