@@ -175,7 +175,7 @@ impl Access {
     ) -> Result<Value, Error> {
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let request = target.request().patch(target.name, &params, &Patch::<Value>::Json(patch));
-        let request = request.map(|made| made.map(as_go_writes));
+        let request = request.map(|made| made.map(|body| as_go_writes(&body)));
         self.send("patch", target, request).await
     }
 
@@ -375,7 +375,7 @@ fn kind_of(target: Target<'_>) -> (String, String) {
 
 /// The API server compares what a `test` of a patch says with the object as Go writes it, letter by letter, and Go writes these
 /// otherwise. In JSON they stand in texts alone.
-fn as_go_writes(body: Vec<u8>) -> Vec<u8> {
+fn as_go_writes(body: &[u8]) -> Vec<u8> {
     const OTHERWISE: [(&[u8], &[u8]); 5] = [
         (b"<", b"\\u003c"),
         (b">", b"\\u003e"),
@@ -384,17 +384,14 @@ fn as_go_writes(body: Vec<u8>) -> Vec<u8> {
         ("\u{2029}".as_bytes(), b"\\u2029"),
     ];
     let mut written = Vec::with_capacity(body.len());
-    let mut rest = &body[..];
+    let mut rest = body;
     while let Some((first, after)) = rest.split_first() {
-        match OTHERWISE.iter().find(|(plain, _)| rest.starts_with(plain)) {
-            Some((plain, go)) => {
-                written.extend_from_slice(go);
-                rest = rest.get(plain.len()..).unwrap_or_default();
-            }
-            None => {
-                written.push(*first);
-                rest = after;
-            }
+        if let Some((plain, go)) = OTHERWISE.iter().find(|(plain, _)| rest.starts_with(plain)) {
+            written.extend_from_slice(go);
+            rest = rest.get(plain.len()..).unwrap_or_default();
+        } else {
+            written.push(*first);
+            rest = after;
         }
     }
     written
@@ -544,7 +541,7 @@ mod tests {
     #[test]
     fn a_patch_is_written_as_go_writes_and_means_the_same() {
         let said = serde_json::json!({"link": "</app.css>; a=1&b=2", "line": "\u{2028}\u{2029}é\"\\"});
-        let written = as_go_writes(serde_json::to_vec(&said).unwrap());
+        let written = as_go_writes(&serde_json::to_vec(&said).unwrap());
         let text = String::from_utf8(written.clone()).unwrap();
         assert!(!text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{text}");
         assert!(text.contains("\\u003c/app.css\\u003e; a=1\\u0026b=2"), "{text}");
