@@ -186,14 +186,6 @@ pub const STORIES: &[Story] = &[
             "a Helm chart from a registry: 10 %, 100 %, and one taken back; its ConfigMap by the answers, its Jobs once a color"
         )
     ),
-    in_bed!(
-        REGISTRY,
-        story!(
-            "chart-values",
-            chart::by_a_config_map,
-            "a Helm chart whose version a ConfigMap says: each change of it goes by 10 % and 100 %, and one is taken back"
-        )
-    ),
     story!(
         "preview",
         preview::asked_for,
