@@ -350,6 +350,10 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
         }
         Verdict::Open | Verdict::Ask(_) | Verdict::Wait => {}
     }
+    // What is told with it must be what is waited for.
+    if s.paused() {
+        next.why.insert(0, paused(s));
+    }
     draft.record.phase = Phase::Step(reached);
     draft.commit(next.why)
 }

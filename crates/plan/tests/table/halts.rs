@@ -150,6 +150,18 @@ fn a_candidate_that_is_not_ready_when_a_window_begins_is_looked_at_when_it_ends(
     assert_eq!(told(&s).waiting_for.as_deref(), Some("window"));
 }
 
+/// Its weight was on the way when the switch was made.
+#[test]
+fn a_step_that_is_reached_under_a_halt_says_so_with_the_commit() {
+    let mut s = reached("canary", 10, NOW);
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.reached = None;
+    }
+    (s.settings.halt, s.record.paused) = (Some(switch()), Some(Pause::Spec));
+    assert!(matches!(committed(&s).0.phase, Phase::Step(place) if place.reached == Some(NOW)));
+    assert_eq!(told(&s).waiting_for.as_deref(), Some("stop switch"));
+}
+
 #[test]
 fn retry_is_answered_with_what_holds() {
     let mut s = reached("canary", 10, LONG_AGO);
