@@ -107,7 +107,7 @@ pub fn unmanaged_routes(
     listed: &[Listed],
     mesh: &Mesh,
 ) -> Vec<Finding> {
-    let scope = Scope { mesh, services, routes: None, preview: None, mirror: None, subsets: &[] };
+    let scope = Scope::of(mesh, services, None);
     let mut findings = Vec::new();
     for object in virtual_services {
         let entry =

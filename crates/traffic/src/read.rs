@@ -36,6 +36,17 @@ pub struct Scope<'a> {
     pub mirror: Option<u8>,
 }
 
+impl<'a> Scope<'a> {
+    /// What is managed, with nothing beside the weights and no subset known.
+    pub const fn of(
+        mesh: &'a Mesh,
+        services: &'a [RoleService],
+        routes: Option<&'a [RouteSelector]>,
+    ) -> Self {
+        Self { mesh, services, routes, preview: None, mirror: None, subsets: &[] }
+    }
+}
+
 /// The managed routes of one `VirtualService`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteSet {
@@ -448,7 +459,7 @@ pub fn leads_to(
     services: &[RoleService],
 ) -> bool {
     let Ok(object) = ObjectName::of(virtual_service, "VirtualService") else { return false };
-    let scope = Scope { mesh, services, routes: None, preview: None, mirror: None, subsets: &[] };
+    let scope = Scope::of(mesh, services, None);
     let kind = route.map_or(RouteKind::Http, RouteSelector::kind);
     let meant = |value: &&Value| route.is_none_or(|selector| selector.means(kind, value));
     let routes = kind.routes(virtual_service).iter().filter(meant);

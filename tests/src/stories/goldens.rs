@@ -213,14 +213,7 @@ fn host(shop: &Shop<'_>, name: &str) -> String {
 /// Enters, or gives the candidate this much.
 async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: &Stamp) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope {
-        mesh: &mesh,
-        services: &golden.services,
-        routes: golden.routes.as_deref(),
-        preview: None,
-        mirror: None,
-        subsets: &[],
-    };
+    let scope = Scope::of(&mesh, &golden.services, golden.routes.as_deref());
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
         Some(percent) => set_weight(&golden.now, &scope, percent, stamp),
@@ -231,14 +224,7 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
 
 async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope {
-        mesh: &mesh,
-        services: &golden.services,
-        routes: golden.routes.as_deref(),
-        preview: None,
-        mirror: None,
-        subsets: &[],
-    };
+    let scope = Scope::of(&mesh, &golden.services, golden.routes.as_deref());
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;

@@ -266,14 +266,7 @@ fn cached(tools: &Tools, order: &Order<'_>, entry: &FilledVirtualService) -> Opt
 
 /// Going back minds no subsets.
 fn scope<'a>(tools: &'a Tools, order: &'a Order<'_>, routes: Option<&'a [RouteSelector]>) -> Scope<'a> {
-    Scope {
-        mesh: &tools.config.mesh,
-        services: order.services,
-        routes,
-        preview: None,
-        mirror: None,
-        subsets: &[],
-    }
+    Scope::of(&tools.config.mesh, order.services, routes)
 }
 
 async fn send(

@@ -37,14 +37,7 @@ pub(super) fn routes(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Obstacle> {
         let view = facts.stores.virtual_services.get(&id.namespace, &id.name).filter(|_| !rivals.is_empty());
         let Some(virtual_service) = view.map(|view| view.value()) else { continue };
         let named = selectors(entry);
-        let own = Scope {
-            mesh: &facts.config.mesh,
-            services: &facts.services,
-            routes: named.as_deref(),
-            preview: None,
-            subsets: &[],
-            mirror: None,
-        };
+        let own = Scope::of(&facts.config.mesh, &facts.services, named.as_deref());
         for rival in rivals {
             let shared = shared_with(facts, &virtual_service, &own, &entry.name, &rival);
             let Some(route) = shared.first() else { continue };
@@ -71,14 +64,7 @@ fn shared_with(
     let named = place.and_then(|place| rival.routes.get(place)).cloned().flatten();
     let role = |name: &String| RoleService::new(&facts.names.namespace, name);
     let services: Vec<RoleService> = rival.services.iter().map(role).collect();
-    let theirs = Scope {
-        mesh: &facts.config.mesh,
-        services: &services,
-        routes: named.as_deref(),
-        preview: None,
-        subsets: &[],
-        mirror: None,
-    };
+    let theirs = Scope::of(&facts.config.mesh, &services, named.as_deref());
     shared_routes(virtual_service, own, &theirs).unwrap_or_default()
 }
 

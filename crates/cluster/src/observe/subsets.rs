@@ -37,14 +37,7 @@ impl Facts<'_> {
 
     /// What is managed, of which no subset is known.
     pub(super) fn scope<'s>(&'s self, routes: Option<&'s [RouteSelector]>) -> Scope<'s> {
-        Scope {
-            mesh: &self.config.mesh,
-            services: &self.services,
-            routes,
-            preview: None,
-            mirror: None,
-            subsets: &[],
-        }
+        Scope::of(&self.config.mesh, &self.services, routes)
     }
 }
 

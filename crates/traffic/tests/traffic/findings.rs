@@ -230,14 +230,8 @@ fn a_route_of_two_rollouts_is_found_whatever_its_weights_are() {
     let mesh = Mesh::default();
     let shared = |web: Option<&[RouteSelector]>, api: Option<&[RouteSelector]>| {
         let services = [[RoleService::new("shop", "web")], [RoleService::new("shop", "api")]];
-        let [web, api] = [(&services[0], web), (&services[1], api)].map(|(services, routes)| Scope {
-            mesh: &mesh,
-            services,
-            routes,
-            preview: None,
-            subsets: &[],
-            mirror: None,
-        });
+        let [web, api] = [(&services[0], web), (&services[1], api)]
+            .map(|(services, routes)| Scope::of(&mesh, services, routes));
         shared_routes(&virtual_service, &web, &api).unwrap()
     };
     let both = [RouteSelector::named("both")];
