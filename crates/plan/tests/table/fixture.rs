@@ -72,6 +72,7 @@ fn settings() -> Settings {
         drain: Span::seconds(30),
         connections: None,
         endpoint_grace: Span::seconds(10),
+        group: None,
     }
 }
 
@@ -143,6 +144,7 @@ pub(crate) fn at_rest() -> Snapshot {
             sizes: Vec::new(),
             live_service: points(live()),
             candidate_service: points(live()),
+            group: None,
             overlap: None,
             routes: routes(Form::Owner),
             recorded: true,
