@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::filled::{
-    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGuard, FilledJob, FilledStep,
+    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGroup, FilledGuard, FilledJob, FilledStep,
     FilledVirtualService, SpecError,
 };
 use super::{
@@ -43,6 +43,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         mode: spec.mode.unwrap_or_default(),
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
+        group: group(spec),
         checks,
     }
 }
@@ -91,7 +92,13 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
         mode: spec.mode.unwrap_or_default(),
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
+        group: group(spec),
     })
+}
+
+fn group(spec: &RolloutSpec) -> Option<FilledGroup> {
+    let group = spec.group.as_ref()?;
+    Some(FilledGroup { name: group.name.clone(), order: group.order.unwrap_or_default() })
 }
 
 fn virtual_services(traffic: &Traffic) -> Vec<FilledVirtualService> {
@@ -114,6 +121,12 @@ fn steps(spec: &RolloutSpec, checks: &[FilledCheck], mesh: bool) -> Result<Vec<F
         Some(problem) => Err(SpecError::Weights { problem }),
         None => Ok(steps),
     }
+}
+
+/// The steps of a spec that has none, as names and weights.
+pub fn default_steps(mesh: bool) -> Vec<(String, u32)> {
+    let steps: &[DefaultStep] = if mesh { &STEPS } else { &STEPS_WITHOUT_MESH };
+    steps.iter().map(|step| (step.name.to_owned(), step.weight)).collect()
 }
 
 fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {
