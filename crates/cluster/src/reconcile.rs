@@ -1,6 +1,7 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
 mod known;
+mod members;
 mod needs;
 mod pace;
 mod repairs;
@@ -352,6 +353,9 @@ impl Reconciler {
             self.events.tell(rollout, commit.record.epoch, index, notice, seen.snapshot.now);
         }
         let back = matches!(commit.record.phase, Phase::Returning { .. });
+        if back {
+            members::wake(&self.pokes, seen);
+        }
         Ok(if back { Next::Urgent } else { Next::After(Duration::ZERO) })
     }
 
