@@ -53,6 +53,8 @@ words! {
         JobFailed,
         /// A Role permits an object by a name that gets a color.
         RoleNamesColored,
+        /// A Service of the chart that is to be reached from outside stands behind no traffic Service, so that it isn't.
+        ServiceInsideOnly,
         /// Objects of the live release were edited or deleted by another hand and have been repaired.
         LiveRepaired,
         /// Annotations that are Teal's own were edited by another hand.
@@ -131,7 +133,7 @@ words! {
         DeadlineExceeded,
         /// Stalled, Accepted: the release can't be taken as it is written.
         ReleaseInvalid,
-        /// Stalled: something that is referred to is missing.
+        /// Stalled, Accepted: something that is referred to is missing.
         ReferenceMissing,
         /// Stalled, `TrafficInSync`: another writer changes the same weights or selectors.
         ForeignWriter,

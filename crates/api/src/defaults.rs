@@ -7,7 +7,7 @@ mod filled;
 pub use fill::{default_steps, filled, salvaged};
 pub use filled::{
     Filled, FilledApproval, FilledCheck, FilledDrain, FilledGroup, FilledGuard, FilledJob, FilledStep,
-    FilledVirtualService, SpecError,
+    FilledVirtualService, FilledWindow, SpecError,
 };
 
 /// Milliseconds of a minute.
@@ -34,6 +34,8 @@ pub const JOB_TIMEOUT_MS: u64 = 10 * MINUTE;
 pub const DRAIN_TIMEOUT_MS: u64 = 30 * MINUTE;
 /// Time between two questions for open connections.
 pub const DRAIN_INTERVAL_MS: u64 = 5_000;
+/// `windows[].timeZone`.
+pub const TIME_ZONE: &str = "UTC";
 /// `checks[].source`.
 pub const SOURCE: &str = "default";
 /// `checks[].interval`.

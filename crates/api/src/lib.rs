@@ -18,6 +18,7 @@ pub mod rollout;
 mod schema;
 pub mod threshold;
 pub mod verbs;
+pub mod window;
 mod words;
 
 pub use decision::{Action, DecidedBy, Decision, DecisionSpec, DecisionStatus, RolloutReference};

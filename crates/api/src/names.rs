@@ -160,6 +160,8 @@ pub mod limit {
     pub const DNS_SUBDOMAIN: u32 = 253;
     /// Objects of one release.
     pub const MANIFESTS: u32 = 64;
+    /// Objects that values of one chart come from.
+    pub const VALUES_FROM: u32 = 16;
     /// Services and `VirtualServices` of one Rollout.
     pub const TRAFFIC_OBJECTS: u32 = 16;
     /// Routes named of one `VirtualService`.
@@ -184,6 +186,10 @@ pub mod limit {
     pub const QUERY: u32 = 4096;
     /// Characters of a duration.
     pub const DURATION: u32 = 16;
+    /// Windows of one Rollout.
+    pub const WINDOWS: u32 = 16;
+    /// Characters of the schedule of a window.
+    pub const SCHEDULE: u32 = 64;
     /// Characters of a threshold.
     pub const THRESHOLD: u32 = 32;
     /// Persons that one step may ask for.

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_gro
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use crate::confine;
+
 /// What is kept of a child's complaints.
 const MOST_COMPLAINTS: usize = 64 << 10;
 
@@ -37,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) environment: Vec<(&'static str, OsString)>,
     pub(crate) folder: PathBuf,
     pub(crate) input: Vec<u8>,
+    /// The ports that it may reach.
+    pub(crate) ports: Vec<u16>,
 }
 
 /// What came of it.
@@ -69,7 +73,7 @@ pub(crate) async fn run(call: Call, bounds: Bounds) -> Result<Ended, Unended> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own, so that all of it can be ended.
     command.process_group(0).kill_on_drop(true);
-    let mut child = command.spawn().map_err(Unended::Start)?;
+    let mut child = confine::spawn(&mut command, &call.ports).map_err(Unended::Start)?;
     let _group = Group::limited(&child, bounds).map_err(Unended::Start)?;
     tokio::time::timeout(bounds.time, finish(&mut child, call.input, bounds.output))
         .await
@@ -180,6 +184,7 @@ mod tests {
             environment: vec![("GIVEN", "yes".into())],
             folder: folder.to_owned(),
             input: b"fed".to_vec(),
+            ports: Vec::new(),
         }
     }
 

@@ -59,7 +59,10 @@ pub(crate) fn not_pulled(source: &Source, message: &str) -> ChartError {
         let numbers = said.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() == 3);
         numbers.filter_map(|word| word.parse().ok()).any(of)
     };
-    if status(|code| code == 401 || code == 403) || says(&["unauthorized", "denied", "forbidden"]) {
+    if let Some(address) = not_allowed(&message) {
+        let problem = format!("it leads to {address}, which is an address of the machine itself");
+        ChartError::BadAddress { source_name, problem }
+    } else if status(|code| code == 401 || code == 403) || says(&["unauthorized", "denied", "forbidden"]) {
         ChartError::Denied { source_name, message }
     } else if says(&["file too large"]) && !matches!(source.place, Place::Repository { .. }) {
         ChartError::BadArchive { source_name, fault: ArchiveFault::TooLarge }
@@ -72,6 +75,12 @@ pub(crate) fn not_pulled(source: &Source, message: &str) -> ChartError {
     } else {
         ChartError::Fetch { source_name, message }
     }
+}
+
+/// The address that the kernel let nobody reach: Go asks all others through the guard.
+fn not_allowed(message: &str) -> Option<&str> {
+    let (before, _) = message.split_once(": connect: permission denied")?;
+    before.rsplit_once("dial tcp ").map(|(_, address)| address)
 }
 
 /// How Go says that it didn't get through.

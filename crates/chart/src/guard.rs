@@ -1,8 +1,8 @@
 //! What Helm may reach while it fetches. A repository's index and a redirect may name any address, so it gets to the net through this alone:
 //! by TLS, and to nothing that belongs to the machine itself.
 //!
-//! It is a proxy that is open for one call. Go asks loopback addresses without a proxy, so a redirect that leads to one isn't seen here;
-//! addresses in the spec are held before ([`crate::source`]).
+//! It is a proxy that is open for one call. Go asks loopback addresses without a proxy, so a redirect that leads to one isn't seen here: the
+//! kernel refuses it ([`crate::confine`]). Addresses in the spec are held before ([`crate::source`]).
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -63,6 +63,11 @@ impl Guard {
             ("HTTPS_PROXY", proxy.into()),
             ("NO_PROXY", plain.join(",").into()),
         ]
+    }
+
+    /// Where it listens.
+    pub(crate) const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// What was met last.

@@ -79,7 +79,8 @@ impl Helm {
         })?;
         let network: Vec<_> =
             self.network.iter().cloned().chain(guard.environment(&self.plain_hosts)).collect();
-        let call = self.call(&home, arguments, &network, Vec::new());
+        let ports = ports(guard.port(), &self.plain_hosts);
+        let call = Call { ports, ..self.call(&home, arguments, &network, Vec::new()) };
         let ended = self.run(call, &source.to_string(), "see to what is between here and its server").await?;
         if !ended.status.success() {
             let source_name = source.to_string();
@@ -177,8 +178,22 @@ impl Helm {
             ("GOMAXPROCS", "2".into()),
         ];
         environment.extend(network.iter().cloned());
-        Call { program: self.program.clone(), arguments, environment, folder: home.path().to_owned(), input }
+        Call {
+            program: self.program.clone(),
+            arguments,
+            environment,
+            folder: home.path().to_owned(),
+            input,
+            ports: Vec::new(),
+        }
     }
+}
+
+/// What Helm may reach while it fetches: the guard, and hosts that it asks directly.
+fn ports(guard: u16, plain: &BTreeSet<String>) -> Vec<u16> {
+    let of = |host: &String| host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let each = plain.iter().flat_map(|host| of(host).map_or_else(|| vec![80, 443], |port| vec![port]));
+    std::iter::once(guard).chain(each).collect()
 }
 
 /// Values as JSON that is YAML as well, whose 1.1 doesn't print some signs and takes others for ends of lines.
@@ -227,6 +242,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn helm_reaches_the_guard_and_what_it_asks_directly() {
+        let plain = ["charts.local:8080", "charts.local", "[fd00::1]:5000"].map(ToOwned::to_owned);
+        let mut found = ports(4000, &plain.into_iter().collect());
+        found.sort_unstable();
+        assert_eq!(found, [80, 443, 4000, 5000, 8080]);
+        assert_eq!(ports(4000, &BTreeSet::new()), [4000]);
+    }
 
     #[test]
     fn a_call_has_a_home_of_its_own_and_keeps_its_heap_below_its_limit() {

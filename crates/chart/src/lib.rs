@@ -38,6 +38,7 @@ mod cache;
 mod charts;
 mod child;
 mod complaint;
+mod confine;
 mod error;
 mod guard;
 mod helm;

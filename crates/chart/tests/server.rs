@@ -210,7 +210,14 @@ async fn what_is_not_there_not_reachable_or_not_given_is_told_apart() {
 async fn what_an_address_leads_to_is_held_as_the_address_itself() {
     let world = World::new().await;
     let index = |url: &str| json!({"apiVersion": "v1", "entries": {"web": [{"name": "web", "version": "1.8.2", "urls": [url], "apiVersion": "v2"}]}});
+    // Go asks such addresses past the proxy.
+    let beside = Shelf::default();
+    let host = beside.open().await;
+    let own = format!("{host}, which is an address of the machine itself");
+    let [plainly, by_tls] = ["http", "https"].map(|scheme| format!("{scheme}://{host}/x.tgz"));
     for (url, says) in [
+        (plainly.as_str(), own.as_str()),
+        (by_tls.as_str(), own.as_str()),
         ("http://charts.example.com/x.tgz", "charts.example.com/x.tgz, which is asked without TLS"),
         ("https://169.254.169.254/x.tgz", "169.254.169.254), which is an address of the machine itself"),
     ] {
@@ -222,6 +229,7 @@ async fn what_an_address_leads_to_is_held_as_the_address_itself() {
         let error = world.charts.fetch("shop", &world.archive_source()).await.unwrap_err();
         told(&error, &["web.tgz", says]);
     }
+    assert_eq!(beside.asked(), [] as [&str; 0], "what listens beside the operator hears nothing");
     assert_eq!(world.homes(), 0);
 }
 

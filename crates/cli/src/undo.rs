@@ -232,6 +232,13 @@ fn notes(rollout: &Rollout, revision: &str, content: &Content) -> Vec<String> {
             lacks.join(", ")
         ));
     }
+    let takes = rollout.spec.release.raw().pointer("/chart/valuesFrom").and_then(Value::as_array);
+    if takes.is_some_and(|from| !from.is_empty()) {
+        notes.push(
+            "spec.release.chart.valuesFrom goes: the values that it had then are written out in values."
+                .to_owned(),
+        );
+    }
     if matches!(rollout.spec.mode, Some(Mode::HandsOff | Mode::Paused)) {
         notes.push("spec.mode keeps it from starting: it waits until that is Active.".to_owned());
     }

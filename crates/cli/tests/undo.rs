@@ -55,6 +55,27 @@ async fn the_release_of_a_kept_revision_is_written_over_the_version_that_was_loo
     }
 }
 
+/// What is kept has them in its values, and the ConfigMap may hold others by now.
+#[tokio::test]
+async fn values_that_came_from_elsewhere_are_said_to_be_written_out() {
+    let chart = |more: Value| {
+        let mut chart = json!({"url": "https://e.com/web.tgz", "version": "1.8.2", "values": {"tag": "1"}});
+        chart.as_object_mut().expect("a chart").extend(more.as_object().expect("more").clone());
+        json!({"chart": chart})
+    };
+    for (from, says) in [(json!([{"configMap": {"name": "web"}}]), true), (json!([]), false)] {
+        let mut rollout = object(&complete());
+        rollout["spec"]["release"] = chart(json!({"valuesFrom": from}));
+        let written = chart(json!({"values": {"tag": "1", "shard": "a"}}));
+        let server =
+            Server::with(rollout).keeps(kept(FIFTH, &written)).keeps(kept("r6-5b1d9e02", &release("6")));
+        let ran = run(&server, "undo web --to r5").await;
+        assert_eq!(ran.exit(), Exit::Done, "{:?}", ran.ended);
+        assert_eq!(server.patches()[0].1[1]["value"], written);
+        assert_eq!(ran.err.contains("valuesFrom goes: the values that it had then"), says, "{}", ran.err);
+    }
+}
+
 #[tokio::test]
 async fn a_dry_run_prints_what_would_be_written_and_has_the_server_check_it() {
     let server = server(object(&complete()));

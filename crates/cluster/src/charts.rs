@@ -94,34 +94,30 @@ pub(crate) fn is_unmade(record: &Record, release: &Release, is_made: bool) -> bo
     begins && !is_made
 }
 
-/// What is known of the chart of a spec that no revision which stands was made from. `is_made` says whether anything of one was.
-pub(crate) fn seen(
-    charts: Option<&Charts>,
+/// What is to be rendered of a spec that no revision which stands was made from, or why nothing is. `is_made` says whether anything of one
+/// was.
+pub(crate) fn wanted(
     rollout: &Rollout,
     hash: ContentHash,
     memory: &Memory,
     is_made: impl Fn(&Release) -> bool,
-) -> ChartSeen {
-    let uid = rollout.metadata.uid.clone().unwrap_or_default();
+) -> Result<Wanted, ChartSeen> {
     let chart = match rollout.spec.release.chart() {
-        None => return forgotten(charts, &uid),
+        None => return Err(ChartSeen::None),
         Some(Ok(chart)) => chart,
-        Some(Err(problem)) => return ChartSeen::Refused(vec![("ReleaseInvalid", problem.to_string())]),
+        Some(Err(problem)) => return Err(ChartSeen::Refused(vec![("ReleaseInvalid", problem.to_string())])),
     };
     let record = crate::observe::record(rollout);
     let mut standing = record.releases().filter(|release| release.hash == hash);
     let is_kept = |release: &Release| memory.contents.contains_key(&release.slot.revision);
     if standing.any(|release| is_kept(&release) || !is_unmade(&record, &release, is_made(&release))) {
-        return forgotten(charts, &uid);
+        return Err(ChartSeen::None);
     }
-    let Some(Charts(charts)) = charts else {
-        return ChartSeen::Refused(vec![("ReleaseInvalid", OFF.to_owned())]);
-    };
     let is_first = matches!(record.phase, Phase::New | Phase::Installing { .. });
     let stage = if is_first { Stage::Install } else { Stage::Upgrade };
     let metadata = &rollout.metadata;
-    charts.rendered(Wanted {
-        uid,
+    Ok(Wanted {
+        uid: metadata.uid.clone().unwrap_or_default(),
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
         hash,
@@ -130,11 +126,12 @@ pub(crate) fn seen(
     })
 }
 
-fn forgotten(charts: Option<&Charts>, uid: &str) -> ChartSeen {
-    if let Some(Charts(charts)) = charts {
-        charts.forget(uid);
+/// Has it rendered.
+pub(crate) fn rendered(charts: Option<&Charts>, wanted: Wanted) -> ChartSeen {
+    match charts {
+        Some(Charts(charts)) => charts.rendered(wanted),
+        None => ChartSeen::Refused(vec![("ReleaseInvalid", OFF.to_owned())]),
     }
-    ChartSeen::None
 }
 
 /// Which Services of a chart stand behind the traffic Services.
@@ -200,7 +197,10 @@ mod tests {
         let asked = Arc::new(Asked::default());
         let charts = on.then(|| Charts(Arc::clone(&asked) as Arc<dyn Charting>));
         let hash = teal_release::hash(rollout.spec.release.raw());
-        let seen = seen(charts.as_ref(), rollout, hash, memory, |_| is_made);
+        let seen = match wanted(rollout, hash, memory, |_| is_made) {
+            Ok(wanted) => rendered(charts.as_ref(), wanted),
+            Err(seen) => seen,
+        };
         let asked = asked.0.lock().unwrap().clone();
         (seen, asked)
     }
@@ -220,8 +220,7 @@ mod tests {
         let kept = Kept { hash, services: vec!["web".into()], release, body: Some(Body::default()) };
         memory.learn(hash.revision(1), Some(&kept));
         let (seen, asked) = look(&standing, &memory, true);
-        assert!(matches!(seen, ChartSeen::None));
-        assert_eq!(asked, ["forget 1"]);
+        assert!(matches!(seen, ChartSeen::None) && asked.is_empty(), "{asked:?}");
     }
 
     /// A candidate, beside a live of something else.
@@ -245,8 +244,8 @@ mod tests {
             Record { live: it, phase: Phase::Installing { deadline: Time(9) }, ..Record::default() };
         let asks = |record: Value, is_made: bool| {
             let (seen, asked) = look_at(&rollout(&release, &record), &Memory::default(), true, is_made);
-            assert_eq!(matches!(seen, ChartSeen::None), asked == ["forget 1"], "{seen:?} {asked:?}");
-            asked != ["forget 1"]
+            assert_eq!(matches!(seen, ChartSeen::None), asked.is_empty(), "{seen:?} {asked:?}");
+            !asked.is_empty()
         };
         for (record, is_made, expected) in [
             (json!(live), false, false),
@@ -272,7 +271,6 @@ mod tests {
             assert!(problems[0].1.contains(word), "{word}: {problems:?}");
         }
         let (seen, asked) = look(&rollout(&json!({"manifests": []}), &json!({})), &memory, true);
-        assert!(matches!(seen, ChartSeen::None));
-        assert_eq!(asked, ["forget 1"]);
+        assert!(matches!(seen, ChartSeen::None) && asked.is_empty(), "{asked:?}");
     }
 }

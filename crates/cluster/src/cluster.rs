@@ -18,7 +18,7 @@ use crate::lease::{Holder, Leadership, LeaseConfig};
 use crate::metrics::{Counter, Figures, Watching};
 use crate::queue;
 use crate::reconcile::Reconciler;
-use crate::stores::{Poke, Pokes, Stores, Watches};
+use crate::stores::{Named, Poke, Pokes, Stores, Watches};
 
 /// A running operator's inside. It ends when its token is cancelled.
 pub struct Cluster {
@@ -61,6 +61,7 @@ impl Cluster {
             pokes: pokes.clone(),
             namespace: config.namespace.clone(),
             instance: config.instance.clone(),
+            stop: config.stop.clone(),
         });
         spawn_until(&mut tasks, stop, watches.run());
         let checks = measuring(Poker(pokes.clone()));
@@ -85,6 +86,7 @@ impl Cluster {
             watching: Arc::clone(&watching),
             memories: Mutex::new(HashMap::new()),
             nodes: crate::room::Nodes::default(),
+            named: Named::new(access.client(), pokes.clone()),
         });
         spawn_until(&mut tasks, stop, follow(Arc::clone(&reconciler), pokes, Arc::clone(&watching)));
         let warm = Arc::clone(&stores);

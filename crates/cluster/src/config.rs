@@ -31,6 +31,8 @@ pub struct Config {
     pub concurrency: u16,
     /// Names of the mesh.
     pub mesh: Mesh,
+    /// What stops all Rollouts by being there; nothing where absent.
+    pub stop: Option<StopSwitch>,
     /// Who renders charts; nobody where they are switched off.
     pub charts: Option<Charts>,
 }
@@ -48,7 +50,17 @@ impl Default for Config {
             request_timeout: Duration::from_secs(5),
             concurrency: 20,
             mesh: Mesh::default(),
+            stop: None,
             charts: None,
         }
     }
+}
+
+/// The ConfigMap that stops all Rollouts while it is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StopSwitch {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }

@@ -29,9 +29,12 @@ pub(crate) const JOB: Known = known("batch", "v1", "Job", "jobs", true);
 /// Works in live alone; its status says which tick it made last.
 pub(crate) const CRON_JOB: Known = known("batch", "v1", "CronJob", "cronjobs", true);
 
+/// Configuration; also what charts take values from.
+pub(crate) const CONFIG_MAP: Known = known("", "v1", "ConfigMap", "configmaps", true);
+
 /// Kinds of a release that are watched by metadata alone. Workloads are watched with their status.
 pub(crate) const RELEASE: &[Known] = &[
-    known("", "v1", "ConfigMap", "configmaps", true),
+    CONFIG_MAP,
     known("", "v1", "ServiceAccount", "serviceaccounts", true),
     known("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
     JOB,

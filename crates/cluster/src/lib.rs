@@ -17,6 +17,7 @@
 //! | `status`, `events` | what is said |
 //! | `checks` | what is asked of metrics; who asks comes from outside |
 //! | `charts` | which chart is to be rendered; who renders comes from outside |
+//! | `values` | what a chart takes from ConfigMaps, put into the release before a look |
 //! | `lease` | who acts |
 //! | `access` | the one door to the API server: bounded and counted |
 
@@ -49,12 +50,13 @@ mod status;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use access::Requests;
 pub use charts::{ChartSeen, Charting, Charts, Discovery, Serves, Wanted};
 pub use checks::{Measuring, Poker, Question, Questions, Subject, Unmeasured};
 pub use cluster::{Cluster, Probe};
-pub use config::Config;
+pub use config::{Config, StopSwitch};
 pub use error::{Class, Error};
 pub use lease::LeaseConfig;
 pub use metrics::{Counter, Figures, LOOK_BUCKETS, Looks, RolloutFigures};

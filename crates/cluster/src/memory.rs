@@ -2,6 +2,7 @@
 //! which only makes them longer.
 
 mod edits;
+mod room;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,16 +14,19 @@ use teal_api::Rollout;
 use teal_plan::snapshot::{Form, Obstacle};
 use teal_plan::{Color, ContentHash, Revision, Span, Time};
 use teal_release::chart::{Body, Manifests, ServiceMapping};
-use teal_release::{Kept, Refusal, Shortage};
+use teal_release::{Kept, Refusal};
 use teal_traffic::Saved;
 
 use crate::execute::revision::Shares;
 use crate::kinds::Known;
+use crate::reconcile::Before;
 use crate::refusals::Refusals;
 use crate::rendering::{RenderKey, Rendering};
 use crate::stores::ObjectId;
+use crate::values::Taken;
 
 pub(crate) use edits::Edits;
+pub(crate) use room::Room;
 
 /// What is remembered of one Rollout.
 #[derive(Default)]
@@ -43,6 +47,10 @@ pub(crate) struct Memory {
     pub(crate) lost: BTreeSet<Revision>,
     /// Which shared objects each kept revision has.
     pub(crate) shares: Arc<Mutex<Shares>>,
+    /// What the chart of the release takes from elsewhere.
+    pub(crate) taken: Option<Taken>,
+    /// What was kept of an earlier revision with the content that is wanted, where that is a chart.
+    pub(crate) before: Option<Before>,
     /// The hash of `spec.release` by its generation: most looks are for other reasons than a new spec.
     hash: Option<(i64, ContentHash)>,
     /// Renderings, so that a look costs no rendering while nothing changes.
@@ -96,35 +104,6 @@ pub(crate) struct Repair {
     failures: u32,
     /// When it is tried again.
     again: Time,
-}
-
-/// What a look at quotas and nodes found, for one content.
-#[derive(Clone, Debug)]
-pub(crate) struct Room {
-    pub(crate) hash: ContentHash,
-    pub(crate) at: Time,
-    /// What is missing.
-    pub(crate) shortage: Option<Shortage>,
-}
-
-impl Room {
-    /// Time between looks while nothing may start, and how long it is told that pods will wait for nodes.
-    const AGAIN: Span = Span::seconds(30);
-
-    /// Whether it was looked so lately that it still holds.
-    pub(crate) fn is_fresh(&self, now: Time) -> bool {
-        now < self.again()
-    }
-
-    /// When it doesn't hold any more.
-    pub(crate) fn again(&self) -> Time {
-        self.at + Self::AGAIN
-    }
-
-    /// Whether nothing is started for it.
-    pub(crate) const fn stops(&self) -> bool {
-        matches!(self.shortage, Some(Shortage::Quota(_)))
-    }
 }
 
 /// How long what a write met counts without being met again, and how long what was mended is told.
@@ -281,6 +260,12 @@ impl Memory {
     /// When that is next: what stays makes nobody look.
     pub(crate) fn lingers_at(&self) -> Option<Time> {
         self.lingering.values().copied().min()
+    }
+
+    /// Takes note of what the chart takes from elsewhere, which is part of the release.
+    pub(crate) fn take(&mut self, taken: Option<Taken>) {
+        self.hash = None;
+        self.taken = taken;
     }
 
     /// The hash of what the Rollout wants to be released.

@@ -1,11 +1,13 @@
 //! One look at one Rollout: observe, plan, then either commit or act.
 
+mod charts;
 mod known;
 mod members;
 mod needs;
 mod pace;
 mod repairs;
 mod settle;
+mod values;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +21,11 @@ use teal_plan::{Commit, Decision, Effect, Phase, Plan, Span, Time, Why, lint, pl
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument;
 
+pub(crate) use self::charts::Before;
 use self::pace::{earlier, is_errand, pause, turn_to_live, until};
 use self::repairs::{due, note_whole, refused, stops};
 use self::settle::must_look_up;
+use self::values::Values;
 use crate::access::Target;
 use crate::checks::{Measurer, problems, questions};
 use crate::error::{Class, Error};
@@ -37,7 +41,7 @@ use crate::observe::{Scene, Seen, observe, traffic_told};
 use crate::orphans;
 use crate::room;
 use crate::status::{self, Parts};
-use crate::stores::{ObjectId, Pokes, RolloutView};
+use crate::stores::{Named, ObjectId, Pokes, RolloutView};
 
 /// Everything that looks share.
 pub(crate) struct Reconciler {
@@ -49,6 +53,7 @@ pub(crate) struct Reconciler {
     pub(crate) watching: Arc<Watching>,
     pub(crate) memories: Mutex<Memories>,
     pub(crate) nodes: room::Nodes,
+    pub(crate) named: Named,
 }
 
 /// By name, with the uid of whom they are of.
@@ -76,9 +81,9 @@ const TROUBLE: Span = Span::seconds(5);
 /// What is told of contents that can't be read.
 const READ: &str = "ReadRevision";
 
-/// When a content that could not be read is tried again. A try may take longer than a look on the way back may.
-fn again_at(memory: &Memory) -> Option<Time> {
-    let (failures, at) = memory.failing.get(&(READ, None))?;
+/// When what could not be read is tried again. A try may take longer than a look on the way back may.
+fn again_at(memory: &Memory, what: &'static str) -> Option<Time> {
+    let (failures, at) = memory.failing.get(&(what, None))?;
     let pause = pause(*failures, Class::Denied).as_millis();
     Some(*at + Span(i64::try_from(pause).unwrap_or(i64::MAX)))
 }
@@ -99,7 +104,7 @@ impl Reconciler {
         if !self.leadership.is_leader() {
             return Next::Change;
         }
-        let rollout = match view.rollout() {
+        let mut rollout = match view.rollout() {
             Ok(rollout) => rollout,
             Err(problem) => {
                 if self.watching.unreadable(id, view.version) {
@@ -119,10 +124,17 @@ impl Reconciler {
         let looked = async {
             // A look begins with the Rollout as it is, not as it was before it was read anew.
             let settled = self.settle(&mut memory).await?;
-            if settled { Ok(None) } else { self.look(&view, &rollout, &mut memory).await.map(Some) }
+            if settled {
+                return Ok(None);
+            }
+            let values = self.valued(id, &mut rollout, &mut memory).await;
+            let next = self.look(&view, &rollout, values, &mut memory).await?;
+            let again = memory.taken.as_ref().and_then(|taken| taken.again);
+            let before = memory.before.as_ref().and_then(|before| before.again);
+            Ok(Some(earlier(earlier(next, until(again, now())), until(before, now()))))
         };
         let started = std::time::Instant::now();
-        let result = looked.instrument(span).await;
+        let result: Result<Option<Next>, Error> = looked.instrument(span).await;
         self.watching.reconciled(started.elapsed());
         if !self.leadership.is_leader() {
             // What a look under way took note of when leadership was lost already.
@@ -149,9 +161,15 @@ impl Reconciler {
         result.ok().flatten().unwrap_or(Next::After(Duration::ZERO))
     }
 
-    async fn look(&self, view: &RolloutView, rollout: &Rollout, memory: &mut Memory) -> Result<Next, Error> {
-        let unread = self.prepare(view, rollout, memory).await?;
-        let chart = self.chart(view, rollout, unread.is_some(), memory);
+    async fn look(
+        &self,
+        view: &RolloutView,
+        rollout: &Rollout,
+        values: Values,
+        memory: &mut Memory,
+    ) -> Result<Next, Error> {
+        let unread = values.unread().max(self.prepare(view, rollout, memory).await?);
+        let chart = self.chart(view, rollout, (unread.is_some(), values), memory).await;
         let started = std::time::Instant::now();
         let now = now();
         let seen = observe(Scene {
@@ -304,7 +322,7 @@ impl Reconciler {
             if is_known || !self.needs_kept((view, &record), rollout, &release, hash) {
                 continue;
             }
-            if let Some(again) = again_at(memory).filter(|again| now() < *again) {
+            if let Some(again) = again_at(memory, READ).filter(|again| now() < *again) {
                 return Ok(Some(again));
             }
             let kept = revision::content(&self.tools, &view.id.namespace, &view.id.name, revision).await;
@@ -319,7 +337,7 @@ impl Reconciler {
                     tracing::warn!(%error, class = error.class().as_str(), "a kept revision can't be read");
                     let done = Done::of(READ, Err(error));
                     remember(memory, vec![done], Stops::Rollout, now());
-                    return Ok(again_at(memory));
+                    return Ok(again_at(memory, READ));
                 }
             }
         }

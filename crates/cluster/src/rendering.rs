@@ -96,7 +96,8 @@ pub(crate) fn render(manifests: Manifests, whom: &For<'_>) -> Result<Rendering, 
         replicas: key.sizes.clone(),
         naming: manifests.naming,
     };
-    let rendered = teal_release::render(&manifests.objects, &context)?;
+    let mut rendered = teal_release::render(&manifests.objects, &context)?;
+    rendered.findings.extend(manifests.findings);
     let marks =
         Marks { written: written_replicas(&rendered.workloads), owner: key.owned.then(|| owner(whom)) };
     let pieces = pieces(&rendered, whom, &marks);

@@ -80,6 +80,15 @@ pub(crate) struct Operator {
     #[arg(long, env = "POD_NAME")]
     pub(crate) identity: Option<String>,
 
+    /// Name of the ConfigMap that stops all Rollouts while it is there: nothing moves forward, going back works. What it has under
+    /// the key reason is shown.
+    #[arg(long, env = "TEAL_STOP_NAME", default_value = "teal-stop")]
+    pub(crate) stop_name: String,
+
+    /// Namespace of that ConfigMap. Default: that of the lease. Without either there is no such switch.
+    #[arg(long, env = "TEAL_STOP_NAMESPACE")]
+    pub(crate) stop_namespace: Option<String>,
+
     /// How long the lease holds without renewal.
     #[arg(long, env = "TEAL_LEASE_DURATION", default_value = "15s", value_parser = duration)]
     pub(crate) lease_duration: Duration,

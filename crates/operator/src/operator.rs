@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use teal_chart::Limits;
-use teal_cluster::{Charts, Cluster, Config, LeaseConfig};
+use teal_cluster::{Charts, Cluster, Config, LeaseConfig, StopSwitch};
 use teal_measure::{Bounds, Measurer, SourceConfig, Sources};
 use teal_plan::Span;
 use tokio::signal::unix::{SignalKind, signal};
@@ -118,11 +118,17 @@ fn config(settings: &Operator) -> Config {
         endpoint_grace: span(settings.endpoint_grace),
         request_timeout: settings.request_timeout,
         concurrency: settings.concurrency,
+        stop: stop_switch(settings),
         ..Config::default()
     };
     config.mesh.cluster_domain.clone_from(&settings.cluster_domain);
     config.mesh.root_namespace.clone_from(&settings.mesh_root_namespace);
     config
+}
+
+fn stop_switch(settings: &Operator) -> Option<StopSwitch> {
+    let namespace = settings.stop_namespace.clone().or_else(|| settings.lease_namespace.clone())?;
+    Some(StopSwitch { namespace, name: settings.stop_name.clone() })
 }
 
 fn lease(settings: &Operator) -> Option<LeaseConfig> {

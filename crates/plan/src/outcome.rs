@@ -1,6 +1,7 @@
 //! What a plan may say.
 
 use crate::record::{JobEnd, Record};
+use crate::settings::Halt;
 use crate::snapshot::Obstacle;
 use crate::words::{Color, Revision, Slot, Span, Time};
 
@@ -318,6 +319,8 @@ pub enum Why {
         /// Approvals needed.
         needed: u32,
     },
+    /// Something beside mode and people keeps it from moving forward, or a rollout from starting.
+    Halted(Halt),
     /// Nothing moves forward.
     Paused {
         /// Who or what paused it.

@@ -2,10 +2,12 @@
 //! because they all come from here.
 
 mod conditions;
+mod halts;
 mod intent;
 mod sentences;
 
 pub use conditions::WARNINGS;
+pub(crate) use halts::halted;
 pub(crate) use sentences::ended;
 pub use sentences::{cause, notice, sentence, warns};
 
@@ -164,7 +166,9 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
         Phase::Promoting { .. } => "Promoting",
         Phase::Returning { .. } => "RollingBack",
         Phase::Step(place) => step_word(view, place),
-        Phase::New if view.why.iter().any(|why| matches!(why, Why::Paused { .. })) => "Paused",
+        Phase::New if view.why.iter().any(|why| matches!(why, Why::Paused { .. } | Why::Halted(_))) => {
+            "Paused"
+        }
         Phase::New => "Blocked",
         Phase::Rest { outcome } => rest_word(view, outcome),
     }
@@ -172,17 +176,22 @@ pub(crate) fn phase(view: &View<'_>) -> &'static str {
 
 /// Whether nothing moves forward, as things are once the commit is durable.
 pub(crate) fn paused(view: &View<'_>) -> bool {
-    crate::snapshot::is_paused(view.s.settings.mode, view.record)
+    view.s.settings.halt.is_some() || crate::snapshot::is_paused(view.s.settings.mode, view.record)
+}
+
+/// Whether no rollout starts.
+fn start_is_held(view: &View<'_>) -> bool {
+    paused(view) || view.s.settings.start.is_some()
 }
 
 /// A pause is in the way of something: at rest only of what is wanted besides live.
 pub(crate) fn pause_holds(view: &View<'_>) -> bool {
-    paused(view)
-        && match view.record.phase {
-            Phase::New | Phase::Step(_) | Phase::Promoting { .. } => true,
-            Phase::Rest { .. } => view.record.blocked_since.is_none() && starts_soon(view),
-            Phase::Installing { .. } | Phase::Returning { .. } => false,
-        }
+    match view.record.phase {
+        Phase::Step(_) | Phase::Promoting { .. } => paused(view),
+        Phase::New => start_is_held(view),
+        Phase::Rest { .. } => start_is_held(view) && view.record.blocked_since.is_none() && starts_soon(view),
+        Phase::Installing { .. } | Phase::Returning { .. } => false,
+    }
 }
 
 /// A promotion that waits for a person; once the live role is turned the rest is a matter of seconds.
@@ -297,6 +306,7 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
         .find_map(|why| match why {
             Why::Asking { have, needed, .. } => Some(format!("approval ({have}/{needed})")),
             Why::Paused { .. } => pause_holds(view).then(|| "resume".to_owned()),
+            Why::Halted(halt) => pause_holds(view).then(|| halts::word(halt)),
             Why::HeldByCheck { check, .. } | Why::Unseen { check, .. } => {
                 Some(format!("decision (check {check})"))
             }

@@ -14,6 +14,48 @@ pub enum Mode {
     HandsOff,
 }
 
+/// Something beside mode and people that keeps a Rollout from moving forward. Guards and going back work under it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Halt {
+    /// What it is.
+    pub by: HaltedBy,
+    /// When it ends by itself, where that is known.
+    pub until: Option<Time>,
+}
+
+/// What keeps a Rollout from moving forward.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum HaltedBy {
+    /// A window of the spec in which nothing moves forward.
+    Window {
+        /// How the spec has it, such as `0 18 * * FRI for 62h`.
+        window: String,
+        /// When it ends, for people.
+        ends: String,
+    },
+    /// The switch that stops all Rollouts.
+    Switch {
+        /// The object whose being there is the switch.
+        object: String,
+        /// What somebody wrote there about why; empty where nobody did.
+        reason: String,
+    },
+    /// `spec.startAt` has not come.
+    StartAt {
+        /// That time, for people.
+        at: String,
+    },
+    /// As many Rollouts are under way as may be at one time.
+    Queue {
+        /// Its place in the queue, from 1 on.
+        place: u32,
+        /// How many may be under way.
+        limit: u32,
+        /// The namespace to which the limit belongs; none where it is the whole cluster's.
+        namespace: Option<String>,
+    },
+}
+
 /// What a failed check or a missed deadline leads to. Guards always lead back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OnFailure {
@@ -121,6 +163,12 @@ pub struct Settings {
     pub still_at: Option<Time>,
     /// Whether the operator may act.
     pub mode: Mode,
+    /// What keeps it from moving forward besides its mode.
+    pub halt: Option<Halt>,
+    /// When the next such thing begins by the clock, so that it is told then.
+    pub halts_at: Option<Time>,
+    /// What keeps a rollout from starting, though one that is under way goes on.
+    pub start: Option<Halt>,
     /// At least one; weights ascend; the last is 100.
     pub steps: Vec<Step>,
     /// Checks that run the whole time.

@@ -461,7 +461,7 @@ impl Snapshot {
 
     /// Whether nothing may move forward.
     pub fn paused(&self) -> bool {
-        is_paused(self.settings.mode, &self.record)
+        self.settings.halt.is_some() || is_paused(self.settings.mode, &self.record)
     }
 
     /// How long something seen since `since` has been so.

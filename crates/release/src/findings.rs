@@ -24,6 +24,8 @@ pub enum FindingKind {
     JobReceivesTraffic,
     /// A Role that permits an object by a name that gets a color.
     RoleNamesColored,
+    /// A Service of a chart that is to be reached from outside and stands behind no traffic Service, so that it isn't.
+    ServiceInsideOnly,
     /// Pods behind a traffic Service that are ready only when somebody beside Kubernetes says so.
     ReadinessGates,
 }

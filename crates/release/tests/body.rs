@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use teal_plan::Color;
 use teal_release::chart::{Body, BothColors, Manifests, Rendering, ServiceMapping, Stage, for_color};
 use teal_release::names::uncolored;
-use teal_release::{Context, Kept, ObjectKey, Refusal, Rendered, from_store, hash, render, store};
+use teal_release::{
+    Context, FindingKind, Kept, ObjectKey, Refusal, Rendered, from_store, hash, render, store,
+};
 
 /// What Helm prints of a chart with two workloads, configuration, an autoscaler and a Job before all of it.
 const WEB: &str = r#"---
@@ -355,6 +357,37 @@ fn a_service_that_is_reached_from_outside_is_so_by_its_role_alone() {
     for word in ["web.example.com", "nlb", "30080", "Local", "192.0.2.7"] {
         assert!(role.to_string().contains(word), "{word}: {role}");
     }
+}
+
+/// Without a word its callers would stay away.
+#[test]
+fn a_service_that_is_reached_from_outside_and_has_no_role_is_told() {
+    let found = |meta: &str, spec: &str, from: Option<&str>| {
+        let outside = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: out-COLOR{meta}}}\nspec: {{selector: {{app: web}}, ports: [{{port: 80}}]{spec}}}\n"
+        );
+        let body =
+            body_of(&format!("{WEB}{outside}")).unwrap_or_else(|refusals| panic!("{}", told(&refusals)));
+        let mut mapping = web();
+        mapping.extend(from.map(|from| ServiceMapping { name: "out".into(), from: Some(from.into()) }));
+        let manifests = body.manifests(Color::Green, &mapping);
+        manifests.unwrap_or_else(|refusals| panic!("{}", told(&refusals))).findings
+    };
+    let dns = ", annotations: {external-dns.alpha.kubernetes.io/hostname: a.example.com}";
+    for (meta, spec, says) in [
+        ("", ", type: LoadBalancer", "has the type LoadBalancer"),
+        ("", ", type: NodePort", "has the type NodePort"),
+        ("", ", externalIPs: [192.0.2.7]", "has externalIPs"),
+        (dns, "", "has the annotation external-dns.alpha.kubernetes.io/hostname"),
+    ] {
+        let [finding] = found(meta, spec, None).try_into().expect("one");
+        assert_eq!(finding.kind, FindingKind::ServiceInsideOnly);
+        for word in ["Service out-green", says, "{name: out, from: out-$(color)}"] {
+            assert!(finding.message.contains(word), "{word}: {}", finding.message);
+        }
+        assert_eq!(found(meta, spec, Some("out-$(color)")), [], "its role is reached so");
+    }
+    assert_eq!(found(", annotations: {team: shop}", ", type: ClusterIP", None), []);
 }
 
 /// It would lead callers to a candidate from its first pod on.

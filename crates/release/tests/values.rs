@@ -5,7 +5,9 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use teal_plan::{Color, Revision, Slot};
-use teal_release::chart::{Rendering, filled, merged, release_name, values_of_text, with_nulls_told};
+use teal_release::chart::{
+    Rendering, filled, merged, release_name, values_of_text, with_nulls_told, with_values,
+};
 use teal_release::hash;
 
 fn slot(color: Color) -> Slot {
@@ -53,6 +55,27 @@ fn a_null_among_the_values_of_a_chart_makes_another_revision() {
     assert_eq!(hash(&with_nulls_told(&release(json!({"a": 1})))), hash(&release(json!({"a": 1}))));
     let manifests = json!({"manifests": [{"kind": "ConfigMap", "data": null}]});
     assert_eq!(with_nulls_told(&manifests), manifests);
+}
+
+/// So that a release without values stays the one that it was, and what names no chart is left alone.
+#[test]
+fn values_from_elsewhere_stand_below_those_of_the_release_and_leave_no_trace() {
+    let chart = |values: Value| json!({"chart": {"oci": "oci://e/x", "version": "1.0.0", "values": values}});
+    let naming = |values: Value| {
+        let mut release = chart(values);
+        release["chart"]["valuesFrom"] = json!([{"configMap": {"name": "a"}}]);
+        release
+    };
+    let taken = |text: &str| [values_of_text(text, "x").unwrap()];
+    assert_eq!(with_values(&naming(json!({"a": 1})), taken("a: 2\nb: 3\n")), chart(json!({"a": 1, "b": 3})));
+    assert_eq!(with_values(&naming(json!({})), taken("")), chart(json!({})));
+    let mut bare = naming(json!({}));
+    bare["chart"].as_object_mut().unwrap().remove("values");
+    assert_eq!(with_values(&bare, taken(""))["chart"], json!({"oci": "oci://e/x", "version": "1.0.0"}));
+    assert_eq!(with_values(&bare, taken("a: ~"))["chart"]["values"], json!({"a": null}));
+    for untouched in [chart(json!({"a": 1})), json!({"manifests": []})] {
+        assert_eq!(with_values(&untouched, taken("a: 2")), untouched);
+    }
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub struct Shape {
     pub lingers: bool,
     /// People may ask for the candidate, and the first step has weight 0 for them.
     pub previewed: bool,
+    /// What the spec's mode would pause is stopped by the switch instead.
+    pub switched: bool,
     /// The Decisions that people may take besides approvals and rollbacks.
     pub acts: &'static [Action],
 }
@@ -97,6 +99,7 @@ impl Shape {
         tested: false,
         lingers: false,
         previewed: false,
+        switched: false,
         acts: &[],
     };
 }
@@ -174,6 +177,9 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         later: jobs(after),
         still_at: None,
         mode: Mode::Active,
+        halt: None,
+        halts_at: None,
+        start: None,
         steps: vec![first, last],
         guards: vec![Guard { check: GUARD.to_owned(), until: Until::Promoted }],
         on_failure: if shape.holds { OnFailure::Hold } else { OnFailure::Rollback },

@@ -1,7 +1,7 @@
 //! From the model's world to the planner's snapshot, for either writer.
 
 use teal_plan::record::{JobState, Phase, Record};
-use teal_plan::settings::Mode;
+use teal_plan::settings::{Halt, HaltedBy, Mode};
 use teal_plan::snapshot::{
     Action, CheckSeen, ColorSeen, DecisionSeen, Foreign, Form, Found, JobSeen, Objects, Obstacle, Overlap,
     PreviewSeen, RoutesSeen, ServiceSeen, Standing, Stops, World as Seen,
@@ -42,6 +42,10 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
     let truth = &world.truth;
     let mut settings = settings(truth.wanted, &world.budget.shape);
     settings.mode = mode(truth.mode, fault);
+    if world.budget.shape.switched && settings.mode == Mode::Paused {
+        settings.mode = Mode::Active;
+        settings.halt = Some(stopped());
+    }
     match fault {
         Some(Fault::NoPropagation) => settings.propagation = Span(0),
         Some(Fault::NoDrain) => settings.drain = Span(0),
@@ -70,6 +74,11 @@ pub(crate) fn snapshot(world: &World, writer: Writer, fault: Option<Fault>) -> S
     let here = teal_plan::evidence(&snapshot).map(|(step, since)| (step.name.clone(), since));
     snapshot.checks.push((CHECK.to_owned(), check(truth, here, fault)));
     snapshot
+}
+
+/// By the switch of the whole cluster.
+const fn stopped() -> Halt {
+    Halt { by: HaltedBy::Switch { object: String::new(), reason: String::new() }, until: None }
 }
 
 const fn mode(mode: Mode, fault: Option<Fault>) -> Mode {

@@ -182,6 +182,20 @@ fn lingering() -> Vec<(&'static str, Budget)> {
     ]
 }
 
+/// All Rollouts are stopped, and go on.
+fn switches() -> Vec<(&'static str, Budget)> {
+    const SWITCHED: Shape = Shape { switched: true, ..Shape::PLAIN };
+    vec![
+        ("the stop switch", shaped(Budget { modes: 2, rollbacks: 1, ..NONE }, SWITCHED)),
+        ("the stop switch under a guard", shaped(Budget { modes: 2, guards: 1, ..NONE }, SWITCHED)),
+        ("the stop switch and a late write", shaped(Budget { modes: 2, delays: 1, ..NONE }, SWITCHED)),
+        (
+            "the stop switch without a mesh",
+            shaped(Budget { modes: 2, rollbacks: 1, ..NONE }, Shape { routes: 0, ..SWITCHED }),
+        ),
+    ]
+}
+
 /// People may ask for the candidate.
 fn previews() -> Vec<(&'static str, Budget)> {
     const PREVIEWED: Shape = Shape { previewed: true, ..Shape::PLAIN };
@@ -232,7 +246,7 @@ fn combined() -> Vec<(&'static str, Budget)> {
 }
 
 fn all() -> Vec<(&'static str, Budget)> {
-    budgets().into_iter().chain(worlds()).chain(lingering()).chain(previews()).collect()
+    budgets().into_iter().chain(worlds()).chain(lingering()).chain(previews()).chain(switches()).collect()
 }
 
 #[test]

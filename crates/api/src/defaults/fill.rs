@@ -4,16 +4,18 @@ use serde_json::Value;
 
 use super::filled::{
     Filled, FilledApproval, FilledCheck, FilledDrain, FilledGroup, FilledGuard, FilledJob, FilledStep,
-    FilledVirtualService, SpecError,
+    FilledVirtualService, FilledWindow, SpecError,
 };
 use super::{
     APPROVAL_COUNT, BLIND_LIMIT_MS, DELAY_MS, DRAIN_INTERVAL_MS, DRAIN_TIMEOUT_MS, DefaultStep, FAILURES,
     INTERVAL_MS, JOB_TIMEOUT_MS, KEEP_FAILED_MS, KEEP_PREVIOUS_MS, LEAST_MS, PASSES, PROGRESS_DEADLINE_MS,
-    SOURCE, STEPS, STEPS_WITHOUT_MESH,
+    SOURCE, STEPS, STEPS_WITHOUT_MESH, TIME_ZONE,
 };
 use crate::duration::DurationText;
 use crate::names::DRAIN;
-use crate::rollout::{Check, Drain, Guard, NoData, OnBlind, RolloutSpec, Step, StepJob, Threshold, Traffic};
+use crate::rollout::{
+    Check, Drain, Guard, NoData, OnBlind, RolloutSpec, Step, StepJob, Threshold, Traffic, Window,
+};
 use crate::threshold::Limit;
 
 /// What holds of a spec that can't be used, until somebody corrects it: what is under way must be watched and led back all
@@ -44,6 +46,8 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
         group: group(spec),
+        windows: spec.windows.iter().flatten().filter_map(|window| filled_window("", window).ok()).collect(),
+        start_at: spec.start_at,
         checks,
     }
 }
@@ -93,7 +97,28 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
         group: group(spec),
+        windows: windows(spec)?,
+        start_at: spec.start_at,
     })
+}
+
+fn windows(spec: &RolloutSpec) -> Result<Vec<FilledWindow>, SpecError> {
+    let windows = spec.windows.iter().flatten().enumerate();
+    windows.map(|(place, window)| filled_window(&format!("spec.windows[{place}]"), window)).collect()
+}
+
+fn filled_window(field: &str, window: &Window) -> Result<FilledWindow, SpecError> {
+    let duration = format!("{field}.duration");
+    let filled = FilledWindow {
+        schedule: window.schedule.clone(),
+        duration: window.duration.0.clone(),
+        duration_ms: at_least_a_second(&duration, Some(&window.duration), LEAST_MS)?,
+        time_zone: window.time_zone.clone().unwrap_or_else(|| TIME_ZONE.to_owned()),
+    };
+    match filled.read() {
+        Ok(_) => Ok(filled),
+        Err(source) => Err(SpecError::Schedule { field: field.to_owned(), source }),
+    }
 }
 
 fn group(spec: &RolloutSpec) -> Option<FilledGroup> {

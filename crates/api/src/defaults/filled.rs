@@ -1,8 +1,13 @@
 //! A spec with everything in place, and why it could not be made.
 
+use std::fmt;
+
+use jiff::Timestamp;
+
 use crate::duration::DurationError;
 use crate::rollout::{GuardUntil, Mode, NoData, OnBlind, OnDelete, OnFailure, Preview, Readiness, Route};
 use crate::threshold::LimitError;
+use crate::window::{Schedule, ScheduleError};
 
 /// A spec, without its release, with every default in place, durations in milliseconds and limits in base units.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +42,36 @@ pub struct Filled {
     pub readiness: Readiness,
     /// With whom it moves; nothing: alone.
     pub group: Option<FilledGroup>,
+    /// Times in which nothing moves forward.
+    pub windows: Vec<FilledWindow>,
+    /// Before this no rollout starts.
+    pub start_at: Option<Timestamp>,
+}
+
+/// A time in which nothing moves forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilledWindow {
+    /// When it begins: five fields of a crontab.
+    pub schedule: String,
+    /// How long it lasts.
+    pub duration: String,
+    /// The same.
+    pub duration_ms: u64,
+    /// Where the clock hangs.
+    pub time_zone: String,
+}
+
+impl FilledWindow {
+    /// By which one finds out when it begins and ends.
+    pub fn read(&self) -> Result<Schedule, ScheduleError> {
+        Schedule::new(&self.schedule, self.duration_ms, &self.time_zone)
+    }
+}
+
+impl fmt::Display for FilledWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) for {}", self.schedule, self.time_zone, self.duration)
+    }
 }
 
 impl Filled {
@@ -188,6 +223,14 @@ pub enum SpecError {
         field: String,
         /// What was written.
         text: String,
+    },
+    /// When a window begins can't be read.
+    #[error("{field}: {source}")]
+    Schedule {
+        /// Where it stands.
+        field: String,
+        /// What is wrong with it.
+        source: ScheduleError,
     },
     /// A limit can't be read.
     #[error("{field}: {source}")]

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::chart::{Chart, chart_schema};
 use crate::names::limit;
 use crate::schema::{ATOMIC, rules};
 
@@ -68,26 +69,6 @@ pub struct Manifest<'a> {
     pub name: &'a str,
     /// The whole object as written.
     pub object: &'a Map<String, Value>,
-}
-
-/// Where the chart of a release is and what it is given. The rules of the schema hold for it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Chart {
-    /// Reference in a registry, without tag and digest.
-    pub oci: Option<String>,
-    /// Address of a repository.
-    pub repo: Option<String>,
-    /// The chart's name in the repository.
-    pub name: Option<String>,
-    /// Address of an archive.
-    pub url: Option<String>,
-    /// The version, exactly.
-    pub version: String,
-    /// What it must be.
-    pub digest: Option<String>,
-    /// Its values, as they were written.
-    #[serde(default)]
-    pub values: Map<String, Value>,
 }
 
 impl Release {
@@ -156,89 +137,6 @@ impl JsonSchema for Release {
             "properties": {"manifests": manifests_schema(), "chart": chart_schema()},
         })
     }
-}
-
-/// A chart of Helm.
-fn chart_schema() -> Value {
-    serde_json::json!({
-        "type": "object",
-        "description": "The Helm chart that is released. It is rendered for each color as a release of its own, named by the Rollout \
-            with -blue or -green behind it: what it names by its release is there once per color, and what comes out the same for both \
-            colors is one object for both. Every change of it is a new revision. What was rendered first is kept with the revision, and \
-            nothing of it is rendered again. Jobs that run before an install or upgrade run once per revision; a chart with hooks after \
-            its objects is refused; tests and hooks around removal and return are not run. Off, unless the operator was told where helm \
-            is.",
-        "required": ["version"],
-        "x-kubernetes-validations": rules(&[
-            (
-                "[has(self.oci), has(self.repo), has(self.url)].exists_one(x, x)",
-                "say where the chart is by exactly one of oci, repo (with name) and url",
-            ),
-            (
-                "has(self.name) == has(self.repo)",
-                "name is what the chart is called in the repository repo: write both or neither",
-            ),
-        ]),
-        "properties": {
-            "oci": address(
-                "Reference in a registry, such as oci://registry.example.com/charts/web, without tag and digest.",
-                "self.startsWith('oci://')",
-                "write a reference that begins with oci://",
-            ),
-            "repo": address(
-                "Address of a chart repository: of the folder that holds its index.yaml.",
-                "self.startsWith('https://') || self.startsWith('http://')",
-                "write an address that begins with https://",
-            ),
-            "name": {
-                "type": "string",
-                "description": "What the chart is called in the repository.",
-                "minLength": 1,
-                "maxLength": limit::DNS_SUBDOMAIN,
-            },
-            "url": address(
-                "Address of one archive, such as https://example.com/charts/web-1.8.2.tgz.",
-                "self.startsWith('https://') || self.startsWith('http://')",
-                "write an address that begins with https://",
-            ),
-            "version": {
-                "type": "string",
-                "description": "The chart's version, exactly: it never changes what it means.",
-                "minLength": 1,
-                "maxLength": 128,
-                "x-kubernetes-validations": rules(&[(
-                    "self.matches('^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$')",
-                    "write one exact version, such as 1.8.2: a range would release something else without a change here",
-                )]),
-            },
-            "digest": {
-                "type": "string",
-                "description": "What it must be, or it is refused: the digest of the manifest of an OCI chart, as helm pull prints it, \
-                    and else of the archive. Default: not compared.",
-                "maxLength": 71,
-                "x-kubernetes-validations": rules(&[(
-                    "self.matches('^sha256:[0-9a-f]{64}$')",
-                    "write sha256: and 64 hexadecimal digits in lower case",
-                )]),
-            },
-            "values": {
-                "type": "object",
-                "description": "Values that go over those of the chart, free form. In texts $(color) stands for blue or green. No \
-                    Secrets: whoever may read this Rollout could read them.",
-                "x-kubernetes-preserve-unknown-fields": true,
-            },
-        },
-    })
-}
-
-fn address(description: &str, rule: &str, message: &str) -> Value {
-    serde_json::json!({
-        "type": "string",
-        "description": description,
-        "minLength": 1,
-        "maxLength": 1024,
-        "x-kubernetes-validations": rules(&[(rule, message)]),
-    })
 }
 
 /// The list of objects. Items are not marked as embedded resources: the server would drop fields of their metadata.
@@ -361,22 +259,5 @@ mod tests {
                 .contains("spec.release.manifests[0] has no metadata.name")
         );
         assert!(message(json!({"manifests": ["x"]})).contains("manifests[0] has no apiVersion"));
-    }
-
-    #[test]
-    fn a_chart_is_read_with_its_values_as_they_were_written() {
-        let stored = json!({"chart": {
-            "repo": "https://charts.example.com", "name": "web", "version": "1.8.2", "values": {"a": null, "b": [1, 2.50]},
-        }});
-        let chart = Release(stored.clone()).chart().expect("a chart").expect("complete");
-        assert_eq!(
-            (chart.repo.as_deref(), chart.name.as_deref()),
-            (Some("https://charts.example.com"), Some("web"))
-        );
-        assert_eq!((chart.version.as_str(), chart.oci, chart.url, chart.digest), ("1.8.2", None, None, None));
-        assert_eq!(Value::Object(chart.values), stored["chart"]["values"]);
-        assert!(Release(json!({"manifests": []})).chart().is_none());
-        let wrong = Release(json!({"chart": {"version": 1}})).chart().expect("a chart").expect_err("no text");
-        assert!(wrong.to_string().contains("spec.release.chart can't be read"), "{wrong}");
     }
 }

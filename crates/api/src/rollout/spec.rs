@@ -7,6 +7,7 @@
     reason = "these comments are shown by kubectl explain, where backticks are noise"
 )]
 
+use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,10 @@ use super::release::Release;
 use super::status::RolloutStatus;
 use super::step::Step;
 use super::traffic::Traffic;
+use super::window::Window;
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{MAP, dns_label, rules, rules_at, word};
+use crate::schema::{ATOMIC, MAP, dns_label, rules, rules_at, word};
 
 /// What is wanted. Only release is hashed: a change there starts a rollout, a change of anything else does not.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -182,6 +184,17 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "word::<Readiness>")]
     pub readiness: Option<Readiness>,
+
+    /// Times in which nothing moves forward, up to 16: no rollout starts and no weight is raised. Guards and going back work as
+    /// ever. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limit::WINDOWS), extend("x-kubernetes-list-type" = ATOMIC))]
+    pub windows: Option<Vec<Window>>,
+
+    /// No rollout starts before this time; one that is under way goes on, and so does going back. Example:
+    /// 2026-12-01T02:00:00+09:00. Default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
 }
 
 /// With which other Rollouts this one moves.

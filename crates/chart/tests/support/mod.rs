@@ -60,7 +60,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{:x}", Sha256::digest(bytes))
 }
 
-type Answers = Arc<Mutex<BTreeMap<String, (u16, &'static str, Vec<u8>)>>>;
+type Answers = Arc<Mutex<BTreeMap<String, (u16, String, Vec<u8>)>>>;
 
 /// What is offered by path, and which paths were asked for.
 #[derive(Clone, Default)]
@@ -86,8 +86,8 @@ impl Shelf {
         host
     }
 
-    pub(crate) fn put(&self, path: &str, status: u16, kind: &'static str, body: impl Into<Vec<u8>>) {
-        self.answers.lock().unwrap().insert(path.to_owned(), (status, kind, body.into()));
+    pub(crate) fn put(&self, path: &str, status: u16, kind: &str, body: impl Into<Vec<u8>>) {
+        self.answers.lock().unwrap().insert(path.to_owned(), (status, kind.to_owned(), body.into()));
     }
 
     /// A chart in the manner of a registry; gives its manifest's digest.
@@ -127,7 +127,7 @@ impl Shelf {
                     status,
                     [
                         (header::CONTENT_TYPE, kind),
-                        (header::HeaderName::from_static("docker-content-digest"), &sha256(&body)),
+                        (header::HeaderName::from_static("docker-content-digest"), sha256(&body)),
                     ],
                     body,
                 )

@@ -11,6 +11,7 @@ mod decisions;
 mod facts;
 mod found;
 mod group;
+mod halts;
 mod jobs;
 mod left;
 mod likeness;
@@ -165,7 +166,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     let world = World { group: group::see(&facts, pokes), ..world };
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
-        ..settings::read(&facts, usable.then_some(facts.hash), &renderings)
+        ..halts::with(settings::read(&facts, usable.then_some(facts.hash), &renderings), &facts)
     };
     let decisions = decisions::see(&facts);
     let rules_outdated = around::outdated(&facts, routes.seen.form);

@@ -94,6 +94,7 @@ fn finding(finding: &teal_release::Finding) -> Option<Obstacle> {
         FindingKind::NameWithoutColor => "NameWithoutColor",
         FindingKind::JobReceivesTraffic => "JobReceivesTraffic",
         FindingKind::RoleNamesColored => "RoleNamesColored",
+        FindingKind::ServiceInsideOnly => "ServiceInsideOnly",
         FindingKind::ReadinessGates => return None,
     };
     Some(obstacle(condition, finding.message.clone(), Stops::Nothing))

@@ -8,7 +8,7 @@ use teal_plan::{ContentHash, Record};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::Reconciler;
-use crate::charts::{self, ChartSeen, Charts};
+use crate::charts::{self, Charts};
 use crate::memory::Memory;
 use crate::stores::{ObjectId, ObjectView, RolloutView};
 
@@ -30,6 +30,7 @@ impl Reconciler {
     pub(crate) fn let_go(&self) {
         let memories = std::mem::take(&mut *self.memories.lock().unwrap_or_else(PoisonError::into_inner));
         memories.values().for_each(|(uid, _)| self.ask_nothing(uid));
+        self.named.let_go();
     }
 
     /// Of whom anything is remembered or told, whether they are still there or not.
@@ -44,6 +45,7 @@ impl Reconciler {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((uid, _)) = memories.remove(id) {
             self.ask_nothing(&uid);
+            self.named.forget(id);
         }
         // Of one that could not be read nothing is remembered, and yet it is counted.
         self.watching.forget(id);
@@ -52,25 +54,13 @@ impl Reconciler {
     /// Neither of metrics nor of charts.
     pub(super) fn ask_nothing(&self, uid: &str) {
         self.checks.forget(uid);
+        self.ask_no_charts(uid);
+    }
+
+    pub(super) fn ask_no_charts(&self, uid: &str) {
         if let Some(Charts(charts)) = &self.tools.config.charts {
             charts.forget(uid);
         }
-    }
-
-    /// What came of the chart of a Rollout. While it can't be read what is kept of it, nothing is rendered in its place.
-    pub(super) fn chart(
-        &self,
-        view: &RolloutView,
-        rollout: &Rollout,
-        unread: bool,
-        memory: &mut Memory,
-    ) -> ChartSeen {
-        if unread && rollout.spec.release.raw().get("chart").is_some() {
-            return ChartSeen::Pending;
-        }
-        let hash = memory.hash(rollout);
-        let is_made = |release: &Release| self.is_made(view, release);
-        charts::seen(self.tools.config.charts.as_ref(), rollout, hash, memory, is_made)
     }
 
     /// Whether what is kept of a release is needed: where the spec is something else, and of a chart also where the spec is it, as soon as
@@ -88,7 +78,7 @@ impl Reconciler {
     }
 
     /// Whether anything of a release was kept or made for this very Rollout.
-    fn is_made(&self, view: &RolloutView, release: &Release) -> bool {
+    pub(super) fn is_made(&self, view: &RolloutView, release: &Release) -> bool {
         let RolloutView { id, uid, .. } = view;
         let is_of = |object: &Arc<ObjectView>| object.rollout_uid == *uid;
         let kept = self.tools.stores.revisions.group(&id.namespace, &id.name);

@@ -5,11 +5,13 @@
 
 mod admission;
 mod cache;
+mod named;
 mod namespaces;
 mod objects;
 mod optional;
 mod pokes;
 mod shapes;
+mod stop;
 mod views;
 mod watch;
 mod wire;
@@ -25,9 +27,11 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
+pub(crate) use named::{Named, Shown};
 pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{DecisionView, JsonView, RolloutView, points, selects_both, strangers};
 pub(crate) use pokes::{Poke, Pokes, What};
+pub(crate) use stop::Stop;
 pub(crate) use views::{Endpoint, ObjectView, PodView, SliceView, WorkloadState, read_epoch};
 pub(crate) use watch::{Watches, read_object};
 pub(crate) use wire::{value as read_value, version_in, why_unread};
@@ -58,6 +62,8 @@ pub(crate) struct Stores {
     pub(crate) namespaces: Going,
     /// Namespaces in ambient mode.
     pub(crate) ambient: Ambient,
+    /// The switch that stops all Rollouts.
+    pub(crate) stop: Stop,
 }
 
 impl Stores {
@@ -178,6 +184,7 @@ impl Stores {
             && self.admission.is_ready()
             && self.namespaces.is_ready()
             && self.ambient.is_ready()
+            && self.stop.is_ready()
             && self.objects.iter().all(|(_, cache)| cache.is_ready())
     }
 

@@ -21,6 +21,7 @@ use super::views::ObjectView;
 use super::wire::{self, Nothing, Rest, Whole, Wire};
 use super::{ObjectId, Stores, View};
 use crate::access::Access;
+use crate::config::StopSwitch;
 use crate::kinds::{self, Known};
 
 /// What a watch is about.
@@ -37,6 +38,7 @@ pub(crate) struct Watches {
     pub(crate) pokes: Pokes,
     pub(crate) namespace: Option<String>,
     pub(crate) instance: String,
+    pub(crate) stop: Option<StopSwitch>,
 }
 
 impl Watches {
@@ -50,6 +52,7 @@ impl Watches {
         tasks.spawn(Arc::clone(&self).admission());
         tasks.spawn(Arc::clone(&self).namespaces());
         tasks.spawn(Arc::clone(&self).ambient());
+        tasks.spawn(Arc::clone(&self).stop());
         while tasks.join_next().await.is_some() {}
     }
 
@@ -63,6 +66,10 @@ impl Watches {
 
     async fn ambient(self: Arc<Self>) {
         self.stores.ambient.follow(self.access.client(), &self.pokes).await;
+    }
+
+    async fn stop(self: Arc<Self>) {
+        self.stores.stop.follow(self.access.client(), self.stop.as_ref(), &self.pokes).await;
     }
 
     fn always(self: &Arc<Self>) -> Vec<futures::future::BoxFuture<'static, ()>> {
@@ -284,6 +291,7 @@ impl Watches {
             pokes: self.pokes.clone(),
             namespace: self.namespace.clone(),
             instance: self.instance.clone(),
+            stop: self.stop.clone(),
         }
     }
 }

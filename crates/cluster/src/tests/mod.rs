@@ -2,6 +2,7 @@
 
 mod anew;
 mod awake;
+mod before;
 mod copies;
 mod ending;
 mod figures;
@@ -24,6 +25,7 @@ mod strayed;
 mod ticks;
 mod unknown;
 mod unread;
+mod values;
 mod weights;
 
 use std::collections::HashMap;
@@ -40,7 +42,7 @@ use crate::memory::Memory;
 use crate::metrics::{Counter, Watching};
 use crate::observe::tests::cluster::Hand;
 use crate::reconcile::Reconciler;
-use crate::stores::{ObjectId, Pokes, Stores, View};
+use crate::stores::{Named, ObjectId, Pokes, Stores, View};
 
 use server::Server;
 use teal_plan::Span;
@@ -57,7 +59,9 @@ fn reconciler(server: &Server, stores: Stores, pokes: Pokes, config: Config) -> 
     let timeout = Duration::from_millis(u64::try_from(REQUEST_TIMEOUT.0).expect("a duration"));
     let access = Arc::new(Access::new(server.client(), timeout));
     let (events, _) = Events::start(Arc::clone(&access), "teal".into(), Counter::default());
+    let named = Named::new(access.client(), pokes.clone());
     Reconciler {
+        named,
         tools: Tools { access, stores: Arc::new(stores), config: Arc::new(config) },
         pokes,
         checks: Arc::new(Unmeasured),

@@ -13,6 +13,7 @@ mod connections;
 mod gates;
 mod grouped;
 mod grown;
+mod halted;
 mod hands;
 mod held;
 mod in_place;

@@ -73,15 +73,15 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate, imag
 const GOOD: [File<'_>; 5] = [CHART, SETTINGS, SERVICE, DEPLOYMENT, ACCOUNT];
 
 /// A server of charts, and a Teal that may ask it.
-struct Store {
+pub(crate) struct Store {
     shelf: Shelf,
     host: String,
     _folder: tempfile::TempDir,
-    setup: Setup,
+    pub(crate) setup: Setup,
 }
 
 impl Store {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let shelf = Shelf::default();
         let host = shelf.open().await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -116,7 +116,7 @@ impl Store {
         self.chart(&files, &json!({"tag": "1", "shard": "$(color)"}))
     }
 
-    fn good(&self, tag: &str) -> Value {
+    pub(crate) fn good(&self, tag: &str) -> Value {
         self.chart(&GOOD, &json!({"tag": tag, "shard": "$(color)"}))
     }
 
@@ -130,23 +130,23 @@ impl Store {
     }
 }
 
-fn rollout(chart: &Value) -> Value {
+pub(crate) fn rollout(chart: &Value) -> Value {
     let mut rollout = objects::rollout("1");
     rollout["spec"]["release"] = json!({"chart": chart});
     rollout
 }
 
-async fn settings(bench: &Bench, name: &str) -> (String, String) {
+pub(crate) async fn settings(bench: &Bench, name: &str) -> (String, String) {
     let map = bench.value("configmaps", name).await;
     let text = |field: &str| map["data"][field].as_str().unwrap_or_default().to_owned();
     (text("tag"), text("shard"))
 }
 
-fn ten() -> [(String, i64); 2] {
+pub(crate) fn ten() -> [(String, i64); 2] {
     [("web".into(), 90), ("web-candidate".into(), 10)]
 }
 
-fn of(tag: &str, shard: &str) -> (String, String) {
+pub(crate) fn of(tag: &str, shard: &str) -> (String, String) {
     (tag.to_owned(), shard.to_owned())
 }
 
@@ -245,6 +245,34 @@ async fn what_stands_is_not_rendered_anew_where_what_was_kept_is_gone() {
     bench.phase("Complete").await;
     assert_eq!(bench.image("web-green").await, "shop/web:2");
     bench.until("told no more", async || bench.condition("ContentLost").await.0.is_empty()).await;
+    bench.end().await;
+}
+
+/// As `kubectl teal undo` asks for it, and whoever reverts a commit: what was there comes back, whatever the version holds by now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn what_an_earlier_revision_was_rendered_to_comes_back_where_it_is_wanted_again() {
+    let store = Store::open().await;
+    let bench = store.installed("chart-undo").await;
+    let (first, second) = (store.good("1"), store.good("2"));
+    bench.apply(&rollout(&second)).await;
+    bench.phase("Waiting").await;
+    bench.decide("Approve").await;
+    bench.phase("Complete").await;
+    bench
+        .until("the former color is gone", async || bench.value("deployments", "web-blue").await.is_null())
+        .await;
+    let changed = DEPLOYMENT.1.replace("shop/web:", "shop/other:");
+    let files = [CHART, SETTINGS, SERVICE, (DEPLOYMENT.0, changed.as_str()), ACCOUNT];
+    let path = first["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("an address").to_owned();
+    store.shelf.put(&path, 200, "application/gzip", archive(&files));
+    let asked = store.shelf.asked().len();
+    bench.apply(&rollout(&first)).await;
+    bench.phase("Waiting").await;
+    assert_eq!(bench.image("web-blue").await, "shop/web:1");
+    assert_eq!(settings(&bench, "web-blue-settings").await, of("1", "blue"));
+    assert!(bench.status("/candidate/revision").await.starts_with("r3-"), "a rollout of its own");
+    assert_eq!(store.shelf.asked().len(), asked, "nothing is fetched for it");
     bench.end().await;
 }
 

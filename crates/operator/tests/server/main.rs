@@ -14,3 +14,4 @@ mod prometheus;
 #[path = "../../../chart/tests/support/mod.rs"]
 mod support;
 mod traffic_job;
+mod values;

@@ -13,7 +13,8 @@ use crate::words::{Span, Time};
 /// going back that won't come.
 pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
     let hands_off = s.settings.mode == Mode::HandsOff && !s.deleting;
-    if hands_off || is_paused(s.settings.mode, record) || s.ends().is_some() {
+    let paused = s.settings.halt.is_some() || is_paused(s.settings.mode, record);
+    if hands_off || paused || s.ends().is_some() {
         return None;
     }
     match &record.phase {

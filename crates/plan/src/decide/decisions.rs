@@ -5,6 +5,7 @@ use super::gates;
 use super::{Draft, Next, home, jobs, rest, returning};
 use crate::outcome::{Decision, Effect, Notice, Plan, Ruling};
 use crate::record::{Cause, Consumed, Gate, Leaving, Pause, Phase, Release, StepRecord, Vote};
+use crate::report::halted;
 use crate::settings::{Mode, Step};
 use crate::snapshot::{Action, DecisionSeen, Form, Objects, Snapshot};
 use crate::words::{Span, Time};
@@ -320,10 +321,10 @@ fn pause(s: &Snapshot, d: &DecisionSeen) -> Followed {
 
 fn resume(s: &Snapshot, d: &DecisionSeen) -> Followed {
     if matches!(s.record.paused, None | Some(Pause::Spec)) {
-        return refused(if s.settings.mode == Mode::Paused {
-            "spec.mode says Paused: change it there"
-        } else {
-            "the Rollout is not paused"
+        return refused(match &s.settings.halt {
+            _ if s.settings.mode == Mode::Paused => "spec.mode says Paused: change it there".to_owned(),
+            Some(halt) => format!("nobody paused the Rollout: {}", halted(halt)),
+            None => "the Rollout is not paused".to_owned(),
         });
     }
     let mut draft = consume(s, d, false);
@@ -351,7 +352,10 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
         return refused("the step's weight is not reached: only its gates can be skipped");
     }
     if s.paused() {
-        return refused("the Rollout is paused: resume it first");
+        return refused(match gates::paused(s) {
+            crate::outcome::Why::Halted(halt) => format!("nothing moves forward now: {}", halted(&halt)),
+            _ => "the Rollout is paused: resume it first".to_owned(),
+        });
     }
     if gates::failed_guard(s).is_some() || !same_content(s) {
         return Followed::Later;

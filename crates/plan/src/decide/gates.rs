@@ -4,7 +4,7 @@ use super::{Draft, Next, connections, enough, group, overlap, probe, share, step
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
-use crate::snapshot::{Form, Snapshot, Standing, Stops};
+use crate::snapshot::{Form, Snapshot, Standing, Stops, is_paused};
 use crate::words::Time;
 
 /// The checks that should be measured now.
@@ -362,8 +362,12 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
     draft.commit(next.why)
 }
 
-/// Who holds the Rollout back.
+/// Who holds the Rollout back: whoever paused it before what ends by itself.
 pub(super) fn paused(s: &Snapshot) -> Why {
+    let person = is_paused(s.settings.mode, &s.record);
+    if let Some(halt) = s.settings.halt.as_ref().filter(|_| !person) {
+        return Why::Halted(halt.clone());
+    }
     let by = match &s.record.paused {
         Some(Pause::Decision { user }) => user.clone(),
         Some(Pause::ForeignHand { manager }) => format!("a change of the routes by {manager}"),
@@ -372,6 +376,14 @@ pub(super) fn paused(s: &Snapshot) -> Why {
         None => String::new(),
     };
     Why::Paused { by }
+}
+
+/// Why no rollout may start, if none may.
+pub(super) fn keeps_from_starting(s: &Snapshot) -> Option<Why> {
+    if s.paused() {
+        return Some(paused(s));
+    }
+    s.settings.start.clone().map(Why::Halted)
 }
 
 /// Whether the routes carry less for the candidate than was committed.

@@ -11,8 +11,10 @@ pub(super) fn begin(s: &Snapshot) -> Plan {
         Found::Release { slot, hash } => rebuild(s, slot, hash),
         Found::Foreign => stopped(s),
         Found::Nothing => match (s.stopped(Stops::Everything), s.settings.wanted) {
-            (None, Some(hash)) if !s.paused() => install(s, hash),
-            (None, Some(_)) => Next::because(super::gates::paused(s)).into(),
+            (None, Some(hash)) => match super::gates::keeps_from_starting(s) {
+                Some(why) => Next::because(why).into(),
+                None => install(s, hash),
+            },
             (Some(_), _) | (None, None) => stopped(s),
         },
     }

@@ -37,8 +37,20 @@ use crate::words::{Color, Slot, Time};
 /// Says what to do next. Pure: the same snapshot gives the same plan.
 pub fn plan(s: &Snapshot) -> Plan {
     let mut plan = decide(s);
+    wake_for_halts(s, &mut plan);
     plan.measure = if s.ends().is_some() { Vec::new() } else { gates::measured(s) };
     plan
+}
+
+/// Looks again when what keeps it from moving forward ends, and when the next such thing begins in the middle of a rollout.
+fn wake_for_halts(s: &Snapshot, plan: &mut Plan) {
+    let ends = plan.why.iter().filter_map(|why| match why {
+        Why::Halted(halt) => halt.until,
+        _ => None,
+    });
+    let begins = s.settings.halts_at.filter(|_| has_deadline(&s.record.phase));
+    let due = ends.chain(begins).filter(|at| *at > s.now).min();
+    plan.wake_at = [plan.wake_at, due].into_iter().flatten().min();
 }
 
 /// What keeps a candidate from its first weight although nothing in the cluster is in the way: checks that can't be answered.

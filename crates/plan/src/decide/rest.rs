@@ -4,7 +4,7 @@ use super::{Draft, Next, connections, deadline, gates, group, home, jobs, length
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
-use crate::snapshot::{Objects, Obstacle, Snapshot, Stops};
+use crate::snapshot::{Objects, Obstacle, Snapshot, Stops, is_paused};
 use crate::words::{ContentHash, Slot};
 
 pub(super) fn plan(s: &Snapshot) -> Plan {
@@ -113,8 +113,8 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
             None => super::block(s, next),
         });
     }
-    if s.paused() {
-        let mut next = Next::because(gates::paused(s));
+    if let Some(why) = gates::keeps_from_starting(s) {
+        let mut next = Next::because(why);
         return Some(match meanwhile(s, live, &mut next) {
             Some(news) => news.commit(next.why),
             None => next.into(),
@@ -309,7 +309,7 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
     } else {
         news = jobs::afterwards(s, live, &mut next);
     }
-    if s.paused() {
+    if is_paused(s.settings.mode, &s.record) {
         // Nothing waits for it yet, but what is wanted next will.
         next.say(gates::paused(s));
     }

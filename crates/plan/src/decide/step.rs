@@ -235,9 +235,9 @@ fn anew(mut draft: Draft<'_>, place: &StepRecord, why: Vec<Why>) -> Plan {
     draft.commit(why)
 }
 
-/// The spec's own pause begins and ends with the spec.
+/// The spec's own pause begins and ends with the spec, its windows and the switch.
 pub(super) fn follow_pause(draft: &mut Draft<'_>) {
-    let by_spec = draft.s.settings.mode == Mode::Paused;
+    let by_spec = draft.s.settings.mode == Mode::Paused || draft.s.settings.halt.is_some();
     match &draft.s.record.paused {
         None if by_spec => draft.record.paused = Some(Pause::Spec),
         Some(Pause::Spec) if !by_spec => draft.record.paused = None,

@@ -348,7 +348,7 @@ fn rollback_available(view: &View<'_>) -> Condition {
 }
 
 /// Findings that have a condition of their own.
-pub const WARNINGS: [&str; 19] = [
+pub const WARNINGS: [&str; 20] = [
     "SelectorOverlap",
     "UnmanagedRoutes",
     "PolicyGap",
@@ -360,6 +360,7 @@ pub const WARNINGS: [&str; 19] = [
     "JobReceivesTraffic",
     "JobFailed",
     "RoleNamesColored",
+    "ServiceInsideOnly",
     "JudgedByTimeOnly",
     "LiveRepaired",
     "MarksEdited",

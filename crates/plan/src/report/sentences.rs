@@ -1,5 +1,6 @@
 //! One sentence for each reason.
 
+use super::halts::halted;
 use super::{View, conditions, intent};
 use crate::outcome::{Notice, Tested, Why};
 use crate::record::{Cause, JobEnd, Outcome, Phase, Record};
@@ -158,6 +159,7 @@ pub fn sentence(why: &Why) -> String {
             "paused by spec.mode: set it to Active to go on".to_owned()
         }
         Why::Paused { by } => format!("paused by {by}: resume to go on"),
+        Why::Halted(halt) => halted(halt),
         Why::ForeignWriter { manager } => format!("{manager} wrote the routes: leave their weights to Teal"),
         Why::Overlapping { lasts, .. } => overlapping(*lasts),
         Why::Promoting => "becomes live".to_owned(),

@@ -7,7 +7,8 @@ use teal_plan::{Color, Decision, Effect, Notice, Snapshot, Span, Why};
 
 use crate::fixture::*;
 
-fn nothing() -> Snapshot {
+/// Nothing is installed.
+pub(crate) fn nothing() -> Snapshot {
     let mut s = at_rest();
     s.record = Record::default();
     s.world.blue = absent();

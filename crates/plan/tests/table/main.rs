@@ -7,6 +7,7 @@ mod decisions;
 mod fixture;
 mod gates;
 mod group;
+mod halts;
 mod hands;
 mod hands_off;
 mod install;

@@ -279,6 +279,7 @@ fn what_stops_nothing_is_said_all_the_same() {
         "NameWithoutColor",
         "JobReceivesTraffic",
         "RoleNamesColored",
+        "ServiceInsideOnly",
     ] {
         s.world.obstacles[0].reason = warning.to_owned();
         assert_eq!(condition(&of(&s), "Accepted"), Some((true, "Accepted".to_owned())), "{warning}");

@@ -12,6 +12,7 @@ use super::services::{RolePair, ServiceMapping, role_pairs};
 use super::stands::standing;
 use super::{Stage, kinds, outside};
 use crate::context::Naming;
+use crate::findings::Finding;
 use crate::object::{Object, ObjectKey};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::selector::{labels, plain_matches};
@@ -29,6 +30,9 @@ pub struct Body {
     /// The traffic Services as they were when it was kept.
     #[serde(default)]
     services: Vec<ServiceMapping>,
+    /// Whether its Jobs are those of an upgrade.
+    #[serde(default)]
+    upgrade: bool,
 }
 
 /// What a release in one color is made from.
@@ -38,12 +42,14 @@ pub struct Manifests {
     pub objects: Vec<Value>,
     /// Where their names come from.
     pub naming: Naming,
+    /// What is worth a warning about how they were made.
+    pub findings: Vec<Finding>,
 }
 
 impl Manifests {
     /// Those of `spec.release.manifests`, whose names get the color behind.
     pub const fn listed(objects: Vec<Value>) -> Self {
-        Self { objects, naming: Naming::Behind }
+        Self { objects, naming: Naming::Behind, findings: Vec::new() }
     }
 }
 
@@ -57,7 +63,7 @@ impl Body {
             return Err(refusals);
         }
         let common = both.common()?;
-        let this = standing(&both, &common, stage)?;
+        let this = Self { upgrade: stage == Stage::Upgrade, ..standing(&both, &common, stage)? };
         let size = serde_json::to_string(&this).map_or(usize::MAX, |text| text.len());
         if size.saturating_add(beside) > LARGEST {
             let problem = format!(
@@ -75,7 +81,13 @@ impl Body {
     }
 
     pub(super) const fn new(shared: Vec<Object>, blue: Vec<Object>, green: Vec<Object>) -> Self {
-        Self { shared, blue, green, services: Vec::new() }
+        Self { shared, blue, green, services: Vec::new(), upgrade: false }
+    }
+
+    /// Whether another revision may be made of it, while something serves: what a chart runs before its first install, such as a Job that
+    /// fills a database, is not run then.
+    pub fn is_for_upgrade(&self) -> bool {
+        self.upgrade || !self.blue.iter().any(|object| object.key().is("batch", "Job"))
     }
 
     /// The same with the traffic Services that it is kept with.
@@ -88,6 +100,19 @@ impl Body {
     /// The traffic Services that it was kept with.
     pub fn services(&self) -> &[ServiceMapping] {
         &self.services
+    }
+
+    /// The same for another revision: where it has the Service that is said now to stand behind a traffic Service, that one does, and else
+    /// the one of before.
+    #[must_use]
+    pub fn again(mut self, now: &[ServiceMapping]) -> Self {
+        let has = |mapping: &&ServiceMapping| service(&self.blue, &mapping.in_color(Color::Blue)).is_some();
+        let of = |before: &ServiceMapping| {
+            let said = now.iter().find(|said| said.name == before.name).filter(has);
+            said.unwrap_or(before).clone()
+        };
+        self.services = self.services.iter().map(of).collect();
+        self
     }
 
     /// What is one object for both colors.
@@ -117,8 +142,12 @@ impl Body {
         let roles = pairs.iter().zip(services).map(|(pair, mapping)| self.role(pair, mapping, color));
         let roles: Vec<Object> = roles.collect::<Result<_, _>>().map_err(|refusal| vec![refusal])?;
         let own: Vec<Object> = self.own(color).iter().map(outside::inner).collect();
+        let stands_behind = |object: &&Object| pairs.iter().any(|pair| pair.from == object.key());
+        let unled = self.own(color).iter().filter(|object| !stands_behind(object));
+        let findings = unled.filter_map(|object| outside::lost(object, color)).collect();
         let all = roles.iter().chain(&own).chain(&self.shared);
-        Ok(Manifests { objects: all.map(Object::to_value).collect(), naming: Naming::Chart(shared) })
+        let objects = all.map(Object::to_value).collect();
+        Ok(Manifests { objects, naming: Naming::Chart(shared), findings })
     }
 
     /// The objects of one color alone.

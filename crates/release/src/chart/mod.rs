@@ -1,7 +1,7 @@
 //! From what Helm renders of a chart to the objects of a color.
 //!
 //! ```text
-//! values, valuesFrom ──► merged() ──► filled(slot) ──► helm template, once for each color (room `chart`)
+//! values, valuesFrom ──► with_values() ──► filled(slot) ──► helm template, once for each color (room `chart`)
 //!                                                           │ text
 //!     Rendering::read() ◄───────────────────────────────────┘
 //!          │ blue, green
@@ -35,7 +35,7 @@ pub use hook::{DeletePolicy, Hook, HookEvent, HookWork, Side, Stage};
 pub use kinds::{Rights, refusals, rights};
 pub use read::{ChartObject, Origin, Rendering};
 pub use services::{RolePair, ServiceMapping, role_pairs};
-pub use values::{ValuesError, filled, for_color, merged, values_of_text, with_nulls_told};
+pub use values::{ValuesError, filled, for_color, merged, values_of_text, with_nulls_told, with_values};
 
 use teal_plan::Color;
 

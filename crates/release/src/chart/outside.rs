@@ -2,7 +2,10 @@
 //! each of them, which is that of the role. Those of the colors have none: with one each, callers would come to a candidate by its own.
 
 use serde_json::{Map, Value};
+use teal_plan::Color;
 
+use crate::findings::{Finding, FindingKind};
+use crate::names::uncolored;
 use crate::object::{Object, list_mut};
 
 /// Fields of a Service's spec that speak of the outside alone.
@@ -17,6 +20,8 @@ const FIELDS: [&str; 7] = [
 ];
 /// Addresses, of which one Service can have each.
 const ADDRESSES: [&str; 2] = ["clusterIP", "clusterIPs"];
+/// What annotations begin with by which names in the DNS are made, whatever type a Service has.
+const NAMES: &str = "external-dns.";
 /// What annotations begin with that DNS and load balancers are told by.
 const NOTES: [&str; 17] = [
     "external-dns.alpha.kubernetes.io/",
@@ -59,6 +64,33 @@ pub(super) fn inner(object: &Object) -> Object {
         port.remove("nodePort");
     }
     inner
+}
+
+/// That callers from outside come to a Service that no role stands before by nothing that is left of it: without a word they would stay away.
+pub(super) fn lost(object: &Object, color: Color) -> Option<Finding> {
+    if !object.key().is("", "Service") {
+        return None;
+    }
+    let kind = object.text("/spec/type");
+    let addresses = crate::object::list(&object.to_value(), "/spec/externalIPs").len();
+    let notes = object.get("/metadata/annotations").and_then(Value::as_object);
+    let note = notes.into_iter().flatten().map(|(name, _)| name).find(|name| name.starts_with(NAMES));
+    let by = match (kind, note) {
+        ("LoadBalancer" | "NodePort", _) => format!("has the type {kind}"),
+        _ if addresses > 0 => "has externalIPs".to_owned(),
+        (_, Some(note)) => format!("has the annotation {note}"),
+        _ => return None,
+    };
+    let key = object.key();
+    let name = uncolored(&key.name, color);
+    let parts = key.name.rsplit_once(color.as_str());
+    let from = parts.map_or_else(|| key.name.clone(), |(before, behind)| format!("{before}$(color){behind}"));
+    let message = format!(
+        "{key} of the chart {by}, but stands behind no traffic Service, so it is reached from inside of the cluster alone: name it in \
+         spec.traffic.services by {{name: {name}, from: {from}}}, or switch that off in the chart's values"
+    );
+    let (kind, object) = (FindingKind::ServiceInsideOnly, key.to_string());
+    Some(Finding { kind, object, message, services: Vec::new() })
 }
 
 /// Takes from the Service of a role what the two colors' don't say alike.

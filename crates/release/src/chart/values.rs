@@ -30,7 +30,7 @@ pub enum ValuesError {
     },
     /// A revision gets its number once what it is made of is known.
     #[error(
-        "spec.release.chart.values says $(revision), which has no number yet when a chart is rendered: write $(color), or leave it out"
+        "spec.release.chart.values, or what valuesFrom names, says $(revision), which has no number yet when a chart is rendered: write $(color), or leave it out"
     )]
     Revision,
     /// The role changes while pods live on.
@@ -74,6 +74,23 @@ fn join(below: &mut Map<String, Value>, above: Map<String, Value>) {
             }
         }
     }
+}
+
+/// A release with the values in it that its chart takes from elsewhere, below those of its own, and nothing left to be taken: as it is
+/// hashed, rendered and kept, so that what it was made with never changes. One that takes none stays as it is.
+pub fn with_values(release: &Value, taken: impl IntoIterator<Item = Map<String, Value>>) -> Value {
+    let mut release = release.clone();
+    let Some(chart) = release.get_mut("chart").and_then(Value::as_object_mut) else { return release };
+    if chart.remove("valuesFrom").is_none() {
+        return release;
+    }
+    let own = chart.get("values").and_then(Value::as_object).cloned();
+    let is_said = own.is_some();
+    let values = merged(taken.into_iter().chain(own));
+    if is_said || !values.is_empty() {
+        chart.insert("values".to_owned(), Value::Object(values));
+    }
+    release
 }
 
 /// Fills `$(color)` and `$(revision)` in every text of the values; names of values are left as they are.

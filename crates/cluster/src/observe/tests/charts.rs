@@ -30,7 +30,10 @@ spec:
 "#;
 
 pub(crate) fn body(image: &str) -> Body {
-    let text = WEB.replace("IMAGE", image);
+    body_of(&WEB.replace("IMAGE", image))
+}
+
+fn body_of(text: &str) -> Body {
     let of = |color: &str| Rendering::read(&text.replace("COLOR", color), "shop").expect("a rendering");
     let (blue, green) = (of("blue"), of("green"));
     let both = BothColors { blue: ("web-blue", &blue), green: ("web-green", &green) };
@@ -96,6 +99,17 @@ fn a_service_that_the_chart_does_not_have_is_told_with_those_that_it_has() {
     let obstacle = seen.snapshot.stopped(Stops::Everything).expect("an obstacle");
     assert_eq!(obstacle.reason, "ServiceNotFound");
     assert!(obstacle.message.contains("it makes web-blue"), "{}", obstacle.message);
+}
+
+#[test]
+fn a_service_that_nobody_outside_reaches_any_more_is_told_and_stops_nothing() {
+    let mut hand = wanted();
+    let outside = "---\napiVersion: v1\nkind: Service\nmetadata: {name: out-COLOR}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n";
+    hand.chart = ChartSeen::Ready(Arc::new(body_of(&format!("{WEB}{outside}"))));
+    let found = hand.look(0).snapshot.world.obstacles;
+    let told: Vec<_> = found.iter().filter(|found| found.reason == "ServiceInsideOnly").collect();
+    assert!(told.len() == 1 && told[0].stops == Stops::Nothing, "{found:?}");
+    assert!(told[0].message.contains("from: out-$(color)"), "{}", told[0].message);
 }
 
 /// What a chart of random is rendered to another time is not what stands.

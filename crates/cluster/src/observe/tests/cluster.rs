@@ -107,8 +107,9 @@ impl Hand {
     }
 
     pub(crate) fn spec(&mut self, pointer: &str, value: Value) {
-        if let Some(field) = self.rollout["spec"].pointer_mut(pointer) {
-            *field = value;
+        match self.rollout["spec"].pointer_mut(pointer) {
+            Some(field) => *field = value,
+            None => self.rollout["spec"][pointer.trim_start_matches('/')] = value,
         }
         self.rollout["metadata"]["generation"] = json!(self.version);
     }

@@ -5,6 +5,7 @@ pub(crate) mod charts;
 pub(crate) mod cluster;
 mod connections;
 mod group;
+mod halts;
 mod hands;
 mod jobs;
 mod lost;

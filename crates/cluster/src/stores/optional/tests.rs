@@ -133,6 +133,7 @@ fn follow(server: &Server) -> (Arc<Stores>, JoinSet<()>) {
         stores: Arc::clone(&stores),
         pokes,
         namespace: None,
+        stop: None,
         instance: String::new(),
     };
     let mut tasks = JoinSet::new();

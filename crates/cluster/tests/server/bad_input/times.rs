@@ -122,3 +122,29 @@ async fn a_spec_that_can_not_be_used_any_more_at_ten_percent() {
     bench.bad(case, async || bench.apply(&rollout).await, mend).await;
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_window_by_a_clock_that_hangs_nowhere() {
+    let bench = Bench::installed("nozone").await;
+    let with = |zone: &str| {
+        let mut rollout = objects::rollout("2");
+        let window = json!({"effect": "Deny", "schedule": "0 0 29 2 *", "duration": "1s", "timeZone": zone});
+        rollout["spec"]["windows"] = json!([window]);
+        rollout
+    };
+    let case = Case::refused(
+        "SpecInvalid",
+        "spec.windows[0]",
+        "no time zone \"Mars/Base\"",
+        "write a name of the IANA time zone database",
+    );
+    bench
+        .bad(
+            case,
+            async || bench.apply(&with("Mars/Base")).await,
+            async || bench.apply(&with("Asia/Seoul")).await,
+        )
+        .await;
+    bench.end().await;
+}

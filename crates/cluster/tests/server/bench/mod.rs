@@ -16,7 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
 use serde_json::{Value, json};
-use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests};
+use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests, StopSwitch};
 use teal_plan::Span;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
@@ -449,6 +449,7 @@ fn teal(client: &Client, setup: &Setup, namespace: &str, stop: &CancellationToke
         drain: Span::seconds(1),
         decision_grace: Span::seconds(2),
         gather: Span::seconds(1),
+        stop: Some(StopSwitch { namespace: namespace.to_owned(), name: "teal-stop".to_owned() }),
         charts: setup.charts.as_ref().map(|make| make()),
         ..TealConfig::default()
     };
