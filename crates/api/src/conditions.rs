@@ -123,6 +123,8 @@ words! {
         RollingBack,
         /// Reconciling: something that is referred to is missing, for less than `progressDeadline` so far.
         WaitingForReference,
+        /// Reconciling: other members of `spec.group` are not as far.
+        WaitingForGroup,
         /// Reconciling: metrics give no usable answer.
         MetricsBlind,
         /// Stalled: a person said no.
@@ -163,6 +165,8 @@ words! {
         PortChanged,
         /// Accepted: another Rollout has the Service or route, and is older.
         ClaimedByOther,
+        /// Accepted: another member of the group has other steps.
+        GroupDiffers,
         /// Accepted: an object of a wanted name exists and is not this Rollout's.
         NameTaken,
         /// Accepted: a query is refused by the metrics source or uses an unknown placeholder.

@@ -4,9 +4,9 @@
 mod fill;
 mod filled;
 
-pub use fill::{filled, salvaged};
+pub use fill::{default_steps, filled, salvaged};
 pub use filled::{
-    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGuard, FilledJob, FilledStep,
+    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGroup, FilledGuard, FilledJob, FilledStep,
     FilledVirtualService, FilledWindow, SpecError,
 };
 

@@ -14,7 +14,7 @@ pub use chart::{Chart, VALUES_KEY, ValuesFrom, ValuesObject};
 pub use check::{Check, Guard, GuardUntil, NoData, OnBlind, Threshold};
 pub use preview::{Preview, PreviewCookie, PreviewHeader};
 pub use release::{Manifest, Release, ReleaseError};
-pub use spec::{Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
+pub use spec::{Group, Keep, Mode, OnDelete, OnFailure, Readiness, Rollout, RolloutSpec};
 pub use status::{
     ApprovalNeed, CandidateStatus, CheckStatus, DrainingStatus, GateStatus, HistoryEntry, LiveStatus,
     PreviousStatus, RolloutStatus, RouteStatus, StepStatus, TrafficStatus, Vote,

@@ -20,6 +20,8 @@ pub struct Config {
     pub drain: Span,
     /// How long too few endpoints are borne before going back.
     pub endpoint_grace: Span,
+    /// How long a member of a group waits for others that begin, after the one that began last.
+    pub gather: Span,
     /// How long a Decision waits for its Rollout before it is told that there is none.
     pub decision_grace: Span,
     /// Bound on every single request, and on its wait for a turn before that.
@@ -43,6 +45,7 @@ impl Default for Config {
             propagation: Span::seconds(2),
             drain: Span::seconds(30),
             endpoint_grace: Span::seconds(10),
+            gather: Span::seconds(10),
             decision_grace: Span::seconds(30),
             request_timeout: Duration::from_secs(5),
             concurrency: 20,

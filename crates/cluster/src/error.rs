@@ -135,6 +135,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Another member of the group has gone back, as a fresh read of it says.
+    #[error("Rollout {member} of the same group has gone back")]
+    MemberBack {
+        /// Its name.
+        member: String,
+    },
     /// A plan would break an invariant; it was not carried out.
     #[error("a plan was refused: {invariant}: {detail}")]
     Refused {
@@ -199,6 +205,7 @@ impl Error {
             // Routes were entered when they were looked at: somebody has written them since.
             Self::Outdated { .. }
             | Self::Changed { .. }
+            | Self::MemberBack { .. }
             | Self::Traffic(teal_traffic::Refusal::NotEntered { .. }) => Class::Conflict,
             Self::NameTaken { .. }
             | Self::Unserved { .. }

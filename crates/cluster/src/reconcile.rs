@@ -2,6 +2,7 @@
 
 mod charts;
 mod known;
+mod members;
 mod needs;
 mod pace;
 mod repairs;
@@ -370,6 +371,9 @@ impl Reconciler {
             self.events.tell(rollout, commit.record.epoch, index, notice, seen.snapshot.now);
         }
         let back = matches!(commit.record.phase, Phase::Returning { .. });
+        if back {
+            members::wake(&self.pokes, seen);
+        }
         Ok(if back { Next::Urgent } else { Next::After(Duration::ZERO) })
     }
 

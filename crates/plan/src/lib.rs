@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`words`] | colors, revisions, instants: the nouns |
 //! | [`settings`] | what the user asked for, with defaults filled in |
+//! | [`pact`] | what members of a group agreed on and promised each other |
 //! | [`record`] | what was decided and committed; lives in `status.commit` |
 //! | [`snapshot`] | what is seen of the world |
 //! | [`outcome`] | what a plan may say: effects, commits, reasons |
@@ -21,6 +22,7 @@
 
 pub mod lint;
 pub mod outcome;
+pub mod pact;
 pub mod record;
 pub mod report;
 pub mod settings;

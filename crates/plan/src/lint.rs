@@ -1,6 +1,6 @@
 //! Invariants that every plan is held against before it is carried out: a cheap wire that trips on a planner's bug.
 
-use crate::decide::{enough, needed, serves};
+use crate::decide::{enough, forestalls, needed, serves};
 use crate::outcome::{Decision, Effect, Plan};
 use crate::record::{Phase, Release};
 use crate::snapshot::{Form, Objects, Snapshot};
@@ -39,6 +39,9 @@ pub fn lint(s: &Snapshot, plan: &Plan) -> Vec<Violation> {
 
 fn effect_violation(s: &Snapshot, effect: &Effect) -> Option<Violation> {
     let broken = |invariant, detail: String| Some(Violation { invariant, detail });
+    if forestalls(s, effect) {
+        return broken("group", format!("{effect:?} before all members of the group may have it"));
+    }
     match effect {
         Effect::RaiseWeight(weight) => {
             let (Phase::Step(_) | Phase::Promoting { .. }) = &s.record.phase else {

@@ -402,6 +402,29 @@ pub enum Why {
         /// Which, without their color.
         jobs: Vec<String>,
     },
+    /// Who of the group begins besides is waited for.
+    Gathering {
+        /// The group.
+        group: String,
+        /// Until when.
+        until: Time,
+    },
+    /// Others of the group are not as far.
+    Together {
+        /// The group.
+        group: String,
+        /// Whom it waits for, by name, with what is known of why.
+        members: Vec<(String, String)>,
+        /// A person has to act on each of them.
+        people: bool,
+    },
+    /// Others of the group had begun without this one.
+    Late {
+        /// The group.
+        group: String,
+        /// Who.
+        members: Vec<String>,
+    },
     /// What is wanted was sent back before.
     Rejected {
         /// Which.

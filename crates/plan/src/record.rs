@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pact::Pact;
 use crate::words::{ContentHash, Revision, Slot, Span, Time};
 
 /// The planner's memory.
@@ -83,6 +84,9 @@ pub struct Record {
     /// Ended attempts, newest first, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
+    /// What the latest attempt agreed with others of its group; none where it went alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Pact>,
 }
 
 /// Where the machine is. Only what a phase needs lives in it; the rest is observed anew.

@@ -325,6 +325,12 @@ fn waiting_for(view: &View<'_>) -> Option<String> {
                 Some(format!("checks ({})", checks.join(", ")))
             }
             Why::Obstacle { reason, .. } => Some(reason.clone()),
+            Why::Gathering { group, .. } => Some(format!("group {group}")),
+            Why::Together { members, .. } => {
+                let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+                Some(format!("group ({})", names.join(", ")))
+            }
+            Why::Late { members, .. } => Some(format!("group ({})", members.join(", "))),
             Why::Stays { .. } => Some("deletion".to_owned()),
             Why::Draining { color, .. } => Some(format!("connections ({color})")),
             Why::Finishing { jobs, .. } => Some(format!("jobs ({})", jobs.join(", "))),

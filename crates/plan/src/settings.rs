@@ -133,6 +133,15 @@ pub struct Guard {
     pub until: Until,
 }
 
+/// With whom this Rollout moves.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Group {
+    /// The others name the same.
+    pub name: String,
+    /// How long who begins is waited for, after whoever began last.
+    pub gather: Span,
+}
+
 /// A Rollout's spec as the planner needs it, and the operator's timings.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Settings {
@@ -180,6 +189,8 @@ pub struct Settings {
     pub connections: Option<Span>,
     /// How long too few endpoints are borne before going back.
     pub endpoint_grace: Span,
+    /// The group whose members move together; none where it moves alone.
+    pub group: Option<Group>,
 }
 
 impl Settings {

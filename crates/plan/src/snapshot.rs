@@ -70,6 +70,40 @@ pub struct World {
     pub highest_epoch: u64,
     /// The highest revision counter on any object of this Rollout.
     pub highest_counter: u32,
+    /// What is seen of its group; none where it has none, and had none when the attempt began.
+    pub group: Option<GroupSeen>,
+}
+
+/// What is seen of a group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GroupSeen {
+    /// This Rollout's own name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its place in the order of writes within a step.
+    pub order: i32,
+    /// The other members, by name: of the spec's group, and of the one that the attempt under way was begun with.
+    pub siblings: Vec<Sibling>,
+}
+
+/// Another member of the group. What is seen of it may be old: promises in its record stay true.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Sibling {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its place in the order of writes within a step.
+    pub order: i32,
+    /// What it has committed.
+    pub record: Record,
+    /// What its spec lets the operator do.
+    pub mode: Mode,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// What its status says that it waits for.
+    pub waiting_for: Option<String>,
 }
 
 impl World {

@@ -94,7 +94,7 @@ fn ask_planner(world: &World, by: Writer, fault: Option<Fault>) -> Planned {
 
 /// An effect on routes is done to each VirtualService by itself: at the same time, but for a raise, which is done to one after
 /// another on fresh reads.
-fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Vec<Write> {
+pub(crate) fn each(world: &World, s: &Snapshot, effect: Effect, fault: Option<Fault>) -> Vec<Write> {
     let routes = &world.truth.routes;
     let all = 0..routes.iter().count();
     match effect {
@@ -302,7 +302,7 @@ fn catch_up(gather: &mut Gather<'_>) {
 }
 
 /// Pods that a proxy may send requests to, now or by what the API server has, have not been idle.
-fn settle_ages(world: &mut World) {
+pub(crate) fn settle_ages(world: &mut World) {
     let proxies = world.proxies;
     let count = world.truth.routes.iter().count().max(1);
     let beside = proxies.beside.into_iter().filter(|there| *there).map(|_| Some(100));

@@ -21,6 +21,7 @@ mod events;
 pub mod explore;
 pub mod fault;
 mod gate_jobs;
+pub mod group;
 mod jobs;
 mod lingering;
 pub mod model;

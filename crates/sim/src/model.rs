@@ -200,5 +200,6 @@ pub fn settings(wanted: u8, shape: &Shape) -> Settings {
         drain: Span(i64::from(DRAINED) * TICK),
         connections: shape.lingers.then_some(Span(LINGER * TICK)),
         endpoint_grace: Span(TICK),
+        group: None,
     }
 }

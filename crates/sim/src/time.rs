@@ -10,11 +10,15 @@ impl World {
     /// Forgets what no rule looks at, so that states repeat; kinds that don't lag are seen at once.
     pub fn normalise(&mut self) {
         self.see_what_does_not_lag();
+        self.forget();
+        self.renumber_epochs();
+    }
+
+    pub(crate) fn forget(&mut self) {
         for record in self.records() {
             forget(record);
         }
         self.forget_ages();
-        self.renumber_epochs();
     }
 
     fn see_what_does_not_lag(&mut self) {
@@ -73,7 +77,7 @@ impl World {
         });
     }
 
-    fn each_epoch(&mut self, change: &mut dyn FnMut(&mut u64)) {
+    pub(crate) fn each_epoch(&mut self, change: &mut dyn FnMut(&mut u64)) {
         for record in self.records() {
             change(&mut record.epoch);
             change(&mut record.started);

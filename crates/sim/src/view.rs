@@ -147,6 +147,7 @@ fn seen(world: &World, caches: &Caches, fault: Option<Fault>) -> Seen {
         // Live was recorded as a candidate, and nobody takes that away here.
         recorded: truth.recorded || caches.record.candidate.is_none(),
         jobs: jobs(caches),
+        group: None,
         left_step_jobs: Vec::new(),
         step_jobs: gate_jobs::seen(caches, fault),
         obstacles: obstacles(world, unmanaged),

@@ -10,6 +10,7 @@ mod edits;
 mod exported;
 mod figures;
 mod goldens;
+mod group;
 mod held;
 mod helm;
 mod instruments;
@@ -271,6 +272,14 @@ pub const STORIES: &[Story] = &[
             "sessions",
             sessions::awaited,
             "200 WebSockets and gRPC streams outlive a rollout: their color stays until they have ended, or to its deadline"
+        )
+    ),
+    in_bed!(
+        PROMETHEUS,
+        story!(
+            "group",
+            group::together,
+            "three Rollouts go to 100 % together, in order; when one fails all are back, and no request failed"
         )
     ),
     story!("repaired", mended::repaired, "live is edited and deleted by hand, told and repaired"),

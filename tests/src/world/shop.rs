@@ -141,13 +141,18 @@ impl<'a> Shop<'a> {
 
     /// Decides as the person who runs this, made as all front ends make it. Gives the name of the Decision.
     pub async fn decide(&self, action: Action, reason: Option<&str>) -> Result<String> {
+        self.decide_on(NAME, action, reason).await
+    }
+
+    /// The same on a Rollout of another name.
+    pub async fn decide_on(&self, name: &str, action: Action, reason: Option<&str>) -> Result<String> {
         let person = Person {
             user: self.myself().await?,
             reason: reason.map(str::to_owned),
             via: Some("api".into()),
             ..Person::default()
         };
-        let rollout = self.rollouts().get(NAME).await.map_err(Error::api("get the Rollout"))?;
+        let rollout = self.rollouts().get(name).await.map_err(Error::api("get the Rollout"))?;
         let decision = verbs::decision(action, &rollout, &person)?;
         let decisions: Api<Decision> = Api::namespaced(self.world.client.clone(), &self.namespace);
         let made = Box::pin(create(&decisions, &decision)).await;
@@ -163,7 +168,12 @@ impl<'a> Shop<'a> {
 
     /// Merges into the Rollout.
     pub async fn edit(&self, change: Value) -> Result<()> {
-        let edited = self.rollouts().patch(NAME, &PatchParams::default(), &Patch::Merge(change)).await;
+        self.edit_of(NAME, change).await
+    }
+
+    /// Merges into a Rollout of another name.
+    pub async fn edit_of(&self, name: &str, change: Value) -> Result<()> {
+        let edited = self.rollouts().patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
         edited.map(drop).map_err(Error::api("edit the Rollout"))
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::filled::{
-    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGuard, FilledJob, FilledStep,
+    Filled, FilledApproval, FilledCheck, FilledDrain, FilledGroup, FilledGuard, FilledJob, FilledStep,
     FilledVirtualService, FilledWindow, SpecError,
 };
 use super::{
@@ -46,6 +46,7 @@ pub fn salvaged(spec: &RolloutSpec, under_way: Option<(&str, u32)>) -> Filled {
         mode: spec.mode.unwrap_or_default(),
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
+        group: group(spec),
         windows: spec.windows.iter().flatten().filter_map(|window| filled_window("", window).ok()).collect(),
         start_at: start_at(spec).ok().flatten(),
         checks,
@@ -97,6 +98,7 @@ pub fn filled(spec: &RolloutSpec) -> Result<Filled, SpecError> {
         mode: spec.mode.unwrap_or_default(),
         on_delete: spec.on_delete.unwrap_or_default(),
         readiness: spec.readiness.unwrap_or_default(),
+        group: group(spec),
         windows: windows(spec)?,
         start_at: start_at(spec)?,
     })
@@ -127,6 +129,11 @@ fn filled_window(field: &str, window: &Window) -> Result<FilledWindow, SpecError
     }
 }
 
+fn group(spec: &RolloutSpec) -> Option<FilledGroup> {
+    let group = spec.group.as_ref()?;
+    Some(FilledGroup { name: group.name.clone(), order: group.order.unwrap_or_default() })
+}
+
 fn virtual_services(traffic: &Traffic) -> Vec<FilledVirtualService> {
     let references = traffic.virtual_services.iter().flatten();
     references
@@ -147,6 +154,12 @@ fn steps(spec: &RolloutSpec, checks: &[FilledCheck], mesh: bool) -> Result<Vec<F
         Some(problem) => Err(SpecError::Weights { problem }),
         None => Ok(steps),
     }
+}
+
+/// The steps of a spec that has none, as names and weights.
+pub fn default_steps(mesh: bool) -> Vec<(String, u32)> {
+    let steps: &[DefaultStep] = if mesh { &STEPS } else { &STEPS_WITHOUT_MESH };
+    steps.iter().map(|step| (step.name.to_owned(), step.weight)).collect()
 }
 
 fn default_step(step: DefaultStep, checks: &[FilledCheck]) -> FilledStep {

@@ -40,6 +40,8 @@ pub struct Filled {
     pub on_delete: OnDelete,
     /// What Ready waits for.
     pub readiness: Readiness,
+    /// With whom it moves; nothing: alone.
+    pub group: Option<FilledGroup>,
     /// Times in which nothing moves forward.
     pub windows: Vec<FilledWindow>,
     /// Before this no rollout starts.
@@ -96,6 +98,15 @@ impl Filled {
                 .iter()
                 .all(|step| step.checks.is_empty() && step.jobs.is_empty() && step.approval.is_none())
     }
+}
+
+/// With which other Rollouts one moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilledGroup {
+    /// The group's name.
+    pub name: String,
+    /// The place in the order of writes within a step.
+    pub order: i32,
 }
 
 /// One `VirtualService`.

@@ -19,7 +19,7 @@ use super::traffic::Traffic;
 use super::window::Window;
 use crate::duration::{DurationText, at_least_a_second};
 use crate::names::limit;
-use crate::schema::{ATOMIC, MAP, rules, rules_at, word};
+use crate::schema::{ATOMIC, MAP, dns_label, rules, rules_at, word};
 
 /// What is wanted. Only release is hashed: a change there starts a rollout, a change of anything else does not.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -176,6 +176,12 @@ pub struct RolloutSpec {
     #[schemars(schema_with = "word::<OnDelete>")]
     pub on_delete: Option<OnDelete>,
 
+    /// With which other Rollouts of the namespace this one moves: those whose group has the same name, and the same steps. Those
+    /// of them that have something new bring it up, and none gets the next weight before the gates of all are met; when one goes
+    /// back, all do. One that begins while others are under way waits until they have ended. Default: it moves alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+
     /// What the condition Ready, and with it helm --wait, Flux and Argo CD, waits for. OnComplete: until the release
     /// has all traffic. OnWaiting: until it has, or until a person is asked. OnServing: until live serves, or until a
     /// person is asked. Default: OnWaiting. A pipeline that must know the end waits for the condition Promoted.
@@ -194,6 +200,25 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limit::TIME), extend("format" = "date-time"))]
     pub start_at: Option<String>,
+}
+
+/// With which other Rollouts this one moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// Name of the group, such as checkout. Rollouts of one namespace that write the same name belong together.
+    #[schemars(
+        length(min = 1, max = limit::DNS_LABEL),
+        extend("x-kubernetes-validations" = dns_label())
+    )]
+    pub name: String,
+
+    /// The place in the order in which members get the weight of a step, -1000 to 1000: lower ones first, each once the weight
+    /// of those before it was observed; equal ones at the same time. When they go back it is the other way round, but none waits
+    /// for another then. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1000, max = 1000))]
+    pub order: Option<i32>,
 }
 
 /// How long colors stay that no longer serve.

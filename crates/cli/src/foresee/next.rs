@@ -248,7 +248,12 @@ fn checking(view: &View<'_>) -> Vec<String> {
     if let Some(count) = needed(view, step) {
         lines.push(format!("Then {} must approve.", people(count)));
     }
-    lines.push(format!("Then {}.", after(view, place)));
+    let together = view
+        .spec
+        .group
+        .as_ref()
+        .map(|group| format!(", once all members of group {} that went along are as far,", group.name));
+    lines.push(format!("Then{} {}.", together.unwrap_or_default(), after(view, place)));
     lines
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod answer;
 mod awake;
 mod finalizer;
 mod fresh;
+mod group;
 pub(crate) mod inner;
 mod jobs;
 pub(crate) mod keep;
@@ -137,7 +138,20 @@ fn awaits_keeping(order: &Order<'_>, effect: &Effect, effects: &[Effect]) -> boo
 }
 
 async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
-    let result = match effect {
+    let result = match group::may_follow(tools, order, effect).await {
+        Ok(()) => write(tools, order, effect).await,
+        Err(error) => Err(error),
+    };
+    let unsure = result.as_ref().err().and_then(unsure);
+    let color = match effect {
+        Effect::ApplyRelease { slot, .. } => Some(slot.color),
+        _ => None,
+    };
+    Done { effect: word(effect), color, result, unsure }
+}
+
+async fn write(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Result<bool, Error> {
+    match effect {
         Effect::Finalizer(set) => finalizer::set(tools, order, *set).await,
         Effect::RecordRevision(revision) => revision::record(tools, order, *revision).await,
         Effect::ApplyRelease { slot, .. } => release::apply(tools, order, *slot).await,
@@ -154,13 +168,7 @@ async fn one(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Done {
         Effect::LeaveRoutes => routes::leave(tools, order).await,
         Effect::Vacate { color, except } => vacate::clear(tools, order, *color, *except).await,
         Effect::Answer { decision, ruling } => answer::write(tools, order, decision, ruling).await,
-    };
-    let unsure = result.as_ref().err().and_then(unsure);
-    let color = match effect {
-        Effect::ApplyRelease { slot, .. } => Some(slot.color),
-        _ => None,
-    };
-    Done { effect: word(effect), color, result, unsure }
+    }
 }
 
 /// What was only read has not changed.

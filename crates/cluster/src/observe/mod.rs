@@ -10,6 +10,7 @@ mod colors;
 mod decisions;
 mod facts;
 mod found;
+mod group;
 mod halts;
 mod jobs;
 mod left;
@@ -164,6 +165,7 @@ pub(crate) fn observe(scene: Scene<'_>) -> Seen {
     obstacles.extend(overlap::deserted(&facts, &passing, is_up(&facts, &blue, &green)));
     obstacles.splice(..0, starts::namespace_ends(&facts, memory));
     let world = world(&facts, &renderings, &routes, &passing, [blue, green], obstacles, memory);
+    let world = World { group: group::see(&facts, pokes), ..world };
     let settings = teal_plan::Settings {
         still_at: memory.edits.stills(now),
         ..halts::with(settings::read(&facts, usable.then_some(facts.hash), &renderings), &facts)
@@ -241,6 +243,7 @@ fn world(
         obstacles,
         highest_epoch: highest_epoch(facts, routes),
         highest_counter: highest_counter(facts),
+        group: None,
     }
 }
 

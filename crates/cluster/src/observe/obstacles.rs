@@ -7,7 +7,7 @@ use teal_release::{FindingKind, Refusal};
 use teal_traffic::{RoleService, Scope, read};
 
 use super::routes::{Routes, selectors};
-use super::{Facts, Renderings, ambient, around, claims, left, likeness, obstacle, shared, traffic};
+use super::{Facts, Renderings, ambient, around, claims, group, left, likeness, obstacle, shared, traffic};
 use crate::charts::ChartSeen;
 use crate::memory::Memory;
 use crate::stores::{Pokes, why_unread};
@@ -39,6 +39,7 @@ pub(super) fn gather(
     if !facts.apart {
         obstacles.extend(renderings.refusals.iter().map(refused));
     }
+    obstacles.extend(group::differs(facts, pokes));
     obstacles.extend(claims::services(facts, pokes));
     obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());

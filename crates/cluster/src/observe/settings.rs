@@ -6,7 +6,7 @@ use teal_api::Rollout;
 use teal_api::defaults::{Filled, SpecError};
 use teal_api::names::finalizer;
 use teal_api::rollout as api;
-use teal_plan::settings::{Guard, Mode, OnFailure, Readiness, Settings, Step, StepJob, Until};
+use teal_plan::settings::{Group, Guard, Mode, OnFailure, Readiness, Settings, Step, StepJob, Until};
 use teal_plan::{ContentHash, Phase, Record, Span};
 
 use super::{Facts, Renderings};
@@ -87,6 +87,7 @@ pub(super) fn read(facts: &Facts<'_>, wanted: Option<ContentHash>, renderings: &
         drain: config.drain,
         connections: filled.drain.as_ref().map(|drain| millis(drain.timeout_ms)),
         endpoint_grace: config.endpoint_grace,
+        group: filled.group.as_ref().map(|group| Group { name: group.name.clone(), gather: config.gather }),
     }
 }
 
@@ -115,7 +116,7 @@ fn guard(guard: &teal_api::defaults::FilledGuard) -> Guard {
     Guard { check: guard.check.clone(), until }
 }
 
-const fn mode(mode: api::Mode) -> Mode {
+pub(super) const fn mode(mode: api::Mode) -> Mode {
     match mode {
         api::Mode::Active => Mode::Active,
         api::Mode::Paused => Mode::Paused,

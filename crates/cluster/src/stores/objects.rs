@@ -328,6 +328,8 @@ pub(crate) struct RolloutView {
     pub(crate) virtual_services: Vec<String>,
     /// Of each VirtualService the routes that it names; nothing where it takes all http routes that lead to its Services.
     pub(crate) routes: Vec<Option<Vec<RouteSelector>>>,
+    /// The groups that it belongs to: by its spec, and by what it began.
+    pub(crate) groups: Box<[Box<str>]>,
     text: Box<str>,
     /// Why there is no text of it.
     problem: Option<Box<str>>,
@@ -379,9 +381,15 @@ impl RolloutView {
                 .iter()
                 .map(|(_, entry)| entry.get("routes").map(|routes| selectors(Some(routes))))
                 .collect(),
+            groups: groups(&value),
             problem: None,
             text: text.into(),
         })
+    }
+
+    /// A few of its fields.
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(&self.text).ok()
     }
 
     /// The Rollout, or why it can't be read. One that can't never holds up the others. Of a status what can't be read is lost,
@@ -443,6 +451,13 @@ fn named<'v>(rollout: &'v Value, list: &str) -> Vec<(&'v str, &'v Value)> {
         found.extend(new.map(|name| (name, entry)));
     }
     found
+}
+
+fn groups(rollout: &Value) -> Box<[Box<str>]> {
+    let both = ["/spec/group/name", "/status/commit/group/group"].map(|path| json::text(rollout, path));
+    let mut found: Vec<Box<str>> = both.into_iter().filter(|name| !name.is_empty()).map(Box::from).collect();
+    found.dedup();
+    found.into()
 }
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {

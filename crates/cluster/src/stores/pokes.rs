@@ -40,6 +40,8 @@ struct Reference {
 pub(crate) enum What {
     Service,
     VirtualService,
+    /// The group that several belong to.
+    Group,
 }
 
 impl Pokes {
@@ -140,7 +142,13 @@ impl Pokes {
 fn of(view: &RolloutView) -> impl Iterator<Item = Reference> + '_ {
     let named = |what: What, name: &String| Reference { what, id: ObjectId::new(&view.id.namespace, name) };
     let services = view.services.iter().map(move |name| named(What::Service, name));
-    services.chain(view.virtual_services.iter().map(move |name| named(What::VirtualService, name)))
+    let groups = view
+        .groups
+        .iter()
+        .map(move |name| Reference { what: What::Group, id: ObjectId::new(&view.id.namespace, name) });
+    services
+        .chain(view.virtual_services.iter().map(move |name| named(What::VirtualService, name)))
+        .chain(groups)
 }
 
 fn insert(references: &mut HashMap<Reference, BTreeSet<String>>, view: &RolloutView) {

@@ -138,6 +138,10 @@ impl Watches {
             let claims = self.claims_anew(&touched);
             self.pokes.touched(touched, |pokes, view: &RolloutView| {
                 pokes.one(&view.id.namespace, &view.id.name);
+                // What one promises is what the others of its group wait for.
+                for group in &view.groups {
+                    pokes.referrers(What::Group, &ObjectId::new(&view.id.namespace, group));
+                }
                 if !claims {
                     return;
                 }

@@ -133,6 +133,40 @@ async fn rule_4_a_raise_that_fails_at_one_route_is_taken_back_at_the_others() {
     }
 }
 
+/// Its promises stay true however old they are; that it has gone back does not show in an old cache.
+#[tokio::test]
+async fn of_a_group_nobody_is_raised_once_another_one_has_gone_back_by_a_fresh_read() {
+    const API: &str = "/apis/teal.dev/v1alpha1/namespaces/shop/rollouts/api";
+    let member =
+        |name: &str, uid: &str| json!({"name": name, "uid": uid, "revision": "r2-00000001", "started": 5});
+    let step = json!({"name": "Step", "step": "canary", "weight": 10, "deadline": 0});
+    let back = json!({"name": "Returning", "cause": "Superseded", "since": 0});
+    for (what, phase, uid, raised) in [
+        ("it goes on", &step, "api", true),
+        ("it goes back", &back, "api", false),
+        ("it was made anew", &step, "another", false),
+    ] {
+        let world = World::with(0, |hand| {
+            let own = hand.rollout().metadata.uid.unwrap();
+            let list = [member("api", "api"), member("web", &own)];
+            hand.record("group", json!({"group": "checkout", "ready": true, "members": list}));
+        });
+        world.serves(&["green-0", "green-1", "green-2"]);
+        let commit =
+            json!({"epoch": 9, "counter": 2, "started": 5, "phase": phase, "group": {"group": "checkout"}});
+        let metadata = json!({"name": "api", "namespace": "shop", "uid": uid});
+        world.server.put(API, json!({"metadata": metadata, "spec": {}, "status": {"commit": commit}}));
+        let done = world.carry_out(Effect::RaiseWeight(10)).await;
+        assert!(world.server.requests().contains(&format!("GET {API}")), "{what}");
+        match done.result {
+            Ok(true) if raised => {}
+            Err(Error::MemberBack { member }) if !raised => assert_eq!(member, "api"),
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(patches(&world.server).len(), usize::from(raised), "{what}");
+    }
+}
+
 #[tokio::test]
 async fn what_another_hand_raised_is_lowered_to_the_steps_weight_on_a_fresh_read() {
     let world = World::at(10);

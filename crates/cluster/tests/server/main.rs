@@ -11,6 +11,7 @@ mod bad_input;
 mod bench;
 mod connections;
 mod gates;
+mod grouped;
 mod grown;
 mod halted;
 mod hands;

@@ -9,7 +9,7 @@ use crate::snapshot::{Obstacle, Snapshot, Stops, is_paused};
 use crate::words::{Span, Time};
 
 /// The deadline of what is waited for, as the record has it. None where no time counts: a pause by anybody, hands that are kept
-/// off, an obstacle before the first weight, an overlap that runs. Rules and status read it here, so that nobody is told of a
+/// off, an obstacle before the first weight, others of the group that are not as far, an overlap that runs. Rules and status read it here, so that nobody is told of a
 /// going back that won't come.
 pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
     let hands_off = s.settings.mode == Mode::HandsOff && !s.deleting;
@@ -23,6 +23,8 @@ pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
             step::gone(s, place).map(|since| since + s.settings.progress_deadline)
         }
         Phase::Step(_) if record.blocked_since.is_some() => None,
+        // The others have deadlines of their own.
+        Phase::Step(_) if record.group.as_ref().is_some_and(|pact| pact.waiting) => None,
         Phase::Step(place) if !s.settings.routed && place.weight == 100 => {
             overlap::deadline(s, watched(s, place.deadline))
         }

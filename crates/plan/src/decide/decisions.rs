@@ -360,7 +360,11 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
     if gates::failed_guard(s).is_some() || !same_content(s) {
         return Followed::Later;
     }
-    Followed::Commit(gates::advance(consume(s, d, false), index, Vec::new()))
+    let mut draft = consume(s, d, false);
+    if let Some(pact) = &mut draft.record.group {
+        pact.skipped = Some(step.name.clone());
+    }
+    Followed::Commit(gates::advance(draft, index, Vec::new()))
 }
 
 /// Jobs of live that come after retirement: nothing else is tried again with them.

@@ -1,6 +1,6 @@
 //! What must hold before the next step, and what is measured meanwhile.
 
-use super::{Draft, Next, connections, enough, overlap, probe, share, step_jobs};
+use super::{Draft, Next, connections, enough, group, overlap, probe, share, step_jobs};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Gate, Held, Pause, Phase, StepRecord};
 use crate::settings::{Mode, OnFailure, Step, Until};
@@ -282,6 +282,10 @@ pub(super) fn opened(s: &Snapshot, step: &Step, needed: u32, next: &mut Next) ->
 /// Commits what follows a step whose gates hold: the next step, or promotion.
 pub(super) fn advance(mut draft: Draft<'_>, index: usize, mut why: Vec<Why>) -> Plan {
     let s = draft.s;
+    if let Some(waits) = group::pass(&mut draft, index) {
+        why.extend(waits);
+        return draft.commit(why);
+    }
     let passed = s.settings.steps.get(index).map(|step| step.name.as_str());
     let left: Vec<&String> = match passed.filter(|name| leaves_owed(s, name)) {
         Some(_) => owed(s).map(|(name, _)| name).collect(),
@@ -320,7 +324,9 @@ fn is_promotion(s: &Snapshot, step: &Step, index: usize) -> bool {
     let ready = color.available && enough(&color.serving, &share(s, candidate.slot, step.weight));
     let free = s.stopped(Stops::Rollout).is_none() && s.world.routes.foreign.is_none();
     let carries = super::reach::carries(s);
-    s.settings.routed && last && step.weight == 100 && !gated && ready && free && carries
+    // Others of a group count the steps.
+    let alone = s.record.group.is_none();
+    s.settings.routed && last && step.weight == 100 && !gated && ready && free && carries && alone
 }
 
 /// Commits that a step was reached, and with it whatever follows at once: the question to people or the next step.
@@ -343,6 +349,8 @@ pub(super) fn reached(s: &Snapshot, place: &StepRecord, step: &Step, index: usiz
     // Judged as not reached yet: the checks start with the commit, so until then a step with checks can't be open.
     match judge(s, step, place, s.now, &mut next) {
         Verdict::Open if !s.paused() && s.stopped(Stops::Rollout).is_none() => {
+            // As it stays where others of the group are not as far.
+            draft.record.phase = Phase::Step(reached);
             return advance(draft, index, next.why);
         }
         Verdict::Ask(needed) if s.stopped(Stops::Everything).is_none() => {

@@ -5,6 +5,7 @@ mod deadline;
 mod decisions;
 mod delete;
 mod gates;
+mod group;
 mod home;
 mod install;
 mod jobs;
@@ -23,6 +24,7 @@ pub use connections::CONNECTIONS;
 pub(crate) use deadline::{back_late, deadline};
 pub use gates::evidence;
 pub(crate) use gates::towards_live;
+pub(crate) use group::forestalls;
 pub(crate) use home::{dead, needs as back_needs};
 pub(crate) use reach::forestalled;
 

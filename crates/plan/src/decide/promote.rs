@@ -1,7 +1,7 @@
 //! Promotion: the candidate has all traffic by weight; the live role is turned to it, the weights go back to 0, the
 //! routes back to their owner's bytes. Between each of these proxies are given time.
 
-use super::{Draft, Next, enough, gates, lengths, needed, overlap, reach, returning, step};
+use super::{Draft, Next, enough, gates, group, lengths, needed, overlap, reach, returning, step};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release, Watch};
 use crate::settings::OnFailure;
@@ -62,6 +62,9 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
     let short = s.world.color(candidate.slot.color).short_since;
     if short.is_some_and(|since| s.age(since) >= s.settings.endpoint_grace) {
         return Some(step::too_few(s, candidate));
+    }
+    if let Some(cause) = group::sends_back(s) {
+        return Some(cause);
     }
     if s.world.live_service.points == Some(candidate.slot) {
         // Turned: the rest is a matter of seconds, and whatever is wanted else comes after it.

@@ -1,6 +1,6 @@
 //! Nothing is under way: keep what is, retire what was kept long enough, start what is wanted.
 
-use super::{Draft, Next, connections, deadline, gates, home, jobs, lengths, reach, returning};
+use super::{Draft, Next, connections, deadline, gates, group, home, jobs, lengths, reach, returning};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Outcome, Phase, Release, Wanted, Watch};
 use crate::settings::OnFailure;
@@ -66,7 +66,9 @@ fn cause_to_return(s: &Snapshot) -> Option<Cause> {
         return Some(Cause::Cancelled);
     }
     let failed = || gates::after_promotion(s).into_iter().find(|(_, then)| *then == OnFailure::Rollback);
-    let cause = gates::failed_guard(s).or_else(|| failed().map(|(cause, _)| cause))?;
+    let cause = gates::failed_guard(s)
+        .or_else(|| failed().map(|(cause, _)| cause))
+        .or_else(|| group::sends_back(s))?;
     (!home::dead(s, previous.slot)).then_some(cause)
 }
 
@@ -99,7 +101,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
     if let Some(wait) = gates::watching(s) {
         return Some(wait.into());
     }
-    if s.record.kept_until.is_some_and(|until| s.now >= until) && unproven(s).is_none() {
+    if s.record.kept_until.is_some_and(|until| s.now >= until)
+        && unproven(s).or_else(|| group::keeps(s)).is_none()
+    {
         return Some(make_room(Draft::new(s)));
     }
     if let Some(obstacle) = s.stopped(Stops::Rollout) {
@@ -115,6 +119,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
             Some(news) => news.commit(next.why),
             None => next.into(),
         });
+    }
+    if let Some(why) = group::late(s) {
+        return Some(Next::because(why).into());
     }
     if s.record.previous.is_some() || s.record.candidate.is_some() {
         return Some(make_room(Draft::new(s)));
@@ -263,6 +270,7 @@ fn start(s: &Snapshot, live: &Release, hash: ContentHash, known: Option<Wanted>)
     draft.record.vacate_after = None;
     draft.record.leaving = None;
     draft.record.sent_back = None;
+    draft.record.group = group::begin(s);
     // Whoever decided and has no answer yet must not be judged a second time.
     draft.record.consumed.retain(|consumed| s.decisions.iter().any(|decision| decision.uid == consumed.uid));
     draft.begins = true;
@@ -287,7 +295,7 @@ fn retire(s: &Snapshot, live: &Release, mut next: Next) -> Plan {
                 next.why.extend(wait.why);
                 wait.wake_at.into_iter().for_each(|at| next.wake(at));
             }
-            None if s.now >= until => match unproven(s) {
+            None if s.now >= until => match unproven(s).or_else(|| group::keeps(s)) {
                 Some(why) => next.say(why),
                 None => return make_room(Draft::new(s)),
             },

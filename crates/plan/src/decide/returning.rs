@@ -1,6 +1,6 @@
 //! Going back: committed first, then brought about in parallel and past errors, at any moment until retirement.
 
-use super::{Draft, Next, connections, enough, home, lengths, reach};
+use super::{Draft, Next, connections, enough, group, home, lengths, reach};
 use crate::outcome::{Notice, Plan, Why};
 use crate::record::{Cause, Outcome, Pause, Phase, Release};
 use crate::snapshot::Snapshot;
@@ -34,6 +34,7 @@ pub(super) fn commit_back(mut draft: Draft<'_>, cause: Cause) -> Plan {
             draft.record.sent_back = Some(s.now);
         }
     }
+    group::blame(s, &mut draft.record, &cause);
     draft.record.phase = Phase::Returning { cause, since: s.now };
     let why = std::iter::once(Why::Returning).chain(draft.record.live.and_then(|live| short(s, &live)));
     let why = why.collect();

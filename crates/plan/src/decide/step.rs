@@ -1,7 +1,8 @@
 //! A step: reach its weight, hold it against drift, wait for its gates.
 
 use super::gates::{self, Verdict};
-use super::{Draft, Next, home, jobs, lengths, reach, returning, step_jobs};
+use super::group::{Barrier, Hold};
+use super::{Draft, Next, group, home, jobs, lengths, reach, returning, step_jobs};
 use crate::outcome::{Effect, Notice, Plan, Why};
 use crate::record::{Cause, Held, Pause, Phase, Release, StepRecord};
 use crate::settings::{Mode, OnFailure, Step};
@@ -25,6 +26,7 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     }
     let failed = place
         .reached
+        .filter(|_| !group::is_skipped(s, place))
         .and_then(|_| gates::failed_check(s, step).or_else(|| step_jobs::failed(s, place, step)));
     if let Some((cause, OnFailure::Rollback)) = failed {
         return returning::send_back(s, cause);
@@ -43,13 +45,20 @@ pub(super) fn plan(s: &Snapshot, place: &StepRecord) -> Plan {
     let reach::Reach { mut next, reached } =
         reach::toward(s, candidate, place.weight, place.reached.is_some());
     live_role(s, candidate, place.weight, &mut next);
+    let held = match group::hold(s, place, index, &mut next) {
+        Some(Hold::Commit(plan)) => return *plan,
+        Some(Hold::Wait) => true,
+        None => false,
+    };
     let mut repairs = Next::default();
     home::activity(s, &mut repairs);
     // What can't be repaired of live must not keep the candidate where it is for good: it is told, and tried again beside it.
     if !s.world.obstacles.iter().any(super::deadline::is_met) {
         next.effects.append(&mut repairs.effects);
     }
-    let mut plan = if !next.effects.is_empty() || !reached {
+    let mut plan = if held {
+        next.into()
+    } else if !next.effects.is_empty() || !reached {
         unreached(s, place, next)
     } else if let Some(since) = place.reached {
         gated(s, place, (index, step), since, next)
@@ -78,8 +87,14 @@ fn gated(
     } else if let Some(since) = s.record.candidate.as_ref().and_then(|candidate| short(s, candidate)) {
         next.wake(since + s.settings.endpoint_grace);
     } else {
+        let verdict = if group::is_skipped(s, place) { Verdict::Open } else { verdict };
         match verdict {
-            Verdict::Open => return gates::advance(Draft::new(s), index, next.why),
+            Verdict::Open => match group::barrier(s, index) {
+                Some(Barrier::Wait(why)) => group::wait(why, &mut next),
+                Some(Barrier::Promise(..)) | None => {
+                    return gates::advance(Draft::new(s), index, next.why);
+                }
+            },
             Verdict::Ask(needed) => return ask(s, place, step, needed, next),
             Verdict::Wait => step_jobs::make(s, place, &mut next),
         }
@@ -103,7 +118,7 @@ fn cause_to_return(s: &Snapshot, candidate: &Release) -> Option<Cause> {
         Some(hash) if hash != candidate.hash && hash.version == candidate.hash.version => {
             Some(Cause::Superseded)
         }
-        Some(_) | None => None,
+        Some(_) | None => group::sends_back(s),
     }
 }
 

@@ -45,7 +45,7 @@ impl State {
     fn of(view: &View<'_>) -> Self {
         let stalled = stalled(view);
         let installed = !matches!(view.record.phase, Phase::New);
-        let waiting_for_people = asks(view) || (installed && super::pause_holds(view));
+        let waiting_for_people = asks(view) || group_asks(view) || (installed && super::pause_holds(view));
         let at_work = stalled.is_none() && at_work(view);
         let waits_quietly = waiting_for_people && view.s.settings.readiness != Readiness::OnComplete;
         let reconciling = (at_work && !waits_quietly)
@@ -66,9 +66,21 @@ fn at_work(view: &View<'_>) -> bool {
     }
 }
 
+/// Each member of its group that is waited for waits for a person itself.
+fn group_asks(view: &View<'_>) -> bool {
+    view.why.iter().any(|why| matches!(why, Why::Together { people: true, .. }))
+}
+
+fn waits_for_group(why: &Why) -> bool {
+    matches!(why, Why::Gathering { .. } | Why::Together { .. } | Why::Late { .. })
+}
+
 fn reconciling_reason(view: &View<'_>) -> &'static str {
     if view.why.iter().any(|why| matches!(why, Why::Obstacle { .. })) {
         return "WaitingForReference";
+    }
+    if view.why.iter().any(waits_for_group) {
+        return "WaitingForGroup";
     }
     match &view.record.phase {
         Phase::New | Phase::Rest { .. } => "NewRevision",
@@ -174,7 +186,7 @@ fn ready(view: &View<'_>, state: &State) -> Condition {
         return condition("Ready", false, reason, message);
     }
     if state.waiting_for_people {
-        let reason = if asks(view) { "AwaitingDecision" } else { "Paused" };
+        let reason = if asks(view) || group_asks(view) { "AwaitingDecision" } else { "Paused" };
         return condition("Ready", view.s.settings.readiness != Readiness::OnComplete, reason, message);
     }
     match (&state.reconciling, &view.record.phase) {

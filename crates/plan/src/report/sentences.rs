@@ -3,7 +3,7 @@
 use super::halts::halted;
 use super::{View, conditions, intent};
 use crate::outcome::{Notice, Tested, Why};
-use crate::record::{Cause, JobEnd, Outcome, Phase};
+use crate::record::{Cause, JobEnd, Outcome, Phase, Record};
 use crate::words::{Color, Revision, Slot, Span, Time};
 
 /// Whether a reason adds something to the message that the phase's own sentence doesn't say.
@@ -50,12 +50,20 @@ pub(super) fn place(view: &View<'_>) -> String {
             format!("{} ({}) becomes live", candidate.revision, candidate.color)
         }
         (Phase::Returning { cause: why, .. }, Some(live), _) => {
-            format!("goes back to {} ({}): {}", live.revision, live.color, cause(why))
+            let why = left_alone(record, why).unwrap_or_else(|| cause(why));
+            format!("goes back to {} ({}): {why}", live.revision, live.color)
         }
         (Phase::Rest { outcome }, Some(live), _) => rest(view, live, outcome),
         (Phase::Installing { .. } | Phase::Returning { .. } | Phase::Rest { .. }, None, _)
         | (Phase::Step(_) | Phase::Promoting { .. }, _, None) => String::new(),
     }
+}
+
+/// That another member of its group did not go on, though it failed in nothing.
+fn left_alone(record: &Record, why: &Cause) -> Option<String> {
+    let pact = record.group.as_ref().filter(|_| !why.rejects())?;
+    let by = pact.sent_back_by.as_ref()?;
+    Some(format!("{by} of group {} did not go on with what it had begun, so all begin anew", pact.group))
 }
 
 fn rest(view: &View<'_>, live: Slot, outcome: &Outcome) -> String {
@@ -164,13 +172,7 @@ pub fn sentence(why: &Why) -> String {
         Why::Overlapping { lasts, .. } => overlapping(*lasts),
         Why::Promoting => "becomes live".to_owned(),
         Why::Returning => "goes back to live".to_owned(),
-        Why::ReturnShort { slot, needed, serving } => format!(
-            "{} ({}) has only {} of {} ready endpoints to go back to",
-            slot.revision,
-            slot.color,
-            numbers(serving),
-            numbers(needed)
-        ),
+        Why::ReturnShort { slot, needed, serving } => return_short(*slot, needed, serving),
         Why::ReturnBlocked { slot } => {
             format!(
                 "going back waits: {} ({}) has no ready endpoint: look at its pods; to give up what the other color serves, apply the \
@@ -189,11 +191,30 @@ pub fn sentence(why: &Why) -> String {
             draining(*color, *revision, open.as_deref(), *until)
         }
         Why::Running { slot, jobs } => running(*slot, jobs),
+        Why::Gathering { group, .. } => gathering(group),
+        Why::Together { group, members, .. } => together(group, members),
+        Why::Late { group, members } => late(group, members),
         Why::Rejected { revision } => {
             format!("{revision} was sent back: change spec.release, or decide Retry")
         }
         Why::AtRest => String::new(),
     }
+}
+
+fn gathering(group: &str) -> String {
+    format!("waits a moment for other Rollouts of group {group} that begin now")
+}
+
+fn together(group: &str, members: &[(String, String)]) -> String {
+    let each: Vec<String> = members.iter().map(|(name, state)| format!("{name} ({state})")).collect();
+    format!("goes on together with group {group}: waits for {}", each.join(" and "))
+}
+
+fn late(group: &str, members: &[String]) -> String {
+    format!(
+        "the rollout of group {group} had begun without it: goes on once that of {} has ended",
+        members.join(" and ")
+    )
 }
 
 fn ripening(step: &str, age: Span, youngest: Option<&str>, late: bool) -> String {
@@ -246,6 +267,16 @@ fn probing(checks: &[String]) -> String {
 fn too_few(slot: Slot, needed: &[u32], serving: &[u32]) -> String {
     format!(
         "{} ({}) has {} ready endpoints and needs {}: look at its pods",
+        slot.revision,
+        slot.color,
+        numbers(serving),
+        numbers(needed)
+    )
+}
+
+fn return_short(slot: Slot, needed: &[u32], serving: &[u32]) -> String {
+    format!(
+        "{} ({}) has only {} of {} ready endpoints to go back to",
         slot.revision,
         slot.color,
         numbers(serving),

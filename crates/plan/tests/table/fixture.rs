@@ -76,6 +76,7 @@ fn settings() -> Settings {
         drain: Span::seconds(30),
         connections: None,
         endpoint_grace: Span::seconds(10),
+        group: None,
     }
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn at_rest() -> Snapshot {
             sizes: Vec::new(),
             live_service: points(live()),
             candidate_service: points(live()),
+            group: None,
             overlap: None,
             routes: routes(Form::Owner),
             recorded: true,

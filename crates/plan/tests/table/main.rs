@@ -6,6 +6,7 @@ mod connections;
 mod decisions;
 mod fixture;
 mod gates;
+mod group;
 mod halts;
 mod hands;
 mod hands_off;

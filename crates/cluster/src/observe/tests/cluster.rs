@@ -551,6 +551,12 @@ impl Hand {
             "resourceVersion": version, "creationTimestamp": created});
         other["spec"]["traffic"]["services"] = services.clone();
         self.stores.offer_rollout(own, "");
+        self.neighbor(other);
+    }
+
+    /// Another Rollout.
+    pub(crate) fn neighbor(&mut self, mut other: Value) {
+        other["metadata"]["resourceVersion"] = json!(self.next().to_string());
         self.stores.offer_rollout(other, "");
         let all = || self.stores.rollouts.all();
         self.pokes.note(&Touched::All, all, |_| None);

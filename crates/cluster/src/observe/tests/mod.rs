@@ -4,6 +4,7 @@ mod ages;
 pub(crate) mod charts;
 pub(crate) mod cluster;
 mod connections;
+mod group;
 mod halts;
 mod hands;
 mod jobs;

@@ -70,6 +70,34 @@ fn other() -> Value {
     rollout
 }
 
+/// A member of a group that has other steps: nobody could say which of them are the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an API server"]
+async fn a_member_of_a_group_with_other_steps() {
+    let bench = Bench::installed("otherssteps").await;
+    let grouped = |mut rollout: Value| {
+        rollout["spec"]["group"] = json!({"name": "checkout"});
+        rollout
+    };
+    bench.apply(&grouped(other())).await;
+    let complete =
+        async || bench.value("rollouts", "other").await.pointer("/status/phase") == Some(&json!("Complete"));
+    bench.until("the other Rollout complete", complete).await;
+    bench
+        .bad(
+            Case::refused(
+                "GroupDiffers",
+                "canary 10 %, full 100 % here and switch 100 % in Rollout other of group checkout",
+                "spec.steps",
+                "give all of them the same names and weights, or take spec.group out of one",
+            ),
+            async || bench.apply(&grouped(objects::rollout("2"))).await,
+            async || bench.apply(&other()).await,
+        )
+        .await;
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an API server"]
 async fn a_config_map_of_another_rollout() {

@@ -448,6 +448,7 @@ fn teal(client: &Client, setup: &Setup, namespace: &str, stop: &CancellationToke
         propagation: Span(500),
         drain: Span::seconds(1),
         decision_grace: Span::seconds(2),
+        gather: Span::seconds(1),
         stop: Some(StopSwitch { namespace: namespace.to_owned(), name: "teal-stop".to_owned() }),
         charts: setup.charts.as_ref().map(|make| make()),
         ..TealConfig::default()
