@@ -230,7 +230,7 @@ impl State {
             // Proxies and lagging caches are the business of the walks of one Rollout alone.
             world.proxies = Proxies {
                 routes: world.truth.routes.weights(),
-                previews: world.truth.routes.previews(),
+                beside: world.truth.routes.beside(),
                 live: world.truth.behind_live(),
                 candidate: world.truth.candidate.value,
             };
@@ -300,7 +300,7 @@ fn relevant(record: &Record) -> u64 {
     std::mem::discriminant(&record.phase).hash(&mut hasher);
     match &record.phase {
         Phase::Step(place) => {
-            (&place.step, place.reached.is_some() || place.lost.is_some()).hash(&mut hasher)
+            (&place.step, place.reached.is_some() || place.lost.is_some()).hash(&mut hasher);
         }
         Phase::Returning { cause, .. } => cause.hash(&mut hasher),
         Phase::Rest { outcome } => outcome.hash(&mut hasher),
@@ -331,12 +331,13 @@ fn view(state: &State, own: usize, walked: &Walked, fault: Option<GroupFault>) -
             (Some(GroupFault::ListLeft), Some(pact)) if !pact.passed.is_empty() => pact.round += 1,
             _ => {}
         }
-        if fault == Some(GroupFault::BackUnseen)
-            && !matches!(record.phase, Phase::Rest { outcome: teal_plan::record::Outcome::Promoted })
-        {
-            if let Phase::Returning { .. } | Phase::Rest { .. } = record.phase {
-                record.phase = Phase::Promoting { deadline: teal_plan::Time(0) };
-            }
+        let is_back = match &record.phase {
+            Phase::Returning { .. } => true,
+            Phase::Rest { outcome } => *outcome != teal_plan::record::Outcome::Promoted,
+            _ => false,
+        };
+        if is_back && fault == Some(GroupFault::BackUnseen) {
+            record.phase = Phase::Promoting { deadline: teal_plan::Time(0) };
         }
         Some(Sibling {
             name: format!("member-{of}"),

@@ -1,5 +1,7 @@
 //! Members of a group, walked together: each kind of trouble to its end, or as far as it is bounded.
 
+#![expect(clippy::print_stdout, reason = "counts stand in the summary")]
+
 use teal_sim::group::{Found, GroupFault, Walked, explore};
 use teal_sim::{Budget, Shape};
 

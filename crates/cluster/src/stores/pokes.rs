@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures::channel::mpsc;
 
 use super::cache::{ObjectId, Touched};
-use super::objects::RolloutView;
+use super::rollouts::RolloutView;
 
 /// What to look at.
 #[derive(Clone, PartialEq, Eq, Debug)]

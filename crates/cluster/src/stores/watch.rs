@@ -13,9 +13,10 @@ use teal_api::names::label;
 use tokio::task::JoinSet;
 
 use super::cache::Touched;
-use super::objects::{DecisionView, JsonView, RolloutView};
+use super::objects::JsonView;
 use super::optional::Pace;
 use super::pokes::{Poke, Pokes, What};
+use super::rollouts::{DecisionView, RolloutView};
 use super::shapes::{Job, Pod, Slice, Workload};
 use super::views::ObjectView;
 use super::wire::{self, Nothing, Rest, Whole, Wire};

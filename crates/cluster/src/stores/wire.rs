@@ -280,7 +280,8 @@ mod tests {
     use kube::core::{ObjectList, WatchEvent};
     use teal_api::names::manager;
 
-    use super::super::objects::{JsonView, RolloutView};
+    use super::super::objects::JsonView;
+    use super::super::rollouts::RolloutView;
     use super::super::shapes::Pod;
     use super::super::views::ObjectView;
     use super::*;

@@ -134,7 +134,7 @@ async fn looked_at(kept: impl FnOnce(&Kept) -> Option<Value>) -> Reconciler {
     if let Some(data) = kept(&own) {
         server.put(&path(revision), json!({"metadata": {}, "data": data}));
     }
-    reconciler.reconcile(&ObjectId::new("shop", "web")).await;
+    Box::pin(reconciler.reconcile(&ObjectId::new("shop", "web"))).await;
     reconciler
 }
 

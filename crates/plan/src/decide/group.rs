@@ -265,13 +265,11 @@ fn has_passed(s: &Snapshot, other: &Sibling, at: usize) -> bool {
 
 /// Whether it has promised all that comes before the weight of that step.
 fn may_see(s: &Snapshot, other: &Sibling, at: usize) -> bool {
-    match at.checked_sub(1) {
-        Some(before) => has_passed(s, other, before),
-        None => {
-            let ready = other.record.group.as_ref().is_some_and(|pact| pact.ready || !pact.passed.is_empty());
-            ready || index(s, &other.record).is_some_and(|index| index > 0)
-        }
+    if let Some(before) = at.checked_sub(1) {
+        return has_passed(s, other, before);
     }
+    let ready = other.record.group.as_ref().is_some_and(|pact| pact.ready || !pact.passed.is_empty());
+    ready || index(s, &other.record).is_some_and(|index| index > 0)
 }
 
 /// Whether that step's weight was there.

@@ -368,6 +368,9 @@ fn hands_off(s: &mut Snapshot) {
 }
 
 /// Nothing is told of a going back that won't come.
+/// A name, what is looked at, and the deadline that is told of it.
+type Case<'a> = (&'a str, &'a dyn Fn() -> Snapshot, Option<Time>);
+
 #[test]
 fn the_deadline_of_a_step_is_told_only_while_its_time_counts() {
     let canary = || trying("canary", 10);
@@ -378,16 +381,18 @@ fn the_deadline_of_a_step_is_told_only_while_its_time_counts() {
         s.world.routes = routes(Form::Owner);
         s.world.routes.since = Time(NOW.0 - 1_000);
     };
-    for (name, s, expected) in [
-        ("on the way", canary(), Some(DEADLINE)),
-        ("at its weight", at_weight(), None),
-        ("a weight that is gone", with(at_weight(), lost), Some(Time(DEADLINE.0 - 1_000))),
-        ("blocked before the first weight", with(canary(), blocked), None),
-        ("paused by the spec", with(canary(), spec), None),
-        ("paused by a person", with(canary(), paused_by_ana), None),
-        ("hands off", with(canary(), hands_off), None),
-    ] {
-        assert_eq!(of(&s).deadline, expected, "{name}");
+    // Each is made when its turn comes: seven Snapshots at once are too much for a stack.
+    let cases: [Case<'_>; 7] = [
+        ("on the way", &|| canary(), Some(DEADLINE)),
+        ("at its weight", &|| at_weight(), None),
+        ("a weight that is gone", &|| with(at_weight(), lost), Some(Time(DEADLINE.0 - 1_000))),
+        ("blocked before the first weight", &|| with(canary(), blocked), None),
+        ("paused by the spec", &|| with(canary(), spec), None),
+        ("paused by a person", &|| with(canary(), paused_by_ana), None),
+        ("hands off", &|| with(canary(), hands_off), None),
+    ];
+    for (name, made, expected) in cases {
+        assert_eq!(of(&made()).deadline, expected, "{name}");
     }
     assert_eq!(of(&at_rest()).deadline, None);
 }
