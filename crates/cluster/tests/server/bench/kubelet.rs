@@ -40,6 +40,13 @@ pub(crate) async fn run(client: Client, namespace: String) {
     }
 }
 
+/// Lets all pods of a namespace go that is being deleted, in which none is made any more: without a kubelet a deleted pod stays.
+pub(crate) async fn let_go(client: &Client, namespace: &str) {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let at_once = DeleteParams::default().grace_period(0);
+    drop(pods.delete_collection(&at_once, &ListParams::default()).await);
+}
+
 /// With room for every test. Its time is what says that the node lives: Kubernetes taints one that falls silent.
 fn node_status() -> Value {
     let now = jiff::Timestamp::now();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, Config};
+use kube::{Client, Config, ResourceExt};
 use serde_json::{Value, json};
 use teal_cluster::{Cluster, Config as TealConfig, Probe, Requests, StopSwitch};
 use teal_plan::Span;
@@ -25,6 +25,9 @@ use setup::Setup;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often Kubernetes is told to look at a namespace that is being deleted; it does so five seconds later.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A label of the namespaces that benches make.
 const OURS: &str = "teal.dev/bench";
@@ -109,15 +112,20 @@ impl Bench {
         bench
     }
 
-    /// Stops Teal and takes the namespace away.
+    /// Stops Teal and takes the namespace away, with what would hold it up: a namespace that stays is looked at again and again
+    /// by Kubernetes, and a few hundred of them keep it from those that a test waits for.
     pub(crate) async fn end(mut self) {
         self.pause_teal().await;
         let rollouts = self.api("rollouts");
         let free = Patch::Merge(json!({"metadata": {"finalizers": []}}));
-        drop(rollouts.patch("web", &PatchParams::default(), &free).await);
+        for rollout in rollouts.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default()
+        {
+            drop(rollouts.patch(&rollout.name_any(), &PatchParams::default(), &free).await);
+        }
         let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
         drop(namespaces.delete(&self.namespace, &DeleteParams::background()).await);
         self.kubelet.abort();
+        kubelet::let_go(&self.client, &self.namespace).await;
     }
 
     pub(crate) async fn delete_namespace(&self) {
@@ -125,18 +133,21 @@ impl Bench {
         namespaces.delete(&self.namespace, &DeleteParams::background()).await.expect("deleted");
     }
 
-    /// Has the controller of namespaces look again at one that is being deleted: what it found the last times made it wait for
-    /// longer each time, up to a minute.
-    pub(crate) async fn wake_namespace(&self) {
+    /// Waits until the namespace is gone that is being deleted; says what is left in it if it stays. Kubernetes looks again after
+    /// what it guesses that pods and finalizers take, which is longer each time, up to a minute: it is told to look.
+    pub(crate) async fn gone(&self) {
         let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
-        let patch = json!({"metadata": {"annotations": {"test.teal.dev/look": "again"}}});
-        let patched = namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(patch)).await;
-        assert!(patched.is_ok() || !self.has_namespace().await, "{patched:?}");
-    }
-
-    pub(crate) async fn has_namespace(&self) -> bool {
-        let namespaces = api(&self.client, None, "", "v1", "Namespace", "namespaces");
-        namespaces.get_opt(&self.namespace).await.expect("an answer").is_some()
+        let (begun, mut told) = (Instant::now(), Instant::now());
+        while let Some(there) = namespaces.get_opt(&self.namespace).await.expect("an answer") {
+            assert!(begun.elapsed() < PATIENCE * 2, "it stays: {:#}", there.data["status"]);
+            if told.elapsed() > LOOK_AGAIN {
+                let patch = json!({"metadata": {"annotations": {"test.teal.dev/look": begun.elapsed().as_secs().to_string()}}});
+                // It may be gone by now.
+                drop(namespaces.patch(&self.namespace, &PatchParams::default(), &Patch::Merge(patch)).await);
+                told = Instant::now();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) fn namespace(&self) -> &str {
