@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, objects};
@@ -26,10 +26,25 @@ async fn a_step_waits_for_the_age_of_its_pods_and_a_pod_that_comes_later_starts_
     bench.stays_for(Duration::from_secs(3), async || bench.status("/step/name").await == "canary").await;
     bench.lose_a_pod("green").await;
     bench.until("told", async || bench.status("/message").await.contains("starts anew")).await;
-    bench.stays_for(Duration::from_secs(15), async || bench.status("/step/name").await == "canary").await;
+    bench.until("the step's end", async || bench.status("/step/name").await != "canary").await;
+    let ready = youngest(&bench, "green").await;
+    assert!(ready >= 20, "{ready} s");
     bench.phase("Complete").await;
     assert!(bench.status("/live/revision").await.starts_with("r2-"));
     bench.end().await;
+}
+
+/// For how many seconds the pod of a color has been ready that became so last.
+async fn youngest(bench: &Bench, color: &str) -> i64 {
+    let of_color = ListParams::default().labels(&format!("teal.dev/color={color}"));
+    let pods = bench.api("pods").list(&of_color).await.expect("pods").items;
+    let since = |pod: &DynamicObject| {
+        let all = pod.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = all.iter().find(|condition| condition["type"] == "Ready")?["lastTransitionTime"].clone();
+        ready.as_str()?.parse::<jiff::Timestamp>().ok()
+    };
+    let last = pods.iter().filter_map(since).max().expect("pods that are ready");
+    jiff::Timestamp::now().duration_since(last).as_secs()
 }
 
 /// The Jobs of the step, oldest first.
