@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, GroupVersionKind, Request};
 use serde_json::{Value, json};
+use teal_traffic::as_go_writes;
 
 use super::error::Error;
 
@@ -114,8 +115,10 @@ impl Access {
         let api = self.api("networking.istio.io", version, "VirtualService", "virtualservices");
         let params =
             PatchParams { dry_run, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = Patch::Json::<()>(patch);
-        Ok(json!(self.bounded(api.patch(&self.name, &params, &patch)).await?))
+        let request = Request::new(api.resource_url()).patch(&self.name, &params, &Patch::Json::<()>(patch));
+        let mut request = request.map_err(kube::Error::BuildRequest).map_err(failure)?;
+        *request.body_mut() = as_go_writes(request.body());
+        self.bounded(self.client.request(request)).await
     }
 
     fn api(&self, group: &str, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {

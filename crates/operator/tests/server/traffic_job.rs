@@ -98,7 +98,7 @@ fn routes() -> Value {
         "metadata": {"name": "web", "annotations": {"team": "shop"}},
         "spec": {"hosts": ["web.example"], "http": [
             {"name": "primary", "timeout": "5s", "retries": {"attempts": 2}, "route": [
-                {"destination": {"host": "blue", "port": {"number": 80}}, "headers": {"response": {"set": {"x-from": "blue"}}}, "weight": 100},
+                {"destination": {"host": "blue", "port": {"number": 80}}, "headers": {"response": {"set": {"link": "</blue.css>; a=1&b=2"}}}, "weight": 100},
                 {"destination": {"host": "green", "port": {"number": 80}}}]},
             {"name": "other", "route": [{"destination": {"host": "blue"}, "weight": 50}, {"destination": {"host": "green"}, "weight": 50}]}]},
     })
