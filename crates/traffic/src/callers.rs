@@ -43,11 +43,13 @@ pub fn is_delegate(virtual_service: &Value) -> bool {
 
 /// Namespaces and names of those that a `VirtualService` delegates to.
 pub fn delegates(virtual_service: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let own = namespace(virtual_service);
-    list(virtual_service, "/spec/http").iter().filter_map(move |route| {
-        let of = text(route, "/delegate/namespace").filter(|of| !of.is_empty());
-        Some((of.unwrap_or(own), text(route, "/delegate/name")?))
-    })
+    list(virtual_service, "/spec/http").iter().filter_map(move |route| delegate_of(virtual_service, route))
+}
+
+/// Namespace and name of the one that a route of a `VirtualService` delegates to.
+pub(crate) fn delegate_of<'a>(virtual_service: &'a Value, route: &'a Value) -> Option<(&'a str, &'a str)> {
+    let of = text(route, "/delegate/namespace").filter(|of| !of.is_empty());
+    Some((of.unwrap_or_else(|| namespace(virtual_service)), text(route, "/delegate/name")?))
 }
 
 /// Whether a `VirtualService` holds for sidecars and waypoints, and not for gateways alone.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use self::condition::Unclear;
+use crate::callers::delegate_of;
 use crate::draft::{Draft, Path};
 use crate::object::{list, namespace, text};
 use crate::{ObjectName, Pair, Refusal, RoleService, Route, RouteKind, RouteSet, Scope, mirror};
@@ -31,6 +32,22 @@ pub struct Preview {
 /// Why there can be no such routes in a `VirtualService` that can be read, if there can't.
 pub fn preview_problem(virtual_service: &Value, set: &RouteSet, scope: &Scope<'_>) -> Option<Refusal> {
     wanted(virtual_service, set, scope).err()
+}
+
+/// Why there can be no such routes in a delegate because of a `VirtualService` that delegates to it, if there can't: conditions that
+/// lead there are joined with the delegate's own, and of those that name gateways Istio doesn't read labels of callers.
+pub fn preview_problem_of_root(root: &Value, delegate: &ObjectName, preview: &Preview) -> Option<Refusal> {
+    if preview.source_labels.is_empty() {
+        return None;
+    }
+    let object = ObjectName::of(root, "VirtualService").ok()?;
+    let to = (delegate.namespace.as_str(), delegate.name.as_str());
+    let names_gateways = |condition: &Value| !list(condition, "/gateways").is_empty();
+    let http = RouteKind::Http.routes(root).iter().enumerate();
+    let (place, _) = http
+        .filter(|(_, route)| delegate_of(root, route) == Some(to))
+        .find(|(_, route)| list(route, "/match").iter().any(names_gateways))?;
+    Some(Refusal::PreviewByCallers { object: object.boxed(), field: format!("spec.http[{place}].match") })
 }
 
 /// Whether a route is one of a preview: by its name, and by leading nowhere but to the Services of the Rollout. An older operator

@@ -10,10 +10,11 @@ use teal_plan::Phase;
 use teal_plan::record::Pause;
 use teal_plan::snapshot::{Beside, Foreign, Form, Obstacle, RoutesSeen, Stops};
 use teal_traffic::{
-    Refusal, RoleService, RouteKind, RouteSelector, Saved, Scope, left_alone, made_out, mirror_problem,
-    preview_problem, read, record_fits,
+    Refusal, RoleService, RouteKind, RouteSelector, RouteSet, Saved, Scope, left_alone, made_out,
+    mirror_problem, preview_problem, preview_problem_of_root, read, record_fits,
 };
 
+use super::callers::bound;
 use super::{Facts, Names, obstacle};
 use crate::kinds;
 use crate::memory::Memory;
@@ -192,7 +193,8 @@ fn one(
     }
     match read(&value, &scope) {
         Ok(set) => {
-            let unclear = preview_problem(&value, &set, &scope);
+            let unclear =
+                preview_problem(&value, &set, &scope).or_else(|| of_roots(facts, entry, &set, &scope));
             let taken = has_mirror(facts).then(|| mirror_problem(&value, &set, &scope, owners)).flatten();
             routes.obstacles.extend(unclear.into_iter().chain(taken).map(|refusal| refused(&refusal)));
             forms.http |= set.routes.iter().any(|route| route.kind == RouteKind::Http);
@@ -223,6 +225,18 @@ fn one(
             share
         }
     }
+}
+
+/// What those that delegate to a delegate say against its preview.
+fn of_roots(
+    facts: &Facts<'_>,
+    entry: &FilledVirtualService,
+    set: &RouteSet,
+    scope: &Scope<'_>,
+) -> Option<Refusal> {
+    let preview = scope.preview?;
+    let roots = bound(facts.stores, &facts.names.namespace, entry);
+    roots.iter().find_map(|root| preview_problem_of_root(root, &set.object, preview))
 }
 
 /// A step whose part of every route is no whole number: it would judge a candidate that nobody calls. Where live has no weight

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use teal_plan::snapshot::{Beside, Form, Stops};
 
 use super::cluster::Hand;
+use crate::kinds;
 
 fn to(host: &str, weight: u8) -> Value {
     json!({"destination": {"host": host}, "weight": weight})
@@ -103,9 +104,37 @@ fn a_preview_of_connections_alone_is_told() {
     let version = hand.next();
     object["metadata"]["resourceVersion"] = json!(version.to_string());
     object["spec"] = json!({"hosts": ["web"], "tcp": [{"route": [to("web", 100)]}]});
-    hand.stores.offer(crate::kinds::VIRTUAL_SERVICE, &object);
+    hand.stores.offer(kinds::VIRTUAL_SERVICE, &object);
     let world = hand.look(0).snapshot.world;
     let told: Vec<&str> = world.obstacles.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("spec.traffic.preview is of http routes alone"), "{told:?}");
+}
+
+/// Conditions of its root are joined with a delegate's own.
+#[test]
+fn rule_9_a_preview_by_labels_is_refused_where_the_root_of_a_delegate_names_gateways() {
+    let by_labels = json!({"sourceLabels": {"team": "qa"}});
+    let by_headers = json!({"headers": [{"name": "x-teal-preview", "value": "true"}]});
+    let of_gateways = json!([{"uri": {"prefix": "/"}}, {"gateways": ["public"]}]);
+    for (preview, conditions, to, refused) in [
+        (&by_labels, &of_gateways, "web", true),
+        (&by_labels, &of_gateways, "other", false),
+        (&by_labels, &json!([{"uri": {"prefix": "/"}}]), "web", false),
+        (&by_headers, &of_gateways, "web", false),
+    ] {
+        let mut hand = Hand::new();
+        asked_for(&mut hand, preview.clone());
+        hand.install();
+        hand.delegate(&json!([]));
+        let spec = json!({"hosts": ["x.example"], "gateways": ["public"], "http": [
+            {"route": [{"destination": {"host": "elsewhere"}}]},
+            {"match": conditions, "delegate": {"name": to, "namespace": "shop"}}]});
+        hand.around(kinds::VIRTUAL_SERVICE, "front", &spec);
+        let told: Vec<_> =
+            hand.look(0).snapshot.world.obstacles.into_iter().map(|found| found.message).collect();
+        let says = |told: &String| told.contains("spec.http[1].match names gateways");
+        assert_eq!(told.iter().any(says), refused, "{preview} {conditions} {to}: {told:?}");
+        assert!(refused || told.is_empty(), "{told:?}");
+    }
 }
