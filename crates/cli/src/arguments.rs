@@ -66,6 +66,8 @@ pub enum Command {
     Status(Status),
     /// Say why a rollout waits, what happens next and when, and what can be done now
     Explain(Explain),
+    /// Print the commands that lead to one release's pods: logs, ports, a shell, a JVM's tools, traces
+    Debug(Debug),
     /// Go back further: ask for the content of a kept revision again, as a rollout of its own
     #[command(after_help = exit::HELP)]
     Undo(Undo),
@@ -120,6 +122,28 @@ pub struct Explain {
     /// The rollout
     #[arg(value_name = "NAME", value_parser = rollout_name)]
     pub name: String,
+}
+
+/// `debug`.
+#[derive(Args, Clone, Debug)]
+pub struct Debug {
+    /// The rollout
+    #[arg(value_name = "NAME", value_parser = rollout_name)]
+    pub name: String,
+    /// Whose pods; the candidate's if there is one, else the live release's
+    #[arg(long, value_name = "RELEASE")]
+    pub of: Option<Release>,
+}
+
+/// A release of a rollout, by what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Release {
+    /// The one that is tried, or that was taken back and is kept to be looked at.
+    Candidate,
+    /// The one that serves.
+    Live,
+    /// The one that served before and is kept.
+    Previous,
 }
 
 /// `undo`.

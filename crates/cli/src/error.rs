@@ -74,6 +74,16 @@ pub enum CliError {
         /// What there is.
         hint: String,
     },
+    /// It has no such release at the moment.
+    #[error("{rollout} has no {wanted} now: {there}")]
+    NoRelease {
+        /// Namespace and name.
+        rollout: String,
+        /// What was asked for.
+        wanted: &'static str,
+        /// What there is.
+        there: String,
+    },
     /// The state doesn't allow the verb.
     #[error("{source}. What happens next: kubectl teal explain {name} -n {namespace}")]
     NotNow {
@@ -261,6 +271,7 @@ impl CliError {
             | Self::Unreadable { .. }
             | Self::NotInstalled
             | Self::NoRollout { .. }
+            | Self::NoRelease { .. }
             | Self::NotKept { .. }
             | Self::InTheWay { .. }
             | Self::NothingToAdopt { .. }

@@ -1,13 +1,14 @@
 //! `kubectl-teal`: see rollouts, decide about them and go back, from a terminal.
 //!
 //! - [`arguments`]: the command line; [`connect`]: from kubeconfig to a client.
-//! - [`get`], [`status`], [`explain`]: what is shown. [`decide`]: what changes something, by a Decision; but for [`undo`], which
+//! - [`get`], [`status`], [`explain`], [`debug`]: what is shown. [`decide`]: what changes something, by a Decision; but for [`undo`], which
 //!   writes what is wanted. [`gitops`]: who would write it back. [`adopt`]: what runs without Teal, as a Rollout.
 //! - [`standing`], [`outcome`], [`foresee`], [`render`]: pure; they decide what is said and how it looks.
 
 pub mod adopt;
 pub mod arguments;
 pub mod connect;
+pub mod debug;
 pub mod decide;
 pub mod error;
 pub mod exit;
@@ -41,6 +42,7 @@ pub async fn run(
         Command::Get(wanted) => get::get(wanted, cluster, terminal).await,
         Command::Status(wanted) => status::status(wanted, cluster, terminal).await,
         Command::Explain(wanted) => explain::explain(wanted, cluster, terminal).await,
+        Command::Debug(wanted) => debug::debug(wanted, cluster, terminal).await,
         Command::Adopt(wanted) => adopt::adopt(wanted, cluster, terminal).await,
         Command::Undo(wanted) => undo::undo(wanted, cluster, terminal).await,
         Command::Decide(verb) => decide::decide(&verb.wish(), cluster, terminal).await,

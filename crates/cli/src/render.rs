@@ -1,5 +1,6 @@
 //! How things look: text made of objects and a moment, nothing else.
 
+mod debugging;
 mod decision;
 mod explanation;
 mod list;
@@ -8,6 +9,7 @@ mod summary;
 mod table;
 mod time;
 
+pub use debugging::debugging;
 pub use decision::{doing, now_open, outcome, question, state, subject, sure};
 pub use explanation::explanation;
 pub use list::list;
