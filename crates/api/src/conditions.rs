@@ -167,6 +167,8 @@ words! {
         ClaimedByOther,
         /// Accepted: another member of the group has other steps.
         GroupDiffers,
+        /// Accepted: the group has more members than can go together.
+        GroupTooLarge,
         /// Accepted: an object of a wanted name exists and is not this Rollout's.
         NameTaken,
         /// Accepted: a query is refused by the metrics source or uses an unknown placeholder.

@@ -177,7 +177,10 @@ pub(crate) fn figures(
     checks: &[CheckStatus],
 ) -> RolloutFigures {
     let (step, asked) = match &seen.snapshot.record.phase {
-        Phase::Step(place) => (Some(place.step.clone()), place.gate.as_ref().map(|gate| gate.opened)),
+        Phase::Step(place) => {
+            let open = place.gate.as_ref().filter(|gate| gate.is_open());
+            (Some(place.step.clone()), open.map(|gate| gate.opened))
+        }
         Phase::New
         | Phase::Installing { .. }
         | Phase::Rest { .. }

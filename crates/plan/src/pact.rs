@@ -27,6 +27,9 @@ pub struct Pact {
     /// The step whose gates a person skipped, until it is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// Room is being made for an attempt: it begins once that is done, and who begins before waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begins: bool,
     /// The others are waited for, so that no deadline runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
@@ -62,6 +65,11 @@ impl Pact {
     /// Of an attempt that begins.
     pub fn new(group: &str) -> Self {
         Self { group: group.to_owned(), ..Self::default() }
+    }
+
+    /// Of one that begins as soon as there is room for it.
+    pub fn announced(group: &str) -> Self {
+        Self { begins: true, ..Self::new(group) }
     }
 
     /// Whether both have the same list.

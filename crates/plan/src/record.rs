@@ -276,6 +276,20 @@ pub struct Gate {
     pub votes: Vec<Vote>,
 }
 
+impl Gate {
+    /// Whether it asks for more approvals than it has.
+    pub fn is_open(&self) -> bool {
+        u32::try_from(self.votes.len()).unwrap_or(u32::MAX) < self.needed
+    }
+}
+
+impl StepRecord {
+    /// Whether a person is asked. A question that is answered stays while the step does, as where others are waited for.
+    pub fn asks(&self) -> bool {
+        self.gate.as_ref().is_some_and(Gate::is_open)
+    }
+}
+
 /// One approval.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -203,13 +203,12 @@ fn step_word(view: &View<'_>, place: &crate::record::StepRecord) -> &'static str
     if paused(view) {
         return "Paused";
     }
-    match (place.reached, &place.gate) {
-        (Some(_), Some(_)) => "Waiting",
-        (Some(_), None) if held(view) => "Waiting",
-        (Some(_), None) => "Checking",
-        (None, _) if held(view) => "Waiting",
-        (None, _) if starting(view) => "Preparing",
-        (None, _) => "Shifting",
+    match place.reached {
+        Some(_) if place.asks() || held(view) => "Waiting",
+        Some(_) => "Checking",
+        None if held(view) => "Waiting",
+        None if starting(view) => "Preparing",
+        None => "Shifting",
     }
 }
 
@@ -368,6 +367,6 @@ fn asked(view: &View<'_>) -> Option<String> {
         return None;
     }
     let Phase::Step(place) = &view.record.phase else { return None };
-    let gate = place.gate.as_ref()?;
+    let gate = place.gate.as_ref().filter(|gate| gate.is_open())?;
     Some(format!("approval ({}/{})", gate.votes.len(), gate.needed))
 }

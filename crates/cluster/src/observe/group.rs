@@ -1,86 +1,24 @@
 //! Other members of the group, as the cache of Rollouts has them: what they committed, and whether they have the same steps.
 
-use serde::Deserialize;
-use serde_json::Value;
-use teal_api::rollout as api;
-use teal_plan::Record;
+use std::sync::Arc;
+
 use teal_plan::snapshot::{GroupSeen, Obstacle, Sibling, Stops};
 
 use super::{Facts, obstacle, settings};
-use crate::stores::{ObjectId, Pokes, What};
+use crate::stores::{Member, ObjectId, Pokes, What};
 
-/// What is read of another member: its release is none of this one's business, and may be large.
-#[derive(Deserialize)]
-struct Member {
-    metadata: Metadata,
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+/// The most members of a group: each looks at all others, and writes their names into its status.
+const MOST: usize = 32;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    uid: String,
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    group: Option<api::Group>,
-    #[serde(default)]
-    mode: api::Mode,
-    steps: Option<Vec<Step>>,
-    traffic: Traffic,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    name: String,
-    weight: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Traffic {
-    virtual_services: Option<Vec<Value>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    #[serde(default)]
-    waiting_for: Option<String>,
-    #[serde(default)]
-    commit: Value,
-}
-
-impl Member {
-    fn is_in(&self, group: &str) -> bool {
-        self.spec.group.as_ref().is_some_and(|own| own.name == group)
-    }
-
-    fn steps(&self) -> Vec<(String, u32)> {
-        let mesh = self.spec.traffic.virtual_services.as_ref().is_some_and(|list| !list.is_empty());
-        match &self.spec.steps {
-            Some(steps) => steps.iter().map(|step| (step.name.clone(), step.weight)).collect(),
-            None => teal_api::defaults::default_steps(mesh),
-        }
-    }
-
-    fn sibling(self) -> Sibling {
-        let record: Record = serde_json::from_value(self.status.commit).unwrap_or_default();
-        Sibling {
-            order: self.spec.group.and_then(|group| group.order).unwrap_or_default(),
-            name: self.metadata.name,
-            uid: self.metadata.uid,
-            record,
-            mode: settings::mode(self.spec.mode),
-            deleting: self.metadata.deletion_timestamp.is_some(),
-            waiting_for: self.status.waiting_for,
-        }
+fn sibling(member: &Member) -> Sibling {
+    Sibling {
+        order: member.order(),
+        name: member.name.clone(),
+        uid: member.uid.clone(),
+        record: member.record.clone(),
+        mode: settings::mode(member.mode),
+        deleting: member.deleting,
+        waiting_for: member.waiting_for.clone(),
     }
 }
 
@@ -91,13 +29,13 @@ fn groups<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a str> {
     began.into_iter().chain(asked.filter(move |asked| began != Some(*asked)))
 }
 
-fn members(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Member> {
+fn members(facts: &Facts<'_>, pokes: &Pokes) -> Vec<Arc<Member>> {
     let namespace = &facts.names.namespace;
     let named = |group: &str| pokes.rivals(What::Group, &ObjectId::new(namespace, group), &facts.names.name);
     let mut names: Vec<String> = groups(facts).flat_map(named).collect();
     names.sort();
     names.dedup();
-    let read = |name: String| facts.stores.rollouts.get(namespace, &name)?.read();
+    let read = |name: String| facts.stores.rollouts.get(namespace, &name)?.member.clone();
     names.into_iter().filter_map(read).collect()
 }
 
@@ -108,25 +46,32 @@ pub(super) fn see(facts: &Facts<'_>, pokes: &Pokes) -> Option<GroupSeen> {
         name: facts.names.name.clone(),
         uid: facts.names.uid.clone(),
         order: facts.filled.group.as_ref().map_or(0, |group| group.order),
-        siblings: members(facts, pokes).into_iter().map(Member::sibling).collect(),
+        siblings: members(facts, pokes).iter().map(|member| sibling(member)).collect(),
     })
 }
 
-/// That another member has other steps: nobody could say then which of them are the same.
-pub(super) fn differs(facts: &Facts<'_>, pokes: &Pokes) -> Option<Obstacle> {
+/// That the group is too large, or that another member has other steps: nobody could say then which of them are the same.
+pub(super) fn unfit(facts: &Facts<'_>, pokes: &Pokes) -> Option<Obstacle> {
     let group = &facts.filled.group.as_ref()?.name;
+    let others: Vec<Arc<Member>> =
+        members(facts, pokes).into_iter().filter(|other| other.is_in(group) && !other.deleting).collect();
+    if others.len() >= MOST {
+        let message = format!(
+            "group {group} has {} Rollouts, and more than {MOST} can't go together: give spec.group of some another name, or take \
+             it out of them",
+            others.len() + 1
+        );
+        return Some(obstacle("GroupTooLarge", &message, Stops::Rollout));
+    }
     let own: Vec<(String, u32)> =
         facts.filled.steps.iter().map(|step| (step.name.clone(), step.weight)).collect();
-    let others = members(facts, pokes);
-    let others =
-        others.iter().filter(|other| other.is_in(group) && other.metadata.deletion_timestamp.is_none());
-    let other = others.into_iter().find(|other| other.steps() != own)?;
+    let other = others.iter().find(|other| other.steps() != own)?;
     let message = format!(
         "spec.steps are {} here and {} in Rollout {} of group {group}, and members of a group go from step to step together: \
          give all of them the same names and weights, or take spec.group out of one",
         listed(&own),
-        listed(&other.steps()),
-        other.metadata.name
+        listed(other.steps()),
+        other.name
     );
     Some(obstacle("GroupDiffers", &message, Stops::Rollout))
 }

@@ -39,7 +39,7 @@ pub(super) fn gather(
     if !facts.apart {
         obstacles.extend(renderings.refusals.iter().map(refused));
     }
-    obstacles.extend(group::differs(facts, pokes));
+    obstacles.extend(group::unfit(facts, pokes));
     obstacles.extend(claims::services(facts, pokes));
     obstacles.extend(claims::routes(facts, pokes));
     obstacles.extend(routes.obstacles.iter().cloned());

@@ -5,6 +5,7 @@
 
 mod admission;
 mod cache;
+mod member;
 mod named;
 mod namespaces;
 mod objects;
@@ -28,6 +29,7 @@ pub(crate) use admission::Admission;
 #[cfg(test)]
 pub(crate) use cache::Touched;
 pub(crate) use cache::{Cache, ObjectId, View};
+pub(crate) use member::Member;
 pub(crate) use named::{Named, Shown};
 pub(crate) use namespaces::{Ambient, Going, NO_WAYPOINT};
 pub(crate) use objects::{JsonView, points, selects_both, strangers};

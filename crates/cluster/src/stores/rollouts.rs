@@ -1,5 +1,7 @@
 //! Rollouts and Decisions as they are kept: a Rollout as text with what it is looked up by, a Decision read.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use teal_api::names::label;
@@ -8,6 +10,7 @@ use teal_api::{Decision, Rollout, RolloutStatus};
 use teal_traffic::RouteSelector;
 
 use super::cache::{ObjectId, View};
+use super::member::Member;
 use super::objects::slim;
 use super::wire::{Whole, Wire, deep_manifest, unread};
 use crate::json;
@@ -30,6 +33,8 @@ pub(crate) struct RolloutView {
     pub(crate) routes: Vec<Option<Vec<RouteSelector>>>,
     /// The groups that it belongs to: by its spec, and by what it began.
     pub(crate) groups: Box<[Box<str>]>,
+    /// What other members of these read of it.
+    pub(crate) member: Option<Arc<Member>>,
     text: Box<str>,
     /// Why there is no text of it.
     problem: Option<Box<str>>,
@@ -69,6 +74,8 @@ impl RolloutView {
             text = value.to_string();
         }
         let routes = named(&value, "virtualServices");
+        let groups = groups(&value);
+        let member = if groups.is_empty() { None } else { Member::of(&value).map(Arc::new) };
         Some(Self {
             id,
             uid: json::text(&value, "/metadata/uid").to_owned(),
@@ -81,15 +88,11 @@ impl RolloutView {
                 .iter()
                 .map(|(_, entry)| entry.get("routes").map(|routes| selectors(Some(routes))))
                 .collect(),
-            groups: groups(&value),
+            groups,
+            member,
             problem: None,
             text: text.into(),
         })
-    }
-
-    /// A few of its fields.
-    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(&self.text).ok()
     }
 
     /// The Rollout, or why it can't be read. One that can't never holds up the others. Of a status what can't be read is lost,

@@ -137,10 +137,11 @@ impl Watches {
                 |id| self.stores.rollouts.get(&id.namespace, &id.name),
             );
             let claims = self.claims_anew(&touched);
+            let promises = claims || promises_anew(&touched);
             self.pokes.touched(touched, |pokes, view: &RolloutView| {
                 pokes.one(&view.id.namespace, &view.id.name);
                 // What one promises is what the others of its group wait for.
-                for group in &view.groups {
+                for group in view.groups.iter().filter(|_| promises) {
                     pokes.referrers(What::Group, &ObjectId::new(&view.id.namespace, group));
                 }
                 if !claims {
@@ -308,6 +309,13 @@ fn concerns(kind: Known, view: &JsonView) -> bool {
     } else {
         true
     }
+}
+
+/// Whether what other members of its groups read of a Rollout is another than before: each event of one wakes all of them.
+fn promises_anew(touched: &Touched<RolloutView>) -> bool {
+    let (Touched::Views(views) | Touched::Own(views)) = touched else { return true };
+    let [old, new] = views.as_slice() else { return true };
+    old.groups != new.groups || old.member != new.member
 }
 
 /// Whether it comes with a CRD that others install.

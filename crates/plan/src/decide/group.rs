@@ -9,7 +9,7 @@ use crate::outcome::{Effect, Plan, Why};
 use crate::pact::{Member, Pact};
 use crate::record::{Cause, Outcome, Phase, Record, StepRecord};
 use crate::settings::Mode;
-use crate::snapshot::{GroupSeen, Sibling, Snapshot};
+use crate::snapshot::{GroupSeen, Sibling, Snapshot, is_paused};
 use crate::words::Time;
 
 /// What holds a weight back.
@@ -43,6 +43,30 @@ enum Fate<'a> {
 /// With an attempt.
 pub(super) fn begin(s: &Snapshot) -> Option<Pact> {
     s.settings.group.as_ref().map(|group| Pact::new(&group.name))
+}
+
+/// Notes that an attempt begins as soon as there is room for it: clearing a slot takes as long as its pods do to end, and whoever is
+/// sooner would go without it.
+pub(super) fn announce(s: &Snapshot, record: &mut Record) {
+    if let Some(group) = &s.settings.group {
+        record.group = Some(Pact::announced(&group.name));
+    }
+}
+
+/// Whether that is to be noted yet.
+pub(super) fn is_unannounced(s: &Snapshot) -> bool {
+    let noted = |name: &str| s.record.group.as_ref().is_some_and(|pact| pact.begins && pact.group == name);
+    s.settings.group.as_ref().is_some_and(|group| !noted(&group.name))
+}
+
+/// Whether that is noted.
+pub(super) fn is_announced(record: &Record) -> bool {
+    record.group.as_ref().is_some_and(|pact| pact.begins)
+}
+
+/// Takes the note back, for nothing begins any more.
+pub(super) fn withdraw(record: &mut Record) {
+    record.group.take_if(|pact| pact.begins);
 }
 
 /// The present attempt, as the others know it.
@@ -89,6 +113,26 @@ fn open<'a>(seen: &'a GroupSeen, pact: &'a Pact) -> impl Iterator<Item = (&'a Si
     seen.siblings.iter().filter_map(joins)
 }
 
+/// Members that are about to begin, each with what is done before: room is being made for it, or it goes back in order to begin anew.
+/// One that nothing lets begin isn't waited for.
+fn beginning(seen: &GroupSeen, pact: &Pact) -> Vec<(String, String)> {
+    let does = |other: &Sibling| {
+        let theirs = other.record.group.as_ref().filter(|theirs| theirs.group == pact.group)?;
+        let free = other.mode == Mode::Active
+            && !other.deleting
+            && !is_paused(other.mode, &other.record)
+            && other.record.blocked_since.is_none();
+        match &other.record.phase {
+            Phase::Rest { .. } if free && theirs.begins => Some("clears its former release".to_owned()),
+            Phase::Returning { cause: Cause::Superseded, .. } if free => {
+                Some("goes back, and begins anew".to_owned())
+            }
+            _ => None,
+        }
+    };
+    seen.siblings.iter().filter_map(|other| Some((other.name.clone(), does(other)?))).collect()
+}
+
 /// The pact with its list: as it is, as another member made it, or made now. Else what that waits for.
 fn settle(s: &Snapshot, pact: &Pact) -> Result<Pact, Why> {
     let Some((seen, me)) = s.world.group.as_ref().and_then(|seen| Some((seen, me(s, seen)?))) else {
@@ -105,6 +149,10 @@ fn settle(s: &Snapshot, pact: &Pact) -> Result<Pact, Why> {
     }
     if let Some(why) = late(s) {
         return Err(why);
+    }
+    let members = beginning(seen, pact);
+    if !members.is_empty() {
+        return Err(Why::Together { group: pact.group.clone(), members, people: false });
     }
     let began = open(seen, pact).map(|(_, since, _)| since).chain(s.record.candidate.map(|own| own.since));
     let last = began.max().unwrap_or(s.now);
@@ -214,9 +262,8 @@ fn lacking(s: &Snapshot, pact: &Pact, done: Done<'_>) -> Option<Why> {
 }
 
 fn needs_people(other: &Sibling) -> bool {
-    let asked =
-        matches!(&other.record.phase, Phase::Step(place) if place.gate.is_some() || place.held.is_some());
-    asked || other.record.paused.is_some() || other.mode != Mode::Active
+    let asked = matches!(&other.record.phase, Phase::Step(place) if place.asks() || place.held.is_some());
+    asked || is_paused(other.mode, &other.record) || other.mode != Mode::Active
 }
 
 /// What keeps it, and what ends that.
@@ -233,14 +280,14 @@ fn state(other: &Sibling) -> String {
         Mode::Paused => return "its spec.mode is Paused: set it to Active".to_owned(),
         Mode::Active => {}
     }
-    if other.record.paused.is_some() {
+    if is_paused(other.mode, &other.record) {
         return "it is paused: resume it".to_owned();
     }
     match (place, &other.waiting_for) {
         (Some(StepRecord { held: Some(held), step, .. }), _) => {
             format!("step {step} waits for a decision on {}", held.check)
         }
-        (Some(StepRecord { gate: Some(_), step, .. }), _) => format!("step {step} waits for approval"),
+        (Some(place), _) if place.asks() => format!("step {} waits for approval", place.step),
         (Some(StepRecord { step, .. }), Some(waits)) => format!("step {step} waits for {waits}"),
         (Some(StepRecord { step, .. }), None) => format!("is at step {step}"),
         (None, _) => "is on its way".to_owned(),
@@ -387,6 +434,12 @@ pub(super) fn pass(draft: &mut Draft<'_>, at: usize) -> Option<Vec<Why>> {
     match barrier(draft.s, at)? {
         Barrier::Wait(why) => Some(vec![why]),
         Barrier::Promise(promise, Some(why)) => {
+            // Who skips the gates has answered what was asked, and what was held.
+            if let Phase::Step(place) = &mut draft.record.phase
+                && skipped.is_some()
+            {
+                (place.gate, place.held) = (None, None);
+            }
             draft.record.group = Some(Pact { skipped, ..promise });
             Some(vec![why])
         }

@@ -1,6 +1,5 @@
 //! How long people were waited for: counted with the commits that are made anyway, so no number costs a write.
 
-use super::gates;
 use crate::record::{Phase, Record, Waited};
 use crate::settings::OnFailure;
 use crate::snapshot::Snapshot;
@@ -35,10 +34,7 @@ const fn is_under_way(record: &Record) -> bool {
 /// A question is open, somebody paused, or a check is held for a person to decide on.
 fn are_waited_for(record: &Record) -> bool {
     match &record.phase {
-        Phase::Step(place) => {
-            let asks = place.gate.as_ref().is_some_and(|gate| gates::count(gate) < gate.needed);
-            asks || place.held.is_some() || record.paused.is_some()
-        }
+        Phase::Step(place) => place.asks() || place.held.is_some() || record.paused.is_some(),
         Phase::Promoting { .. } => record.paused.is_some(),
         Phase::Rest { .. } => record.watch.as_ref().is_some_and(|watch| watch.held.is_some()),
         Phase::New | Phase::Installing { .. } | Phase::Returning { .. } => false,

@@ -91,7 +91,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         return Some(at_live(s, live, hash));
     }
     if hash == live.hash || known.is_some_and(|wanted| wanted.rejected) {
-        return unblock(s);
+        return begins_nothing(s);
     }
     // Once what was sent back has a name by today's recipe, another one is another content, though live's is still an older one's.
     let renamed = s.record.wanted.is_some_and(|wanted| wanted.hash.version == hash.version);
@@ -121,13 +121,24 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         });
     }
     if let Some(why) = group::late(s) {
-        return Some(Next::because(why).into());
+        let mut next = Next::because(why);
+        return Some(match meanwhile(s, live, &mut next) {
+            Some(news) => news.commit(next.why),
+            None => next.into(),
+        });
     }
     if s.record.previous.is_some() || s.record.candidate.is_some() {
-        return Some(make_room(Draft::new(s)));
+        let mut draft = Draft::new(s);
+        group::announce(s, &mut draft.record);
+        return Some(make_room(draft));
     }
     let other = s.world.color(live.slot.color.other());
     if other.objects != Objects::Absent {
+        if group::is_unannounced(s) {
+            let mut draft = Draft::new(s);
+            group::announce(s, &mut draft.record);
+            return Some(draft.commit(vec![Why::Clearing(live.slot.color.other())]));
+        }
         if let Some(draft) = before_clearing(s) {
             return Some(draft.commit(vec![Why::Clearing(live.slot.color.other())]));
         }
@@ -168,6 +179,7 @@ fn at_live(s: &Snapshot, live: &Release, hash: ContentHash) -> Plan {
     draft.record.wanted =
         Some(Wanted { hash, revision: live.slot.revision, rejected: false, attempts: live.attempt });
     draft.record.blocked_since = None;
+    group::withdraw(&mut draft.record);
     draft.record.phase = Phase::Rest { outcome: Outcome::Cancelled };
     draft.commit(vec![Why::AtRest])
 }
@@ -193,6 +205,17 @@ fn unblock(s: &Snapshot) -> Option<Plan> {
     s.record.blocked_since?;
     let mut draft = Draft::new(s);
     draft.record.blocked_since = None;
+    Some(draft.commit(Vec::new()))
+}
+
+/// What is wanted is there, or was sent back: nothing is in its way, and nobody of its group waits for it.
+fn begins_nothing(s: &Snapshot) -> Option<Plan> {
+    if !group::is_announced(&s.record) {
+        return unblock(s);
+    }
+    let mut draft = Draft::new(s);
+    draft.record.blocked_since = None;
+    group::withdraw(&mut draft.record);
     Some(draft.commit(Vec::new()))
 }
 

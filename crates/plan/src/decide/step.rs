@@ -77,7 +77,12 @@ fn gated(
     since: Time,
     mut next: Next,
 ) -> Plan {
-    let verdict = gates::judge(s, step, place, since, &mut next);
+    // Of gates that were skipped nothing is said either.
+    let verdict = if group::is_skipped(s, place) {
+        Verdict::Open
+    } else {
+        gates::judge(s, step, place, since, &mut next)
+    };
     if let Some(held) = &place.held {
         next.why.insert(0, gates::held(held, false));
     } else if s.paused() {
@@ -87,7 +92,6 @@ fn gated(
     } else if let Some(since) = s.record.candidate.as_ref().and_then(|candidate| short(s, candidate)) {
         next.wake(since + s.settings.endpoint_grace);
     } else {
-        let verdict = if group::is_skipped(s, place) { Verdict::Open } else { verdict };
         match verdict {
             Verdict::Open => match group::barrier(s, index) {
                 Some(Barrier::Wait(why)) => group::wait(why, &mut next),

@@ -55,7 +55,7 @@ impl State {
 }
 
 fn asks(view: &View<'_>) -> bool {
-    matches!(&view.record.phase, Phase::Step(place) if place.gate.is_some())
+    matches!(&view.record.phase, Phase::Step(place) if place.asks())
 }
 
 fn at_work(view: &View<'_>) -> bool {
@@ -263,7 +263,7 @@ fn awaiting(view: &View<'_>) -> Condition {
         return condition("AwaitingDecision", false, "NoneOpen", message);
     }
     match &view.record.phase {
-        Phase::Step(place) if place.gate.is_some() => {
+        Phase::Step(place) if place.asks() => {
             let message = format!(
                 "step {} asks for approval: kubectl teal approve, or a Decision with step and nonce of status.gate",
                 place.step

@@ -2,7 +2,7 @@
 
 use teal_plan::outcome::Effect;
 use teal_plan::pact::{Member, Pact};
-use teal_plan::record::{Cause, Outcome, Pause};
+use teal_plan::record::{Cause, Gate, Held, Outcome, Pause, Vote};
 use teal_plan::settings::{Group, Mode};
 use teal_plan::snapshot::{Action, Form, GroupSeen, Sibling, Snapshot};
 use teal_plan::{Decision, Phase, Plan, Record, Revision, Span, Time, Why, report};
@@ -128,6 +128,71 @@ fn who_is_ready_first_waits_a_moment_for_others_that_begin() {
     assert_eq!(promised(&record), &both(), "in order of their names, and with it the promise to be ready");
 }
 
+/// However long that takes, and with the group's 10 s after it has begun.
+#[test]
+fn who_is_about_to_begin_is_waited_for_and_who_may_not_begin_is_not() {
+    let about = |edit: fn(&mut Sibling)| {
+        let mut s = grouped(ready(), Some(Pact::new("checkout")), api(Pact::announced("checkout")));
+        s.now = NOW + Span::seconds(300);
+        let other = sibling(&mut s);
+        (other.record.candidate, other.record.phase) = (None, Phase::Rest { outcome: Outcome::Promoted });
+        edit(other);
+        waits_for(&checked(&s))
+    };
+    let together = |does: &str| Some(format!("goes on together with group checkout: waits for api ({does})"));
+    assert_eq!(about(|_| {}), together("clears its former release"));
+    let anew = |other: &mut Sibling| {
+        other.record.group = Some(pact(&[theirs()]));
+        other.record.phase = Phase::Returning { cause: Cause::Superseded, since: NOW };
+    };
+    assert_eq!(about(anew), together("goes back, and begins anew"));
+    for free in [
+        |other: &mut Sibling| other.mode = Mode::Paused,
+        |other: &mut Sibling| other.mode = Mode::HandsOff,
+        |other: &mut Sibling| other.deleting = true,
+        |other: &mut Sibling| other.record.blocked_since = Some(NOW),
+        |other: &mut Sibling| other.record.paused = Some(Pause::Decision { user: "ben".to_owned() }),
+        |other: &mut Sibling| other.record.group = Some(Pact::announced("other")),
+        |other: &mut Sibling| other.record.group = Some(Pact::new("checkout")),
+        |other: &mut Sibling| {
+            let cause = Cause::Cancelled;
+            other.record.phase = Phase::Returning { cause, since: NOW };
+        },
+    ] {
+        assert_eq!(about(free), None);
+    }
+}
+
+#[test]
+fn that_an_attempt_begins_is_noted_before_room_is_made_and_taken_back_where_it_does_not() {
+    let announced = Some(Pact::announced("checkout"));
+    let resting = || {
+        let mut other = api(Pact::new("checkout"));
+        (other.record.candidate, other.record.phase) = (None, Phase::Rest { outcome: Outcome::Promoted });
+        other
+    };
+    let mut s = grouped(kept(), Some(both()), resting());
+    s.settings.wanted = Some(content(3));
+    let (record, _) = committed(&s);
+    assert_eq!(
+        (record.previous, &record.group),
+        (None, &announced),
+        "in one commit with giving up the way back"
+    );
+    // What is left over there is cleared by whoever noted it first.
+    s.record = Record { group: None, ..record };
+    let (record, _) = committed(&s);
+    assert_eq!(record.group, announced);
+    s.record = record;
+    assert!(!effects(&s).is_empty(), "then it is cleared");
+    // The spec asks for what is live again.
+    s.settings.wanted = s.record.live.map(|live| live.hash);
+    let (record, _) = committed(&s);
+    assert_eq!(record.group, None);
+    s.record = record;
+    assert!(!matches!(checked(&s).decision, Decision::Commit(_)), "once");
+}
+
 #[test]
 fn a_list_that_another_one_made_is_taken_over_as_it_is_and_at_once() {
     let mut s = grouped(ready(), Some(Pact::new("checkout")), api(Pact { round: 3, ..both() }));
@@ -221,6 +286,12 @@ fn gates_that_are_met_are_promised_first_and_the_next_step_waits_for_all() {
     let ready = report::report(&s, &plan).conditions;
     let ready = ready.iter().find(|one| one.kind == "Ready").unwrap();
     assert_eq!((ready.status, ready.reason.as_str()), (true, "AwaitingDecision"), "people are waited for");
+    // A window or the switch has it paused by the spec, which no person ends by resuming.
+    sibling(&mut s).record.paused = Some(Pause::Spec);
+    sibling(&mut s).waiting_for = Some("window".to_owned());
+    let plan = checked(&s);
+    assert!(waits_for(&plan).unwrap().ends_with("waits for api (step canary waits for window)"), "{plan:?}");
+    assert!(plan.why.iter().any(|why| matches!(why, Why::Together { people: false, .. })));
     sibling(&mut s).record.group = Some(Pact { passed: vec!["canary".to_owned()], ..both() });
     let (record, _) = committed(&s);
     assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
@@ -263,6 +334,49 @@ fn a_skip_ends_the_gates_of_one_member_alone() {
     let (record, _) = committed(&s);
     assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"));
     assert_eq!(promised(&record).skipped, None);
+}
+
+/// The same where a person was waited for: nobody is any more, and it is left with the others.
+#[test]
+fn a_skip_ends_what_was_held_and_what_was_asked() {
+    let held = Held { check: "errors".to_owned(), blind: false, detail: "0.2".to_owned(), job: None };
+    let gate = Gate { nonce: "n".to_owned(), evidence: None, opened: NOW, needed: 1, votes: Vec::new() };
+    for (held, gate) in [(Some(held), None), (None, Some(gate))] {
+        let mut s = grouped(reached("canary", 10, NOW), Some(both()), api(both()));
+        if let Phase::Step(place) = &mut s.record.phase {
+            (place.held, place.gate) = (held, gate);
+        }
+        let mut skip = decision(Action::Skip, "ana");
+        skip.step = Some("canary".to_owned());
+        s.decisions = vec![skip];
+        s.record = committed(&s).0;
+        s.decisions.clear();
+        let plan = checked(&s);
+        assert_eq!(report::report(&s, &plan).waiting_for.as_deref(), Some("group (api)"));
+        let asks =
+            report::report(&s, &plan).conditions.into_iter().find(|one| one.kind == "AwaitingDecision");
+        assert!(asks.is_some_and(|asks| !asks.status), "nobody is asked");
+        sibling(&mut s).record.group = Some(Pact { passed: vec!["canary".to_owned()], ..both() });
+        let (record, _) = committed(&s);
+        assert!(matches!(&record.phase, Phase::Step(place) if place.step == "full"), "{:?}", record.phase);
+    }
+}
+
+#[test]
+fn who_is_approved_asks_no_more_while_it_waits_for_others() {
+    let mut s = grouped(met(), Some(Pact { passed: vec!["canary".to_owned()], ..both() }), api(both()));
+    s.settings.steps[0].approvals = Some(1);
+    let vote = Vote { decision: "d".to_owned(), user: "ana".to_owned(), via: String::new(), at: NOW };
+    if let Phase::Step(place) = &mut s.record.phase {
+        place.terms = s.settings.steps[0].terms();
+        place.gate =
+            Some(Gate { nonce: "n".to_owned(), evidence: None, opened: NOW, needed: 1, votes: vec![vote] });
+    }
+    let plan = checked(&s);
+    let told = report::report(&s, &plan);
+    assert_eq!((told.waiting_for.as_deref(), told.phase), (Some("group (api)"), "Checking"));
+    let asks = told.conditions.iter().find(|one| one.kind == "AwaitingDecision").unwrap();
+    assert!(!asks.status, "{}", asks.message);
 }
 
 #[test]

@@ -90,6 +90,24 @@ fn steps_that_differ_are_named_and_stop_what_goes_forward() {
 }
 
 #[test]
+fn a_group_of_more_than_can_go_together_is_told() {
+    let mut hand = grouped(None);
+    let mut joins = |number: u32| {
+        let mut other = api(&json!({"name": "checkout"}));
+        other["metadata"]["name"] = json!(format!("api-{number}"));
+        other["metadata"]["uid"] = json!(format!("uid-api-{number}"));
+        hand.neighbor(other);
+        told(&mut hand, 0, "GroupTooLarge")
+    };
+    for number in 1..32 {
+        assert_eq!(joins(number), [] as [&str; 0], "{number} beside it");
+    }
+    let message = "group checkout has 33 Rollouts, and more than 32 can't go together: give spec.group of some another name, or \
+                   take it out of them";
+    assert_eq!(joins(32), [message]);
+}
+
+#[test]
 fn a_member_is_found_by_its_group_and_by_the_one_that_it_began_with() {
     let view = RolloutView::of(api(&json!({"name": "other"})), "").expect("a view");
     assert_eq!(view.groups.iter().map(|name| &**name).collect::<Vec<_>>(), ["other", "checkout"]);
