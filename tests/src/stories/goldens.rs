@@ -1,71 +1,74 @@
 //! The VirtualServices of the traffic room's goldens, in a real istiod before, during and after each edit.
 
+mod envoy;
+mod expected;
+mod owner;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use kube::api::{Patch, PatchParams, PostParams};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use teal_testbed::history::Key;
-use teal_traffic::{Mesh, RoleService, RouteSelector, Scope, Stamp, enter, leave, set_weight};
+use teal_traffic::{Mesh, RouteKind, Scope, Stamp, enter, leave, read, set_weight};
 
+use self::envoy::{Dump, Place};
+use self::expected::Caller;
+use self::owner::{Golden, create, host, inside, names, prepare};
 use super::play::PATIENCE;
 use super::runner::say;
 use crate::error::{Error, Result, expect};
 use crate::history::Meddling;
-use crate::world::{Shop, World, checkout, quick};
+use crate::world::{Shop, World, quick};
 
 /// Where the hosts of all of them end, so that one gateway takes them.
 const DOMAIN: &str = "golden.example";
-/// Of so many at least the gateway must have a divided route: others are for callers that it isn't.
-const SEEN: usize = 30;
 /// Of so few the definitions, or istiod's word on what it is given, may refuse the owner's own form.
 const REFUSED: usize = 10;
-/// Services that they name beside others that nobody has.
-const SERVICES: [&str; 10] = [
-    "web",
-    "web-candidate",
-    "api",
-    "api-candidate",
-    "search",
-    "search-candidate",
-    "monolith",
-    "web-legacy",
-    "queue",
-    "other",
-];
-const PORTS: [u16; 7] = [80, 81, 443, 8080, 8443, 9000, 9090];
-/// What Istio makes of the only destination with weight, and of several not: how the route is called in traces, and where what is
-/// said of a destination's headers stands.
-const FOLLOWS: [&str; 5] = [
-    "decorator",
-    "request_headers_to_add",
-    "request_headers_to_remove",
-    "response_headers_to_add",
-    "response_headers_to_remove",
-];
+/// The gateway of all, and that of the one that has connections of its own there: a port takes one.
+const GATEWAYS: [&str; 2] = ["golden", "golden-tcp"];
+/// By which those that are for callers inside are meant.
+const INSIDE: &str = "mesh";
+/// What the proxy beside a caller is known by.
+const LABELS: [(&str, &str); 2] = [("app", "cart"), ("version", "v2")];
+/// Where something can be divided: at the gateway, and at the Service that stands for each in the proxy beside a caller.
+const HTTP_PORTS: [u16; 3] = [80, 8080, 9090];
+const TCP_PORTS: [u16; 4] = [5432, 9000, 9001, 9002];
+const TLS_PORT: u16 = 443;
+const GATEWAY_PORTS: [(RouteKind, u16); 3] =
+    [(RouteKind::Http, 80), (RouteKind::Tls, TLS_PORT), (RouteKind::Tcp, 9000)];
+/// Routes behind one that takes all requests, which are in no proxy.
+const UNREACHED: [(&str, RouteKind, usize); 2] =
+    [("match-twice-the-same", RouteKind::Http, 1), ("three-services-and-a-stranger", RouteKind::Http, 1)];
+/// A listener for whatever address.
+const ANY: &str = "0.0.0.0";
 
-/// How a server says that an object is not as it must be, itself or by a webhook.
-const REFUSALS: [u16; 3] = [400, 403, 422];
+/// A proxy, the list, and the port.
+type Where = (&'static str, RouteKind, u16);
+/// What a proxy has of one of them: each place with the position of the route that it is of.
+type Places = BTreeMap<Where, Vec<(usize, Place)>>;
 
-/// One of them in the cluster.
-struct Golden {
-    name: String,
-    services: Vec<RoleService>,
-    routes: Option<Vec<RouteSelector>>,
-    /// The spec as it was stored.
-    owners: Value,
-    /// As it is now.
-    now: Value,
+/// What both proxies have.
+struct Seen {
+    goldens: Vec<Places>,
+    /// Of all else.
+    others: [Vec<Value>; 2],
 }
 
-/// Envoy's routes of one host: each without what says where its requests go, and how these are divided.
-type Routes = Vec<(Value, BTreeMap<String, u64>)>;
+/// The proxies: the gateway's, and one beside a caller.
+struct Proxies {
+    gateway: String,
+    sidecar: String,
+}
 
-/// Envoy has the weights of each edit, and nothing else of its routes differs; in the end it has what it had.
+/// Each proxy has the weights of each edit, and nothing else of it differs; in the end they have what they had.
 pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     let shop = Shop { world, namespace: namespace.to_owned(), tailoring: quick };
+    let bed = world.bed().ok_or_else(|| Error::Unmet("a proxy beside a caller needs a bed".into()))?;
     prepare(&shop).await?;
+    let proxies = Proxies {
+        gateway: world.cluster.envoy_admin.clone().unwrap_or_default(),
+        sidecar: bed.start_sidecar(namespace, &LABELS.into_iter().collect::<Value>()).await?,
+    };
     let (mut all, mut refused) = (Vec::new(), Vec::new());
     for name in names()? {
         match create(&shop, &name).await? {
@@ -75,145 +78,67 @@ pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     }
     say(&format!("{namespace}: {} VirtualServices; refused in their owner's form: {refused:?}", all.len()));
     expect(refused.len() <= REFUSED, || format!("refused: {refused:?}"))?;
-    let before = settled(&shop, &all, "owners").await?;
-    let had: Vec<&str> = all
-        .iter()
-        .zip(&before)
-        .filter(|(_, routes)| !routes.is_empty())
-        .map(|(golden, _)| &*golden.name)
-        .collect();
-    expect(had.len() >= SEEN, || format!("the gateway has routes of {had:?} alone"))?;
-    let mut divided = BTreeSet::new();
+    let before = settled(&shop, &proxies, &all, "owners").await?;
+    let managed: Vec<Managed> = all.iter().map(managed).collect::<Result<_>>()?;
     for (epoch, percent) in [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))] {
         for golden in &mut all {
             edit(&shop, golden, percent, &Stamp::new("golden", epoch, "teal/traffic")).await?;
         }
-        let after = settled(&shop, &all, &format!("edit-{epoch}")).await?;
-        for (golden, (before, after)) in all.iter().zip(before.iter().zip(&after)) {
-            only_weights(golden, before, after)?;
-            let names = |(_, hosts): &(Value, BTreeMap<String, u64>)| {
-                hosts
-                    .keys()
-                    .any(|host| host.split('.').next().is_some_and(|first| first.ends_with("-candidate")))
-            };
-            if percent == Some(10) && after.iter().any(names) {
-                divided.insert(golden.name.clone());
+        let after = settled(&shop, &proxies, &all, &format!("edit-{epoch}")).await?;
+        expect(before.others == after.others, || "something else differs in Envoy".into())?;
+        for (at, golden) in all.iter().enumerate() {
+            only_weights(golden, &managed[at], &before.goldens[at], &after.goldens[at])?;
+            if percent == Some(100) {
+                all_are_seen(golden, &managed[at], &after.goldens[at])?;
             }
         }
     }
-    expect(divided.len() >= SEEN, || format!("the gateway divides only {divided:?}"))?;
     for golden in &mut all {
         give_back(&shop, golden).await?;
     }
-    let end = settled(&shop, &all, "left").await?;
-    for (golden, (before, end)) in all.iter().zip(before.iter().zip(&end)) {
+    let end = settled(&shop, &proxies, &all, "left").await?;
+    for (golden, (before, end)) in all.iter().zip(before.goldens.iter().zip(&end.goldens)) {
         expect(before == end, || format!("{}: Envoy had {before:?}, and has {end:?}", golden.name))?;
     }
-    say(&format!("{namespace}: Envoy divided {} of {}", divided.len(), all.len()));
+    let routes: usize = managed.iter().map(|of| of.values().filter(|weighs| **weighs).count()).sum();
+    let seen = routes - UNREACHED.len();
+    say(&format!(
+        "{namespace}: Envoy divided {seen} of {routes} routes of all {}; the rest no request reaches",
+        all.len()
+    ));
+    bed.stop_sidecar().await?;
     shop.close().await
 }
 
-fn folder() -> PathBuf {
-    checkout().join("crates/traffic/tests/goldens")
-}
+/// Which of its routes Teal divides, and whether live has any weight there that could be divided.
+type Managed = BTreeMap<(RouteKind, usize), bool>;
 
-/// Those that Teal doesn't refuse.
-fn names() -> Result<Vec<String>> {
-    let failed = |error: std::io::Error| Error::File { path: folder(), why: error.to_string() };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder()).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let is_life = path.extension().is_some_and(|end| end == "diff")
-            && std::fs::read_to_string(&path).map_err(failed)?.contains("# leave")
-            // Whether a subset is that of both versions, pods say, and there are none here.
-            && !std::fs::read_to_string(path.with_extension("yaml")).map_err(failed)?.contains("\nsubsets:");
-        names.extend(path.file_stem().filter(|_| is_life).map(|name| name.to_string_lossy().into_owned()));
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// The namespace, its gateway, and Services without pods.
-async fn prepare(shop: &Shop<'_>) -> Result<()> {
-    let namespace = &shop.namespace;
-    shop.world
-        .cluster
-        .apply_all(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})])
-        .await?;
-    let server =
-        json!({"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [format!("*.{DOMAIN}")]});
-    let mut objects = vec![json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
-        "metadata": {"name": "golden", "namespace": namespace},
-        "spec": {"selector": {"istio": "ingress"}, "servers": [server]}})];
-    objects.extend(SERVICES.map(|name| {
-        let ports: Vec<Value> = PORTS.iter().map(|port| json!({"name": format!("http-{port}"), "port": port})).collect();
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": {"ports": ports}})
-    }));
-    Ok(shop.world.cluster.apply_all(&objects).await?)
-}
-
-/// Makes one as its owner would, but for namespace, host and gateway; or says why it is refused.
-async fn create(shop: &Shop<'_>, name: &str) -> Result<std::result::Result<Golden, String>> {
-    let (namespace, path) = (&shop.namespace, folder().join(name).with_extension("yaml"));
-    let failed = |why: String| Error::File { path: path.clone(), why };
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    let text = text.replace(".shop.svc", &format!(".{namespace}.svc"));
-    let documents = serde_yaml::Deserializer::from_str(&text).map(Value::deserialize);
-    let documents: Vec<Value> =
-        documents.collect::<std::result::Result<_, _>>().map_err(|error| failed(error.to_string()))?;
-    let [header, object] = documents.as_slice() else {
-        return Err(failed("two documents are wanted".into()));
+fn managed(golden: &Golden) -> Result<Managed> {
+    let mesh = Mesh::default();
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        preview: None,
+        mirror: None,
+        subsets: &golden.subsets,
     };
-    let mut object = object.clone();
-    let kept = |part: &str| object["metadata"].get(part).cloned().unwrap_or_else(|| json!({}));
-    object["metadata"] = json!({"name": name, "namespace": namespace, "labels": kept("labels"), "annotations": kept("annotations")});
-    object["spec"]["hosts"] = json!([host(shop, name)]);
-    object["spec"]["gateways"] = json!(["golden"]);
-    if let Some(spec) = object["spec"].as_object_mut() {
-        spec.remove("exportTo");
-    }
-    let version =
-        object["apiVersion"].as_str().and_then(|of| of.rsplit('/').next()).unwrap_or("v1").to_owned();
-    let made: kube::core::DynamicObject =
-        serde_json::from_value(object).map_err(|error| failed(error.to_string()))?;
-    let api = shop.dynamic("networking.istio.io", &version, "VirtualService");
-    let stored = match api.create(&PostParams::default(), &made).await {
-        Ok(stored) => stored,
-        Err(kube::Error::Api(status)) if REFUSALS.contains(&status.code) => {
-            return Ok(Err(status.message.clone()));
-        }
-        Err(error) => return Err(Error::api(format!("create VirtualService {name}"))(error)),
-    };
-    let now = serde_json::to_value(&stored).map_err(|error| failed(error.to_string()))?;
-    let services = header["services"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let services = services.filter_map(|name| Some(RoleService::new(namespace, name.split_once('/')?.1)));
-    let routes = header["routes"].as_array().map(|routes| routes.iter().filter_map(selector).collect());
-    let owners = now["spec"].clone();
-    Ok(Ok(Golden { name: name.to_owned(), services: services.collect(), routes, owners, now }))
-}
-
-/// A name, or `tcp` or `tls` as a Rollout says it.
-fn selector(route: &Value) -> Option<RouteSelector> {
-    let port = |of: &Value| of["port"].as_u64().and_then(|port| u16::try_from(port).ok());
-    if let Some(name) = route.as_str() {
-        return Some(RouteSelector::named(name));
-    }
-    if let Some(tcp) = route.get("tcp") {
-        return Some(RouteSelector::Tcp(port(tcp)));
-    }
-    let tls = route.get("tls")?;
-    let hosts = tls["sniHosts"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    Some(RouteSelector::tls(port(tls), hosts.map(str::to_owned).collect()))
-}
-
-fn host(shop: &Shop<'_>, name: &str) -> String {
-    format!("{name}.{}.{DOMAIN}", shop.namespace)
+    let set =
+        read(&golden.now, &scope).map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
+    Ok(set.routes.iter().map(|route| ((route.kind, route.index), route.largest() > 0)).collect())
 }
 
 /// Enters, or gives the candidate this much.
 async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: &Stamp) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope::of(&mesh, &golden.services, golden.routes.as_deref());
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        preview: None,
+        subsets: &golden.subsets,
+        mirror: None,
+    };
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
         Some(percent) => set_weight(&golden.now, &scope, percent, stamp),
@@ -224,7 +149,14 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
 
 async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope::of(&mesh, &golden.services, golden.routes.as_deref());
+    let scope = Scope {
+        mesh: &mesh,
+        services: &golden.services,
+        routes: golden.routes.as_deref(),
+        preview: None,
+        subsets: &golden.subsets,
+        mirror: None,
+    };
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;
@@ -257,201 +189,193 @@ async fn send(shop: &Shop<'_>, golden: &mut Golden, patch: Option<teal_traffic::
     Ok(())
 }
 
-/// Gives all routes that Envoy has, once it has what was written until now: istiod hears of VirtualServices in the order in which
+/// Gives all that both proxies have, once they have what was written until now: istiod hears of VirtualServices in the order in which
 /// they are written, and pushes all that it has heard of. So a last one is written for each stage, and waited for.
-async fn settled(shop: &Shop<'_>, all: &[Golden], stage: &str) -> Result<Vec<Routes>> {
+async fn settled(shop: &Shop<'_>, proxies: &Proxies, all: &[Golden], stage: &str) -> Result<Seen> {
     let api = shop.dynamic("networking.istio.io", "v1", "VirtualService");
     let host = host(shop, &format!("stage-{stage}"));
     let last = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
         "metadata": {"name": format!("stage-{stage}"), "namespace": shop.namespace},
-        "spec": {"hosts": [host], "gateways": ["golden"], "http": [{"route": [{"destination": {"host": "web"}}]}]}});
+        "spec": {"hosts": [host], "gateways": [GATEWAYS[0], INSIDE], "http": [{"route": [{"destination": {"host": "web"}}]}]}});
     let last = serde_json::from_value(last).map_err(|error| Error::Unmet(error.to_string()))?;
     api.create(&PostParams::default(), &last).await.map_err(Error::api(format!("create stage {stage}")))?;
-    let reached = async || {
-        let hosts = virtual_hosts(shop).await.map_err(|error| error.to_string())?;
-        if hosts.iter().any(|one| is_of(one, &host)) { Ok(hosts) } else { Err(format!("nothing of {host}")) }
+    let reached = async |admin: &str| {
+        let dump = Dump::of(admin).await.map_err(|error| error.to_string())?;
+        if dump.routes(&host, 80).is_empty() { Err(format!("nothing of {host}")) } else { Ok(dump) }
     };
-    let hosts = teal_testbed::until(format!("stage {stage} in Envoy"), PATIENCE, reached).await?;
-    let found: Vec<Routes> = all.iter().map(|golden| routes(shop, golden, &hosts)).collect();
-    for (golden, routes) in all.iter().zip(&found) {
-        follows(golden, routes, &shop.namespace)?;
+    let what = || format!("stage {stage} in Envoy");
+    let gateway = teal_testbed::until(what(), PATIENCE, async || reached(&proxies.gateway).await).await?;
+    let sidecar = teal_testbed::until(what(), PATIENCE, async || reached(&proxies.sidecar).await).await?;
+    let goldens = all.iter().map(|golden| seen(shop, golden, &gateway, &sidecar)).collect::<Result<_>>()?;
+    let is_golden = |domain: &str| {
+        let name = domain.split('.').next().unwrap_or_default();
+        domain.contains(DOMAIN) || all.iter().any(|golden| golden.name == name)
+    };
+    Ok(Seen { goldens, others: [gateway.others(is_golden), sidecar.others(is_golden)] })
+}
+
+/// What the proxies have of one of them, divided exactly as its routes are.
+fn seen(shop: &Shop<'_>, golden: &Golden, gateway: &Dump, sidecar: &Dump) -> Result<Places> {
+    let namespace = &shop.namespace;
+    let outside = host(shop, &golden.name);
+    let is_own =
+        |(_, place): &(usize, Place)| place.rest["filter_chain_match"].to_string().contains(&outside);
+    let mut found = Places::new();
+    for (kind, port) in GATEWAY_PORTS {
+        let name = if kind == RouteKind::Tcp { GATEWAYS[1] } else { GATEWAYS[0] };
+        let caller = Caller { gateway: name, labels: &[], namespace: "istio-system", home: namespace };
+        if !golden.owners["gateways"]
+            .as_array()
+            .is_some_and(|gateways| gateways.iter().any(|one| one == name))
+        {
+            continue;
+        }
+        let mut places: Vec<(usize, Place)> = match kind {
+            RouteKind::Http => gateway.routes(&outside, port),
+            RouteKind::Tls | RouteKind::Tcp => gateway.chains(ANY, port),
+        }
+        .into_iter()
+        .enumerate()
+        .collect();
+        if kind == RouteKind::Tls {
+            places.retain(is_own);
+        }
+        let places = places.into_iter().map(|(_, place)| place).collect();
+        found.insert(("gateway", kind, port), attributed(golden, &caller, (kind, port), places)?);
+    }
+    let caller = Caller { gateway: INSIDE, labels: &LABELS, namespace, home: namespace };
+    let own = inside(namespace, &golden.name);
+    let ports = HTTP_PORTS.map(|port| (RouteKind::Http, port)).into_iter();
+    let ports = ports.chain(TCP_PORTS.map(|port| (RouteKind::Tcp, port))).chain([(RouteKind::Tls, TLS_PORT)]);
+    for (kind, port) in ports {
+        let mut places = match kind {
+            RouteKind::Http => sidecar.routes(&own, port),
+            RouteKind::Tls | RouteKind::Tcp => sidecar.chains(&golden.address, port),
+        };
+        // Where no route is for this port, the Service that stands for it is all that is left.
+        places.retain(|place| !place.to.keys().eq([&own]));
+        found.insert(("sidecar", kind, port), attributed(golden, &caller, (kind, port), places)?);
     }
     Ok(found)
 }
 
-/// Envoy's routes are divided as those of its VirtualService, in their order: one of these may be several there, by its conditions,
-/// or none, where it is for other callers.
-fn follows(golden: &Golden, routes: &Routes, namespace: &str) -> Result<()> {
-    let lists = lists(golden, namespace);
-    let mut left = lists.iter().peekable();
-    for (_, hosts) in routes.iter().filter(|(_, hosts)| !hosts.is_empty()) {
-        while left.next_if(|list| *list != hosts).is_some() {}
-        expect(left.peek().is_some(), || {
-            format!("{}: Envoy divides {hosts:?} where its routes are {lists:?}", golden.name)
-        })?;
+/// Each place with the route that it is of, where all are divided as these are, in their order.
+fn attributed(
+    golden: &Golden,
+    caller: &Caller<'_>,
+    (kind, port): (RouteKind, u16),
+    places: Vec<Place>,
+) -> Result<Vec<(usize, Place)>> {
+    let mut wanted = caller.divided(&golden.now["spec"], kind, port);
+    if kind == RouteKind::Http && places.len() < wanted.len() && places.last().is_some_and(Place::is_last) {
+        wanted.truncate(places.len());
+    }
+    let found: Vec<BTreeMap<String, u64>> = places.iter().map(Place::weights).collect();
+    expect(found.iter().eq(wanted.iter().map(|(_, weights)| weights)), || {
+        format!(
+            "{}: Envoy of {} divides {kind:?} at {port} as {found:?}, and its routes say {wanted:?}",
+            golden.name, caller.gateway
+        )
+    })?;
+    Ok(wanted.into_iter().map(|(index, _)| index).zip(places).collect())
+}
+
+/// The same places in the same order, which differ in the weights of the routes alone that Teal divides. What a candidate's requests
+/// are given is what live's are.
+fn only_weights(golden: &Golden, managed: &Managed, before: &Places, after: &Places) -> Result<()> {
+    for ((at, was), is) in before.iter().zip(after.values()) {
+        let (_, kind, _) = at;
+        let same = was.len() == is.len()
+            && was.iter().zip(is).all(|((index, was), (also, is))| {
+                let rest = index == also && was.rest == is.rest;
+                rest && if managed.contains_key(&(*kind, *index)) { headers_stay(was, is) } else { was == is }
+            });
+        expect(same, || format!("{}: {at:?}: Envoy had {was:?}, and has {is:?}", golden.name))?;
     }
     Ok(())
 }
 
-/// How its http routes are divided, by full names; what has no weight is in no proxy.
-fn lists(golden: &Golden, namespace: &str) -> Vec<BTreeMap<String, u64>> {
-    let mesh = Mesh::default();
-    let each = golden.now["spec"]["http"].as_array().into_iter().flatten().map(|route| {
-        let entries = route["route"].as_array().map_or(&[][..], Vec::as_slice);
-        let mut hosts = BTreeMap::new();
-        for entry in entries {
-            let written = entry["weight"].as_u64().filter(|weight| entries.len() > 1 || *weight > 0);
-            let weight = written.unwrap_or(if entries.len() == 1 { 100 } else { 0 });
-            let host = mesh.expand(entry["destination"]["host"].as_str().unwrap_or_default(), namespace);
-            if weight > 0 {
-                *hosts.entry(host).or_default() += weight;
+fn headers_stay(was: &Place, is: &Place) -> bool {
+    is.to.iter().all(|(host, to)| {
+        let live = host.replacen("-candidate.", ".", 1);
+        was.to.get(host).or_else(|| was.to.get(&live)).is_some_and(|before| before.headers == to.headers)
+    })
+}
+
+/// Each route that Teal divides is divided in some proxy.
+fn all_are_seen(golden: &Golden, managed: &Managed, after: &Places) -> Result<()> {
+    let mut left: BTreeSet<(RouteKind, usize)> =
+        managed.iter().filter(|(_, weighs)| **weighs).map(|(at, _)| *at).collect();
+    for ((_, kind, _), places) in after {
+        for (index, place) in places {
+            let candidate =
+                |host: &String| host.split('.').next().is_some_and(|name| name.ends_with("-candidate"));
+            if place.to.keys().any(candidate) {
+                left.remove(&(*kind, *index));
             }
         }
-        hosts
-    });
-    each.collect()
-}
-
-/// All hosts that Envoy has routes for.
-async fn virtual_hosts(shop: &Shop<'_>) -> Result<Vec<Value>> {
-    let admin = shop.world.cluster.envoy_admin.as_deref().unwrap_or_default();
-    let url = format!("{admin}/config_dump?resource=dynamic_route_configs");
-    let failed = |source| Error::Http { url: url.clone(), source };
-    let answer = reqwest::Client::new().get(&url).send().await.map_err(failed)?;
-    let dump: Value = answer.error_for_status().map_err(failed)?.json().await.map_err(failed)?;
-    let configs = dump["configs"].as_array().into_iter().flatten();
-    let hosts = configs.filter_map(|config| config["route_config"]["virtual_hosts"].as_array()).flatten();
-    Ok(hosts.cloned().collect())
-}
-
-fn is_of(virtual_host: &Value, host: &str) -> bool {
-    let domains = virtual_host["domains"].as_array().into_iter().flatten();
-    domains.filter_map(Value::as_str).any(|domain| domain == host)
-}
-
-/// What Envoy has for one of them, in its order.
-fn routes(shop: &Shop<'_>, golden: &Golden, hosts: &[Value]) -> Routes {
-    let own = host(shop, &golden.name);
-    let found = hosts.iter().find(|one| is_of(one, &own)).and_then(|found| found["routes"].as_array());
-    found.into_iter().flatten().map(apart).collect()
-}
-
-/// A route without its destinations, and these.
-fn apart(route: &Value) -> (Value, BTreeMap<String, u64>) {
-    let mut rest = route.clone();
-    if let Some(conditions) = rest.get_mut("match") {
-        without_order(conditions);
     }
-    let mut hosts = BTreeMap::new();
-    let mut add = |cluster: Option<&str>, weight: u64| {
-        let host = cluster.and_then(|name| name.trim_end_matches(';').split('|').nth(3));
-        if let Some(host) = host.filter(|_| weight > 0) {
-            *hosts.entry(host.to_owned()).or_default() += weight;
-        }
-    };
-    add(route["route"]["cluster"].as_str(), 100);
-    for one in route["route"]["weighted_clusters"]["clusters"].as_array().into_iter().flatten() {
-        add(one["name"].as_str(), one["weight"].as_u64().unwrap_or(0));
-    }
-    if let Some(fields) = rest.as_object_mut() {
-        fields.retain(|key, _| !FOLLOWS.contains(&key.as_str()));
-    }
-    if let Some(action) = rest.get_mut("route").and_then(Value::as_object_mut) {
-        action.retain(|key, _| {
-            !["cluster", "weighted_clusters", "host_rewrite_literal"].contains(&key.as_str())
-        });
-    }
-    (rest, hosts)
-}
-
-/// Conditions for headers and parameters are maps in a `VirtualService`, which istiod makes lists of in any order.
-fn without_order(conditions: &mut Value) {
-    for list in ["headers", "query_parameters"] {
-        if let Some(list) = conditions.get_mut(list).and_then(Value::as_array_mut) {
-            list.sort_by_key(|condition| condition["name"].as_str().map(str::to_owned));
-        }
-    }
-}
-
-/// The same routes in the same order, which differ in their destinations alone.
-fn only_weights(golden: &Golden, before: &Routes, after: &Routes) -> Result<()> {
-    let rest = |routes: &Routes| routes.iter().map(|(rest, _)| rest.clone()).collect::<Vec<_>>();
-    let (was, is) = (rest(before), rest(after));
-    expect(was == is, || {
-        let first = was.iter().zip(&is).find(|(was, is)| was != is);
-        format!(
-            "{}: Envoy had {} routes and has {}; the first that differs: {first:?}",
-            golden.name,
-            was.len(),
-            is.len()
-        )
-    })
+    let unreached = UNREACHED.iter().filter(|(name, ..)| *name == golden.name);
+    let unreached: BTreeSet<(RouteKind, usize)> = unreached.map(|(_, kind, index)| (*kind, *index)).collect();
+    expect(left == unreached, || format!("{}: no proxy divides {left:?}", golden.name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn of_a_route_only_what_follows_from_its_weights_is_left_out() {
-        let route = |action: Value| json!({"match": {"prefix": "/"}, "decorator": {"operation": "x"}, "route": action});
-        let timeout = json!({"match": {"prefix": "/"}, "route": {"timeout": "0s"}});
-        let sole = json!({"timeout": "0s", "cluster": "outbound|80||web.shop.svc.cluster.local;"});
-        let divided = json!({"timeout": "0s", "weighted_clusters": {"clusters": [
-            {"name": "outbound|80||web.shop.svc.cluster.local", "weight": 90},
-            {"name": "outbound|80||web-candidate.shop.svc.cluster.local", "weight": 10}, {"name": "outbound|80||gone.x"},
-        ]}});
-        let of = |hosts: &[(&str, u64)]| -> BTreeMap<String, u64> {
-            hosts.iter().map(|(name, weight)| (format!("{name}.shop.svc.cluster.local"), *weight)).collect()
-        };
-        assert_eq!(apart(&route(sole)), (timeout.clone(), of(&[("web", 100)])));
-        assert_eq!(apart(&route(divided)), (timeout.clone(), of(&[("web", 90), ("web-candidate", 10)])));
-        let other = route(json!({"timeout": "1s", "cluster": "outbound|80||web.shop.svc.cluster.local"}));
-        assert_ne!(apart(&other).0, timeout, "a timeout is no weight");
-    }
-
-    #[test]
-    fn the_goldens_that_teal_does_not_refuse_are_found() {
-        let names = names().unwrap();
-        assert!(names.len() >= 40 && names.iter().any(|name| name == "fifty-routes"), "{names:?}");
-        assert!(!names.iter().any(|name| name == "weights-all-zero"), "{names:?}");
-    }
-
-    #[test]
-    fn routes_are_divided_in_the_order_of_their_virtual_service() {
-        let to = |host: &str| json!({"route": [{"destination": {"host": host}}]});
-        let golden = golden(&json!([to("web"), to("api"), to("web")]));
-        let routes = |hosts: &[&str]| -> Routes {
-            let of = |host: &&str| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), 100)]);
-            hosts.iter().map(|host| (Value::Null, of(host))).collect()
-        };
-        for good in [&["web", "web", "api", "web"][..], &["api"], &[], &["web", "web"]] {
-            assert!(follows(&golden, &routes(good), "shop").is_ok(), "{good:?}");
-        }
-        for bad in [&["search"][..], &["web", "api", "web", "api"], &["api", "api", "web", "api"]] {
-            assert!(follows(&golden, &routes(bad), "shop").is_err(), "{bad:?}");
-        }
-    }
-
     fn golden(http: &Value) -> Golden {
         Golden {
             name: "x".into(),
+            address: String::new(),
             services: Vec::new(),
             routes: None,
+            subsets: Vec::new(),
             owners: Value::Null,
             now: json!({"spec": {"http": http}}),
         }
     }
 
+    fn place(hosts: &[(&str, u64)], prefix: &str) -> Place {
+        let clusters: Vec<Value> = hosts
+            .iter()
+            .map(|(host, weight)| json!({"name": format!("outbound|80||{host}.shop.svc.cluster.local"), "weight": weight}))
+            .collect();
+        Place::of_route(
+            &json!({"match": {"prefix": prefix}, "route": {"weighted_clusters": {"clusters": clusters}}}),
+        )
+    }
+
     #[test]
-    fn weights_are_read_as_istio_reads_them() {
-        let to = |host: &str, weight: Value| json!({"destination": {"host": host}, "weight": weight});
-        let of =
-            |host: &str, weight: u64| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), weight)]);
-        let http = json!([
-            {"route": [to("web", json!(0))]},
-            {"route": [to("api", Value::Null), to("search", json!(100))]},
-        ]);
-        assert_eq!(lists(&golden(&http), "shop"), [of("web", 100), of("search", 100)]);
+    fn a_route_that_is_not_divided_is_no_other_one() {
+        let to = |prefix: &str, hosts: &[(&str, u64)]| {
+            let entries: Vec<Value> = hosts
+                .iter()
+                .map(|(host, weight)| json!({"destination": {"host": host}, "weight": weight}))
+                .collect();
+            json!({"match": [{"uri": {"prefix": prefix}}], "route": entries})
+        };
+        let divided = [("web", 90), ("web-candidate", 10)];
+        let golden = golden(&json!([
+            to("/a", &divided),
+            to("/b", &[("web", 100)]),
+            to("/", &divided),
+            to("/c", &divided)
+        ]));
+        let caller = Caller { gateway: "golden", labels: &[], namespace: "x", home: "shop" };
+        let check = |places: Vec<Place>| attributed(&golden, &caller, (RouteKind::Http, 80), places);
+        let good = || vec![place(&divided, "/a"), place(&[("web", 100)], "/b"), place(&divided, "/")];
+        assert_eq!(check(good()).unwrap().len(), 3, "what follows a last one is in no proxy");
+        let mut undivided = good();
+        undivided[0] = place(&[("web", 100)], "/a");
+        assert!(check(undivided).is_err());
+        assert!(check(good()[..2].to_vec()).is_err());
+        let (managed, places) = (Managed::from([((RouteKind::Http, 0), true)]), |places| {
+            Places::from([(("gateway", RouteKind::Http, 80), check(places).unwrap())])
+        });
+        assert!(all_are_seen(&golden, &managed, &places(good())).is_ok());
+        let other = Managed::from([((RouteKind::Http, 3), true)]);
+        assert!(all_are_seen(&golden, &other, &places(good())).is_err());
+        assert!(only_weights(&golden, &other, &places(good()), &places(good())).is_ok());
     }
 }
