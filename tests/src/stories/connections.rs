@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::play::{PATIENCE, Play};
 use super::runner::say;
 use crate::error::{Error, Result, expect};
+use crate::world::gateway_ports::SESSIONS;
 use crate::world::{Shop, World, quick};
 
 /// Connections that are opened to see where they lead.
@@ -70,7 +71,7 @@ pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
 fn with_tcp(rollout: &mut Value) {
     quick(rollout);
     let listed = rollout.pointer_mut("/spec/traffic/virtualServices").and_then(Value::as_array_mut);
-    let tcp = json!({"name": "web-tcp", "routes": [{"tcp": {"port": 9000}}]});
+    let tcp = json!({"name": "web-tcp", "routes": [{"tcp": {"port": SESSIONS}}]});
     listed.into_iter().for_each(|listed| listed.push(tcp.clone()));
 }
 
@@ -111,7 +112,7 @@ async fn told(play: &Play<'_>) -> Result<()> {
         (tcp.candidate_weight == 10).then(|| tcp.route.clone())
     };
     let route = play.observer.until("the tcp route in the status", PATIENCE, named).await?;
-    expect(route.as_deref() == Some("tcp: {port: 9000}"), || format!("it is told as {route:?}"))
+    expect(route == Some(format!("tcp: {{port: {SESSIONS}}}")), || format!("it is told as {route:?}"))
 }
 
 /// Waits until all new connections reach these versions. One that reaches nobody is no matter of time.

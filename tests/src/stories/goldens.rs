@@ -1,29 +1,32 @@
 //! The VirtualServices of the traffic room's goldens, in a real istiod before, during and after each edit.
 
+mod compare;
 mod envoy;
 mod expected;
 mod owner;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use teal_testbed::history::Key;
 use teal_traffic::{Mesh, RouteKind, Scope, Stamp, enter, leave, read, set_weight};
 
+use self::compare::{Compared, Managed, Places, UNREACHED, all_are_seen, attributed, only_weights};
 use self::envoy::{Dump, Place};
 use self::expected::Caller;
-use self::owner::{Golden, create, host, inside, names, prepare};
+use self::owner::{Golden, create, host, inside, names, prepare, rules};
 use super::play::PATIENCE;
 use super::runner::say;
 use crate::error::{Error, Result, expect};
 use crate::history::Meddling;
+use crate::world::gateway_ports::{GOLDEN_TCP, GOLDEN_TLS, REQUESTS};
 use crate::world::{Shop, World, quick};
 
 /// Where the hosts of all of them end, so that one gateway takes them.
 const DOMAIN: &str = "golden.example";
-/// Of so few the definitions, or istiod's word on what it is given, may refuse the owner's own form.
-const REFUSED: usize = 10;
+/// So many there must be that Teal edits.
+const LEAST: usize = 40;
 /// The gateway of all, and that of the one that has connections of its own there: a port takes one.
 const GATEWAYS: [&str; 2] = ["golden", "golden-tcp"];
 /// By which those that are for callers inside are meant.
@@ -31,21 +34,16 @@ const INSIDE: &str = "mesh";
 /// What the proxy beside a caller is known by.
 const LABELS: [(&str, &str); 2] = [("app", "cart"), ("version", "v2")];
 /// Where something can be divided: at the gateway, and at the Service that stands for each in the proxy beside a caller.
-const HTTP_PORTS: [u16; 3] = [80, 8080, 9090];
-const TCP_PORTS: [u16; 4] = [5432, 9000, 9001, 9002];
-const TLS_PORT: u16 = 443;
+const HTTP_PORTS: [u16; 3] = [REQUESTS, 8080, 9090];
+const TCP_PORTS: [u16; 4] = [5432, GOLDEN_TCP, 9001, 9002];
 const GATEWAY_PORTS: [(RouteKind, u16); 3] =
-    [(RouteKind::Http, 80), (RouteKind::Tls, TLS_PORT), (RouteKind::Tcp, 9000)];
-/// Routes behind one that takes all requests, which are in no proxy.
-const UNREACHED: [(&str, RouteKind, usize); 2] =
-    [("match-twice-the-same", RouteKind::Http, 1), ("three-services-and-a-stranger", RouteKind::Http, 1)];
+    [(RouteKind::Http, REQUESTS), (RouteKind::Tls, GOLDEN_TLS), (RouteKind::Tcp, GOLDEN_TCP)];
+/// The edits of a rollout's life, by the epoch of who writes: entered, and with so much for the candidate.
+const EDITS: [(i64, Option<u8>); 4] = [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))];
 /// A listener for whatever address.
 const ANY: &str = "0.0.0.0";
-
-/// A proxy, the list, and the port.
-type Where = (&'static str, RouteKind, u16);
-/// What a proxy has of one of them: each place with the position of the route that it is of.
-type Places = BTreeMap<Where, Vec<(usize, Place)>>;
+/// Namespaces that are on their way out.
+const LEAVING: [&str; 3] = ["namespaces", "--field-selector", "status.phase=Terminating"];
 
 /// What both proxies have.
 struct Seen {
@@ -54,91 +52,96 @@ struct Seen {
     others: [Vec<Value>; 2],
 }
 
-/// The proxies: the gateway's, and one beside a caller.
-struct Proxies {
-    gateway: String,
-    sidecar: String,
+/// The admin pages of the proxies: the gateway's, and one beside a caller.
+struct Proxies<'a> {
+    gateway: &'a str,
+    sidecar: &'a str,
 }
 
 /// Each proxy has the weights of each edit, and nothing else of it differs; in the end they have what they had.
 pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     let shop = Shop { world, namespace: namespace.to_owned(), tailoring: quick };
     let bed = world.bed().ok_or_else(|| Error::Unmet("a proxy beside a caller needs a bed".into()))?;
+    // What others leave behind would go meanwhile, and that is a difference too.
+    world.none_left(&LEAVING).await?;
     prepare(&shop).await?;
-    let proxies = Proxies {
-        gateway: world.cluster.envoy_admin.clone().unwrap_or_default(),
-        sidecar: bed.start_sidecar(namespace, &LABELS.into_iter().collect::<Value>()).await?,
-    };
-    let (mut all, mut refused) = (Vec::new(), Vec::new());
-    for name in names()? {
-        match create(&shop, &name).await? {
-            Ok(golden) => all.push(golden),
-            Err(why) => refused.push(format!("{name}: {why}")),
-        }
+    let sidecar = bed.start_sidecar(namespace, &LABELS.into_iter().collect::<Value>()).await?;
+    let gateway = world.cluster.envoy_admin.as_deref().unwrap_or_default();
+    told(&shop, &Proxies { gateway, sidecar: sidecar.admin() }).await?;
+    shop.close().await
+}
+
+async fn told(shop: &Shop<'_>, proxies: &Proxies<'_>) -> Result<()> {
+    let names = names()?;
+    let mut all = Vec::new();
+    for name in &names.edited {
+        all.push(create(shop, name).await?);
     }
-    say(&format!("{namespace}: {} VirtualServices; refused in their owner's form: {refused:?}", all.len()));
-    expect(refused.len() <= REFUSED, || format!("refused: {refused:?}"))?;
-    let before = settled(&shop, &proxies, &all, "owners").await?;
+    expect(all.len() >= LEAST, || format!("there are only {} goldens", all.len()))?;
+    shop.world.cluster.apply_all(&rules(&shop.namespace, &all)).await?;
     let managed: Vec<Managed> = all.iter().map(managed).collect::<Result<_>>()?;
-    for (epoch, percent) in [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))] {
+    let before = settled(shop, proxies, &all, "before").await?;
+    for (epoch, percent) in EDITS {
         for golden in &mut all {
-            edit(&shop, golden, percent, &Stamp::new("golden", epoch, "teal/traffic")).await?;
+            edit(shop, golden, percent, &Stamp::new("golden", epoch, "teal/traffic")).await?;
         }
-        let after = settled(&shop, &proxies, &all, &format!("edit-{epoch}")).await?;
-        expect(before.others == after.others, || "something else differs in Envoy".into())?;
+        let during = settled(shop, proxies, &all, &format!("edit-{epoch}")).await?;
+        nothing_else(&before, &during)?;
         for (at, golden) in all.iter().enumerate() {
-            only_weights(golden, &managed[at], &before.goldens[at], &after.goldens[at])?;
+            only_weights(golden, &managed[at], &before.goldens[at], &during.goldens[at])?;
             if percent == Some(100) {
-                all_are_seen(golden, &managed[at], &after.goldens[at])?;
+                all_are_seen(golden, &managed[at], &during.goldens[at])?;
             }
         }
     }
     for golden in &mut all {
-        give_back(&shop, golden).await?;
+        give_back(shop, golden).await?;
     }
-    let end = settled(&shop, &proxies, &all, "left").await?;
-    for (golden, (before, end)) in all.iter().zip(before.goldens.iter().zip(&end.goldens)) {
-        expect(before == end, || format!("{}: Envoy had {before:?}, and has {end:?}", golden.name))?;
+    let after = settled(shop, proxies, &all, "after").await?;
+    nothing_else(&before, &after)?;
+    for (golden, (before, after)) in all.iter().zip(before.goldens.iter().zip(&after.goldens)) {
+        expect(before == after, || format!("{}: Envoy had {before:?}, and has {after:?}", golden.name))?;
     }
     let routes: usize = managed.iter().map(|of| of.values().filter(|weighs| **weighs).count()).sum();
-    let seen = routes - UNREACHED.len();
+    let (edited, refused) = (all.len(), names.refused.len());
     say(&format!(
-        "{namespace}: Envoy divided {seen} of {routes} routes of all {}; the rest no request reaches",
-        all.len()
+        "count: goldens: {edited} of {} in istiod before, at each of {} edits and after, and {refused} that Teal refuses to edit; \
+         Envoy divided {} of {routes} routes, and to the others no request comes",
+        edited + refused,
+        EDITS.len(),
+        routes - UNREACHED.len(),
     ));
-    bed.stop_sidecar().await?;
-    shop.close().await
+    Ok(())
 }
 
-/// Which of its routes Teal divides, and whether live has any weight there that could be divided.
-type Managed = BTreeMap<(RouteKind, usize), bool>;
+/// What the proxies have of all else is what they had.
+fn nothing_else(before: &Seen, now: &Seen) -> Result<()> {
+    for (was, is) in before.others.iter().zip(&now.others) {
+        let all: BTreeSet<String> = was.iter().map(Value::to_string).collect();
+        let new = is.iter().find(|one| !all.contains(&one.to_string()));
+        expect(was == is, || {
+            format!("something else differs in Envoy, {} and {}: {new:?}", was.len(), is.len())
+        })?;
+    }
+    Ok(())
+}
 
 fn managed(golden: &Golden) -> Result<Managed> {
     let mesh = Mesh::default();
-    let scope = Scope {
-        mesh: &mesh,
-        services: &golden.services,
-        routes: golden.routes.as_deref(),
-        preview: None,
-        mirror: None,
-        subsets: &golden.subsets,
-    };
+    let scope = scope(&mesh, golden);
     let set =
         read(&golden.now, &scope).map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     Ok(set.routes.iter().map(|route| ((route.kind, route.index), route.largest() > 0)).collect())
 }
 
+fn scope<'a>(mesh: &'a Mesh, golden: &'a Golden) -> Scope<'a> {
+    Scope { subsets: &golden.subsets, ..Scope::of(mesh, &golden.services, golden.routes.as_deref()) }
+}
+
 /// Enters, or gives the candidate this much.
 async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: &Stamp) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope {
-        mesh: &mesh,
-        services: &golden.services,
-        routes: golden.routes.as_deref(),
-        preview: None,
-        subsets: &golden.subsets,
-        mirror: None,
-    };
+    let scope = scope(&mesh, golden);
     let patch = match percent {
         None => enter(&golden.now, &scope, stamp),
         Some(percent) => set_weight(&golden.now, &scope, percent, stamp),
@@ -149,14 +152,7 @@ async fn edit(shop: &Shop<'_>, golden: &mut Golden, percent: Option<u8>, stamp: 
 
 async fn give_back(shop: &Shop<'_>, golden: &mut Golden) -> Result<()> {
     let mesh = Mesh::default();
-    let scope = Scope {
-        mesh: &mesh,
-        services: &golden.services,
-        routes: golden.routes.as_deref(),
-        preview: None,
-        subsets: &golden.subsets,
-        mirror: None,
-    };
+    let scope = scope(&mesh, golden);
     let left = leave(&golden.now, &scope, &Stamp::new("golden", 5, "teal/traffic"));
     let left = left.map_err(|refusal| Error::Unmet(format!("{}: {refusal}", golden.name)))?;
     send(shop, golden, left.patch).await?;
@@ -191,7 +187,7 @@ async fn send(shop: &Shop<'_>, golden: &mut Golden, patch: Option<teal_traffic::
 
 /// Gives all that both proxies have, once they have what was written until now: istiod hears of VirtualServices in the order in which
 /// they are written, and pushes all that it has heard of. So a last one is written for each stage, and waited for.
-async fn settled(shop: &Shop<'_>, proxies: &Proxies, all: &[Golden], stage: &str) -> Result<Seen> {
+async fn settled(shop: &Shop<'_>, proxies: &Proxies<'_>, all: &[Golden], stage: &str) -> Result<Seen> {
     let api = shop.dynamic("networking.istio.io", "v1", "VirtualService");
     let host = host(shop, &format!("stage-{stage}"));
     let last = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
@@ -201,181 +197,75 @@ async fn settled(shop: &Shop<'_>, proxies: &Proxies, all: &[Golden], stage: &str
     api.create(&PostParams::default(), &last).await.map_err(Error::api(format!("create stage {stage}")))?;
     let reached = async |admin: &str| {
         let dump = Dump::of(admin).await.map_err(|error| error.to_string())?;
-        if dump.routes(&host, 80).is_empty() { Err(format!("nothing of {host}")) } else { Ok(dump) }
+        if dump.routes(&host, REQUESTS).is_empty() { Err(format!("nothing of {host}")) } else { Ok(dump) }
     };
     let what = || format!("stage {stage} in Envoy");
-    let gateway = teal_testbed::until(what(), PATIENCE, async || reached(&proxies.gateway).await).await?;
-    let sidecar = teal_testbed::until(what(), PATIENCE, async || reached(&proxies.sidecar).await).await?;
-    let goldens = all.iter().map(|golden| seen(shop, golden, &gateway, &sidecar)).collect::<Result<_>>()?;
-    let is_golden = |domain: &str| {
+    let gateway = teal_testbed::until(what(), PATIENCE, async || reached(proxies.gateway).await).await?;
+    let sidecar = teal_testbed::until(what(), PATIENCE, async || reached(proxies.sidecar).await).await?;
+    let goldens: Vec<Places> =
+        all.iter().map(|golden| seen(shop, golden, &gateway, &sidecar)).collect::<Result<_>>()?;
+    let compared = Compared::of(all.iter().zip(&goldens))?;
+    say(&format!("{}: {stage}: {} VirtualServices compared: {compared}", shop.namespace, all.len()));
+    let is_their_host = |domain: &str| {
         let name = domain.split('.').next().unwrap_or_default();
         domain.contains(DOMAIN) || all.iter().any(|golden| golden.name == name)
     };
-    Ok(Seen { goldens, others: [gateway.others(is_golden), sidecar.others(is_golden)] })
+    let is_their_place = |address: &str, port: u16| {
+        let at_gateway = address == ANY && [GOLDEN_TCP, GOLDEN_TLS].contains(&port);
+        at_gateway || all.iter().any(|golden| golden.address == address)
+    };
+    let others = [gateway, sidecar].map(|dump| dump.others(is_their_host, is_their_place));
+    Ok(Seen { goldens, others })
 }
 
 /// What the proxies have of one of them, divided exactly as its routes are.
 fn seen(shop: &Shop<'_>, golden: &Golden, gateway: &Dump, sidecar: &Dump) -> Result<Places> {
+    let mut found = at_gateway(shop, golden, gateway)?;
     let namespace = &shop.namespace;
-    let outside = host(shop, &golden.name);
-    let is_own =
-        |(_, place): &(usize, Place)| place.rest["filter_chain_match"].to_string().contains(&outside);
-    let mut found = Places::new();
-    for (kind, port) in GATEWAY_PORTS {
-        let name = if kind == RouteKind::Tcp { GATEWAYS[1] } else { GATEWAYS[0] };
-        let caller = Caller { gateway: name, labels: &[], namespace: "istio-system", home: namespace };
-        if !golden.owners["gateways"]
-            .as_array()
-            .is_some_and(|gateways| gateways.iter().any(|one| one == name))
-        {
-            continue;
-        }
-        let mut places: Vec<(usize, Place)> = match kind {
-            RouteKind::Http => gateway.routes(&outside, port),
-            RouteKind::Tls | RouteKind::Tcp => gateway.chains(ANY, port),
-        }
-        .into_iter()
-        .enumerate()
-        .collect();
-        if kind == RouteKind::Tls {
-            places.retain(is_own);
-        }
-        let places = places.into_iter().map(|(_, place)| place).collect();
-        found.insert(("gateway", kind, port), attributed(golden, &caller, (kind, port), places)?);
-    }
     let caller = Caller { gateway: INSIDE, labels: &LABELS, namespace, home: namespace };
     let own = inside(namespace, &golden.name);
     let ports = HTTP_PORTS.map(|port| (RouteKind::Http, port)).into_iter();
-    let ports = ports.chain(TCP_PORTS.map(|port| (RouteKind::Tcp, port))).chain([(RouteKind::Tls, TLS_PORT)]);
+    let ports =
+        ports.chain(TCP_PORTS.map(|port| (RouteKind::Tcp, port))).chain([(RouteKind::Tls, GOLDEN_TLS)]);
     for (kind, port) in ports {
         let mut places = match kind {
             RouteKind::Http => sidecar.routes(&own, port),
             RouteKind::Tls | RouteKind::Tcp => sidecar.chains(&golden.address, port),
         };
         // Where no route is for this port, the Service that stands for it is all that is left.
-        places.retain(|place| !place.to.keys().eq([&own]));
+        let itself = expected::cluster(port.into(), "", &own);
+        places.retain(|place| !place.to.keys().eq([&itself]));
+        subsets_are_known(golden, sidecar, &places)?;
         found.insert(("sidecar", kind, port), attributed(golden, &caller, (kind, port), places)?);
     }
     Ok(found)
 }
 
-/// Each place with the route that it is of, where all are divided as these are, in their order.
-fn attributed(
-    golden: &Golden,
-    caller: &Caller<'_>,
-    (kind, port): (RouteKind, u16),
-    places: Vec<Place>,
-) -> Result<Vec<(usize, Place)>> {
-    let mut wanted = caller.divided(&golden.now["spec"], kind, port);
-    if kind == RouteKind::Http && places.len() < wanted.len() && places.last().is_some_and(Place::is_last) {
-        wanted.truncate(places.len());
-    }
-    let found: Vec<BTreeMap<String, u64>> = places.iter().map(Place::weights).collect();
-    expect(found.iter().eq(wanted.iter().map(|(_, weights)| weights)), || {
-        format!(
-            "{}: Envoy of {} divides {kind:?} at {port} as {found:?}, and its routes say {wanted:?}",
-            golden.name, caller.gateway
-        )
-    })?;
-    Ok(wanted.into_iter().map(|(index, _)| index).zip(places).collect())
-}
-
-/// The same places in the same order, which differ in the weights of the routes alone that Teal divides. What a candidate's requests
-/// are given is what live's are.
-fn only_weights(golden: &Golden, managed: &Managed, before: &Places, after: &Places) -> Result<()> {
-    for ((at, was), is) in before.iter().zip(after.values()) {
-        let (_, kind, _) = at;
-        let same = was.len() == is.len()
-            && was.iter().zip(is).all(|((index, was), (also, is))| {
-                let rest = index == also && was.rest == is.rest;
-                rest && if managed.contains_key(&(*kind, *index)) { headers_stay(was, is) } else { was == is }
-            });
-        expect(same, || format!("{}: {at:?}: Envoy had {was:?}, and has {is:?}", golden.name))?;
-    }
-    Ok(())
-}
-
-fn headers_stay(was: &Place, is: &Place) -> bool {
-    is.to.iter().all(|(host, to)| {
-        let live = host.replacen("-candidate.", ".", 1);
-        was.to.get(host).or_else(|| was.to.get(&live)).is_some_and(|before| before.headers == to.headers)
-    })
-}
-
-/// Each route that Teal divides is divided in some proxy.
-fn all_are_seen(golden: &Golden, managed: &Managed, after: &Places) -> Result<()> {
-    let mut left: BTreeSet<(RouteKind, usize)> =
-        managed.iter().filter(|(_, weighs)| **weighs).map(|(at, _)| *at).collect();
-    for ((_, kind, _), places) in after {
-        for (index, place) in places {
-            let candidate =
-                |host: &String| host.split('.').next().is_some_and(|name| name.ends_with("-candidate"));
-            if place.to.keys().any(candidate) {
-                left.remove(&(*kind, *index));
-            }
+fn at_gateway(shop: &Shop<'_>, golden: &Golden, gateway: &Dump) -> Result<Places> {
+    let outside = host(shop, &golden.name);
+    let is_own = |place: &Place| place.rest["filter_chain_match"].to_string().contains(&outside);
+    let mut found = Places::new();
+    for (kind, port) in GATEWAY_PORTS {
+        let name = if kind == RouteKind::Tcp { GATEWAYS[1] } else { GATEWAYS[0] };
+        if !golden.owners["gateways"].as_array().is_some_and(|all| all.iter().any(|one| one == name)) {
+            continue;
         }
-    }
-    let unreached = UNREACHED.iter().filter(|(name, ..)| *name == golden.name);
-    let unreached: BTreeSet<(RouteKind, usize)> = unreached.map(|(_, kind, index)| (*kind, *index)).collect();
-    expect(left == unreached, || format!("{}: no proxy divides {left:?}", golden.name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn golden(http: &Value) -> Golden {
-        Golden {
-            name: "x".into(),
-            address: String::new(),
-            services: Vec::new(),
-            routes: None,
-            subsets: Vec::new(),
-            owners: Value::Null,
-            now: json!({"spec": {"http": http}}),
-        }
-    }
-
-    fn place(hosts: &[(&str, u64)], prefix: &str) -> Place {
-        let clusters: Vec<Value> = hosts
-            .iter()
-            .map(|(host, weight)| json!({"name": format!("outbound|80||{host}.shop.svc.cluster.local"), "weight": weight}))
-            .collect();
-        Place::of_route(
-            &json!({"match": {"prefix": prefix}, "route": {"weighted_clusters": {"clusters": clusters}}}),
-        )
-    }
-
-    #[test]
-    fn a_route_that_is_not_divided_is_no_other_one() {
-        let to = |prefix: &str, hosts: &[(&str, u64)]| {
-            let entries: Vec<Value> = hosts
-                .iter()
-                .map(|(host, weight)| json!({"destination": {"host": host}, "weight": weight}))
-                .collect();
-            json!({"match": [{"uri": {"prefix": prefix}}], "route": entries})
+        let mut places = match kind {
+            RouteKind::Http => gateway.routes(&outside, port),
+            RouteKind::Tls | RouteKind::Tcp => gateway.chains(ANY, port),
         };
-        let divided = [("web", 90), ("web-candidate", 10)];
-        let golden = golden(&json!([
-            to("/a", &divided),
-            to("/b", &[("web", 100)]),
-            to("/", &divided),
-            to("/c", &divided)
-        ]));
-        let caller = Caller { gateway: "golden", labels: &[], namespace: "x", home: "shop" };
-        let check = |places: Vec<Place>| attributed(&golden, &caller, (RouteKind::Http, 80), places);
-        let good = || vec![place(&divided, "/a"), place(&[("web", 100)], "/b"), place(&divided, "/")];
-        assert_eq!(check(good()).unwrap().len(), 3, "what follows a last one is in no proxy");
-        let mut undivided = good();
-        undivided[0] = place(&[("web", 100)], "/a");
-        assert!(check(undivided).is_err());
-        assert!(check(good()[..2].to_vec()).is_err());
-        let (managed, places) = (Managed::from([((RouteKind::Http, 0), true)]), |places| {
-            Places::from([(("gateway", RouteKind::Http, 80), check(places).unwrap())])
-        });
-        assert!(all_are_seen(&golden, &managed, &places(good())).is_ok());
-        let other = Managed::from([((RouteKind::Http, 3), true)]);
-        assert!(all_are_seen(&golden, &other, &places(good())).is_err());
-        assert!(only_weights(&golden, &other, &places(good()), &places(good())).is_ok());
+        places.retain(|place| kind != RouteKind::Tls || is_own(place));
+        subsets_are_known(golden, gateway, &places)?;
+        let caller = Caller { gateway: name, labels: &[], namespace: "istio-system", home: &shop.namespace };
+        found.insert(("gateway", kind, port), attributed(golden, &caller, (kind, port), places)?);
     }
+    Ok(found)
+}
+
+/// What goes to a subset goes to one that the proxy knows.
+fn subsets_are_known(golden: &Golden, dump: &Dump, places: &[Place]) -> Result<()> {
+    let mut clusters = places.iter().flat_map(|place| place.to.keys());
+    let unknown = clusters
+        .find(|name| name.split('|').nth(2).is_some_and(|subset| !subset.is_empty()) && !dump.has(name));
+    expect(unknown.is_none(), || format!("{}: Envoy has no cluster {unknown:?}", golden.name))
 }

@@ -3,6 +3,7 @@
 
 pub mod command_line;
 mod diary;
+pub mod gateway_ports;
 pub mod images;
 pub mod manifests;
 mod notes;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Bed;
+use super::process::Processes;
 use crate::cgroup;
 use crate::error::{At, Result, invalid};
 use crate::namespaces::NODE_ADDRESS;
@@ -125,18 +126,14 @@ impl Bed {
     }
 
     /// Starts a proxy as it is beside a pod with these labels, but that nobody calls through it: what istiod tells it is to be
-    /// looked at. Gives the address of its admin page. There is one at a time; it ends by [`Self::stop_sidecar`].
-    pub async fn start_sidecar(&self, namespace: &str, labels: &Value) -> Result<String> {
+    /// looked at. There is one at a time, and it ends with what is given.
+    pub async fn start_sidecar(&self, namespace: &str, labels: &Value) -> Result<Sidecar<'_>> {
         let node = node("sidecar", SIDECAR_ADDRESS, SIDECAR, namespace, labels);
         self.launch_envoy(SIDECAR, &bootstrap(&node, SIDECAR_ADMIN_PORT))?;
         let admin = format!("http://{NODE_ADDRESS}:{SIDECAR_ADMIN_PORT}");
-        self.ready_when_ok(SIDECAR, &format!("{admin}/ready")).await?;
-        Ok(admin)
-    }
-
-    /// Ends the proxy of [`Self::start_sidecar`].
-    pub async fn stop_sidecar(&self) -> Result<()> {
-        self.processes.kill(SIDECAR).await
+        let sidecar = Sidecar { processes: &self.processes, admin };
+        self.ready_when_ok(SIDECAR, &format!("{}/ready", sidecar.admin)).await?;
+        Ok(sidecar)
     }
 
     fn launch_envoy(&self, name: &str, bootstrap: &Value) -> Result<u32> {
@@ -148,6 +145,26 @@ impl Bed {
             .args(["--concurrency", &self.config.gateway_concurrency.to_string()])
             .args(["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]);
         self.launch(name, &mut envoy)
+    }
+}
+
+/// A proxy of [`Bed::start_sidecar`]. However whoever asked for it ends, it doesn't outlive that.
+#[derive(Debug)]
+pub struct Sidecar<'a> {
+    processes: &'a Processes,
+    admin: String,
+}
+
+impl Sidecar<'_> {
+    /// The address of its admin page.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+}
+
+impl Drop for Sidecar<'_> {
+    fn drop(&mut self) {
+        self.processes.abandon(SIDECAR);
     }
 }
 

@@ -23,7 +23,7 @@ const CALLED: [&str; 2] = ["decorator", "stat_prefix"];
 pub(super) struct Place {
     /// All but the destinations.
     pub(super) rest: Value,
-    /// By full name of the host.
+    /// By the name of the cluster: port, subset and full name of the host.
     pub(super) to: BTreeMap<String, To>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct To {
 impl Place {
     /// Its weights alone.
     pub(super) fn weights(&self) -> BTreeMap<String, u64> {
-        self.to.iter().map(|(host, to)| (host.clone(), to.weight)).collect()
+        self.to.iter().map(|(cluster, to)| (cluster.clone(), to.weight)).collect()
     }
 
     /// Whether all requests that come as far as here go here, so that istiod leaves out what follows.
@@ -90,10 +90,8 @@ impl Place {
 fn destinations(action: &Value, common: &BTreeSet<String>) -> BTreeMap<String, To> {
     let mut found: BTreeMap<String, To> = BTreeMap::new();
     let mut add = |name: &Value, weight: u64, own: BTreeSet<String>| {
-        let name = name.as_str().unwrap_or_default();
-        let host = name.trim_end_matches(';').split('|').nth(3);
-        if let Some(host) = host.filter(|_| weight > 0) {
-            let to = found.entry(host.to_owned()).or_default();
+        if let Some(name) = name.as_str().filter(|_| weight > 0) {
+            let to = found.entry(name.trim_end_matches(';').to_owned()).or_default();
             to.weight += weight;
             to.headers.extend(common.iter().cloned().chain(own));
         }
@@ -128,6 +126,7 @@ pub(super) struct Dump {
     /// By port.
     hosts: Vec<(u16, Value)>,
     listeners: Vec<Value>,
+    clusters: BTreeSet<String>,
 }
 
 impl Dump {
@@ -147,7 +146,10 @@ impl Dump {
             return Err(Error::Unmet(format!("{admin} refused listeners: {refused:?}")));
         }
         let active = listeners.iter().map(|one| one["active_state"]["listener"].clone());
-        Ok(Self { hosts: hosts.collect(), listeners: active.collect() })
+        let clusters = configs(admin, "dynamic_active_clusters").await?;
+        let clusters = clusters.iter().filter_map(|one| one["cluster"]["name"].as_str());
+        let clusters = clusters.map(|name| name.trim_end_matches(';').to_owned()).collect();
+        Ok(Self { hosts: hosts.collect(), listeners: active.collect(), clusters })
     }
 
     /// Routes of a host at a port.
@@ -159,25 +161,41 @@ impl Dump {
 
     /// Chains of the listeners at an address.
     pub(super) fn chains(&self, address: &str, port: u16) -> Vec<Place> {
-        let at = |listener: &&Value| {
-            let socket = &listener["address"]["socket_address"];
-            socket["address"] == address && socket["port_value"] == port
-        };
-        let found = self.listeners.iter().filter(at);
+        let found = self.listeners.iter().filter(|listener| place_of(listener) == (address, port));
         found
             .flat_map(|one| one["filter_chains"].as_array().into_iter().flatten())
             .map(Place::of_chain)
             .collect()
     }
 
-    /// Everything else: the hosts that are none of these, and listeners without what chains of connections divide.
-    pub(super) fn others(&self, is_golden: impl Fn(&str) -> bool) -> Vec<Value> {
+    /// Everything else: the hosts of requests that are none of theirs, and the listeners where none of their connections come in.
+    pub(super) fn others(
+        &self,
+        is_their_host: impl Fn(&str) -> bool,
+        is_their_place: impl Fn(&str, u16) -> bool,
+    ) -> Vec<Value> {
         let first = |host: &Value| host["domains"][0].as_str().unwrap_or_default().to_owned();
-        let hosts = self.hosts.iter().filter(|(_, host)| !is_golden(&first(host)));
+        let hosts = self.hosts.iter().filter(|(_, host)| !is_their_host(&first(host)));
+        let listeners = self.listeners.iter().filter(|listener| {
+            let (address, port) = place_of(listener);
+            !is_their_place(address, port)
+        });
         let mut all: Vec<Value> = hosts.map(|(port, host)| json!([port, host])).collect();
+        all.extend(listeners.cloned());
         all.sort_by_key(Value::to_string);
         all
     }
+
+    /// Whether a cluster that routes name is there.
+    pub(super) fn has(&self, cluster: &str) -> bool {
+        self.clusters.contains(cluster)
+    }
+}
+
+fn place_of(listener: &Value) -> (&str, u16) {
+    let socket = &listener["address"]["socket_address"];
+    let port = socket["port_value"].as_u64().and_then(|port| u16::try_from(port).ok());
+    (socket["address"].as_str().unwrap_or_default(), port.unwrap_or_default())
 }
 
 fn is_of(virtual_host: &Value, host: &str) -> bool {
@@ -198,7 +216,8 @@ mod tests {
     use super::*;
 
     fn of(hosts: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        hosts.iter().map(|(name, weight)| (format!("{name}.shop.svc.cluster.local"), *weight)).collect()
+        let cluster = |name: &str| format!("outbound|{name}.shop.svc.cluster.local");
+        hosts.iter().map(|(name, weight)| (cluster(name), *weight)).collect()
     }
 
     #[test]
@@ -211,10 +230,10 @@ mod tests {
             {"name": "outbound|80||web-candidate.shop.svc.cluster.local", "weight": 10}, {"name": "outbound|80||gone.x"},
         ]}});
         let (sole, divided) = (Place::of_route(&route(sole)), Place::of_route(&route(divided)));
-        assert_eq!((sole.rest.clone(), sole.weights()), (timeout.clone(), of(&[("web", 100)])));
+        assert_eq!((sole.rest.clone(), sole.weights()), (timeout.clone(), of(&[("80||web", 100)])));
         assert_eq!(
             (divided.rest.clone(), divided.weights()),
-            (timeout, of(&[("web", 90), ("web-candidate", 10)]))
+            (timeout, of(&[("80||web", 90), ("80||web-candidate", 10)]))
         );
         let other = Place::of_route(&route(
             json!({"timeout": "1s", "cluster": "outbound|80||web.shop.svc.cluster.local"}),
@@ -238,12 +257,12 @@ mod tests {
                 "route": {"weighted_clusters": {"clusters": [one, other]}}}),
             )
         };
-        let headers = &Place::of_route(&sole).to["web.x"].headers;
+        let headers = &Place::of_route(&sole).to["outbound|80||web.x"].headers;
         assert_eq!(headers.len(), 4);
         let both = divided(&other).to;
         assert!(both.values().all(|to| to.headers == *headers), "{both:?}");
         other["request_headers_to_add"] = json!([]);
-        assert_ne!(divided(&other).to["web-candidate.x"].headers, *headers);
+        assert_ne!(divided(&other).to["outbound|80||web-candidate.x"].headers, *headers);
     }
 
     #[test]
@@ -259,8 +278,8 @@ mod tests {
             {"name": "outbound|9000||web.shop.svc.cluster.local", "weight": 90},
             {"name": "outbound|9000||web-candidate.shop.svc.cluster.local", "weight": 10}]}}));
         assert_eq!(sole.rest, divided.rest);
-        assert_eq!(sole.weights(), of(&[("web", 100)]));
-        assert_eq!(divided.weights(), of(&[("web", 90), ("web-candidate", 10)]));
+        assert_eq!(sole.weights(), of(&[("9000||web", 100)]));
+        assert_eq!(divided.weights(), of(&[("9000||web", 90), ("9000||web-candidate", 10)]));
         assert_ne!(chain(json!({"idle_timeout": "1s"})).rest, sole.rest);
     }
 }

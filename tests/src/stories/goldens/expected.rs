@@ -16,7 +16,7 @@ pub(super) struct Caller<'a> {
     pub(super) home: &'a str,
 }
 
-/// A route's position in its list, and its weights by full names of hosts.
+/// A route's position in its list, and its weights by the names of the clusters.
 pub(super) type Divided = (usize, BTreeMap<String, u64>);
 
 impl Caller<'_> {
@@ -36,7 +36,7 @@ impl Caller<'_> {
                     (conditions.iter().filter(|condition| self.holds(condition, kind, port)).count(), false)
                 }
             };
-            all.extend(std::iter::repeat_n((index, self.weights(route)), count));
+            all.extend(std::iter::repeat_n((index, self.weights(route, port)), count));
             if ends {
                 break;
             }
@@ -74,21 +74,29 @@ impl Caller<'_> {
         by_caller && (condition["port"].is_null() || condition["port"] == port)
     }
 
-    /// What has no weight is in no proxy.
-    fn weights(&self, route: &Value) -> BTreeMap<String, u64> {
+    /// What has no weight is in no proxy. Of a destination without a port, the caller's is meant, as none of the Services has one alone.
+    fn weights(&self, route: &Value, port: u16) -> BTreeMap<String, u64> {
         let mesh = Mesh::default();
         let entries = list(&route["route"]);
-        let mut hosts = BTreeMap::new();
+        let mut clusters = BTreeMap::new();
         for entry in entries {
             let written = entry["weight"].as_u64().filter(|weight| entries.len() > 1 || *weight > 0);
             let weight = written.unwrap_or(if entries.len() == 1 { 100 } else { 0 });
-            let host = mesh.expand(entry["destination"]["host"].as_str().unwrap_or_default(), self.home);
+            let to = &entry["destination"];
+            let host = mesh.expand(to["host"].as_str().unwrap_or_default(), self.home);
+            let port = to["port"]["number"].as_u64().unwrap_or_else(|| port.into());
+            let subset = to["subset"].as_str().unwrap_or_default();
             if weight > 0 {
-                *hosts.entry(host).or_default() += weight;
+                *clusters.entry(cluster(port, subset, &host)).or_default() += weight;
             }
         }
-        hosts
+        clusters
     }
+}
+
+/// What a proxy calls those who are meant.
+pub(super) fn cluster(port: u64, subset: &str, host: &str) -> String {
+    format!("outbound|{port}|{subset}|{host}")
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -153,10 +161,13 @@ mod tests {
     fn weights_are_read_as_istio_reads_them() {
         let to = |host: &str, weight: Value| json!({"destination": {"host": host}, "weight": weight});
         let of =
-            |host: &str, weight: u64| BTreeMap::from([(format!("{host}.shop.svc.cluster.local"), weight)]);
+            |cluster: &str| BTreeMap::from([(format!("outbound|{cluster}.shop.svc.cluster.local"), 100)]);
         let one = json!({"route": [to("web", json!(0))]});
         let two = json!({"route": [to("api", Value::Null), to("search", json!(100))]});
-        assert_eq!(SIDECAR.weights(&one), of("web", 100));
-        assert_eq!(SIDECAR.weights(&two), of("search", 100));
+        assert_eq!(SIDECAR.weights(&one, 80), of("80||web"));
+        assert_eq!(SIDECAR.weights(&two, 8080), of("8080||search"));
+        let parted =
+            json!({"route": [{"destination": {"host": "web", "port": {"number": 81}, "subset": "v1"}}]});
+        assert_eq!(SIDECAR.weights(&parted, 80), of("81|v1|web"));
     }
 }

@@ -1,5 +1,6 @@
 //! The VirtualServices of the goldens as their owners write them, but for where they are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kube::api::PostParams;
@@ -7,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use teal_traffic::{Mesh, RoleService, RouteKind, RouteSelector, Subset};
 
-use super::{DOMAIN, GATEWAYS, HTTP_PORTS, INSIDE, TCP_PORTS, TLS_PORT};
+use super::{DOMAIN, GATEWAYS, HTTP_PORTS, INSIDE, TCP_PORTS};
 use crate::error::{Error, Result};
+use crate::world::gateway_ports::{GOLDEN_TCP, GOLDEN_TLS, REQUESTS};
 use crate::world::{Shop, checkout};
 
 /// Services that they name beside others that nobody has.
@@ -24,9 +26,9 @@ const SERVICES: [&str; 10] = [
     "queue",
     "other",
 ];
-const PORTS: [u16; 7] = [80, 81, 443, 8080, 8443, 9000, 9090];
-/// How a server says that an object is not as it must be, itself or by a webhook.
-const REFUSALS: [u16; 3] = [400, 403, 422];
+const PORTS: [u16; 7] = [80, 81, GOLDEN_TLS, 8080, 8443, GOLDEN_TCP, 9090];
+/// Ports for connections that the goldens name, and those that are theirs here.
+const WRITTEN: [(u16, u16); 2] = [(9000, GOLDEN_TCP), (443, GOLDEN_TLS)];
 
 /// One of them in the cluster.
 pub(super) struct Golden {
@@ -47,17 +49,41 @@ fn folder() -> PathBuf {
     checkout().join("crates/traffic/tests/goldens")
 }
 
-/// Those that Teal doesn't refuse.
-pub(super) fn names() -> Result<Vec<String>> {
-    let failed = |error: std::io::Error| Error::File { path: folder(), why: error.to_string() };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder()).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let is_life = path.extension().is_some_and(|end| end == "diff")
-            && std::fs::read_to_string(&path).map_err(failed)?.contains("# leave");
-        names.extend(path.file_stem().filter(|_| is_life).map(|name| name.to_string_lossy().into_owned()));
+/// All goldens.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Those that Teal edits.
+    pub(super) edited: Vec<String>,
+    /// Those that it refuses, and so never edits.
+    pub(super) refused: Vec<String>,
+}
+
+pub(super) fn names() -> Result<Names> {
+    let failed =
+        |path: &PathBuf, error: std::io::Error| Error::File { path: path.clone(), why: error.to_string() };
+    let mut names = Names::default();
+    for entry in std::fs::read_dir(folder()).map_err(|error| failed(&folder(), error))? {
+        let path = entry.map_err(|error| failed(&folder(), error))?.path();
+        let Some(name) = path.file_stem().filter(|_| path.extension().is_some_and(|end| end == "yaml"))
+        else {
+            continue;
+        };
+        let diff = path.with_extension("diff");
+        let told = std::fs::read_to_string(&diff).map_err(|error| failed(&diff, error))?;
+        let says = |title: &str| told.lines().any(|line| line.starts_with(title));
+        let list = match (says("# leave"), says("# refused")) {
+            (true, false) => &mut names.edited,
+            (false, true) => &mut names.refused,
+            _ => {
+                return Err(Error::File {
+                    path: diff,
+                    why: "it tells neither of a life nor of a refusal".into(),
+                });
+            }
+        };
+        list.push(name.to_string_lossy().into_owned());
     }
-    names.sort();
+    names.edited.sort();
     Ok(names)
 }
 
@@ -70,9 +96,9 @@ pub(super) async fn prepare(shop: &Shop<'_>) -> Result<()> {
         .await?;
     let hosts = json!([format!("*.{DOMAIN}")]);
     let servers = [
-        json!([{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts},
-            {"port": {"number": TLS_PORT, "name": "tls", "protocol": "TLS"}, "tls": {"mode": "PASSTHROUGH"}, "hosts": hosts}]),
-        json!([{"port": {"number": 9000, "name": "tcp", "protocol": "TCP"}, "hosts": ["*"]}]),
+        json!([{"port": {"number": REQUESTS, "name": "http", "protocol": "HTTP"}, "hosts": hosts},
+            {"port": {"number": GOLDEN_TLS, "name": "tls", "protocol": "TLS"}, "tls": {"mode": "PASSTHROUGH"}, "hosts": hosts}]),
+        json!([{"port": {"number": GOLDEN_TCP, "name": "tcp", "protocol": "TCP"}, "hosts": ["*"]}]),
     ];
     let gateway = |(name, servers): (&str, &Value)| {
         json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": name, "namespace": namespace},
@@ -95,7 +121,7 @@ fn service<'a>(namespace: &str, name: &str, ports: impl Iterator<Item = (&'a str
 /// The Service that stands for one in the mesh; gives its address.
 async fn stand(shop: &Shop<'_>, name: &str) -> Result<String> {
     let ports = HTTP_PORTS.map(|port| ("http", port)).into_iter();
-    let ports = ports.chain(TCP_PORTS.map(|port| ("tcp", port))).chain([("tls", TLS_PORT)]);
+    let ports = ports.chain(TCP_PORTS.map(|port| ("tcp", port))).chain([("tls", GOLDEN_TLS)]);
     shop.world.cluster.apply_all(&[service(&shop.namespace, name, ports)]).await?;
     let services: kube::Api<k8s_openapi::api::core::v1::Service> =
         kube::Api::namespaced(shop.world.client.clone(), &shop.namespace);
@@ -104,8 +130,8 @@ async fn stand(shop: &Shop<'_>, name: &str) -> Result<String> {
     address.ok_or_else(|| Error::Unmet(format!("Service {name} has no address")))
 }
 
-/// Makes one as its owner would, but for namespace, hosts, gateways and who the callers are; or says why it is refused.
-pub(super) async fn create(shop: &Shop<'_>, name: &str) -> Result<std::result::Result<Golden, String>> {
+/// Makes one as its owner would, but for namespace, hosts, gateways, ports for connections and who the callers are.
+pub(super) async fn create(shop: &Shop<'_>, name: &str) -> Result<Golden> {
     let path = folder().join(name).with_extension("yaml");
     let failed = |why: String| Error::File { path: path.clone(), why };
     let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
@@ -126,13 +152,8 @@ pub(super) async fn create(shop: &Shop<'_>, name: &str) -> Result<std::result::R
     let made: kube::core::DynamicObject =
         serde_json::from_value(object).map_err(|error| failed(error.to_string()))?;
     let api = shop.dynamic("networking.istio.io", &version, "VirtualService");
-    let stored = match api.create(&PostParams::default(), &made).await {
-        Ok(stored) => stored,
-        Err(kube::Error::Api(status)) if REFUSALS.contains(&status.code) => {
-            return Ok(Err(status.message.clone()));
-        }
-        Err(error) => return Err(Error::api(format!("create VirtualService {name}"))(error)),
-    };
+    let stored = api.create(&PostParams::default(), &made).await;
+    let stored = stored.map_err(Error::api(format!("create VirtualService {name}")))?;
     let now = serde_json::to_value(&stored).map_err(|error| failed(error.to_string()))?;
     let services = header["services"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let services = services
@@ -146,10 +167,53 @@ pub(super) async fn create(shop: &Shop<'_>, name: &str) -> Result<std::result::R
     let subsets = header["subsets"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let subsets = subsets.filter_map(held).collect();
     let (name, owners) = (name.to_owned(), now["spec"].clone());
-    Ok(Ok(Golden { name, address, services, routes, subsets, owners, now }))
+    Ok(Golden { name, address, services, routes, subsets, owners, now })
 }
 
-/// Names in it as they are here: of the namespace, of the caller, and of what TLS connections ask for.
+/// What the subsets that they name need: a DestinationRule for each host, and for a candidate the copy that Teal makes of live's.
+pub(super) fn rules(namespace: &str, all: &[Golden]) -> Vec<Value> {
+    let mesh = Mesh::default();
+    let mut hosts: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for golden in all {
+        let mut named = Vec::new();
+        subsets_in(&golden.owners, &mut named);
+        for (host, subset) in named {
+            let live = mesh.expand(host, namespace);
+            let copied = golden
+                .subsets
+                .iter()
+                .filter(|held| held.name == subset && mesh.service_host(&held.service, namespace) == live);
+            let copies = copied.map(|held| teal_api::names::candidate_service(&held.service));
+            let copies = copies.map(|candidate| mesh.service_host(&candidate, namespace));
+            for host in copies.chain([live.clone()]) {
+                hosts.entry(host).or_default().insert(subset);
+            }
+        }
+    }
+    let rule = |(host, subsets): (&String, &BTreeSet<&str>)| {
+        let subsets: Vec<Value> =
+            subsets.iter().map(|name| json!({"name": name, "labels": {"version": name}})).collect();
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+            "metadata": {"name": host.split('.').next(), "namespace": namespace}, "spec": {"host": host, "subsets": subsets}})
+    };
+    hosts.iter().map(rule).collect()
+}
+
+/// Every host beside a subset.
+fn subsets_in<'v>(value: &'v Value, found: &mut Vec<(&'v str, &'v str)>) {
+    match value {
+        Value::Object(fields) => {
+            let text = |key: &str| fields.get(key).and_then(Value::as_str);
+            let both = text("host").zip(text("subset").filter(|subset| !subset.is_empty()));
+            found.extend(both);
+            fields.values().for_each(|value| subsets_in(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| subsets_in(value, found)),
+        _ => {}
+    }
+}
+
+/// Names in it as they are here: of the namespace, of the caller, and of what TLS connections ask for; and the ports for connections.
 fn at_home(text: &str, namespace: &str, host: &str) -> String {
     let (head, tls) = text.split_once("\n  tls:").map_or((text, None), |(head, tls)| (head, Some(tls)));
     let selectors = |text: &str| {
@@ -160,10 +224,14 @@ fn at_home(text: &str, namespace: &str, host: &str) -> String {
         Some((selected, rest)) if !tls.is_empty() => format!("{}\n---{rest}", selectors(selected)),
         _ => head.to_owned(),
     };
-    format!("{head}{tls}")
+    let here = format!("{head}{tls}")
         .replace(".shop.svc", &format!(".{namespace}.svc"))
         .replace("app: game", "app: cart")
-        .replace("sourceNamespace: checkout", &format!("sourceNamespace: {namespace}"))
+        .replace("sourceNamespace: checkout", &format!("sourceNamespace: {namespace}"));
+    let ports = WRITTEN.iter().flat_map(|ports| ["port", "number"].map(|key| (key, ports)));
+    ports.fold(here, |text, (key, (written, own))| {
+        text.replace(&format!("{key}: {written}"), &format!("{key}: {own}"))
+    })
 }
 
 /// Its callers are those of the gateway and of the Service that stands for it.
@@ -221,9 +289,37 @@ mod tests {
 
     #[test]
     fn the_goldens_that_teal_does_not_refuse_are_found() {
-        let names = names().unwrap();
-        assert!(names.len() >= 40 && names.iter().any(|name| name == "fifty-routes"), "{names:?}");
-        assert!(!names.iter().any(|name| name == "weights-all-zero"), "{names:?}");
+        let Names { edited, refused } = names().unwrap();
+        assert!(edited.len() >= 40 && edited.iter().any(|name| name == "fifty-routes"), "{edited:?}");
+        assert!(edited.iter().any(|name| name == "subset-of-both-versions"), "{edited:?}");
+        assert!(refused.iter().any(|name| name == "weights-all-zero"), "{refused:?}");
+    }
+
+    #[test]
+    fn each_subset_that_is_named_has_a_rule_and_that_of_a_candidate_a_copy() {
+        let mut golden = Golden {
+            name: "x".into(),
+            address: String::new(),
+            services: Vec::new(),
+            routes: None,
+            subsets: vec![Subset { service: "web".into(), name: "stable".into(), problem: None }],
+            owners: json!({"tcp": [{"route": [{"destination": {"host": "web", "subset": "stable"}}]}],
+                "http": [{"mirror": {"host": "web", "subset": "shadow"}, "route": [{"destination": {"host": "api", "subset": ""}}]}]}),
+            now: Value::Null,
+        };
+        let told = |golden: &Golden| -> Vec<(Value, Value)> {
+            let rules = rules("goldens", std::slice::from_ref(golden));
+            rules
+                .into_iter()
+                .map(|rule| (rule["spec"]["host"].clone(), rule["spec"]["subsets"].clone()))
+                .collect()
+        };
+        let subset = |name: &str| json!({"name": name, "labels": {"version": name}});
+        let host = |name: &str| json!(format!("{name}.goldens.svc.cluster.local"));
+        let live = (host("web"), json!([subset("shadow"), subset("stable")]));
+        assert_eq!(told(&golden), [(host("web-candidate"), json!([subset("stable")])), live.clone()]);
+        golden.subsets.clear();
+        assert_eq!(told(&golden), [live]);
     }
 
     #[test]
@@ -231,6 +327,13 @@ mod tests {
         let text = "services: [shop/web]\nroutes: [{tls: {port: 443, sniHosts: [shop.example.com]}}]\n---\nspec:\n  hosts: [a]\n  tls:\n  - match: [{sniHosts: [shop.example.com]}]";
         let here = at_home(text, "goldens", "x.goldens.golden.example");
         assert_eq!(here.matches("shop.x.goldens.golden.example").count(), 2, "{here}");
+        assert!(here.contains(&format!("port: {GOLDEN_TLS}")), "{here}");
+        let tcp = at_home(
+            "- match: [{port: 9000}]\n  route: [{destination: {host: web, port: {number: 9000}}}]",
+            "a",
+            "b",
+        );
+        assert_eq!(tcp.matches(&format!(": {GOLDEN_TCP}}}")).count(), 2, "{tcp}");
         let mut spec = json!({"hosts": ["a"], "exportTo": ["b"], "gateways": ["front"],
             "tcp": [{"match": [{"gateways": ["front", "mesh"]}]}], "tls": [{"match": [{"sniHosts": ["x"]}]}]});
         bind(&mut spec, ["own".into(), "inside".into()]);
