@@ -29,6 +29,7 @@ const A_TENTH: std::ops::RangeInclusive<usize> = 1..=26;
 /// all at 100 %, and none once it was sent back. In the end both objects are their owner's again. Somebody connects all the while, and
 /// is never refused.
 pub(super) async fn shifted(world: &World, namespace: &str) -> Result<()> {
+    world.nobody_leaves().await?;
     let shop = Shop::open(world, namespace, with_tcp).await?;
     shop.apply_examples(&["tcp.yaml"]).await?;
     let play = Play::on(shop).await?;

@@ -42,8 +42,6 @@ const GATEWAY_PORTS: [(RouteKind, u16); 3] =
 const EDITS: [(i64, Option<u8>); 4] = [(1, None), (2, Some(10)), (3, Some(100)), (4, Some(0))];
 /// A listener for whatever address.
 const ANY: &str = "0.0.0.0";
-/// Namespaces that are on their way out.
-const LEAVING: [&str; 3] = ["namespaces", "--field-selector", "status.phase=Terminating"];
 
 /// What both proxies have.
 struct Seen {
@@ -62,8 +60,8 @@ struct Proxies<'a> {
 pub(super) async fn loaded(world: &World, namespace: &str) -> Result<()> {
     let shop = Shop { world, namespace: namespace.to_owned(), tailoring: quick };
     let bed = world.bed().ok_or_else(|| Error::Unmet("a proxy beside a caller needs a bed".into()))?;
-    // What others leave behind would go meanwhile, and that is a difference too.
-    world.none_left(&LEAVING).await?;
+    // What goes meanwhile would be a difference, too.
+    world.nobody_leaves().await?;
     prepare(&shop).await?;
     let sidecar = bed.start_sidecar(namespace, &LABELS.into_iter().collect::<Value>()).await?;
     let gateway = world.cluster.envoy_admin.as_deref().unwrap_or_default();

@@ -119,9 +119,9 @@ pub const STORIES: &[Story] = &[
         alone: true,
         bed: Some(ENVOY),
         ..story!(
-            "instruments",
-            instruments::shares_and_sessions,
-            "counted shares are Envoy's; a cut session is seen"
+            "goldens",
+            goldens::loaded,
+            "istiod takes every golden VirtualService; of each edit two Envoys have the weights and no more"
         )
     },
     Story {
@@ -129,9 +129,9 @@ pub const STORIES: &[Story] = &[
         alone: true,
         bed: Some(ENVOY),
         ..story!(
-            "goldens",
-            goldens::loaded,
-            "istiod takes every golden VirtualService; of each edit Envoy's routes have the weights and no more"
+            "instruments",
+            instruments::shares_and_sessions,
+            "counted shares are Envoy's; a cut session is seen"
         )
     },
     Story {

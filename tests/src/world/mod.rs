@@ -239,6 +239,11 @@ impl World {
         Ok(teal_testbed::until(what, GONE, gone).await?)
     }
 
+    /// Waits until no namespace is on its way out. Its routes go with it, late, and until then they have their port at the gateway.
+    pub async fn nobody_leaves(&self) -> Result<()> {
+        self.none_left(&["namespaces", "--field-selector", "status.phase=Terminating"]).await
+    }
+
     /// Runs commands as a person types them into a shell, with kubectl for this cluster on the path.
     pub async fn shell(&self, commands: &str) -> Result<String> {
         let mut bash = Command::new("bash");
