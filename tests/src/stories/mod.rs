@@ -258,6 +258,14 @@ pub const STORIES: &[Story] = &[
         )
     },
     in_bed!(
+        REGISTRY,
+        story!(
+            "chart-values",
+            chart::by_a_config_map,
+            "a Helm chart whose version a ConfigMap says: each change of it goes by 10 % and 100 %, and one is taken back"
+        )
+    ),
+    in_bed!(
         RAW_TCP,
         alone!(
             "connections",
