@@ -47,7 +47,7 @@ pub mod parts;
 mod relay;
 mod wait;
 
-pub use bed::{Bed, Config, Istio, Profile};
+pub use bed::{Bed, Config, Istio, Profile, Sidecar};
 pub use cluster::Cluster;
 pub use enter::{Enter, enter, enter_with, is_inside, may_enter, run_folder};
 pub use error::{Error, Result};

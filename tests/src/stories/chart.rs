@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 use teal_api::Action;
 
 use super::play::Play;
@@ -12,6 +13,8 @@ use crate::world::{World, charted, manifests, quick};
 
 /// Answers that are looked at: of as many at 10 % it is sure that some are the candidate's.
 const ANSWERS: usize = 200;
+/// The ConfigMap that values are taken from.
+const VALUES: &str = "web-values";
 
 /// Two Deployments with their Services, a ConfigMap, an autoscaler and a Job before each install or upgrade, from a registry: 10 %, 100 %, and
 /// another version that is taken back. What each version is, its ConfigMap alone says, and it is seen in the answers' bodies.
@@ -46,6 +49,55 @@ pub(super) async fn to_100_and_back(world: &World, namespace: &str) -> Result<()
     let once = ["web-blue/v1", "web-blue/v3-mended", "web-green/v2"];
     expect(ran == once, || format!("Jobs ran for {ran:?}, not once for each of {once:?}"))?;
     play.end(None).await
+}
+
+/// The version comes from a ConfigMap beside the Rollout, which is written as a person does it, and nothing else is: each change goes by steps under
+/// traffic, and what is taken back leaves live with the values that it was made with.
+pub(super) async fn by_a_config_map(world: &World, namespace: &str) -> Result<()> {
+    let _registry = world.charts().await?;
+    let play = Play::open(world, namespace, of_values).await?;
+    let first = play.live();
+    expect(bodies(&play).await? == of(&["v1 blue"]), || "the chart's own version is not the first".into())?;
+    say(&play, "v2").await?;
+    let second = play.another_than(&[&first]).await?;
+    play.share(&second, 10).await?;
+    play.gate().await?;
+    both(&play, &["v1 blue", "v2 green"]).await?;
+    play.approve().await?;
+    play.promoted(&second).await?;
+    play.gone(&first).await?;
+    play.shares_were(&second, &[0, 10, 100])?;
+    say(&play, "v3-mended").await?;
+    let third = play.another_than(&[&first, &second]).await?;
+    play.share(&third, 10).await?;
+    play.gate().await?;
+    both(&play, &["v2 green", "v3-mended blue"]).await?;
+    play.shop.decide(Action::Reject, Some("not on a Friday")).await?;
+    play.back_at_once(&second, &third).await?;
+    play.gone(&third).await?;
+    play.answered_by("v2").await?;
+    let seen = bodies(&play).await?;
+    expect(seen == of(&["v2 green"]), || format!("after the way back the answers say {seen:?}"))?;
+    play.end(None).await
+}
+
+/// Has the ConfigMap of values say a version.
+async fn say(play: &Play<'_>, version: &str) -> Result<()> {
+    let values = format!("settings: {{VERSION: {version}}}\n");
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": VALUES}, "data": {"values.yaml": values}});
+    let maps = play.shop.dynamic("", "v1", "ConfigMap");
+    let applied = maps.patch(VALUES, &PatchParams::apply("person"), &Patch::Apply(&map)).await;
+    applied.map(drop).map_err(Error::api("apply the ConfigMap of values"))
+}
+
+/// Of which there is none at first: the chart has a version of its own.
+fn of_values(rollout: &mut Value) {
+    of_chart(rollout);
+    let chart = &mut rollout["spec"]["release"]["chart"];
+    chart["valuesFrom"] = json!([{"configMap": {"name": VALUES, "optional": true}}]);
+    if let Some(settings) = chart.pointer_mut("/values/settings").and_then(Value::as_object_mut) {
+        settings.remove("VERSION");
+    }
 }
 
 fn of_chart(rollout: &mut Value) {

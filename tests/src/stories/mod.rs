@@ -120,9 +120,9 @@ pub const STORIES: &[Story] = &[
         alone: true,
         bed: Some(ENVOY),
         ..story!(
-            "instruments",
-            instruments::shares_and_sessions,
-            "counted shares are Envoy's; a cut session is seen"
+            "goldens",
+            goldens::loaded,
+            "istiod takes every golden VirtualService; of each edit two Envoys have the weights and no more"
         )
     },
     Story {
@@ -130,9 +130,9 @@ pub const STORIES: &[Story] = &[
         alone: true,
         bed: Some(ENVOY),
         ..story!(
-            "goldens",
-            goldens::loaded,
-            "istiod takes every golden VirtualService; of each edit Envoy's routes have the weights and no more"
+            "instruments",
+            instruments::shares_and_sessions,
+            "counted shares are Envoy's; a cut session is seen"
         )
     },
     Story {
@@ -258,6 +258,14 @@ pub const STORIES: &[Story] = &[
             "two versions later the first one comes back as a rollout of its own"
         )
     },
+    in_bed!(
+        REGISTRY,
+        story!(
+            "chart-values",
+            chart::by_a_config_map,
+            "a Helm chart whose version a ConfigMap says: each change of it goes by 10 % and 100 %, and one is taken back"
+        )
+    ),
     in_bed!(
         RAW_TCP,
         alone!(

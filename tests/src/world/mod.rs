@@ -3,6 +3,7 @@
 
 pub mod command_line;
 mod diary;
+pub mod gateway_ports;
 pub mod images;
 pub mod manifests;
 mod notes;
@@ -236,6 +237,11 @@ impl World {
         };
         let what = format!("the end of all that kubectl {} shows", arguments.join(" "));
         Ok(teal_testbed::until(what, GONE, gone).await?)
+    }
+
+    /// Waits until no namespace is on its way out. Its routes go with it, late, and until then they have their port at the gateway.
+    pub async fn nobody_leaves(&self) -> Result<()> {
+        self.none_left(&["namespaces", "--field-selector", "status.phase=Terminating"]).await
     }
 
     /// Runs commands as a person types them into a shell, with kubectl for this cluster on the path.

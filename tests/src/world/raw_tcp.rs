@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use teal_load::{SessionTarget, Sessions};
 
-/// The gateway's port for raw TCP.
-pub(super) const PORT: u16 = 9000;
+use super::gateway_ports::SESSIONS;
+
 /// How long it may take until it answers, once the application serves by the other.
 pub(super) const ANSWERS: Duration = Duration::from_secs(10);
 
@@ -24,7 +24,7 @@ pub(super) async fn why_left_out(address: SocketAddr, within: Duration) -> Optio
     let answered = teal_testbed::until(format!("an answer at {address}"), within, opened).await;
     answered.err().map(|error| {
         format!(
-            "sessions of raw TCP are left out: the gateway passes nothing on at port {PORT} ({error}); open that port in its \
+            "sessions of raw TCP are left out: the gateway passes nothing on at port {SESSIONS} ({error}); open that port in its \
              Service to have them too"
         )
     })

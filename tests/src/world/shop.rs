@@ -10,7 +10,7 @@ use teal_api::verbs::{self, Person};
 use teal_api::{Action, Decision, Rollout};
 use teal_load::{LoadOptions, Route, SessionTarget};
 
-use super::{World, manifests, raw_tcp};
+use super::{World, gateway_ports, manifests, raw_tcp};
 use crate::error::{Error, Result};
 use crate::observe::{Journal, Kind, Observer, Subscriber, Upstream};
 
@@ -111,7 +111,7 @@ impl<'a> Shop<'a> {
     /// Where sessions are opened; raw TCP has a port that only one application can have.
     pub fn sessions(&self, with_tcp: bool) -> Result<SessionTarget> {
         let route = Route { gateway: self.world.gateway(None)?, host: manifests::host(&self.namespace) };
-        let tcp = if with_tcp { Some(self.world.gateway(Some(raw_tcp::PORT))?) } else { None };
+        let tcp = if with_tcp { Some(self.world.gateway(Some(gateway_ports::SESSIONS))?) } else { None };
         Ok(SessionTarget { websocket: Some(route.clone()), grpc: Some(route), tcp })
     }
 
@@ -121,7 +121,7 @@ impl<'a> Shop<'a> {
         if self.world.bed().is_some() {
             return Ok(None);
         }
-        let address = self.world.gateway(Some(raw_tcp::PORT))?;
+        let address = self.world.gateway(Some(gateway_ports::SESSIONS))?;
         Ok(raw_tcp::why_left_out(address, raw_tcp::ANSWERS).await)
     }
 

@@ -7,14 +7,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Bed;
+use super::process::Processes;
 use crate::cgroup;
 use crate::error::{At, Result, invalid};
 use crate::namespaces::NODE_ADDRESS;
 
 const XDS_PORT: u16 = 15010;
 const ADMIN_PORT: u16 = 15000;
+const SIDECAR_ADMIN_PORT: u16 = 15100;
+/// Of no pod and no endpoint, so that nobody's Service is behind that proxy.
+const SIDECAR_ADDRESS: &str = "10.0.0.99";
 const NAMESPACE: &str = "istio-system";
 const GATEWAY: &str = "istio-ingress";
+const SIDECAR: &str = "sidecar";
 /// Ports of the Service that stands for the gateway.
 const GATEWAY_PORTS: [(&str, u16); 3] = [("http2", 80), ("http-alt", 8080), ("tcp", 9000)];
 
@@ -114,20 +119,73 @@ impl Bed {
     }
 
     fn start_envoy(&self) -> Result<()> {
-        let bootstrap = self.write("envoy.json", &bootstrap().to_string())?;
+        let labels = json!({"istio": "ingress", "app": GATEWAY});
+        let node = node("router", NODE_ADDRESS, GATEWAY, NAMESPACE, &labels);
+        let pid = self.launch_envoy("envoy", &bootstrap(&node, ADMIN_PORT))?;
+        cgroup::adopt(&self.name, cgroup::GATEWAY, pid).at("join", "control group of the bed")
+    }
+
+    /// Starts a proxy as it is beside a pod with these labels, but that nobody calls through it: what istiod tells it is to be
+    /// looked at. There is one at a time, and it ends with what is given.
+    pub async fn start_sidecar(&self, namespace: &str, labels: &Value) -> Result<Sidecar<'_>> {
+        let node = node("sidecar", SIDECAR_ADDRESS, SIDECAR, namespace, labels);
+        self.launch_envoy(SIDECAR, &bootstrap(&node, SIDECAR_ADMIN_PORT))?;
+        let admin = format!("http://{NODE_ADDRESS}:{SIDECAR_ADMIN_PORT}");
+        let sidecar = Sidecar { processes: &self.processes, admin };
+        self.ready_when_ok(SIDECAR, &format!("{}/ready", sidecar.admin)).await?;
+        Ok(sidecar)
+    }
+
+    fn launch_envoy(&self, name: &str, bootstrap: &Value) -> Result<u32> {
+        let bootstrap = self.write(&format!("{name}.json"), &bootstrap.to_string())?;
         let mut envoy = self.command("envoy", "envoy")?;
         envoy
             .arg("--config-path")
             .arg(bootstrap)
             .args(["--concurrency", &self.config.gateway_concurrency.to_string()])
             .args(["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]);
-        let pid = self.launch("envoy", &mut envoy)?;
-        cgroup::adopt(&self.name, cgroup::GATEWAY, pid).at("join", "control group of the bed")
+        self.launch(name, &mut envoy)
     }
 }
 
-/// The proxy's identity is what istiod decides its configuration by.
-fn bootstrap() -> Value {
+/// A proxy of [`Bed::start_sidecar`]. However whoever asked for it ends, it doesn't outlive that.
+#[derive(Debug)]
+pub struct Sidecar<'a> {
+    processes: &'a Processes,
+    admin: String,
+}
+
+impl Sidecar<'_> {
+    /// The address of its admin page.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+}
+
+impl Drop for Sidecar<'_> {
+    fn drop(&mut self) {
+        self.processes.abandon(SIDECAR);
+    }
+}
+
+/// A proxy's identity, which istiod decides its configuration by.
+fn node(kind: &str, address: &str, name: &str, namespace: &str, labels: &Value) -> Value {
+    json!({
+        "id": format!("{kind}~{address}~{name}.{namespace}~{namespace}.svc.cluster.local"),
+        "cluster": format!("{name}.{namespace}"),
+        "metadata": {
+            "NAMESPACE": namespace,
+            "NAME": name,
+            "LABELS": labels,
+            "CLUSTER_ID": "Kubernetes",
+            "INSTANCE_IPS": address,
+            "ISTIO_VERSION": "1.31.1",
+            "SERVICE_ACCOUNT": "default",
+        },
+    })
+}
+
+fn bootstrap(node: &Value, admin_port: u16) -> Value {
     let source = |cluster: &str| {
         json!({
             "api_config_source": {
@@ -143,43 +201,39 @@ fn bootstrap() -> Value {
     };
     let ads = json!({"ads": {}, "resource_api_version": "V3"});
     json!({
-        "node": {
-            "id": format!("router~{NODE_ADDRESS}~{GATEWAY}.{NAMESPACE}~{NAMESPACE}.svc.cluster.local"),
-            "cluster": format!("{GATEWAY}.{NAMESPACE}"),
-            "metadata": {
-                "NAMESPACE": NAMESPACE,
-                "NAME": GATEWAY,
-                "LABELS": {"istio": "ingress", "app": GATEWAY},
-                "CLUSTER_ID": "Kubernetes",
-                "INSTANCE_IPS": NODE_ADDRESS,
-                "ISTIO_VERSION": "1.31.1",
-                "SERVICE_ACCOUNT": "default",
-            },
-        },
+        "node": node,
         "stats_config": {"use_all_default_tags": false, "stats_tags": stats_tags()},
-        "admin": {"address": {"socket_address": {"address": NODE_ADDRESS, "port_value": ADMIN_PORT}}},
+        "admin": {"address": {"socket_address": {"address": NODE_ADDRESS, "port_value": admin_port}}},
         "dynamic_resources": {
             "ads_config": source("xds")["api_config_source"],
             "lds_config": ads,
             "cds_config": ads,
         },
-        "static_resources": {"clusters": [{
-            "name": "xds",
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "typed_extension_protocol_options": {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": {"http2_protocol_options": {}},
-                },
+        "static_resources": {"clusters": [
+            local_cluster("xds", XDS_PORT),
+            // Nobody gives certificates here, but whoever names their source must find it.
+            local_cluster("sds-grpc", XDS_PORT),
+        ]},
+    })
+}
+
+fn local_cluster(name: &str, port: u16) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
             },
-            "load_assignment": {
-                "cluster_name": "xds",
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {
-                    "address": "127.0.0.1", "port_value": XDS_PORT,
-                }}}}]}],
-            },
-        }]},
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {
+                "address": "127.0.0.1", "port_value": port,
+            }}}}]}],
+        },
     })
 }
 

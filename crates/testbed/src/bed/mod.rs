@@ -20,6 +20,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 pub use config::{ALL_PARTS, Config, Istio, Profile};
+pub use mesh::Sidecar;
 
 use crate::cgroup;
 use crate::cluster::Cluster;

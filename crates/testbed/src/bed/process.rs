@@ -74,15 +74,22 @@ impl Processes {
 
     /// Ends one part at once, as a crash would.
     pub(super) async fn kill(&self, part: &str) -> Result<()> {
-        let found = {
-            let mut running = self.lock();
-            let index = running.iter().position(|(name, _)| name == part);
-            index.map(|index| running.remove(index))
-        };
-        let Some((_, mut child)) = found else {
+        let Some(mut child) = self.take(part) else {
             return Err(crate::error::invalid(format!("part {part}"), "does not run in this bed"));
         };
         child.kill().await.at("end", part)
+    }
+
+    /// The same of one that may have ended, without waiting for its end.
+    pub(super) fn abandon(&self, part: &str) {
+        // A child that is dropped is killed.
+        drop(self.take(part));
+    }
+
+    fn take(&self, part: &str) -> Option<Child> {
+        let mut running = self.lock();
+        let index = running.iter().position(|(name, _)| name == part)?;
+        Some(running.remove(index).1)
     }
 
     /// Ends all at once. Nothing they hold outlives the bed, so no part needs time to say goodbye.
@@ -123,5 +130,19 @@ mod tests {
         processes.kill("sleeper").await.unwrap();
         assert!(!Path::new(&format!("/proc/{pid}")).exists());
         assert!(processes.kill("sleeper").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_part_ends_and_is_missed_by_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let processes = Processes::new(folder.path().to_owned()).unwrap();
+        let pid = processes.start("sleeper", Command::new("sleep").arg("60")).unwrap();
+        processes.abandon("sleeper");
+        let gone = async || {
+            if Path::new(&format!("/proc/{pid}")).exists() { Err("it runs".into()) } else { Ok(()) }
+        };
+        processes.until("its end", Duration::from_secs(20), gone).await.unwrap();
+        assert!(processes.list().is_empty());
+        processes.abandon("sleeper");
     }
 }
