@@ -133,7 +133,6 @@ fn who_is_ready_first_waits_a_moment_for_others_that_begin() {
 fn who_is_about_to_begin_is_waited_for_and_who_may_not_begin_is_not() {
     let about = |edit: fn(&mut Sibling)| {
         let mut s = grouped(ready(), Some(Pact::new("checkout")), api(Pact::announced("checkout")));
-        s.now = NOW + Span::seconds(300);
         let other = sibling(&mut s);
         (other.record.candidate, other.record.phase) = (None, Phase::Rest { outcome: Outcome::Promoted });
         edit(other);
@@ -142,7 +141,7 @@ fn who_is_about_to_begin_is_waited_for_and_who_may_not_begin_is_not() {
     let together = |does: &str| Some(format!("goes on together with group checkout: waits for api ({does})"));
     assert_eq!(about(|_| {}), together("clears its former release"));
     let anew = |other: &mut Sibling| {
-        other.record.group = Some(pact(&[theirs()]));
+        other.record.group = Some(Pact::new("checkout"));
         other.record.phase = Phase::Returning { cause: Cause::Superseded, since: NOW };
     };
     assert_eq!(about(anew), together("goes back, and begins anew"));

@@ -90,7 +90,8 @@ fn raised(before: &State, own: usize, walked: &Walked) -> Option<Broken> {
 fn promised(before: &State, own: usize, after: &Record) -> Option<Broken> {
     let truth = &before.members.get(own)?.truth;
     let (was, now) = (truth.record.group.as_ref(), after.group.as_ref()?);
-    let same = truth.record.started == after.started;
+    // With making room for the next attempt the one before is over: what it promised, others have seen live or back.
+    let same = truth.record.started == after.started && !now.begins;
     let kept = was.is_none_or(|was| {
         was.passed.iter().all(|step| now.passed.contains(step)) && (now.ready || !was.ready)
     });
