@@ -67,6 +67,18 @@ async fn the_tools_of_a_jvm_are_named_where_one_runs() {
     assert!(!other.contains("Traces"), "without a proxy there are none: {other}");
 }
 
+/// Those of Jobs bear the same labels.
+#[tokio::test]
+async fn a_pod_that_has_ended_is_not_the_one_to_look_into() {
+    let mut migrated = pod("migrate-green-x", false, &json!([{"name": "migrate"}]));
+    migrated["status"]["phase"] = json!("Succeeded");
+    let server = Server::with(object(&waiting())).has("pods", migrated);
+    let ran = run(&server.has("pods", pod("web-green-a", false, &shop())), "debug web").await;
+    assert!(ran.out.contains("0 of 1 pods ready"), "{}", ran.out);
+    assert!(ran.out.contains("migrate-green-x   has ended"), "{}", ran.out);
+    assert!(ran.out.contains("exec -it web-green-a -c shop"), "{}", ran.out);
+}
+
 #[tokio::test]
 async fn a_release_without_pods_is_looked_for_where_they_should_have_been_made() {
     let ran = run(&Server::with(object(&waiting())), "debug web --of live").await;

@@ -222,6 +222,21 @@ fn so_many_are_said_to_be_asked_as_were_when_the_rollout_started() {
     }
 }
 
+/// As while other members of its group are waited for.
+#[test]
+fn who_has_approved_is_not_said_to_be_asked_again() {
+    let mut status = checking();
+    let asks = |status: &Value| {
+        render::explanation(&rollout(status), &clock(), Paint::Plain).contains("must approve")
+    };
+    assert!(asks(&status));
+    status["commit"]["group"] = json!({"group": "checkout", "skipped": status["step"]["name"]});
+    assert!(!asks(&status), "its gates were skipped");
+    status["commit"]["group"] = Value::Null;
+    status["commit"]["phase"] = json!({"name": "Step", "gate": {"nonce": "n", "needed": 1, "votes": [{}]}});
+    assert!(!asks(&status));
+}
+
 #[test]
 fn what_goes_back_because_it_is_wanted_no_more_is_not_kept_to_be_looked_at() {
     let mut back = rolling_back();

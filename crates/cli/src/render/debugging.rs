@@ -22,7 +22,7 @@ type Row = (String, String);
 
 /// What is there, and the commands, with a line end behind each line.
 pub fn debugging(rollout: &Rollout, found: &Found, pods: &[Pod], paint: Paint) -> String {
-    let Some(chosen) = pods.iter().find(|pod| is_ready(pod)).or_else(|| pods.first()) else {
+    let Some(chosen) = chosen(pods) else {
         return text(&without_pods(rollout, found, paint));
     };
     let kubectl = Kubectl::of(rollout);
@@ -43,6 +43,18 @@ pub fn debugging(rollout: &Rollout, found: &Found, pods: &[Pod], paint: Paint) -
     text(&all)
 }
 
+/// A ready one that stays, else one that has not ended, as that of a Job.
+fn chosen(pods: &[Pod]) -> Option<&Pod> {
+    let stays = |pod: &&Pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none();
+    let runs = |pod: &&Pod| !has_ended(pod);
+    pods.iter().find(stays).or_else(|| pods.iter().find(runs)).or_else(|| pods.first())
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 fn block(heading: &str, rows: &[Row], paint: Paint) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
@@ -61,7 +73,8 @@ fn headline(rollout: &Rollout, found: &Found, pods: &[Pod], paint: Paint) -> Str
     let color = if found.color.is_empty() { String::new() } else { format!(" ({})", found.color) };
     let name = name(found.release);
     let subject = paint.strong(&format!("{} {name}", full_name(rollout)));
-    format!("{subject} is {}{color}: {ready} of {} pods ready", found.revision, pods.len())
+    let all = pods.iter().filter(|pod| !has_ended(pod)).count();
+    format!("{subject} is {}{color}: {ready} of {all} pods ready", found.revision)
 }
 
 /// Where there are none, what should have made them says why.
@@ -94,7 +107,12 @@ impl Kubectl {
 }
 
 fn logs(kubectl: &Kubectl, labels: &str, pods: &[Pod]) -> Vec<Row> {
-    let all = format!("logs -l {labels} --all-containers --prefix --tail=100 --max-log-requests=50 -f");
+    // One request for each container, of which kubectl makes five unless told otherwise.
+    let requests = pods.iter().flat_map(|pod| &pod.spec).flat_map(all_containers).count();
+    let all = format!(
+        "logs -l {labels} --all-containers --prefix --tail=100 --max-log-requests={} -f",
+        requests.max(50)
+    );
     let mut rows = vec![(kubectl.says(&all), "of all, as they come".to_owned())];
     for pod in pods {
         let died = statuses(pod).filter(|status| status.restart_count > 0 && status.name != PROXY);
@@ -242,6 +260,9 @@ fn is_ready(pod: &Pod) -> bool {
 fn state(pod: &Pod) -> String {
     if pod.metadata.deletion_timestamp.is_some() {
         return "is being deleted".to_owned();
+    }
+    if has_ended(pod) {
+        return "has ended".to_owned();
     }
     if is_ready(pod) {
         return "ready".to_owned();
