@@ -363,6 +363,10 @@ fn skip(s: &Snapshot, d: &DecisionSeen) -> Followed {
     let mut draft = consume(s, d, false);
     if let Some(pact) = &mut draft.record.group {
         pact.skipped = Some(step.name.clone());
+        // Who skips the gates has answered what was asked, and what was held, also where others are waited for.
+        if let Phase::Step(place) = &mut draft.record.phase {
+            (place.gate, place.held) = (None, None);
+        }
     }
     Followed::Commit(gates::advance(draft, index, Vec::new()))
 }

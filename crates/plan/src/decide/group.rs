@@ -50,6 +50,8 @@ pub(super) fn begin(s: &Snapshot) -> Option<Pact> {
 pub(super) fn announce(s: &Snapshot, record: &mut Record) {
     if let Some(group) = &s.settings.group {
         record.group = Some(Pact::announced(&group.name));
+        // Nothing is in its way now, and what comes later is noted then.
+        record.blocked_since = None;
     }
 }
 
@@ -62,6 +64,15 @@ pub(super) fn is_unannounced(s: &Snapshot) -> bool {
 /// Whether that is noted.
 pub(super) fn is_announced(record: &Record) -> bool {
     record.group.as_ref().is_some_and(|pact| pact.begins)
+}
+
+/// Takes the note back where something keeps the attempt from beginning: nobody waits for it then, and it is noted anew after that.
+pub(super) fn keep_back(s: &Snapshot, why: &Why) -> Option<Plan> {
+    is_announced(&s.record).then(|| {
+        let mut draft = Draft::new(s);
+        withdraw(&mut draft.record);
+        draft.commit(vec![why.clone()])
+    })
 }
 
 /// Takes the note back, for nothing begins any more.
@@ -118,12 +129,11 @@ fn open<'a>(seen: &'a GroupSeen, pact: &'a Pact) -> impl Iterator<Item = (&'a Si
 fn beginning(seen: &GroupSeen, pact: &Pact) -> Vec<(String, String)> {
     let does = |other: &Sibling| {
         let theirs = other.record.group.as_ref().filter(|theirs| theirs.group == pact.group)?;
-        let free = other.mode == Mode::Active
-            && !other.deleting
-            && !is_paused(other.mode, &other.record)
-            && other.record.blocked_since.is_none();
+        let free = other.mode == Mode::Active && !other.deleting && !is_paused(other.mode, &other.record);
         match &other.record.phase {
-            Phase::Rest { .. } if free && theirs.begins => Some("clears its former release".to_owned()),
+            Phase::Rest { .. } if free && theirs.begins && other.record.blocked_since.is_none() => {
+                Some("clears its former release".to_owned())
+            }
             Phase::Returning { cause: Cause::Superseded, .. } if free => {
                 Some("goes back, and begins anew".to_owned())
             }
@@ -434,12 +444,6 @@ pub(super) fn pass(draft: &mut Draft<'_>, at: usize) -> Option<Vec<Why>> {
     match barrier(draft.s, at)? {
         Barrier::Wait(why) => Some(vec![why]),
         Barrier::Promise(promise, Some(why)) => {
-            // Who skips the gates has answered what was asked, and what was held.
-            if let Phase::Step(place) = &mut draft.record.phase
-                && skipped.is_some()
-            {
-                (place.gate, place.held) = (None, None);
-            }
             draft.record.group = Some(Pact { skipped, ..promise });
             Some(vec![why])
         }

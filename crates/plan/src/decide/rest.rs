@@ -114,6 +114,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         });
     }
     if let Some(why) = gates::keeps_from_starting(s) {
+        if let Some(plan) = group::keep_back(s, &why) {
+            return Some(plan);
+        }
         let mut next = Next::because(why);
         return Some(match meanwhile(s, live, &mut next) {
             Some(news) => news.commit(next.why),
@@ -121,6 +124,9 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
         });
     }
     if let Some(why) = group::late(s) {
+        if let Some(plan) = group::keep_back(s, &why) {
+            return Some(plan);
+        }
         let mut next = Next::because(why);
         return Some(match meanwhile(s, live, &mut next) {
             Some(news) => news.commit(next.why),

@@ -97,6 +97,10 @@ fn end(s: &Snapshot, cause: &Cause) -> Plan {
     }
     draft.record.paused = draft.record.paused.filter(|pause| matches!(pause, Pause::Decision { .. }));
     draft.record.phase = Phase::Rest { outcome };
+    if matches!(cause, Cause::Superseded) {
+        // In one commit with its end, so that nobody misses that it begins anew.
+        group::announce(s, &mut draft.record);
+    }
     let why = at_rest(&draft);
     draft.commit(why)
 }

@@ -3,7 +3,7 @@
 use teal_plan::outcome::Effect;
 use teal_plan::pact::{Member, Pact};
 use teal_plan::record::{Cause, Gate, Held, Outcome, Pause, Vote};
-use teal_plan::settings::{Group, Mode};
+use teal_plan::settings::{Group, Halt, HaltedBy, Mode};
 use teal_plan::snapshot::{Action, Form, GroupSeen, Sibling, Snapshot};
 use teal_plan::{Decision, Phase, Plan, Record, Revision, Span, Time, Why, report};
 
@@ -145,6 +145,12 @@ fn who_is_about_to_begin_is_waited_for_and_who_may_not_begin_is_not() {
         other.record.phase = Phase::Returning { cause: Cause::Superseded, since: NOW };
     };
     assert_eq!(about(anew), together("goes back, and begins anew"));
+    let blocked = |other: &mut Sibling| {
+        other.record.group = Some(Pact::new("checkout"));
+        other.record.phase = Phase::Returning { cause: Cause::Superseded, since: NOW };
+        other.record.blocked_since = Some(NOW);
+    };
+    assert_eq!(about(blocked), together("goes back, and begins anew"), "what blocked it blocks no return");
     for free in [
         |other: &mut Sibling| other.mode = Mode::Paused,
         |other: &mut Sibling| other.mode = Mode::HandsOff,
@@ -172,18 +178,26 @@ fn that_an_attempt_begins_is_noted_before_room_is_made_and_taken_back_where_it_d
     };
     let mut s = grouped(kept(), Some(both()), resting());
     s.settings.wanted = Some(content(3));
+    s.record.blocked_since = Some(NOW);
     let (record, _) = committed(&s);
     assert_eq!(
         (record.previous, &record.group),
         (None, &announced),
         "in one commit with giving up the way back"
     );
+    assert_eq!(record.blocked_since, None, "what was in its way is over");
     // What is left over there is cleared by whoever noted it first.
     s.record = Record { group: None, ..record };
     let (record, _) = committed(&s);
     assert_eq!(record.group, announced);
     s.record = record;
     assert!(!effects(&s).is_empty(), "then it is cleared");
+    // A time to start was set meanwhile: nobody waits for it until then.
+    s.settings.start = Some(Halt { by: HaltedBy::StartAt { at: "Monday".to_owned() }, until: None });
+    let stopped = Snapshot { record: committed(&s).0, ..s.clone() };
+    assert_eq!(stopped.record.group, None);
+    assert!(!matches!(checked(&stopped).decision, Decision::Commit(_)), "once");
+    s.settings.start = None;
     // The spec asks for what is live again.
     s.settings.wanted = s.record.live.map(|live| live.hash);
     let (record, _) = committed(&s);
@@ -340,8 +354,11 @@ fn a_skip_ends_the_gates_of_one_member_alone() {
 fn a_skip_ends_what_was_held_and_what_was_asked() {
     let held = Held { check: "errors".to_owned(), blind: false, detail: "0.2".to_owned(), job: None };
     let gate = Gate { nonce: "n".to_owned(), evidence: None, opened: NOW, needed: 1, votes: Vec::new() };
-    for (held, gate) in [(Some(held), None), (None, Some(gate))] {
-        let mut s = grouped(reached("canary", 10, NOW), Some(both()), api(both()));
+    let promised = Pact { passed: vec!["canary".to_owned()], ..both() };
+    for (held, gate, pact) in
+        [(Some(held.clone()), None, both()), (None, Some(gate), both()), (Some(held), None, promised)]
+    {
+        let mut s = grouped(reached("canary", 10, NOW), Some(pact), api(both()));
         if let Phase::Step(place) = &mut s.record.phase {
             (place.held, place.gate) = (held, gate);
         }

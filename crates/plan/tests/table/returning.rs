@@ -1,7 +1,9 @@
 //! Going back: everything at once, stamped, and only then over.
 
 use teal_plan::outcome::Ruling;
+use teal_plan::pact::Pact;
 use teal_plan::record::{Cause, Outcome, Pause, Phase};
+use teal_plan::settings::Group;
 use teal_plan::snapshot::{Action, Beside, DecisionSeen, Form, Objects};
 use teal_plan::{Decision, Effect, Snapshot, Span, Time, Why};
 
@@ -223,6 +225,15 @@ fn only_a_persons_pause_outlives_going_back() {
         s.record.paused = Some(pause.clone());
         assert_eq!(committed(&s).0.paused.is_some(), stays, "{pause:?}");
     }
+}
+
+#[test]
+fn who_goes_back_for_another_release_says_to_its_group_with_its_end_that_it_begins() {
+    let mut s = returning(Cause::Superseded);
+    home(&mut s);
+    assert_eq!(committed(&s).0.group, None);
+    s.settings.group = Some(Group { name: "checkout".to_owned(), gather: Span::seconds(10) });
+    assert_eq!(committed(&s).0.group, Some(Pact::announced("checkout")));
 }
 
 #[test]
