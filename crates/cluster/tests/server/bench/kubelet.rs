@@ -13,6 +13,9 @@ const NODE: &str = "teal-test";
 /// How often the node shows that it lives. Kubernetes waits 50 s.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How long the pods of a namespace may take to go; what stays is looked at by Kubernetes again and again, and fails no test.
+const LET_GO: Duration = Duration::from_secs(10);
+
 /// An annotation of a pod: why its container doesn't run, as a kubelet says it.
 pub(crate) const TROUBLE: &str = "test.teal.dev/trouble";
 
@@ -44,7 +47,15 @@ pub(crate) async fn run(client: Client, namespace: String) {
 pub(crate) async fn let_go(client: &Client, namespace: &str) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let at_once = DeleteParams::default().grace_period(0);
-    drop(pods.delete_collection(&at_once, &ListParams::default()).await);
+    let begun = Instant::now();
+    // One may have been made just before the namespace was known to go.
+    while begun.elapsed() < LET_GO {
+        drop(pods.delete_collection(&at_once, &ListParams::default()).await);
+        if pods.list(&ListParams::default()).await.is_ok_and(|left| left.items.is_empty()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// With room for every test. Its time is what says that the node lives: Kubernetes taints one that falls silent.
