@@ -163,13 +163,12 @@ fn traffic(parts: &Parts<'_>) -> TrafficStatus {
 fn gate(record: &Record) -> Option<GateStatus> {
     let Phase::Step(place) = &record.phase else { return None };
     let gate = place.gate.as_ref().filter(|gate| gate.is_open())?;
-    let have = u32::try_from(gate.votes.len()).unwrap_or(u32::MAX);
     Some(GateStatus {
         step: place.step.clone(),
         nonce: gate.nonce.clone(),
         evidence: gate.evidence.clone(),
         opened_at: Some(timestamp(gate.opened)),
-        needs: vec![ApprovalNeed { count: gate.needed, have }],
+        needs: vec![ApprovalNeed { count: gate.needed, have: gate.have() }],
         votes: gate
             .votes
             .iter()

@@ -1,6 +1,6 @@
 //! What a plan may say.
 
-use crate::record::{JobEnd, Record};
+use crate::record::{JobEnd, Phase, Record};
 use crate::settings::Halt;
 use crate::snapshot::Obstacle;
 use crate::words::{Color, Revision, Slot, Span, Time};
@@ -125,6 +125,18 @@ impl Plan {
 }
 
 impl Effect {
+    /// Whether it brings the candidate of what is under way nearer to callers.
+    pub fn is_forward(&self, record: &Record) -> bool {
+        let under_way = matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. });
+        match self {
+            Self::RaiseWeight(_) | Self::Overlap(_) => true,
+            Self::PointLive(slot) => {
+                record.candidate.filter(|_| under_way).is_some_and(|candidate| candidate.slot == *slot)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether managed routes are written.
     pub const fn writes_routes(&self) -> bool {
         match self {

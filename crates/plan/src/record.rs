@@ -277,9 +277,14 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Distinct persons who approved.
+    pub fn have(&self) -> u32 {
+        u32::try_from(self.votes.len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether it asks for more approvals than it has.
     pub fn is_open(&self) -> bool {
-        u32::try_from(self.votes.len()).unwrap_or(u32::MAX) < self.needed
+        self.have() < self.needed
     }
 }
 

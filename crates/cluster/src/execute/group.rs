@@ -4,7 +4,7 @@
 use futures::future::join_all;
 use serde_json::Value;
 use teal_plan::pact::Member;
-use teal_plan::{Effect, Phase, Record};
+use teal_plan::{Effect, Record};
 
 use super::{Order, Tools};
 use crate::error::Error;
@@ -14,21 +14,12 @@ use crate::kinds;
 /// Refuses what brings the candidate nearer to callers once another member went back. What was read is in the cache then, so the
 /// next look follows it.
 pub(super) async fn may_follow(tools: &Tools, order: &Order<'_>, effect: &Effect) -> Result<(), Error> {
-    let Some(pact) = order.record.group.as_ref().filter(|_| is_forward(order.record, effect)) else {
+    let Some(pact) = order.record.group.as_ref().filter(|_| effect.is_forward(order.record)) else {
         return Ok(());
     };
     let others = pact.members.iter().filter(|member| member.uid != order.names.uid);
     let each = others.map(|member| still_goes(tools, &order.names.namespace, member));
     join_all(each).await.into_iter().collect()
-}
-
-fn is_forward(record: &Record, effect: &Effect) -> bool {
-    let tried = record.candidate.filter(|_| matches!(record.phase, Phase::Step(_) | Phase::Promoting { .. }));
-    match effect {
-        Effect::RaiseWeight(_) | Effect::Overlap(_) => true,
-        Effect::PointLive(slot) => tried.is_some_and(|candidate| candidate.slot == *slot),
-        _ => false,
-    }
 }
 
 async fn still_goes(tools: &Tools, namespace: &str, member: &Member) -> Result<(), Error> {

@@ -234,7 +234,7 @@ fn of_roots(
     set: &RouteSet,
     scope: &Scope<'_>,
 ) -> Option<Refusal> {
-    let preview = scope.preview?;
+    let preview = scope.preview.filter(|preview| !preview.source_labels.is_empty())?;
     let roots = bound(facts.stores, &facts.names.namespace, entry);
     roots.iter().find_map(|root| preview_problem_of_root(root, &set.object, preview))
 }

@@ -9,8 +9,8 @@ use crate::snapshot::{Obstacle, Snapshot, Stops, is_paused};
 use crate::words::{Span, Time};
 
 /// The deadline of what is waited for, as the record has it. None where no time counts: a pause by anybody, hands that are kept
-/// off, an obstacle before the first weight, others of the group that are not as far, an overlap that runs. Rules and status read it here, so that nobody is told of a
-/// going back that won't come.
+/// off, an obstacle before the first weight, others of the group that are not as far, an overlap that runs. Rules and status read it
+/// here, so that nobody is told of a going back that won't come.
 pub(crate) fn deadline(s: &Snapshot, record: &Record) -> Option<Time> {
     let hands_off = s.settings.mode == Mode::HandsOff && !s.deleting;
     let paused = s.settings.halt.is_some() || is_paused(s.settings.mode, record);

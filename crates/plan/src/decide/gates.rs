@@ -238,9 +238,9 @@ pub(super) fn judge(
             }
             None => Verdict::Ask(needed),
         },
-        (Some(_), Some(gate)) if count(gate) >= gate.needed => Verdict::Open,
+        (Some(_), Some(gate)) if !gate.is_open() => Verdict::Open,
         (Some(_), Some(gate)) => {
-            next.say(Why::Asking { step: step.name.clone(), have: count(gate), needed: gate.needed });
+            next.say(Why::Asking { step: step.name.clone(), have: gate.have(), needed: gate.needed });
             Verdict::Wait
         }
     }
@@ -266,11 +266,6 @@ fn is_ripe(s: &Snapshot, step: &Step, reached: Time, next: &mut Next) -> bool {
         late: youngest.is_some_and(|youngest| youngest.since > reached),
     });
     false
-}
-
-/// Distinct persons who approved.
-pub(super) fn count(gate: &Gate) -> u32 {
-    u32::try_from(gate.votes.len()).unwrap_or(u32::MAX)
 }
 
 /// Opens the question of a step, and says so.

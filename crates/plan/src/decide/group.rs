@@ -348,7 +348,7 @@ pub(crate) fn forestalls(s: &Snapshot, effect: &Effect) -> bool {
     let (Some(pact), Phase::Step(place)) = (&s.record.group, &s.record.phase) else { return false };
     let Some((at, _)) = s.settings.step(&place.step) else { return false };
     let unsettled = pact.members.is_empty() || !pact.ready;
-    is_first(place) && is_forward(s, effect) && (unsettled || before_weight(s, pact, at).is_some())
+    is_first(place) && effect.is_forward(&s.record) && (unsettled || before_weight(s, pact, at).is_some())
 }
 
 /// Its weight was never there: whatever another hand takes of one that was is given back at once.
@@ -356,18 +356,10 @@ const fn is_first(place: &StepRecord) -> bool {
     place.reached.is_none() && place.lost.is_none()
 }
 
-fn is_forward(s: &Snapshot, effect: &Effect) -> bool {
-    match effect {
-        Effect::RaiseWeight(_) | Effect::Overlap(_) => true,
-        Effect::PointLive(slot) => s.record.candidate.is_some_and(|candidate| candidate.slot == *slot),
-        _ => false,
-    }
-}
-
 /// Holds the weight of a step back until all members may have it. What else is to be written is, meanwhile.
 pub(super) fn hold(s: &Snapshot, place: &StepRecord, at: usize, next: &mut Next) -> Option<Hold> {
     let pact = s.record.group.as_ref()?;
-    let forward = next.effects.iter().any(|effect| is_forward(s, effect));
+    let forward = next.effects.iter().any(|effect| effect.is_forward(&s.record));
     if !forward || !is_first(place) {
         return pact.waiting.then(|| clock(s, place, false));
     }
@@ -396,7 +388,7 @@ pub(super) fn hold(s: &Snapshot, place: &StepRecord, at: usize, next: &mut Next)
     if !pact.waiting {
         next.wake(half);
     }
-    next.effects.retain(|effect| !is_forward(s, effect));
+    next.effects.retain(|effect| !effect.is_forward(&s.record));
     next.why.retain(|why| !matches!(why, Why::Shifting { .. }));
     wait(why, next);
     Some(Hold::Wait)

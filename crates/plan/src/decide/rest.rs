@@ -113,17 +113,7 @@ fn want(s: &Snapshot, live: &Release) -> Option<Plan> {
             None => super::block(s, next),
         });
     }
-    if let Some(why) = gates::keeps_from_starting(s) {
-        if let Some(plan) = group::keep_back(s, &why) {
-            return Some(plan);
-        }
-        let mut next = Next::because(why);
-        return Some(match meanwhile(s, live, &mut next) {
-            Some(news) => news.commit(next.why),
-            None => next.into(),
-        });
-    }
-    if let Some(why) = group::late(s) {
+    if let Some(why) = gates::keeps_from_starting(s).or_else(|| group::late(s)) {
         if let Some(plan) = group::keep_back(s, &why) {
             return Some(plan);
         }
